@@ -1,0 +1,1 @@
+"""Personalisation: the target-participant protocol and its methods."""

@@ -1,0 +1,1 @@
+"""Source-free domain adaptation: sees unlabelled target frames alone."""

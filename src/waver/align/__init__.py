@@ -1,0 +1,1 @@
+"""All modalities and labels on the 24 fps clock, packed for training."""

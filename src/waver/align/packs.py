@@ -1,0 +1,130 @@
+"""Packs: the videos of a shard laid end to end on the 24 fps clock, one writer, one reader.
+
+A pack holds, for N frames and W words:
+
+    visual         float32 [N, Dv]   visual_valid  bool [N]   (a face was found)
+    audio          float32 [N, Da]   audio_valid   bool [N]   (there is sound)
+    text           float32 [W, Dt]   word_of_frame int32 [N]  (row of ``text``, -1: nobody speaks)
+    label          uint8   [N]       source_frame  int32 [N]  (frame of the source video)
+
+Its index (PACK_INDEX) says which rows belong to which video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from waver.store.arrays import Array, new_store, open_store
+from waver.store.tables import PACK_INDEX, read_table, write_table
+
+FRAME_ARRAYS = ("visual", "visual_valid", "audio", "audio_valid", "word_of_frame", "label", "source_frame")
+
+
+@dataclass(frozen=True)
+class PackedVideo:
+    """One video read from a pack.
+
+    Attributes:
+        row: its row of the index.
+        arrays: those asked for; ``text`` comes as float32 [T, Dt] with zeros where nobody speaks,
+            and ``text_valid`` bool [T] beside it.
+    """
+
+    row: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+    @property
+    def video(self) -> str:
+        return str(self.row["video"])
+
+    @property
+    def participant(self) -> str:
+        return str(self.row["participant"])
+
+
+def write_pack(
+    pack: str | Path, index: str | Path, videos: Sequence[tuple[dict[str, Any], dict[str, Array]]], key: str
+) -> None:
+    """Write a pack and its index.
+
+    Args:
+        pack: Zarr store to write.
+        index: Parquet file to write.
+        videos: index rows (without offset) and, where the status is ok, their arrays: FRAME_ARRAYS
+            with first axis ``frames``, ``word_of_frame`` counting the video's own words, and ``text``.
+        key: what the pack was made from.
+    """
+    rows, offset, words = [], 0, 0
+    parts: dict[str, list[Array]] = {name: [] for name in (*FRAME_ARRAYS, "text")}
+    for row, arrays in videos:
+        rows.append({**row, "offset": offset})
+        if row["status"] != "ok":
+            continue
+        spoken = arrays["word_of_frame"]
+        shifted = {**arrays, "word_of_frame": np.where(spoken >= 0, spoken + words, -1).astype(np.int32)}
+        for name, values in shifted.items():
+            parts[name].append(values)
+        offset += int(row["frames"])
+        words += len(arrays["text"])
+    with new_store(pack, key) as writer:
+        for name, pieces in parts.items():
+            writer.put(name, _end_to_end(name, pieces))
+    write_table(index, rows, PACK_INDEX)
+
+
+def _end_to_end(name: str, pieces: list[Array]) -> Array:
+    if not pieces:
+        return np.zeros((0, 0) if name in ("visual", "audio", "text") else 0, np.float32)
+    width = max((piece.shape[1] for piece in pieces if piece.ndim == 2), default=0)
+    # a video without this modality comes with width 0; its rows are zeros, its valid flags False
+    return np.concatenate([_widen(piece, width) for piece in pieces])
+
+
+def _widen(piece: Array, width: int) -> Array:
+    if piece.ndim == 1 or piece.shape[1] == width:
+        return piece
+    return np.zeros((len(piece), width), piece.dtype)
+
+
+def read_packs(
+    indexes: Sequence[str | Path], packs: str | Path, names: Sequence[str], splits: Sequence[str] | None = None
+) -> Iterator[PackedVideo]:
+    """Videos of several packs, in the order of the indexes.
+
+    Args:
+        indexes: index tables ``<shard>.parquet``; the pack is ``<packs>/<shard>.zarr``.
+        packs: folder of the packs.
+        names: arrays to read, of FRAME_ARRAYS and ``text``.
+        splits: splits to read; data of other splits is never touched.
+    """
+    for index in indexes:
+        rows = [row for row in read_table(index, PACK_INDEX) if row["status"] == "ok"]
+        rows = [row for row in rows if splits is None or row["split"] in splits]
+        if not rows:
+            continue
+        group = open_store(Path(packs) / f"{Path(index).stem}.zarr")
+        for row in rows:
+            yield PackedVideo(row, _read_video(group, row, names))
+
+
+def _read_video(group: Any, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Array]:
+    span = slice(row["offset"], row["offset"] + row["frames"])
+    arrays = {name: np.asarray(group[name][span]) for name in names if name != "text"}
+    if "text" in names:
+        word = np.asarray(group["word_of_frame"][span])
+        arrays["text"], arrays["text_valid"] = _spread(group["text"], word)
+    return arrays
+
+
+def _spread(text: Any, word: Array) -> tuple[Array, Array]:
+    spoken = word >= 0
+    frames = np.zeros((len(word), text.shape[1]), np.float32)
+    if spoken.any():
+        low, high = int(word[spoken].min()), int(word[spoken].max()) + 1
+        frames[spoken] = np.asarray(text[low:high])[word[spoken] - low]
+    return frames, spoken

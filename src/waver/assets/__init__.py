@@ -1,0 +1,1 @@
+"""The models and media in use: a manifest, verified by sha256."""

@@ -1,0 +1,1 @@
+"""The configuration: one frozen model, unknown keys refused."""

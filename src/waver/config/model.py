@@ -1,0 +1,63 @@
+"""The whole configuration, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from waver.config.sections import (
+    AdaptConfig,
+    AlignConfig,
+    DatasetConfig,
+    EvaluateConfig,
+    FeaturesConfig,
+    ModelsConfig,
+    ReportConfig,
+    Section,
+    TrainConfig,
+)
+from waver.errors import WaverError
+
+
+class Config(Section):
+    """Everything a run depends on. ``config/config.yaml`` holds the defaults, presets overlay them."""
+
+    run: str = Field("default", pattern=r"^[a-z0-9_]+$", description="folder below results/")
+    dataset: DatasetConfig = DatasetConfig()
+    models: ModelsConfig = ModelsConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    align: AlignConfig = AlignConfig()
+    train: TrainConfig = TrainConfig()
+    adapt: AdaptConfig = AdaptConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _root_or_demo(self) -> Config:
+        if self.dataset.root and self.dataset.demo is not None:
+            raise ValueError("dataset.root and dataset.demo exclude each other; keep one of them")
+        return self
+
+
+def load_config(values: Mapping[str, Any]) -> Config:
+    """Check a merged mapping of config values.
+
+    Raises:
+        WaverError: one sentence that names each bad key and says what is wrong with it.
+    """
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        problems = "; ".join(_sentence(problem) for problem in error.errors())
+        raise WaverError(
+            f"the config has {error.error_count()} mistake(s): {problems}; docs/config.md lists every key"
+        ) from None
+
+
+def _sentence(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "the whole"
+    if problem["type"] == "extra_forbidden":
+        return f"{where} is not a known key"
+    return f"{where}: {problem['msg']} (given: {problem['input']!r:.60})"

@@ -1,0 +1,199 @@
+"""The sections of the configuration, one a stage. Every field says what it is and in which unit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MODALITY_SETS = "^(V|A|T|VA|VT|AT|VAT)$"
+"""Subsets of the modalities, letters in the papers' order."""
+
+
+class Section(BaseModel):
+    """Frozen, and refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DemoConfig(Section):
+    """The generated demo data set (synthetic participants; scores on it mean nothing about people)."""
+
+    train: int = Field(9, ge=1, description="participants in the train split")
+    val: int = Field(3, ge=1, description="participants in the val split")
+    test: int = Field(6, ge=1, description="participants in the test split")
+    questions: int = Field(4, ge=1, le=7, description="questions answered by each participant")
+    clauses: int = Field(3, ge=1, description="clauses of an answer; each holds one state of face, voice, words")
+    width: int = Field(640, description="frame width, pixels")
+    height: int = Field(480, description="frame height, pixels")
+    trouble: bool = Field(True, description="include the broken and unusual files that real data brings")
+    seed: int = Field(7, description="seed of everything drawn")
+
+
+class DatasetConfig(Section):
+    """Which recordings, where, and in which layout."""
+
+    name: str = Field("bah", pattern=r"^[a-z0-9_]+$", description="folder below resources/")
+    root: str = Field("", description="folder of the release; empty for the generated demo data set")
+    layout: Literal["auto", "bah300", "bah224", "abaw8"] = Field(
+        "auto", description="release layout; auto looks at the root"
+    )
+    shards: int = Field(32, ge=1, le=999, description="number of groups of participants; a job works on one group")
+    demo: DemoConfig | None = Field(None, description="settings of the demo data set, where it is generated")
+
+
+class ModelsConfig(Section):
+    """Which weights."""
+
+    set: Literal["embedded", "paper"] = Field(
+        "embedded", description="embedded: arrive with the packages; paper: the papers' own"
+    )
+    paths: dict[str, str] = Field({}, description="role -> file or folder that takes the place of the set's model")
+
+
+class FacesConfig(Section):
+    """Detection, choice and alignment of the face (dataset paper, section 3; face.evoLVe template)."""
+
+    threshold: float = Field(0.9, gt=0, lt=1, description="least detection score")
+    nms: float = Field(0.4, gt=0, lt=1, description="overlap above which the weaker box is dropped")
+    long_side: int = Field(
+        640, ge=64, description="longer side of the image given to the detector, pixels; never enlarged"
+    )
+    every: int = Field(1, ge=1, description="detect in every n-th frame and interpolate the landmarks between")
+    size: int = Field(256, ge=32, description="side of the aligned face, pixels")
+    quality: int = Field(95, ge=1, le=100, description="JPEG quality of stored faces")
+
+
+class VisualConfig(Section):
+    """Frozen visual backbone over aligned faces."""
+
+    backbone: Literal["mini_xception"] = Field("mini_xception", description="backbone, by name")
+    batch: int = Field(64, ge=1, description="faces per forward pass")
+
+
+class AudioConfig(Section):
+    """Log-mel track and the audio feature of each frame (VGGish front end)."""
+
+    feature: Literal["logmel_stats", "vggish"] = Field(
+        "logmel_stats",
+        description="per frame: mean and standard deviation of the 0.96 s log-mel patch (128), or VGGish's embedding (128)",
+    )
+
+
+class SpeechConfig(Section):
+    """Words and their times."""
+
+    source: Literal["recognise", "given"] = Field(
+        "recognise", description="recognise speech, or take the data set's transcripts"
+    )
+    beam: int = Field(5, ge=1, description="beam size of the recogniser")
+    language: str = Field("auto", description="ISO 639-1 code of all videos; auto takes the metadata's, else detects")
+
+
+class WordsConfig(Section):
+    """One vector per word, and the word of each frame."""
+
+    layers: int = Field(4, ge=1, description="last hidden layers summed, as in the papers")
+    alignment: Literal["timestamp", "uniform"] = Field(
+        "timestamp",
+        description="word of a frame by its times (the papers' text), or tokens spread evenly (the released code)",
+    )
+
+
+class FeaturesConfig(Section):
+    """From a video to arrays."""
+
+    faces: FacesConfig = FacesConfig()
+    visual: VisualConfig = VisualConfig()
+    audio: AudioConfig = AudioConfig()
+    speech: SpeechConfig = SpeechConfig()
+    words: WordsConfig = WordsConfig()
+
+
+class AlignConfig(Section):
+    """All on one clock."""
+
+    tolerance_frames: int = Field(2, ge=0, description="frames by which annotation and video may differ and be mended")
+
+
+class RunSpec(Section):
+    """One row of the table of models."""
+
+    fusion: str = Field(description="fusion, by its name in the registry")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T")
+
+
+class TrainConfig(Section):
+    """Supervised frame-level training."""
+
+    runs: tuple[RunSpec, ...] = Field(
+        (
+            *(RunSpec(fusion="lfan", modalities=m) for m in ("V", "A", "T", "VA", "VT", "AT", "VAT")),
+            RunSpec(fusion="can", modalities="VAT"),
+        ),
+        description="fusion and modalities of each model",
+    )
+    seeds: tuple[int, ...] = Field(
+        (0, 1, 2, 3, 4), min_length=1, description="seeds; tables show the mean of their probabilities"
+    )
+    window: int = Field(696, ge=24, description="window, frames")
+    hop: int = Field(48, ge=1, description="hop between training windows, frames")
+    batch: int = Field(4, ge=1, description="windows per step")
+    epochs: int = Field(60, ge=1, description="most epochs")
+    patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
+    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    class_weight: bool = Field(False, description="weight the classes by inverse frequency; the papers do not")
+    select: Literal["AP", "AP_paper", "AVGF1"] = Field("AP", description="validation score of the kept epoch")
+    padding: Literal["mask", "repeat"] = Field(
+        "mask", description="mask: padding is not scored; repeat: as released, padding is scored"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="fusion name -> keys of its own config that differ from its defaults"
+    )
+
+
+class AdaptConfig(Section):
+    """Personalisation to each participant of the test split (dataset paper, section 5.3)."""
+
+    methods: tuple[str, ...] = Field(
+        ("source_only", "shot", "oracle"), description="methods, by their names in the registry"
+    )
+    protocols: tuple[Literal["frame_random", "block"], ...] = Field(
+        ("frame_random", "block"),
+        description="how a participant's frames are split; block leaks nothing between neighbours",
+    )
+    modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
+    scope: Literal["head"] = Field("head", description="what is adapted: bottleneck and head over frozen features")
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds")
+    source_epochs: int = Field(20, ge=1, description="epochs of the source model")
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from its defaults"
+    )
+
+
+class EvaluateConfig(Section):
+    """Scores, controls and intervals."""
+
+    bootstrap: int = Field(1000, ge=100, description="resamples of participants")
+    seed: int = Field(0, description="seed of the bootstrap")
+    window_frames: int = Field(24, ge=1, description="sliding mean of the video-level rule, frames")
+    least_group: int = Field(5, ge=1, description="people below which a group is not shown")
+
+
+class ReportConfig(Section):
+    """The page."""
+
+    title: str = Field("Waver", description="heading of the report")
+    timeline: str = Field(
+        "auto", description="video of the timeline figure; auto takes a consenting test participant's"
+    )
+
+    @field_validator("title")
+    @classmethod
+    def _not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value

@@ -1,0 +1,1 @@
+"""Data sets: the BAH release layouts, splits, consent, and the demo data set."""

@@ -1,0 +1,1 @@
+"""Metrics, controls, aggregation and statistics over predictions of any method."""

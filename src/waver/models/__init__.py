@@ -1,0 +1,1 @@
+"""Networks: contracts, registry, and one file per method."""

@@ -1,0 +1,1 @@
+"""Frame-wise visual and audio backbones."""

@@ -1,0 +1,1 @@
+"""Fusion of modalities at frame level."""

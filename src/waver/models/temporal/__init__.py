@@ -1,0 +1,1 @@
+"""Temporal context over frame features."""

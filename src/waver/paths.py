@@ -1,0 +1,104 @@
+"""Every path template, once. Rules, scripts, tests and docs take paths from here.
+
+``resources/<dataset>/<stage>/...`` holds what is derived from a dataset and shared by runs;
+``results/<run>/<stage>/...`` holds what a run's config made of it and people read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Path templates of one dataset and one run; ``{...}`` parts are Snakemake wildcards."""
+
+    dataset: str
+    run: str
+
+    @property
+    def resources(self) -> str:
+        return f"resources/{self.dataset}"
+
+    @property
+    def results(self) -> str:
+        return f"results/{self.run}"
+
+    # ingest -------------------------------------------------------------------------------------
+    @property
+    def demo_root(self) -> str:
+        """Root of the generated demo data set, in the BAH-300 layout."""
+        return f"{self.resources}/ingest/raw"
+
+    @property
+    def demo_manifest(self) -> str:
+        return f"{self.resources}/ingest/raw.json"
+
+    def table(self, name: str) -> str:
+        """A table over the whole dataset: participants, videos, segments, transcripts, set_aside."""
+        return f"{self.resources}/ingest/{name}.parquet"
+
+    def shard_table(self, name: str) -> str:
+        """The rows of one shard: videos, segments, transcripts."""
+        return f"{self.resources}/ingest/shards/{{shard}}.{name}.parquet"
+
+    # features -----------------------------------------------------------------------------------
+    def feature_index(self, thing: str) -> str:
+        """What became of each video of a shard: faces, visual, audio, speech, words."""
+        return f"{self.resources}/features/{thing}/{{shard}}.parquet"
+
+    def feature_stores(self, thing: str) -> str:
+        """Folder of the Zarr stores ``<participant>/<video>.zarr`` of one thing."""
+        return f"{self.resources}/features/{thing}/stores"
+
+    # align --------------------------------------------------------------------------------------
+    @property
+    def pack_index(self) -> str:
+        return f"{self.resources}/align/{{shard}}.parquet"
+
+    @property
+    def packs(self) -> str:
+        """Folder of the packs ``<shard>.zarr``."""
+        return f"{self.resources}/align/packs"
+
+    # train --------------------------------------------------------------------------------------
+    def train(self, name: str) -> str:
+        """model.pt, history.jsonl, predictions.parquet of one training run."""
+        return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
+
+    # adapt --------------------------------------------------------------------------------------
+    def adapt_source(self, name: str) -> str:
+        return f"{self.results}/adapt/source_model/{{seed}}/{name}"
+
+    @property
+    def adapt_predictions(self) -> str:
+        return f"{self.results}/adapt/{{method}}/{{protocol}}/{{seed}}/{{shard}}.parquet"
+
+    # evaluate, report ---------------------------------------------------------------------------
+    @property
+    def control_predictions(self) -> str:
+        return f"{self.results}/evaluate/controls/{{control}}.parquet"
+
+    @property
+    def scores(self) -> str:
+        return f"{self.results}/evaluate/scores.parquet"
+
+    @property
+    def scores_json(self) -> str:
+        return f"{self.results}/evaluate/scores.json"
+
+    def report(self, name: str) -> str:
+        return f"{self.results}/report/{name}"
+
+    # housekeeping -------------------------------------------------------------------------------
+    def log(self, rule: str, *wildcards: str) -> str:
+        """Log of a job: ``logs/<dataset or run>/<rule>/<wildcards>.log``."""
+        return self._side("logs", rule, wildcards, "log")
+
+    def benchmark(self, rule: str, *wildcards: str) -> str:
+        """Snakemake's own measurement of a job: wall and CPU seconds, peak memory."""
+        return self._side("benchmarks", rule, wildcards, "jsonl")
+
+    def _side(self, top: str, rule: str, wildcards: tuple[str, ...], suffix: str) -> str:
+        name = "/".join(f"{{{wildcard}}}" for wildcard in wildcards) or "all"
+        return f"{top}/{self.run}/{rule}/{name}.{suffix}"

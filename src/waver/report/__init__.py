@@ -1,0 +1,1 @@
+"""Tables, figures, the participant timeline and the HTML page."""

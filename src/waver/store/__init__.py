@@ -1,0 +1,1 @@
+"""The Zarr and Parquet contracts: one reader, one writer."""

@@ -1,0 +1,151 @@
+"""The Zarr stores: written once, whole or not at all, and never changed after.
+
+A store is a Zarr v3 group. While it is written it lives under a temporary name; ``finish`` puts the
+key into its attributes and renames it. The key tells what it was made from (input checksum, config
+slice, code version, model), so that a retry or a re-run skips what fits and makes anew what does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.codecs import ZstdCodec
+
+from waver.errors import WaverError
+from waver.store.jpeg import JpegCodec
+
+Array = npt.NDArray[Any]
+SHARD_ROWS = 480
+_CHUNK_BYTES = 1 << 18
+
+
+class StoreWriter:
+    """Open, unfinished store; arrays are put in whole or appended to by batches of rows."""
+
+    def __init__(self, path: Path) -> None:
+        self._group = zarr.open_group(path, mode="w", zarr_format=3)
+        self.attributes: dict[str, Any] = {}
+
+    def put(self, name: str, values: Array) -> None:
+        """Write one whole array, chunked along its first axis, in as few files as possible."""
+        array = self._create(name, values.shape, values.dtype)
+        if values.size:
+            array[:] = values
+
+    def images(self, name: str, rows: int, size: int, quality: int) -> Any:
+        """An empty uint8 ``[rows, size, size, 3]`` array of JPEG frames, to be filled by slices.
+
+        Slices that start at multiples of SHARD_ROWS cost least: a shard is written as one file.
+        """
+        return self._group.create_array(
+            name,
+            shape=(rows, size, size, 3),
+            dtype="uint8",
+            chunks=(1, size, size, 3),
+            shards=(min(SHARD_ROWS, max(rows, 1)), size, size, 3),
+            serializer=JpegCodec(quality=quality),
+            compressors=None,
+            filters=None,
+        )
+
+    def _create(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+        row_bytes = max(int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize, 1)
+        rows = max(1, min(max(shape[0], 1), _CHUNK_BYTES // row_bytes))
+        return self._group.create_array(
+            name,
+            shape=shape,
+            dtype=dtype,
+            chunks=(rows, *shape[1:]),
+            shards=(rows * max(1, -(-shape[0] // rows)), *shape[1:]),
+            compressors=ZstdCodec(level=3),
+        )
+
+    def _finish(self, key: str) -> None:
+        self._group.attrs.put({**self.attributes, "key": key})
+
+
+@contextmanager
+def new_store(path: str | Path, key: str) -> Iterator[StoreWriter]:
+    """Write a store; it appears under ``path`` only when the block ends without an exception."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        writer = StoreWriter(temporary)
+        yield writer
+        writer._finish(key)
+        _replace_folder(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        os.replace(target, old)
+    os.replace(source, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def store_key(path: str | Path) -> str | None:
+    """Key of a finished store, or None where there is none."""
+    return store_attributes(path).get("key")
+
+
+def store_attributes(path: str | Path) -> dict[str, Any]:
+    """Attributes of a store; empty where there is no readable store."""
+    try:
+        text = (Path(path) / "zarr.json").read_text()
+        attributes: dict[str, Any] = json.loads(text).get("attributes", {})
+    except (OSError, json.JSONDecodeError):
+        return {}
+    return attributes
+
+
+def read_store(path: str | Path, *names: str) -> dict[str, Array]:
+    """Arrays of a store, in memory.
+
+    Args:
+        path: the store.
+        names: arrays to read; all of them where none is named.
+
+    Raises:
+        WaverError: no finished store is there, or it lacks an array.
+    """
+    group = open_store(path)
+    wanted = names or tuple(sorted(group.array_keys()))
+    missing = [name for name in wanted if name not in group]
+    if missing:
+        raise WaverError(f"{path} has no array {missing[0]!r}; delete it and run again")
+    return {name: np.asarray(group[name][:]) for name in wanted}
+
+
+def open_store(path: str | Path) -> Any:
+    """A finished store as a read-only Zarr group, for reading slices.
+
+    Raises:
+        WaverError: no finished store is there.
+    """
+    if store_key(path) is None:
+        raise WaverError(f"{path} is not a finished store; run the rule that makes it")
+    return zarr.open_group(Path(path), mode="r", zarr_format=3)
+
+
+def store_bytes(path: str | Path) -> int:
+    """Bytes on disk of a store."""
+    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+
+
+def describe(arrays: Mapping[str, Array]) -> dict[str, str]:
+    """``{name: "dtype [shape]"}`` of arrays, for logs and docs."""
+    return {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items()}

@@ -1,0 +1,106 @@
+"""One shard job: walk its videos, make the stores that are missing, write the index at the end.
+
+Killed half-way, the job leaves whole stores behind and no index; the next attempt goes on from there.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from waver.errors import SetAside, WaverError
+from waver.provenance import digest
+from waver.store.arrays import StoreWriter, new_store, store_attributes
+from waver.store.lock import exclusive
+from waver.store.tables import FEATURE_INDEX, write_table
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+Compute = Callable[[Row, StoreWriter], tuple[int, str]]
+"""Fills the store of one video and returns its number of frames T and a note for the index."""
+
+_UNEXPECTED = "unexpected "
+_MACHINE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOMEM}
+
+
+def store_path(stores: str | Path, row: Row) -> Path:
+    """Where the store of a video lies: ``<stores>/<participant>/<video>.zarr``."""
+    return Path(stores) / str(row["participant"]) / f"{row['video']}.zarr"
+
+
+def run_shard(
+    videos: Sequence[Row],
+    stores: str | Path,
+    index: str | Path,
+    made_from: dict[str, Any],
+    compute: Compute,
+) -> None:
+    """Make the store of every video and the shard's index.
+
+    Args:
+        videos: rows with at least ``video``, ``participant`` and ``checksum`` (of the input).
+        stores: folder of the stores.
+        index: Parquet file to write (FEATURE_INDEX).
+        made_from: everything but the input that decides a store's content: config slice, code
+            version, model checksums.
+        compute: fills one store. SetAside sets the video aside; so does any other exception, whose
+            traceback goes to the log: one bad video never stops the batch.
+
+    Raises:
+        WaverError: every video failed unexpectedly, which says more of the machine than of videos.
+        OSError, MemoryError: the disk is full, the quota or the memory spent; a retry resumes.
+    """
+    rows = []
+    with exclusive(Path(f"{index}.lock")):
+        for number, video in enumerate(videos, start=1):
+            started = time.monotonic()
+            row, fresh = _one(video, stores, made_from, compute)
+            rows.append(row)
+            spent = f"{time.monotonic() - started:.1f} s" if fresh else "already there"
+            log.info("%d/%d %s: %s (%s)", number, len(videos), row["video"], row["status"], spent)
+        if rows and all((row["reason"] or "").startswith(_UNEXPECTED) for row in rows):
+            raise WaverError(
+                f"none of the {len(rows)} videos of {index} could be worked on ({rows[0]['reason']}); "
+                "see the traceback in the job's log"
+            )
+        write_table(index, rows, FEATURE_INDEX)
+
+
+def _one(video: Row, stores: str | Path, made_from: dict[str, Any], compute: Compute) -> tuple[Row, bool]:
+    key = digest({"input": video["checksum"], **made_from})
+    path = store_path(stores, video)
+    row = {
+        "video": video["video"],
+        "participant": video["participant"],
+        "status": "ok",
+        "frames": 0,
+        "key": key,
+        "note": "",
+        "reason": None,
+        "remedy": None,
+    }
+    there = store_attributes(path)
+    if there.get("key") == key:
+        return {**row, "frames": there["frames"], "note": there["note"]}, False
+    try:
+        with new_store(path, key) as writer:
+            frames, note = compute(video, writer)
+            writer.attributes.update(frames=frames, note=note)
+    except SetAside as problem:
+        log.warning("%s set aside: %s", video["video"], problem)
+        return {**row, "status": "set_aside", "reason": problem.reason, "remedy": problem.remedy}, True
+    except MemoryError:
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno in _MACHINE_TROUBLE:
+            raise
+        log.exception("%s set aside", video["video"])
+        remedy = "see the job's log for the traceback and report it"
+        reason = f"{_UNEXPECTED}{type(problem).__name__}: {problem}"
+        return {**row, "status": "set_aside", "reason": reason, "remedy": remedy}, True
+    return {**row, "frames": frames, "note": note}, True
