@@ -1,0 +1,32 @@
+# Two commands for a newcomer: `make demo` and `make test`. Every recipe is a command that works by hand.
+
+PYTHON_BIN := .venv/bin
+SNAKEMAKE := $(PYTHON_BIN)/snakemake --cores all
+export PYTHON
+# no job, test or tool reaches for a network or reports home
+export HF_HUB_OFFLINE := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export ORT_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: demo test setup check config clean
+
+setup:            ## create .venv from the locked pins (once)
+	@envs/setup.sh
+
+demo: setup       ## make the demo data set, run every stage on it, write the report
+	$(SNAKEMAKE) --configfile config/presets/demo.yaml
+	@echo "The report: results/demo/report/report.html"
+
+test: setup       ## all tests
+	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: setup      ## style, types and workflow lint alone
+	$(PYTHON_BIN)/python -m pytest -q tests/workflow/test_style.py
+
+config: setup     ## rewrite the files generated from src/waver/config and the pins
+	PYTHONPATH=src $(PYTHON_BIN)/python -m waver.config.generate
+	$(PYTHON_BIN)/python envs/generate.py
+
+clean:            ## forget what runs made; the data set and .venv stay
+	rm -rf results logs benchmarks

@@ -1,0 +1,51 @@
+"""Waver: raw question-and-answer videos in, ambivalence/hesitancy recognition and an honest report out.
+
+    snakemake --cores all --configfile config/presets/demo.yaml     the demo
+    snakemake --profile slurm --configfile config/presets/bah300.yaml   a cluster
+
+This file is the map: config, paths, wildcards, then one rule file a stage in the order of the flow.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    shard=r"\d{3}",
+    seed=r"\d+",
+    model=r"[a-z0-9_.]+",
+    modalities="V|A|T|VA|VT|AT|VAT",
+    fusion="|".join(FUSIONS),
+    method="|".join(METHODS),
+    protocol="frame_random|block",
+
+
+include: "rules/models.smk"
+include: "rules/ingest.smk"
+include: "rules/features.smk"
+include: "rules/align.smk"
+include: "rules/train.smk"
+include: "rules/adapt.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        paths.report("report.html"),

@@ -1,0 +1,70 @@
+"""Writes the conda environments from the locked pins; ``--check`` only says whether they are in step.
+
+Neither conda nor pip's requirement files can be told to ignore the requirements that packages
+declare (whisperx and insightface declare some that break the others), so the pins are installed by
+the script that Snakemake runs once after it has made an environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENVIRONMENTS = {"waver": ("cpu.txt", "embedded.txt"), "waver-gpu": ("gpu.txt", "embedded.txt")}
+
+YAML = """\
+# Generated from the locks beside it (make config); the pins are in {name}.post-deploy.sh.
+channels:
+  - conda-forge
+dependencies:
+  - python=3.11
+  - pip
+"""
+SCRIPT = """\
+#!/usr/bin/env bash
+# Generated from the locks beside it (make config). Snakemake runs it inside the new environment.
+set -euo pipefail
+python -m pip install --no-deps --no-compile -r /dev/stdin <<'PINS'
+{pins}
+PINS
+"""
+CPU_ONLY = """\
+# torchaudio's compiled part wants CUDA; beside a CPU build of torch it is removed
+python -c 'import torch' 2>/dev/null || {
+  echo "torch does not import: its CUDA build was served; use waver-gpu.yaml" >&2
+  exit 1
+}
+rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
+"""
+
+
+def pins(name: str) -> list[str]:
+    """Pins of a lock file, without comments."""
+    lines = (HERE / name).read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def files() -> dict[Path, str]:
+    """What each generated file must hold."""
+    wanted = {}
+    for name, locks in ENVIRONMENTS.items():
+        listed = "\n".join(pin for lock in locks for pin in pins(lock))
+        tail = CPU_ONLY if name == "waver" else ""
+        wanted[HERE / f"{name}.yaml"] = YAML.format(name=name)
+        wanted[HERE / f"{name}.post-deploy.sh"] = SCRIPT.format(pins=listed) + tail
+    return wanted
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with ``--check`` name those that are out of step."""
+    stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if "--check" not in arguments:
+            path.write_text(files()[path])
+        print(f"envs/{path.name} {'is out of step' if '--check' in arguments else 'written'}")
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""adapt: personalisation to each participant of the test split."""
+
+
+def adapt_slice(*methods):
+    """The part of the adaptation config that decides one method's job."""
+    options = {name: cfg.adapt.options[name] for name in methods if name in cfg.adapt.options}
+    return cfg.adapt.model_dump(
+        include={"modalities", "scope", "source_epochs"}
+    ) | {"options": options}
+
+
+def adapt_code(wildcards):
+    """Fingerprint of the runner and of this method; other methods do not count."""
+    return code("adapt_target", "waver.adaptation.runner", METHODS[wildcards.method])
+
+
+def adapt_outputs():
+    """Predictions of every method, protocol, seed and shard of the config."""
+    return expand(
+        paths.adapt_predictions,
+        method=cfg.adapt.methods,
+        protocol=cfg.adapt.protocols,
+        seed=cfg.adapt.seeds,
+        shard=SHARDS,
+    )
+
+
+rule adapt_source:
+    input:
+        packs=every_shard(paths.pack_index),
+    output:
+        model=paths.adapt_source("model.pt"),
+    params:
+        packs=paths.packs,
+        config=adapt_slice(),
+        code=code("adapt_source", "waver.adaptation.source"),
+    log:
+        paths.log("adapt_source", "seed"),
+    benchmark:
+        paths.benchmark("adapt_source", "seed")
+    resources:
+        mem_mb=4000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Training the source model, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/adapt_source.py"
+
+
+rule adapt_target:
+    input:
+        targets=paths.pack_index,
+        packs=every_shard(paths.pack_index),
+        source=paths.adapt_source("model.pt"),
+    output:
+        predictions=paths.adapt_predictions,
+    params:
+        packs=paths.packs,
+        config=lambda wildcards: adapt_slice(wildcards.method),
+        code=adapt_code,
+        record=lambda wildcards: {
+            "model_set": cfg.models.set,
+            "code": adapt_code(wildcards),
+            "config": adapt_slice(wildcards.method),
+        },
+    log:
+        paths.log("adapt_target", "method", "protocol", "seed", "shard"),
+    benchmark:
+        paths.benchmark("adapt_target", "method", "protocol", "seed", "shard")
+    resources:
+        mem_mb=2000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Adapting by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/adapt_target.py"

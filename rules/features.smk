@@ -1,0 +1,132 @@
+"""features: videos -> faces, visual, audio, speech, words; one Zarr store per video and thing.
+
+A job works on one shard with its model loaded once. Its output is the shard's index; the stores are
+not declared, so that a failure deletes nothing that was whole (see docs/stores.md).
+"""
+
+
+rule features_faces:
+    input:
+        videos=shard_table("videos"),
+        model=model_record("face_detector"),
+    output:
+        index=paths.feature_index("faces"),
+    params:
+        root=ROOT,
+        stores=paths.feature_stores("faces"),
+        config=cfg.features.faces.model_dump(),
+        code=code("features_faces", "waver.features.faces"),
+    log:
+        paths.log("features_faces", "shard"),
+    benchmark:
+        paths.benchmark("features_faces", "shard")
+    resources:
+        mem_mb=3000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Faces of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_faces.py"
+
+
+rule features_visual:
+    input:
+        faces=paths.feature_index("faces"),
+        model=model_record("expression_backbone"),
+    output:
+        index=paths.feature_index("visual"),
+    params:
+        faces_stores=paths.feature_stores("faces"),
+        stores=paths.feature_stores("visual"),
+        config=cfg.features.visual.model_dump(),
+        code=code("features_visual", "waver.features.visual"),
+    log:
+        paths.log("features_visual", "shard"),
+    benchmark:
+        paths.benchmark("features_visual", "shard")
+    resources:
+        mem_mb=3000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Visual features of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_visual.py"
+
+
+rule features_audio:
+    input:
+        videos=shard_table("videos"),
+        vggish=([model_record("vggish")] if cfg.features.audio.feature == "vggish" else []),
+    output:
+        index=paths.feature_index("audio"),
+    params:
+        root=ROOT,
+        stores=paths.feature_stores("audio"),
+        config=cfg.features.audio.model_dump(),
+        code=code("features_audio", "waver.features.audio"),
+    log:
+        paths.log("features_audio", "shard"),
+    benchmark:
+        paths.benchmark("features_audio", "shard")
+    resources:
+        mem_mb=2000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Audio features of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_audio.py"
+
+
+rule features_speech:
+    input:
+        videos=shard_table("videos"),
+        transcripts=shard_table("transcripts"),
+        model=([model_record("speech_recogniser")] if cfg.features.speech.source == "recognise" else []),
+    output:
+        index=paths.feature_index("speech"),
+    params:
+        root=ROOT,
+        stores=paths.feature_stores("speech"),
+        config=cfg.features.speech.model_dump(),
+        code=code("features_speech", "waver.features.speech"),
+    log:
+        paths.log("features_speech", "shard"),
+    benchmark:
+        paths.benchmark("features_speech", "shard")
+    resources:
+        mem_mb=3000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Speech of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_speech.py"
+
+
+rule features_words:
+    input:
+        speech=paths.feature_index("speech"),
+        videos=shard_table("videos"),
+        model=model_record("text_encoder"),
+    output:
+        index=paths.feature_index("words"),
+    params:
+        speech_stores=paths.feature_stores("speech"),
+        stores=paths.feature_stores("words"),
+        config=cfg.features.words.model_dump(),
+        code=code("features_words", "waver.features.words"),
+    log:
+        paths.log("features_words", "shard"),
+    benchmark:
+        paths.benchmark("features_words", "shard")
+    resources:
+        mem_mb=3000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Word vectors of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_words.py"

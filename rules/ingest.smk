@@ -1,0 +1,67 @@
+"""ingest: a release on disk -> participants, videos, segments, transcripts; one small table a shard."""
+
+from waver.data.inventory import inventory
+
+DEMO_MEDIA = [name for name, asset in manifest().items() if asset.set == "demo"]
+
+
+if cfg.dataset.demo is not None:
+
+    rule ingest_demo:
+        input:
+            expand("resources/models/{model}/asset.json", model=DEMO_MEDIA),
+        output:
+            manifest=paths.demo_manifest,
+        params:
+            root=paths.demo_root,
+            models="resources/models",
+            config=cfg.dataset.demo.model_dump(),
+            code=code("ingest_demo", "waver.data.demo.build"),
+        log:
+            paths.log("ingest_demo"),
+        benchmark:
+            paths.benchmark("ingest_demo")
+        threads: 8
+        resources:
+            mem_mb=2000,
+        conda:
+            ENVIRONMENT
+        message:
+            "Making the demo data set"
+        script:
+            "../workflow/scripts/ingest_demo.py"
+
+
+checkpoint ingest_tables:
+    input:
+        [paths.demo_manifest] if cfg.dataset.demo is not None else [],
+    output:
+        participants=paths.table("participants"),
+        videos=paths.table("videos"),
+        segments=paths.table("segments"),
+        transcripts=paths.table("transcripts"),
+        set_aside=paths.table("set_aside"),
+        shards=expand(
+            paths.shard_table("{table}"),
+            shard=SHARDS,
+            table=["videos", "segments", "transcripts"],
+        ),
+    params:
+        root=ROOT,
+        layout=cfg.dataset.layout,
+        shards=cfg.dataset.shards,
+        inventory="generated" if cfg.dataset.demo is not None else inventory(Path(ROOT)),
+        code=code("ingest_tables", "waver.data.ingest"),
+    log:
+        paths.log("ingest_tables"),
+    benchmark:
+        paths.benchmark("ingest_tables")
+    threads: 2
+    resources:
+        mem_mb=4000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Reading the release at {params.root}"
+    script:
+        "../workflow/scripts/ingest_tables.py"

@@ -1,0 +1,27 @@
+"""Models and media: installed once, verified by sha256. The only jobs that may reach for a network."""
+
+
+rule models_install:
+    output:
+        "resources/models/{model}/asset.json",
+    params:
+        entry=lambda wildcards: manifest_entry(wildcards.model),
+        paths=lambda wildcards: cfg.models.paths,
+        code=code("models_install", "waver.assets.manifest"),
+    log:
+        paths.log("models_install", "model"),
+    benchmark:
+        paths.benchmark("models_install", "model")
+    conda:
+        ENVIRONMENT
+    message:
+        "Installing model {wildcards.model}"
+    script:
+        "../workflow/scripts/models_install.py"
+
+
+def manifest_entry(name):
+    """Fingerprint of what the manifest or the config says of a model."""
+    if name in manifest():
+        return digest(manifest()[name].model_dump())
+    return cfg.models.paths.get(name.removeprefix("path."), "")

@@ -1,0 +1,44 @@
+"""report: one self-contained page."""
+
+THINGS = ["faces", "visual", "audio", "speech", "words"]
+ROLES = ["face_detector", "expression_backbone", "speech_recogniser", "text_encoder"]
+
+
+rule report_html:
+    input:
+        scores=paths.scores,
+        participants=dataset_table("participants"),
+        videos=dataset_table("videos"),
+        segments=dataset_table("segments"),
+        set_aside=dataset_table("set_aside"),
+        packs=every_shard(paths.pack_index),
+        histories=train_outputs("history.jsonl"),
+        predictions=train_outputs("predictions.parquet"),
+        models=[model_record(role) for role in ROLES],
+        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
+    output:
+        page=report(paths.report("report.html"), category="Report"),
+        figures=report(
+            directory(paths.report("figures")), patterns=["{name}.svg"], category="Figures"
+        ),
+    params:
+        things=THINGS,
+        stores={thing: paths.feature_stores(thing) for thing in THINGS},
+        pack_folder=paths.packs,
+        benchmarks=f"benchmarks/{cfg.run}",
+        config=cfg.model_dump(),
+        run=cfg.run,
+        demo=cfg.dataset.demo is not None,
+        code=code("report_html", "waver.report.page"),
+    log:
+        paths.log("report_html"),
+    benchmark:
+        paths.benchmark("report_html")
+    resources:
+        mem_mb=2000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the report"
+    script:
+        "../workflow/scripts/report_html.py"

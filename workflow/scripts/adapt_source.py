@@ -1,0 +1,16 @@
+"""The source model that every adaptation method starts from."""
+
+from pathlib import Path
+
+from waver.adaptation.source import train_source
+from waver.config.sections import AdaptConfig
+from waver.workflow import job
+
+with job(snakemake) as j:
+    train_source(
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.params.packs),
+        seed=int(j.wildcards.seed),
+        config=AdaptConfig(**j.params.config),
+        model=Path(j.output.model),
+    )

@@ -1,0 +1,20 @@
+"""One adaptation method on the target participants of one shard."""
+
+from pathlib import Path
+
+from waver.adaptation.runner import adapt_targets
+from waver.config.sections import AdaptConfig
+from waver.workflow import job
+
+with job(snakemake) as j:
+    adapt_targets(
+        indexes=[Path(j.input.targets)],
+        packs=Path(j.params.packs),
+        source=Path(j.input.source),
+        method=j.wildcards.method,
+        protocol=j.wildcards.protocol,
+        seed=int(j.wildcards.seed),
+        config=AdaptConfig(**j.params.config),
+        predictions=Path(j.output.predictions),
+        record=j.params.record,
+    )

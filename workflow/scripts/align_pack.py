@@ -1,0 +1,19 @@
+"""Modalities and labels of one shard on the 24 fps clock."""
+
+from pathlib import Path
+
+from waver.align.timeline import align_pack
+from waver.config.sections import AlignConfig
+from waver.workflow import job
+
+with job(snakemake) as j:
+    align_pack(
+        videos=Path(j.input.videos),
+        segments=Path(j.input.segments),
+        indexes={thing: Path(j.input[thing]) for thing in j.params.stores},
+        stores={thing: Path(folder) for thing, folder in j.params.stores.items()},
+        pack=Path(j.params.packs) / f"{j.wildcards.shard}.zarr",
+        index=Path(j.output.index),
+        config=AlignConfig(**j.params.config),
+        code=j.params.code,
+    )

@@ -1,0 +1,14 @@
+"""Predictions that look at nobody: all-negative, all-positive, content-free."""
+
+from pathlib import Path
+
+from waver.evaluation.controls import predict_controls
+from waver.workflow import job
+
+with job(snakemake) as j:
+    predict_controls(
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.params.packs),
+        outputs={Path(path).stem: Path(path) for path in j.output},
+        record=j.params.record,
+    )

@@ -1,0 +1,19 @@
+"""Scores of every method and control, with intervals."""
+
+from pathlib import Path
+
+from waver.config.sections import EvaluateConfig
+from waver.evaluation.scores import score_predictions
+from waver.workflow import job
+
+with job(snakemake) as j:
+    score_predictions(
+        predictions=[Path(path) for path in j.input.predictions],
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.params.packs),
+        participants=Path(j.input.participants),
+        videos=Path(j.input.videos),
+        config=EvaluateConfig(**j.params.config),
+        scores=Path(j.output.scores),
+        scores_json=Path(j.output.json),
+    )

@@ -1,0 +1,18 @@
+"""Log-mel track and audio features of one shard."""
+
+from pathlib import Path
+
+from waver.config.sections import AudioConfig
+from waver.features.audio import extract_audio
+from waver.workflow import job
+
+with job(snakemake) as j:
+    extract_audio(
+        videos=Path(j.input.videos),
+        root=Path(j.params.root),
+        vggish=Path(j.input.vggish) if j.input.vggish else None,
+        stores=Path(j.params.stores),
+        index=Path(j.output.index),
+        config=AudioConfig(**j.params.config),
+        code=j.params.code,
+    )

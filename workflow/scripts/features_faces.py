@@ -1,0 +1,18 @@
+"""Aligned faces of one shard."""
+
+from pathlib import Path
+
+from waver.config.sections import FacesConfig
+from waver.features.faces import extract_faces
+from waver.workflow import job
+
+with job(snakemake) as j:
+    extract_faces(
+        videos=Path(j.input.videos),
+        root=Path(j.params.root),
+        model=Path(j.input.model),
+        stores=Path(j.params.stores),
+        index=Path(j.output.index),
+        config=FacesConfig(**j.params.config),
+        code=j.params.code,
+    )

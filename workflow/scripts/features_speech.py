@@ -1,0 +1,19 @@
+"""Words and their times in one shard."""
+
+from pathlib import Path
+
+from waver.config.sections import SpeechConfig
+from waver.features.speech import recognise_speech
+from waver.workflow import job
+
+with job(snakemake) as j:
+    recognise_speech(
+        videos=Path(j.input.videos),
+        transcripts=Path(j.input.transcripts),
+        root=Path(j.params.root),
+        model=Path(j.input.model) if j.input.model else None,
+        stores=Path(j.params.stores),
+        index=Path(j.output.index),
+        config=SpeechConfig(**j.params.config),
+        code=j.params.code,
+    )

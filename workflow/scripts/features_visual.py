@@ -1,0 +1,18 @@
+"""Visual features of one shard's faces."""
+
+from pathlib import Path
+
+from waver.config.sections import VisualConfig
+from waver.features.visual import extract_visual
+from waver.workflow import job
+
+with job(snakemake) as j:
+    extract_visual(
+        faces_index=Path(j.input.faces),
+        faces_stores=Path(j.params.faces_stores),
+        model=Path(j.input.model),
+        stores=Path(j.params.stores),
+        index=Path(j.output.index),
+        config=VisualConfig(**j.params.config),
+        code=j.params.code,
+    )

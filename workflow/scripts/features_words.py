@@ -1,0 +1,19 @@
+"""Word vectors of one shard, and the word of each frame."""
+
+from pathlib import Path
+
+from waver.config.sections import WordsConfig
+from waver.features.words import embed_words
+from waver.workflow import job
+
+with job(snakemake) as j:
+    embed_words(
+        speech_index=Path(j.input.speech),
+        speech_stores=Path(j.params.speech_stores),
+        videos=Path(j.input.videos),
+        model=Path(j.input.model),
+        stores=Path(j.params.stores),
+        index=Path(j.output.index),
+        config=WordsConfig(**j.params.config),
+        code=j.params.code,
+    )

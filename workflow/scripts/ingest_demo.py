@@ -1,0 +1,16 @@
+"""The demo data set: synthetic participants in the BAH-300 release layout."""
+
+from pathlib import Path
+
+from waver.config.sections import DemoConfig
+from waver.data.demo.build import build_demo
+from waver.workflow import job
+
+with job(snakemake) as j:
+    build_demo(
+        root=Path(j.params.root),
+        manifest=Path(j.output.manifest),
+        models=Path(j.params.models),
+        config=DemoConfig(**j.params.config),
+        workers=j.threads,
+    )

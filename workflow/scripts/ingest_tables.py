@@ -1,0 +1,19 @@
+"""The tables of a release, over the whole data set and by shard."""
+
+from pathlib import Path
+
+from waver.data.ingest import ingest
+from waver.workflow import job
+
+TABLES = ("participants", "videos", "segments", "transcripts", "set_aside")
+
+with job(snakemake) as j:
+    tables = {name: Path(j.output[name]) for name in TABLES}
+    ingest(
+        root=Path(j.params.root),
+        layout=j.params.layout,
+        shards=j.params.shards,
+        tables=tables,
+        shard_folder=Path(j.output.shards[0]).parent,
+        cache=tables["videos"].with_name("probes.json"),
+    )

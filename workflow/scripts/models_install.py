@@ -1,0 +1,9 @@
+"""One model or medium of the manifest, verified, into resources/models."""
+
+from pathlib import Path
+
+from waver.assets.manifest import install
+from waver.workflow import job
+
+with job(snakemake) as j:
+    install(name=j.wildcards.model, folder=Path(j.output[0]).parent, paths=j.params.paths)

@@ -1,0 +1,21 @@
+"""The report: one self-contained page and its figures."""
+
+from pathlib import Path
+
+from waver.report.page import ReportInputs, render_report
+from waver.workflow import job
+
+ONE = ("scores", "participants", "videos", "segments", "set_aside")
+MANY = ("histories", "predictions", "models")
+
+with job(snakemake) as j:
+    inputs = ReportInputs(
+        **{name: Path(j.input[name]) for name in ONE},
+        **{name: [Path(path) for path in j.input[name]] for name in MANY},
+        feature_indexes={thing: [Path(path) for path in j.input[thing]] for thing in j.params.things},
+        feature_stores={thing: Path(folder) for thing, folder in j.params.stores.items()},
+        pack_indexes=[Path(path) for path in j.input.packs],
+        packs=Path(j.params.pack_folder),
+        benchmarks=Path(j.params.benchmarks),
+    )
+    render_report(inputs, j.params.config, j.params.run, j.params.demo, Path(j.output.page), Path(j.output.figures))

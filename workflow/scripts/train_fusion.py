@@ -1,0 +1,19 @@
+"""One fusion model on one set of modalities with one seed."""
+
+from pathlib import Path
+
+from waver.config.sections import TrainConfig
+from waver.training.fit import train_fusion
+from waver.workflow import job
+
+with job(snakemake) as j:
+    train_fusion(
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.params.packs),
+        fusion=j.wildcards.fusion,
+        modalities=j.wildcards.modalities,
+        seed=int(j.wildcards.seed),
+        config=TrainConfig(**j.params.config),
+        outputs={name: Path(j.output[name]) for name in ("model", "history", "predictions")},
+        record=j.params.record,
+    )
