@@ -3,10 +3,11 @@
 
 def adapt_slice(*methods):
     """The part of the adaptation config that decides one method's job."""
-    options = {name: cfg.adapt.options[name] for name in methods if name in cfg.adapt.options}
-    return cfg.adapt.model_dump(
-        include={"modalities", "scope", "source_epochs"}
-    ) | {"options": options}
+    decisive = ("modalities", "scope", "source_epochs")
+    options = {
+        name: cfg.adapt.options[name] for name in methods if name in cfg.adapt.options
+    }
+    return {key: getattr(cfg.adapt, key) for key in decisive} | {"options": options}
 
 
 def adapt_code(wildcards):
@@ -30,18 +31,18 @@ rule adapt_source:
         packs=every_shard(paths.pack_index),
     output:
         model=paths.adapt_source("model.pt"),
-    params:
-        packs=paths.packs,
-        config=adapt_slice(),
-        code=code("adapt_source", "waver.adaptation.source"),
     log:
         paths.log("adapt_source", "seed"),
     benchmark:
         paths.benchmark("adapt_source", "seed")
-    resources:
-        mem_mb=4000,
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        packs=paths.packs,
+        config=adapt_slice(),
+        code=code("adapt_source", "waver.adaptation.source"),
     message:
         "Training the source model, seed {wildcards.seed}"
     script:
@@ -55,6 +56,14 @@ rule adapt_target:
         source=paths.adapt_source("model.pt"),
     output:
         predictions=paths.adapt_predictions,
+    log:
+        paths.log("adapt_target", "method", "protocol", "seed", "shard"),
+    benchmark:
+        paths.benchmark("adapt_target", "method", "protocol", "seed", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
     params:
         packs=paths.packs,
         config=lambda wildcards: adapt_slice(wildcards.method),
@@ -64,14 +73,6 @@ rule adapt_target:
             "code": adapt_code(wildcards),
             "config": adapt_slice(wildcards.method),
         },
-    log:
-        paths.log("adapt_target", "method", "protocol", "seed", "shard"),
-    benchmark:
-        paths.benchmark("adapt_target", "method", "protocol", "seed", "shard")
-    resources:
-        mem_mb=2000,
-    conda:
-        ENVIRONMENT
     message:
         "Adapting by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
     script:

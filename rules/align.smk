@@ -5,24 +5,24 @@ ALIGNED = ["faces", "visual", "audio", "words"]
 
 rule align_pack:
     input:
+        **{thing: paths.feature_index(thing) for thing in ALIGNED},
         videos=shard_table("videos"),
         segments=shard_table("segments"),
-        **{thing: paths.feature_index(thing) for thing in ALIGNED},
     output:
         index=paths.pack_index,
+    log:
+        paths.log("align_pack", "shard"),
+    benchmark:
+        paths.benchmark("align_pack", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
     params:
         stores={thing: paths.feature_stores(thing) for thing in ALIGNED},
         packs=paths.packs,
         config=cfg.align.model_dump(),
         code=code("align_pack", "waver.align.timeline"),
-    log:
-        paths.log("align_pack", "shard"),
-    benchmark:
-        paths.benchmark("align_pack", "shard")
-    resources:
-        mem_mb=2000,
-    conda:
-        ENVIRONMENT
     message:
         "Aligning shard {wildcards.shard}"
     script:

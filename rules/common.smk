@@ -7,7 +7,7 @@ from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, manifest
 from waver.config.model import load_config
 from waver.errors import WaverError
-from waver.models.registry import FUSIONS
+from waver.models.registry import FUSIONS, method_config
 from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, script_version
 
@@ -25,7 +25,32 @@ def stop_with_a_sentence(call, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-cfg = stop_with_a_sentence(load_config, config)
+def checked_config():
+    """The config, with the names of methods and their own options held to the registries."""
+    checked = load_config(config)
+    for key, table, names, options in (
+        (
+            "train.runs",
+            FUSIONS,
+            {run.fusion for run in checked.train.runs},
+            checked.train.options,
+        ),
+        ("adapt.methods", METHODS, set(checked.adapt.methods), checked.adapt.options),
+    ):
+        for name in sorted(names | set(options)):
+            if name not in table:
+                raise WaverError(
+                    f"{key}: {name!r} is not a known method; known are {', '.join(table)}"
+                )
+        if (
+            workflow.is_main_process
+        ):  # loads the methods that have options, and torch with them
+            for name, values in options.items():
+                method_config(table, name, values)
+    return checked
+
+
+cfg = stop_with_a_sentence(checked_config)
 paths = Paths(dataset=cfg.dataset.name, run=cfg.run)
 SHARDS = [f"{number:03d}" for number in range(cfg.dataset.shards)]
 ENVIRONMENT = f"{workflow.basedir}/envs/waver.yaml"
@@ -33,7 +58,7 @@ ENVIRONMENT = f"{workflow.basedir}/envs/waver.yaml"
 
 def dataset_root():
     """Folder of the release: the user's, or that of the generated demo data set."""
-    if cfg.dataset.demo is not None:
+    if cfg.dataset.source == "demo":
         return paths.demo_root
     if not cfg.dataset.root:
         raise WorkflowError(

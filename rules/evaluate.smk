@@ -9,8 +9,18 @@ rule evaluate_controls:
     output:
         expand(
             paths.control_predictions,
-            control=[f"{name}.{level}" for name in CONTROLS for level in ("frame", "video")],
+            control=[
+                f"{name}.{level}" for name in CONTROLS for level in ("frame", "video")
+            ],
         ),
+    log:
+        paths.log("evaluate_controls"),
+    benchmark:
+        paths.benchmark("evaluate_controls")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
     params:
         packs=paths.packs,
         code=code("evaluate_controls", "waver.evaluation.controls"),
@@ -19,14 +29,6 @@ rule evaluate_controls:
             "code": code("evaluate_controls", "waver.evaluation.controls"),
             "config": {},
         },
-    log:
-        paths.log("evaluate_controls"),
-    benchmark:
-        paths.benchmark("evaluate_controls")
-    resources:
-        mem_mb=4000,
-    conda:
-        ENVIRONMENT
     message:
         "Predicting without looking at anybody: the controls"
     script:
@@ -44,18 +46,18 @@ rule evaluate_scores:
     output:
         scores=paths.scores,
         json=paths.scores_json,
-    params:
-        packs=paths.packs,
-        config=cfg.evaluate.model_dump(),
-        code=code("evaluate_scores", "waver.evaluation.scores"),
     log:
         paths.log("evaluate_scores"),
     benchmark:
         paths.benchmark("evaluate_scores")
-    resources:
-        mem_mb=4000,
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        packs=paths.packs,
+        config=cfg.evaluate.model_dump(),
+        code=code("evaluate_scores", "waver.evaluation.scores"),
     message:
         "Scoring all methods and controls"
     script:

@@ -11,19 +11,19 @@ rule features_faces:
         model=model_record("face_detector"),
     output:
         index=paths.feature_index("faces"),
+    log:
+        paths.log("features_faces", "shard"),
+    benchmark:
+        paths.benchmark("features_faces", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
     params:
         root=ROOT,
         stores=paths.feature_stores("faces"),
         config=cfg.features.faces.model_dump(),
         code=code("features_faces", "waver.features.faces"),
-    log:
-        paths.log("features_faces", "shard"),
-    benchmark:
-        paths.benchmark("features_faces", "shard")
-    resources:
-        mem_mb=3000,
-    conda:
-        ENVIRONMENT
     message:
         "Faces of shard {wildcards.shard}"
     script:
@@ -36,19 +36,19 @@ rule features_visual:
         model=model_record("expression_backbone"),
     output:
         index=paths.feature_index("visual"),
+    log:
+        paths.log("features_visual", "shard"),
+    benchmark:
+        paths.benchmark("features_visual", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
     params:
         faces_stores=paths.feature_stores("faces"),
         stores=paths.feature_stores("visual"),
         config=cfg.features.visual.model_dump(),
         code=code("features_visual", "waver.features.visual"),
-    log:
-        paths.log("features_visual", "shard"),
-    benchmark:
-        paths.benchmark("features_visual", "shard")
-    resources:
-        mem_mb=3000,
-    conda:
-        ENVIRONMENT
     message:
         "Visual features of shard {wildcards.shard}"
     script:
@@ -58,22 +58,24 @@ rule features_visual:
 rule features_audio:
     input:
         videos=shard_table("videos"),
-        vggish=([model_record("vggish")] if cfg.features.audio.feature == "vggish" else []),
+        vggish=(
+            [model_record("vggish")] if cfg.features.audio.feature == "vggish" else []
+        ),
     output:
         index=paths.feature_index("audio"),
+    log:
+        paths.log("features_audio", "shard"),
+    benchmark:
+        paths.benchmark("features_audio", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
     params:
         root=ROOT,
         stores=paths.feature_stores("audio"),
         config=cfg.features.audio.model_dump(),
         code=code("features_audio", "waver.features.audio"),
-    log:
-        paths.log("features_audio", "shard"),
-    benchmark:
-        paths.benchmark("features_audio", "shard")
-    resources:
-        mem_mb=2000,
-    conda:
-        ENVIRONMENT
     message:
         "Audio features of shard {wildcards.shard}"
     script:
@@ -84,22 +86,26 @@ rule features_speech:
     input:
         videos=shard_table("videos"),
         transcripts=shard_table("transcripts"),
-        model=([model_record("speech_recogniser")] if cfg.features.speech.source == "recognise" else []),
+        model=(
+            [model_record("speech_recogniser")]
+            if cfg.features.speech.source == "recognise"
+            else []
+        ),
     output:
         index=paths.feature_index("speech"),
+    log:
+        paths.log("features_speech", "shard"),
+    benchmark:
+        paths.benchmark("features_speech", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
     params:
         root=ROOT,
         stores=paths.feature_stores("speech"),
         config=cfg.features.speech.model_dump(),
         code=code("features_speech", "waver.features.speech"),
-    log:
-        paths.log("features_speech", "shard"),
-    benchmark:
-        paths.benchmark("features_speech", "shard")
-    resources:
-        mem_mb=3000,
-    conda:
-        ENVIRONMENT
     message:
         "Speech of shard {wildcards.shard}"
     script:
@@ -113,19 +119,19 @@ rule features_words:
         model=model_record("text_encoder"),
     output:
         index=paths.feature_index("words"),
+    log:
+        paths.log("features_words", "shard"),
+    benchmark:
+        paths.benchmark("features_words", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
     params:
         speech_stores=paths.feature_stores("speech"),
         stores=paths.feature_stores("words"),
         config=cfg.features.words.model_dump(),
         code=code("features_words", "waver.features.words"),
-    log:
-        paths.log("features_words", "shard"),
-    benchmark:
-        paths.benchmark("features_words", "shard")
-    resources:
-        mem_mb=3000,
-    conda:
-        ENVIRONMENT
     message:
         "Word vectors of shard {wildcards.shard}"
     script:

@@ -5,27 +5,27 @@ from waver.data.inventory import inventory
 DEMO_MEDIA = [name for name, asset in manifest().items() if asset.set == "demo"]
 
 
-if cfg.dataset.demo is not None:
+if cfg.dataset.source == "demo":
 
     rule ingest_demo:
         input:
             expand("resources/models/{model}/asset.json", model=DEMO_MEDIA),
         output:
             manifest=paths.demo_manifest,
+        log:
+            paths.log("ingest_demo"),
+        benchmark:
+            paths.benchmark("ingest_demo")
+        conda:
+            ENVIRONMENT
+        threads: 8
+        resources:
+            mem_mb=2000,
         params:
             root=paths.demo_root,
             models="resources/models",
             config=cfg.dataset.demo.model_dump(),
             code=code("ingest_demo", "waver.data.demo.build"),
-        log:
-            paths.log("ingest_demo"),
-        benchmark:
-            paths.benchmark("ingest_demo")
-        threads: 8
-        resources:
-            mem_mb=2000,
-        conda:
-            ENVIRONMENT
         message:
             "Making the demo data set"
         script:
@@ -34,7 +34,7 @@ if cfg.dataset.demo is not None:
 
 checkpoint ingest_tables:
     input:
-        [paths.demo_manifest] if cfg.dataset.demo is not None else [],
+        [paths.demo_manifest] if cfg.dataset.source == "demo" else [],
     output:
         participants=paths.table("participants"),
         videos=paths.table("videos"),
@@ -46,21 +46,21 @@ checkpoint ingest_tables:
             shard=SHARDS,
             table=["videos", "segments", "transcripts"],
         ),
-    params:
-        root=ROOT,
-        layout=cfg.dataset.layout,
-        shards=cfg.dataset.shards,
-        inventory="generated" if cfg.dataset.demo is not None else inventory(Path(ROOT)),
-        code=code("ingest_tables", "waver.data.ingest"),
     log:
         paths.log("ingest_tables"),
     benchmark:
         paths.benchmark("ingest_tables")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,
-    conda:
-        ENVIRONMENT
+    params:
+        root=ROOT,
+        layout=cfg.dataset.layout,
+        shards=cfg.dataset.shards,
+        inventory="generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT)),
+        code=code("ingest_tables", "waver.data.ingest"),
     message:
         "Reading the release at {params.root}"
     script:

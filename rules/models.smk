@@ -4,16 +4,16 @@
 rule models_install:
     output:
         "resources/models/{model}/asset.json",
-    params:
-        entry=lambda wildcards: manifest_entry(wildcards.model),
-        paths=lambda wildcards: cfg.models.paths,
-        code=code("models_install", "waver.assets.manifest"),
     log:
         paths.log("models_install", "model"),
     benchmark:
         paths.benchmark("models_install", "model")
     conda:
         ENVIRONMENT
+    params:
+        entry=lambda wildcards: manifest_entry(wildcards.model),
+        paths=lambda wildcards: cfg.models.paths,
+        code=code("models_install", "waver.assets.manifest"),
     message:
         "Installing model {wildcards.model}"
     script:

@@ -6,6 +6,7 @@ ROLES = ["face_detector", "expression_backbone", "speech_recogniser", "text_enco
 
 rule report_html:
     input:
+        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
         scores=paths.scores,
         participants=dataset_table("participants"),
         videos=dataset_table("videos"),
@@ -15,12 +16,21 @@ rule report_html:
         histories=train_outputs("history.jsonl"),
         predictions=train_outputs("predictions.parquet"),
         models=[model_record(role) for role in ROLES],
-        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
     output:
         page=report(paths.report("report.html"), category="Report"),
         figures=report(
-            directory(paths.report("figures")), patterns=["{name}.svg"], category="Figures"
+            directory(paths.report("figures")),
+            patterns=["{name}.svg"],
+            category="Figures",
         ),
+    log:
+        paths.log("report_html"),
+    benchmark:
+        paths.benchmark("report_html")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
     params:
         things=THINGS,
         stores={thing: paths.feature_stores(thing) for thing in THINGS},
@@ -28,16 +38,8 @@ rule report_html:
         benchmarks=f"benchmarks/{cfg.run}",
         config=cfg.model_dump(),
         run=cfg.run,
-        demo=cfg.dataset.demo is not None,
+        demo=cfg.dataset.source == "demo",
         code=code("report_html", "waver.report.page"),
-    log:
-        paths.log("report_html"),
-    benchmark:
-        paths.benchmark("report_html")
-    resources:
-        mem_mb=2000,
-    conda:
-        ENVIRONMENT
     message:
         "Writing the report"
     script:

@@ -17,7 +17,9 @@ def train_code(wildcards):
 def train_outputs(name):
     """A file of every training run of the config."""
     return [
-        paths.train(name).format(fusion=run.fusion, modalities=run.modalities, seed=seed)
+        paths.train(name).format(
+            fusion=run.fusion, modalities=run.modalities, seed=seed
+        )
         for run in cfg.train.runs
         for seed in cfg.train.seeds
     ]
@@ -30,6 +32,14 @@ rule train_fusion:
         model=paths.train("model.pt"),
         history=paths.train("history.jsonl"),
         predictions=paths.train("predictions.parquet"),
+    log:
+        paths.log("train_fusion", "fusion", "modalities", "seed"),
+    benchmark:
+        paths.benchmark("train_fusion", "fusion", "modalities", "seed")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
     params:
         packs=paths.packs,
         config=train_slice,
@@ -39,14 +49,6 @@ rule train_fusion:
             "code": train_code(wildcards),
             "config": train_slice(wildcards),
         },
-    log:
-        paths.log("train_fusion", "fusion", "modalities", "seed"),
-    benchmark:
-        paths.benchmark("train_fusion", "fusion", "modalities", "seed")
-    resources:
-        mem_mb=4000,
-    conda:
-        ENVIRONMENT
     message:
         "Training {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:

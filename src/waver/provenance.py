@@ -45,8 +45,18 @@ def code_version(*modules: str) -> str:
 
 
 @cache
+def script_version(path: str) -> str:
+    """Fingerprint of one Python file alone, without comments and docstrings."""
+    return _fingerprint_file(Path(path))
+
+
+@cache
 def _fingerprint(module: str) -> str:
-    tree = ast.parse(_file_of(module).read_text(encoding="utf-8"))
+    return _fingerprint_file(_file_of(module))
+
+
+def _fingerprint_file(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):

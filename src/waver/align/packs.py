@@ -55,14 +55,14 @@ def write_pack(
     Args:
         pack: Zarr store to write.
         index: Parquet file to write.
-        videos: index rows (without offset) and, where the status is ok, their arrays: FRAME_ARRAYS
+        videos: index rows (without offset and key) and, where the status is ok, their arrays: FRAME_ARRAYS
             with first axis ``frames``, ``word_of_frame`` counting the video's own words, and ``text``.
         key: what the pack was made from.
     """
     rows, offset, words = [], 0, 0
     parts: dict[str, list[Array]] = {name: [] for name in (*FRAME_ARRAYS, "text")}
     for row, arrays in videos:
-        rows.append({**row, "offset": offset})
+        rows.append({**row, "offset": offset, "key": key})
         if row["status"] != "ok":
             continue
         spoken = arrays["word_of_frame"]

@@ -36,8 +36,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _root_or_demo(self) -> Config:
-        if self.dataset.root and self.dataset.demo is not None:
-            raise ValueError("dataset.root and dataset.demo exclude each other; keep one of them")
+        if self.dataset.root and self.dataset.source == "demo":
+            raise ValueError("dataset.root is given, but dataset.source is demo; keep one of them")
         return self
 
 

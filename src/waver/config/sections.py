@@ -34,12 +34,13 @@ class DatasetConfig(Section):
     """Which recordings, where, and in which layout."""
 
     name: str = Field("bah", pattern=r"^[a-z0-9_]+$", description="folder below resources/")
-    root: str = Field("", description="folder of the release; empty for the generated demo data set")
+    source: Literal["release", "demo"] = Field("release", description="a release at root, or the generated demo data set")
+    root: str = Field("", description="folder of the release")
     layout: Literal["auto", "bah300", "bah224", "abaw8"] = Field(
         "auto", description="release layout; auto looks at the root"
     )
     shards: int = Field(32, ge=1, le=999, description="number of groups of participants; a job works on one group")
-    demo: DemoConfig | None = Field(None, description="settings of the demo data set, where it is generated")
+    demo: DemoConfig = DemoConfig()
 
 
 class ModelsConfig(Section):

@@ -118,6 +118,7 @@ PACK_INDEX = pa.schema(
         _field("words", pa.int32(), "number of words spoken"),
         _field("positive_frames", pa.int32(), "frames with label 1"),
         _field("labelled", pa.bool_(), "frame labels are known"),
+        _field("key", pa.string(), "key of the pack: features, labels, config, code"),
         _field("note", pa.string(), "what was mended, e.g. annotation one frame short"),
         _field("reason", pa.string(), "why it was set aside", True),
         _field("remedy", pa.string(), "what the user can do", True),

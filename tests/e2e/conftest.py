@@ -1,0 +1,104 @@
+"""A whole run on a tiny data set, made once and shared by the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
+TINY = {
+    "run": "tiny",
+    "dataset": {"name": "tiny", "shards": 2, "root": "data"},
+    "features": {"faces": {"long_side": 320, "every": 4}, "speech": {"beam": 1}},
+    "train": {
+        "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V"}],
+        "seeds": [0],
+        "window": 96,
+        "epochs": 2,
+        "options": {},
+    },
+    "adapt": {"methods": ["source_only", "shot"], "protocols": ["block"], "source_epochs": 2},
+    "evaluate": {"bootstrap": 100},
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A copy of the repository with a data set, where Snakemake runs as a user's would."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", "--configfile", "tiny.json"]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        return subprocess.run(
+            [*command, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def run(self, *arguments: str) -> Counter[str]:
+        """Run what is missing; the number of jobs of each rule that ran."""
+        result = self.snakemake(*arguments)
+        assert result.returncode == 0, result.stdout + result.stderr + self.logs()
+        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", result.stderr, re.MULTILINE))
+
+    def would_run(self, *arguments: str) -> set[str]:
+        """Rules of which a run would start jobs now."""
+        result = self.snakemake("--dry-run", *arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", result.stdout, re.MULTILINE)) - {"all"}
+
+    def config(self, **changes: object) -> tuple[str, ...]:
+        """Arguments that overlay the config: ``train__lr=0.1`` sets train.lr."""
+        values: dict[str, object] = {}
+        for name, value in changes.items():
+            *sections, key = name.split("__")
+            place = values
+            for section in sections:
+                place = place.setdefault(section, {})  # type: ignore[assignment]
+            place[key] = value
+        overlay = self.folder / "overlay.json"
+        overlay.write_text(json.dumps(values))
+        return ("tiny.json", "overlay.json")
+
+    def logs(self) -> str:
+        return "\n".join(f"== {log}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("logs/**/*.log")))
+
+
+def _make_data(folder: Path) -> None:
+    from waver.assets.manifest import install, manifest
+    from waver.config.sections import DemoConfig
+    from waver.data.demo.build import build_demo
+
+    models = folder / "resources/models"
+    for name, asset in manifest().items():
+        if asset.set == "demo":
+            install(name, models / name, {})
+    config = DemoConfig(train=3, val=1, test=2, questions=2, clauses=2, width=320, height=240, trouble=False)
+    build_demo(folder / "data", folder / "made.json", models, config, workers=2)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which everything has run once."""
+    folder = tmp_path_factory.mktemp("run") / "waver"
+    folder.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
+    _make_data(folder)
+    (folder / "tiny.json").write_text(json.dumps(TINY))
+    workspace = Workspace(folder)
+    workspace.run()
+    return workspace

@@ -1,0 +1,139 @@
+"""The promise of re-runs, as a table: edit X, and exactly the rules Y run."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("run")
+
+SCORES = {"evaluate_scores", "report_html"}
+MODELS = {"train_fusion", "adapt_source", "adapt_target", "evaluate_controls"}
+AFTER_ALIGN = MODELS | SCORES
+CONFIG_EDITS = {
+    "nothing": ({}, set()),
+    "report": ({"report__title": "Other"}, {"report_html"}),
+    "evaluate": ({"evaluate__seed": 5}, SCORES),
+    "adapt, one method": ({"adapt__options": {"shot": {"epochs": 1}}}, {"adapt_target"} | SCORES),
+    "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
+    "train": ({"train__lr": 0.01}, {"train_fusion"} | SCORES),
+    "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, {"train_fusion"} | SCORES),
+    "train, a seed more": ({"train__seeds": [0, 1]}, {"train_fusion"} | SCORES),
+    "align": ({"align__tolerance_frames": 3}, {"align_pack"} | AFTER_ALIGN),
+    "words": ({"features__words__layers": 2}, {"features_words", "align_pack"} | AFTER_ALIGN),
+    "speech": ({"features__speech__beam": 2}, {"features_speech", "features_words", "align_pack"} | AFTER_ALIGN),
+    "faces": ({"features__faces__nms": 0.5}, {"features_faces", "features_visual", "align_pack"} | AFTER_ALIGN),
+    "ingest": ({"dataset__layout": "bah300"}, {"ingest_tables"}),
+}
+CODE_EDITS = {
+    "a comment": ("src/waver/features/faces.py", "\n# a remark\n", set()),
+    "a method": ("src/waver/adaptation/sfda/shot.py", "\nEDITED = 1\n", {"adapt_target"} | SCORES),
+    "a fusion": ("src/waver/models/fusion/can.py", "\nEDITED = 1\n", {"train_fusion"} | SCORES),
+    "a deep import": (
+        "src/waver/features/logmel.py",
+        "\nEDITED = 1\n",
+        {"features_audio", "align_pack"} | AFTER_ALIGN,
+    ),
+    "metrics of the report": ("src/waver/report/page.py", "\nEDITED = 1\n", {"report_html"}),
+}
+
+
+@pytest.mark.parametrize(("changes", "rules"), CONFIG_EDITS.values(), ids=CONFIG_EDITS)
+def test_config_edit(finished, changes, rules):
+    # after a checkpoint that will run, only the checkpoint is planned for certain
+    planned = finished.would_run("--configfile", *finished.config(**changes))
+    if "ingest_tables" in rules:
+        assert "ingest_tables" in planned
+    else:
+        assert planned == rules
+
+
+@pytest.mark.parametrize(("file", "text", "rules"), CODE_EDITS.values(), ids=CODE_EDITS)
+def test_code_edit(finished, file, text, rules):
+    path = finished.folder / file
+    original = path.read_text()
+    try:
+        path.write_text(original + text)
+        assert finished.would_run() == rules
+    finally:
+        path.write_text(original)
+
+
+def test_one_fusion_edited_trains_that_fusion_alone(finished):
+    arguments = finished.config(train__options={"can": {"dropout": 0.3}})
+    result = finished.snakemake("--dry-run", "--configfile", *arguments)
+    assert "results/tiny/train/can/V/0/model.pt" in result.stdout
+    assert "output: results/tiny/train/lfan/" not in result.stdout
+
+
+def test_a_second_run_does_nothing(finished):
+    assert finished.run() == {}
+
+
+def test_an_edit_of_ingest_alone_that_changes_no_table_runs_nothing_more(finished):
+    arguments = ("--configfile", *finished.config(dataset__layout="bah300"))
+    assert set(finished.run(*arguments)) - {"all"} == {"ingest_tables"}
+    assert set(finished.run()) - {"all"} == {"ingest_tables"}
+
+
+def test_a_video_removed_and_added_again_costs_its_shard_alone(finished):
+    video = sorted((finished.folder / "data/Videos").rglob("*.mp4"))[0]
+    aside = finished.folder / "aside.mp4"
+    shutil.move(video, aside)
+    removed = finished.run()
+    assert removed["ingest_tables"] == 1
+    assert removed["features_faces"] == removed["features_speech"] == removed["align_pack"] == 1
+    assert "ingest_tables" not in finished.would_run()
+    shutil.move(aside, video)
+    added = finished.run()
+    assert added["features_faces"] == added["features_speech"] == added["align_pack"] == 1
+    log = next((finished.folder / "logs/tiny/features_faces").glob("*.log"))
+    assert "already there" in "".join(path.read_text() for path in log.parent.glob("*.log"))
+
+
+def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished):
+    scores = finished.folder / "results/tiny/evaluate/scores.parquet"
+    want = scores.read_bytes()
+    shutil.rmtree(finished.folder / "resources/tiny/features/audio")
+    shutil.rmtree(finished.folder / "results/tiny/train")
+    process = _start(finished.folder)
+    stores = finished.folder / "resources/tiny/features/audio/stores"
+    _wait(lambda: len(list(stores.glob("*/*.zarr"))) >= 1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _wait(lambda: not _children(finished.folder))
+    finished.snakemake("--unlock")
+    again = finished.run("--rerun-incomplete")
+    assert again["features_audio"] >= 1
+    assert not list(stores.glob("*/.*"))
+    assert scores.read_bytes() == want
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", "--configfile", "tiny.json"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _wait(condition, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def _children(folder: Path) -> list[str]:
+    """Processes that still work in a folder: jobs outlive a head process that is killed."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").resolve() == folder.resolve() and (entry / "exe").exists():
+                found.append(entry.name)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,123 @@
+"""The checks that need no data: style, types, workflow lint, generated files, direction of imports."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+ORDER = [
+    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config"},
+    {"assets"},
+    {"store"},
+    {"data"},
+    {"models"},
+    {"features"},
+    {"align"},
+    {"training"},
+    {"adaptation"},
+    {"evaluation"},
+    {"report"},
+]
+SMK = ["Snakefile", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "rules").glob("*.smk"))]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "format", "--check", "."],
+        ["ruff", "check", "."],
+        ["mypy", "src/waver"],
+        ["snakefmt", "--check", *SMK],
+        ["codespell"],
+        ["snakemake", "--lint", "--configfile", "config/presets/demo.yaml"],
+        ["python", "-m", "waver.config.generate", "--check"],
+        ["python", "envs/generate.py", "--check"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_tool_is_content(command):
+    result = run(str(BIN / command[0]), *command[1:])
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def room(module: str) -> int:
+    part = module.split(".")[1] if "." in module else module
+    return next((number for number, rooms in enumerate(ORDER) if part in rooms), -1)
+
+
+def test_rooms_import_only_from_rooms_before_them():
+    wrong = []
+    for path in (ROOT / "src/waver").rglob("*.py"):
+        own = room(".".join(path.relative_to(ROOT / "src").with_suffix("").parts))
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            wrong += [f"{path.relative_to(ROOT)}: {n}" for n in names if n.startswith("waver.") and room(n) > own]
+    assert wrong == []
+
+
+def test_every_rule_has_its_script_and_every_script_its_rule():
+    rules = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        words = [line.split() for line in path.read_text().splitlines()]
+        rules |= {word[1].rstrip(":") for word in words if word[:1] in (["rule"], ["checkpoint"])}
+    scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert rules == scripts
+
+
+def test_scripts_are_thin():
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        assert not [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.If, ast.FunctionDef))], path
+        assert len(path.read_text().splitlines()) <= 32, path
+
+
+def test_pins_of_all_environments_agree():
+    sys.path.insert(0, str(ROOT / "envs"))
+    from generate import pins
+
+    cpu = dict(pin.split("==") for pin in pins("cpu.txt"))
+    gpu = dict(pin.split("==") for pin in pins("gpu.txt"))
+    shared = set(cpu) & set(gpu)
+    assert {name: cpu[name] for name in shared} == {name: gpu[name] for name in shared}
+    assert set(cpu) <= set(gpu), "a package of the CPU environment is missing on GPU"
+    script = (ROOT / "envs/waver.post-deploy.sh").read_text()
+    assert all(f"{name}=={version}\n" in script for name, version in cpu.items())
+    assert "onnxruntime" not in cpu
+    assert "torchvision" not in cpu
+
+
+def test_installed_packages_are_those_of_the_lock():
+    sys.path.insert(0, str(ROOT / "envs"))
+    from importlib.metadata import PackageNotFoundError, version
+
+    from generate import pins
+
+    wrong = []
+    for pin in [*pins("cpu.txt"), *pins("embedded.txt")]:
+        name, wanted = pin.split("==")
+        try:
+            if version(name).split("+")[0] != wanted:
+                wrong.append(f"{name} {version(name)}, wanted {wanted}")
+        except PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+    assert wrong == []
+
+
+def test_nothing_heavy_is_imported_while_the_workflow_is_planned():
+    modules = "waver.config.model, waver.paths, waver.models.registry, waver.adaptation.registry, waver.data.inventory"
+    heavy = "[m for m in ('torch', 'cv2', 'zarr') if m in sys.modules]"
+    code = f"import sys, waver.assets.manifest, {modules}; print({heavy})"
+    assert run(sys.executable, "-c", code).stdout.strip() == "[]"
