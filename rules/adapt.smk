@@ -1,31 +1,6 @@
 """adapt: personalisation to each participant of the test split."""
 
 
-def adapt_slice(*methods):
-    """The part of the adaptation config that decides one method's job."""
-    decisive = ("modalities", "scope", "source_epochs")
-    options = {
-        name: cfg.adapt.options[name] for name in methods if name in cfg.adapt.options
-    }
-    return {key: getattr(cfg.adapt, key) for key in decisive} | {"options": options}
-
-
-def adapt_code(wildcards):
-    """Fingerprint of the runner and of this method; other methods do not count."""
-    return code("adapt_target", "waver.adaptation.runner", METHODS[wildcards.method])
-
-
-def adapt_outputs():
-    """Predictions of every method, protocol, seed and shard of the config."""
-    return expand(
-        paths.adapt_predictions,
-        method=cfg.adapt.methods,
-        protocol=cfg.adapt.protocols,
-        seed=cfg.adapt.seeds,
-        shard=SHARDS,
-    )
-
-
 rule adapt_source:
     input:
         packs=every_shard(paths.pack_index),
@@ -40,7 +15,6 @@ rule adapt_source:
     resources:
         mem_mb=4000,
     params:
-        packs=paths.packs,
         config=adapt_slice(),
         code=code("adapt_source", "waver.adaptation.source"),
     message:
@@ -65,7 +39,6 @@ rule adapt_target:
     resources:
         mem_mb=2000,
     params:
-        packs=paths.packs,
         config=lambda wildcards: adapt_slice(wildcards.method),
         code=adapt_code,
         record=lambda wildcards: {

@@ -19,8 +19,7 @@ rule align_pack:
     resources:
         mem_mb=2000,
     params:
-        stores={thing: paths.feature_stores(thing) for thing in ALIGNED},
-        packs=paths.packs,
+        things=ALIGNED,
         config=cfg.align.model_dump(),
         code=code("align_pack", "waver.align.timeline"),
     message:

@@ -1,4 +1,4 @@
-"""What the rule files share: the checked config, paths, and input functions. No rule, no work."""
+"""What the stages share: the checked config, paths, and input functions. Nothing runs here."""
 
 from snakemake.exceptions import WorkflowError
 
@@ -75,9 +75,9 @@ def dataset_root():
 ROOT = dataset_root()
 
 
-def code(rule, *modules):
-    """Fingerprint of a rule's script and of the modules (with all they import) that it calls."""
-    script = f"{workflow.basedir}/workflow/scripts/{rule}.py"
+def code(name, *modules):
+    """Fingerprint of a script and of the modules (with all they import) that it calls."""
+    script = f"{workflow.basedir}/workflow/scripts/{name}.py"
     return digest([script_version(script), code_version(*modules)])
 
 
@@ -88,7 +88,7 @@ def model_record(role):
 
 
 def dataset_table(name):
-    """Input function: a table over the whole data set. Planned after ingest, see ``shard_table``."""
+    """Input function for a table over the whole data set. Planned after ingest, see ``shard_table``."""
     return lambda wildcards: str(getattr(checkpoints.ingest_tables.get().output, name))
 
 
@@ -109,3 +109,59 @@ def shard_table(name):
 def every_shard(template):
     """The file of each shard."""
     return expand(template, shard=SHARDS, allow_missing=True)
+
+
+def manifest_entry(name):
+    """Fingerprint of what the manifest or the config says of a model."""
+    if name in manifest():
+        return digest(manifest()[name].model_dump())
+    return cfg.models.paths.get(name.removeprefix("path."), "")
+
+
+def train_slice(wildcards):
+    """The part of the training config that decides one model: without the list of the others."""
+    own = cfg.train.options.get(wildcards.fusion, {})
+    return cfg.train.model_dump(exclude={"runs", "seeds", "options"}) | {
+        "options": {wildcards.fusion: own}
+    }
+
+
+def train_code(wildcards):
+    """Fingerprint of the loop and of this fusion; other fusions do not count."""
+    return code("train_fusion", "waver.training.fit", FUSIONS[wildcards.fusion])
+
+
+def train_outputs(name):
+    """A file of every training run of the config."""
+    return [
+        paths.train(name).format(
+            fusion=run.fusion, modalities=run.modalities, seed=seed
+        )
+        for run in cfg.train.runs
+        for seed in cfg.train.seeds
+    ]
+
+
+def adapt_slice(*methods):
+    """The part of the adaptation config that decides one method's job."""
+    decisive = ("modalities", "scope", "source_epochs")
+    options = {
+        name: cfg.adapt.options[name] for name in methods if name in cfg.adapt.options
+    }
+    return {key: getattr(cfg.adapt, key) for key in decisive} | {"options": options}
+
+
+def adapt_code(wildcards):
+    """Fingerprint of the runner and of this method; other methods do not count."""
+    return code("adapt_target", "waver.adaptation.runner", METHODS[wildcards.method])
+
+
+def adapt_outputs():
+    """Predictions of every method, protocol, seed and shard of the config."""
+    return expand(
+        paths.adapt_predictions,
+        method=cfg.adapt.methods,
+        protocol=cfg.adapt.protocols,
+        seed=cfg.adapt.seeds,
+        shard=SHARDS,
+    )

@@ -22,7 +22,6 @@ rule evaluate_controls:
     resources:
         mem_mb=4000,
     params:
-        packs=paths.packs,
         code=code("evaluate_controls", "waver.evaluation.controls"),
         record={
             "model_set": cfg.models.set,
@@ -55,7 +54,6 @@ rule evaluate_scores:
     resources:
         mem_mb=4000,
     params:
-        packs=paths.packs,
         config=cfg.evaluate.model_dump(),
         code=code("evaluate_scores", "waver.evaluation.scores"),
     message:

@@ -21,7 +21,6 @@ rule features_faces:
         mem_mb=3000,
     params:
         root=ROOT,
-        stores=paths.feature_stores("faces"),
         config=cfg.features.faces.model_dump(),
         code=code("features_faces", "waver.features.faces"),
     message:
@@ -45,8 +44,6 @@ rule features_visual:
     resources:
         mem_mb=3000,
     params:
-        faces_stores=paths.feature_stores("faces"),
-        stores=paths.feature_stores("visual"),
         config=cfg.features.visual.model_dump(),
         code=code("features_visual", "waver.features.visual"),
     message:
@@ -73,7 +70,6 @@ rule features_audio:
         mem_mb=2000,
     params:
         root=ROOT,
-        stores=paths.feature_stores("audio"),
         config=cfg.features.audio.model_dump(),
         code=code("features_audio", "waver.features.audio"),
     message:
@@ -103,7 +99,6 @@ rule features_speech:
         mem_mb=3000,
     params:
         root=ROOT,
-        stores=paths.feature_stores("speech"),
         config=cfg.features.speech.model_dump(),
         code=code("features_speech", "waver.features.speech"),
     message:
@@ -128,8 +123,6 @@ rule features_words:
     resources:
         mem_mb=3000,
     params:
-        speech_stores=paths.feature_stores("speech"),
-        stores=paths.feature_stores("words"),
         config=cfg.features.words.model_dump(),
         code=code("features_words", "waver.features.words"),
     message:

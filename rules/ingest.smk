@@ -22,8 +22,6 @@ if cfg.dataset.source == "demo":
         resources:
             mem_mb=2000,
         params:
-            root=paths.demo_root,
-            models="resources/models",
             config=cfg.dataset.demo.model_dump(),
             code=code("ingest_demo", "waver.data.demo.build"),
         message:
@@ -56,7 +54,7 @@ checkpoint ingest_tables:
     resources:
         mem_mb=4000,
     params:
-        root=ROOT,
+        root=lambda wildcards: ROOT,
         layout=cfg.dataset.layout,
         shards=cfg.dataset.shards,
         inventory="generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT)),

@@ -18,10 +18,3 @@ rule models_install:
         "Installing model {wildcards.model}"
     script:
         "../workflow/scripts/models_install.py"
-
-
-def manifest_entry(name):
-    """Fingerprint of what the manifest or the config says of a model."""
-    if name in manifest():
-        return digest(manifest()[name].model_dump())
-    return cfg.models.paths.get(name.removeprefix("path."), "")

@@ -33,8 +33,6 @@ rule report_html:
         mem_mb=2000,
     params:
         things=THINGS,
-        stores={thing: paths.feature_stores(thing) for thing in THINGS},
-        pack_folder=paths.packs,
         benchmarks=f"benchmarks/{cfg.run}",
         config=cfg.model_dump(),
         run=cfg.run,

@@ -1,30 +1,6 @@
 """train: supervised frame-level models, one job per fusion, modalities and seed."""
 
 
-def train_slice(wildcards):
-    """The part of the training config that decides one model: without the list of the others."""
-    own = cfg.train.options.get(wildcards.fusion, {})
-    return cfg.train.model_dump(exclude={"runs", "seeds", "options"}) | {
-        "options": {wildcards.fusion: own}
-    }
-
-
-def train_code(wildcards):
-    """Fingerprint of the loop and of this fusion; other fusions do not count."""
-    return code("train_fusion", "waver.training.fit", FUSIONS[wildcards.fusion])
-
-
-def train_outputs(name):
-    """A file of every training run of the config."""
-    return [
-        paths.train(name).format(
-            fusion=run.fusion, modalities=run.modalities, seed=seed
-        )
-        for run in cfg.train.runs
-        for seed in cfg.train.seeds
-    ]
-
-
 rule train_fusion:
     input:
         packs=every_shard(paths.pack_index),
@@ -41,7 +17,6 @@ rule train_fusion:
     resources:
         mem_mb=4000,
     params:
-        packs=paths.packs,
         config=train_slice,
         code=train_code,
         record=lambda wildcards: {

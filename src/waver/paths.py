@@ -44,22 +44,14 @@ class Paths:
 
     # features -----------------------------------------------------------------------------------
     def feature_index(self, thing: str) -> str:
-        """What became of each video of a shard: faces, visual, audio, speech, words."""
+        """What became of each video of a shard; the Zarr stores lie in ``stores`` beside it."""
         return f"{self.resources}/features/{thing}/{{shard}}.parquet"
-
-    def feature_stores(self, thing: str) -> str:
-        """Folder of the Zarr stores ``<participant>/<video>.zarr`` of one thing."""
-        return f"{self.resources}/features/{thing}/stores"
 
     # align --------------------------------------------------------------------------------------
     @property
     def pack_index(self) -> str:
+        """Which rows of the shard's pack belong to which video; the packs lie in ``packs`` beside it."""
         return f"{self.resources}/align/{{shard}}.parquet"
-
-    @property
-    def packs(self) -> str:
-        """Folder of the packs ``<shard>.zarr``."""
-        return f"{self.resources}/align/packs"
 
     # train --------------------------------------------------------------------------------------
     def train(self, name: str) -> str:

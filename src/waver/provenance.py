@@ -91,7 +91,8 @@ def _imports(module: str) -> tuple[str, ...]:
             for alias in node.names:
                 child = f"{parent}.{alias.name}"
                 found.add(child if _exists(child) else parent)
-    return tuple(sorted(found))
+    # a registry names every method; a rule adds the one that it runs
+    return tuple(sorted(name for name in found if not name.endswith(".registry")))
 
 
 def _file_of(module: str) -> Path:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from synthetic import DIMS, write_packs
-from waver.align.packs import read_packs
+from waver.align.packs import FRAME_ARRAYS, read_packs, write_pack
 
 
 def test_a_split_is_read_whole_and_alone(tmp_path):
@@ -23,3 +23,30 @@ def test_words_of_the_second_video_are_its_own(tmp_path):
     assert second.arrays["word_of_frame"][0] == first.row["words"]
     assert np.array_equal(second.arrays["text"][0], second.arrays["text"][7])
     assert not np.array_equal(second.arrays["text"][0], second.arrays["text"][8])
+
+
+def test_a_pack_without_a_usable_video_is_empty_and_readable(tmp_path):
+    write_pack(tmp_path / "packs/000.zarr", tmp_path / "000.parquet", [], key="k")
+    assert list(read_packs([tmp_path / "000.parquet"], tmp_path / "packs", ["visual", "text"])) == []
+
+
+def test_a_video_without_a_modality_has_zeros_that_are_not_valid(tmp_path):
+    indexes, packs = write_packs(tmp_path / "whole", {"train": 2}, questions=1, shards=1)
+    videos = []
+    for number, video in enumerate(read_packs(indexes, packs, [*FRAME_ARRAYS, "text"])):
+        arrays = {name: values for name, values in video.arrays.items() if name != "text_valid"}
+        if number == 0:
+            frames = video.row["frames"]
+            nobody = np.full(frames, -1, np.int32)
+            arrays |= {"text": np.zeros((0, 0), np.float32), "word_of_frame": nobody}
+            arrays |= {"audio": np.zeros((frames, 0), np.float32), "audio_valid": np.zeros(frames, bool)}
+        else:
+            arrays |= {"text": arrays["text"][::8], "word_of_frame": np.arange(video.row["frames"]) // 8}
+        videos.append((dict(video.row), arrays))
+    write_pack(tmp_path / "packs/000.zarr", tmp_path / "000.parquet", videos, key="k")
+    first, second = read_packs([tmp_path / "000.parquet"], tmp_path / "packs", ["audio", "audio_valid", "text"])
+    assert not first.arrays["audio"].any()
+    assert not first.arrays["audio_valid"].any()
+    assert not first.arrays["text_valid"].any()
+    assert second.arrays["audio_valid"].all()
+    assert second.arrays["text_valid"].all()

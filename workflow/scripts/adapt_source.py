@@ -9,7 +9,7 @@ from waver.workflow import job
 with job(snakemake) as j:
     train_source(
         indexes=[Path(index) for index in j.input.packs],
-        packs=Path(j.params.packs),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         seed=int(j.wildcards.seed),
         config=AdaptConfig(**j.params.config),
         model=Path(j.output.model),

@@ -9,7 +9,7 @@ from waver.workflow import job
 with job(snakemake) as j:
     adapt_targets(
         indexes=[Path(j.input.targets)],
-        packs=Path(j.params.packs),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         source=Path(j.input.source),
         method=j.wildcards.method,
         protocol=j.wildcards.protocol,
@@ -17,4 +17,5 @@ with job(snakemake) as j:
         config=AdaptConfig(**j.params.config),
         predictions=Path(j.output.predictions),
         record=j.params.record,
+        source_indexes=[Path(index) for index in j.input.packs],
     )

@@ -10,9 +10,9 @@ with job(snakemake) as j:
     align_pack(
         videos=Path(j.input.videos),
         segments=Path(j.input.segments),
-        indexes={thing: Path(j.input[thing]) for thing in j.params.stores},
-        stores={thing: Path(folder) for thing, folder in j.params.stores.items()},
-        pack=Path(j.params.packs) / f"{j.wildcards.shard}.zarr",
+        indexes={thing: Path(j.input[thing]) for thing in j.params.things},
+        stores={thing: Path(j.input[thing]).with_name("stores") for thing in j.params.things},
+        pack=Path(j.output.index).with_name("packs") / f"{j.wildcards.shard}.zarr",
         index=Path(j.output.index),
         config=AlignConfig(**j.params.config),
         code=j.params.code,

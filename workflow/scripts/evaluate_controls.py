@@ -8,7 +8,7 @@ from waver.workflow import job
 with job(snakemake) as j:
     predict_controls(
         indexes=[Path(index) for index in j.input.packs],
-        packs=Path(j.params.packs),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         outputs={Path(path).stem: Path(path) for path in j.output},
         record=j.params.record,
     )

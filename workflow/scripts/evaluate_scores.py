@@ -10,7 +10,7 @@ with job(snakemake) as j:
     score_predictions(
         predictions=[Path(path) for path in j.input.predictions],
         indexes=[Path(index) for index in j.input.packs],
-        packs=Path(j.params.packs),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         participants=Path(j.input.participants),
         videos=Path(j.input.videos),
         config=EvaluateConfig(**j.params.config),

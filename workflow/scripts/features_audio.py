@@ -11,7 +11,7 @@ with job(snakemake) as j:
         videos=Path(j.input.videos),
         root=Path(j.params.root),
         vggish=Path(j.input.vggish) if j.input.vggish else None,
-        stores=Path(j.params.stores),
+        stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=AudioConfig(**j.params.config),
         code=j.params.code,

@@ -11,7 +11,7 @@ with job(snakemake) as j:
         videos=Path(j.input.videos),
         root=Path(j.params.root),
         model=Path(j.input.model),
-        stores=Path(j.params.stores),
+        stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=FacesConfig(**j.params.config),
         code=j.params.code,

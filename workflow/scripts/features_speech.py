@@ -12,7 +12,7 @@ with job(snakemake) as j:
         transcripts=Path(j.input.transcripts),
         root=Path(j.params.root),
         model=Path(j.input.model) if j.input.model else None,
-        stores=Path(j.params.stores),
+        stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=SpeechConfig(**j.params.config),
         code=j.params.code,

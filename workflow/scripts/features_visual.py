@@ -9,9 +9,9 @@ from waver.workflow import job
 with job(snakemake) as j:
     extract_visual(
         faces_index=Path(j.input.faces),
-        faces_stores=Path(j.params.faces_stores),
+        faces_stores=Path(j.input.faces).with_name("stores"),
         model=Path(j.input.model),
-        stores=Path(j.params.stores),
+        stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=VisualConfig(**j.params.config),
         code=j.params.code,

@@ -9,10 +9,10 @@ from waver.workflow import job
 with job(snakemake) as j:
     embed_words(
         speech_index=Path(j.input.speech),
-        speech_stores=Path(j.params.speech_stores),
+        speech_stores=Path(j.input.speech).with_name("stores"),
         videos=Path(j.input.videos),
         model=Path(j.input.model),
-        stores=Path(j.params.stores),
+        stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=WordsConfig(**j.params.config),
         code=j.params.code,

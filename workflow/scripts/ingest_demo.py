@@ -8,9 +8,9 @@ from waver.workflow import job
 
 with job(snakemake) as j:
     build_demo(
-        root=Path(j.params.root),
+        root=Path(j.output.manifest).with_suffix(""),
         manifest=Path(j.output.manifest),
-        models=Path(j.params.models),
+        models=Path(j.input[0]).parents[1],
         config=DemoConfig(**j.params.config),
         workers=j.threads,
     )

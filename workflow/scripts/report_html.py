@@ -13,9 +13,9 @@ with job(snakemake) as j:
         **{name: Path(j.input[name]) for name in ONE},
         **{name: [Path(path) for path in j.input[name]] for name in MANY},
         feature_indexes={thing: [Path(path) for path in j.input[thing]] for thing in j.params.things},
-        feature_stores={thing: Path(folder) for thing, folder in j.params.stores.items()},
+        feature_stores={thing: Path(j.input[thing][0]).with_name("stores") for thing in j.params.things},
         pack_indexes=[Path(path) for path in j.input.packs],
-        packs=Path(j.params.pack_folder),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         benchmarks=Path(j.params.benchmarks),
     )
     render_report(inputs, j.params.config, j.params.run, j.params.demo, Path(j.output.page), Path(j.output.figures))

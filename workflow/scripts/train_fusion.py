@@ -9,7 +9,7 @@ from waver.workflow import job
 with job(snakemake) as j:
     train_fusion(
         indexes=[Path(index) for index in j.input.packs],
-        packs=Path(j.params.packs),
+        packs=Path(j.input.packs[0]).with_name("packs"),
         fusion=j.wildcards.fusion,
         modalities=j.wildcards.modalities,
         seed=int(j.wildcards.seed),

@@ -22,7 +22,17 @@ import numpy as np
 from waver.store.arrays import Array, new_store, open_store
 from waver.store.tables import PACK_INDEX, read_table, write_table
 
-FRAME_ARRAYS = ("visual", "visual_valid", "audio", "audio_valid", "word_of_frame", "label", "source_frame")
+EMPTY: dict[str, Array] = {
+    "visual": np.zeros((0, 0), np.float32),
+    "visual_valid": np.zeros(0, bool),
+    "audio": np.zeros((0, 0), np.float32),
+    "audio_valid": np.zeros(0, bool),
+    "word_of_frame": np.zeros(0, np.int32),
+    "label": np.zeros(0, np.uint8),
+    "source_frame": np.zeros(0, np.int32),
+    "text": np.zeros((0, 0), np.float32),
+}
+FRAME_ARRAYS = tuple(name for name in EMPTY if name != "text")
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ def write_pack(
         key: what the pack was made from.
     """
     rows, offset, words = [], 0, 0
-    parts: dict[str, list[Array]] = {name: [] for name in (*FRAME_ARRAYS, "text")}
+    parts: dict[str, list[Array]] = {name: [] for name in EMPTY}
     for row, arrays in videos:
         rows.append({**row, "offset": offset, "key": key})
         if row["status"] != "ok":
@@ -79,7 +89,7 @@ def write_pack(
 
 def _end_to_end(name: str, pieces: list[Array]) -> Array:
     if not pieces:
-        return np.zeros((0, 0) if name in ("visual", "audio", "text") else 0, np.float32)
+        return EMPTY[name]
     width = max((piece.shape[1] for piece in pieces if piece.ndim == 2), default=0)
     # a video without this modality comes with width 0; its rows are zeros, its valid flags False
     return np.concatenate([_widen(piece, width) for piece in pieces])

@@ -34,7 +34,9 @@ class DatasetConfig(Section):
     """Which recordings, where, and in which layout."""
 
     name: str = Field("bah", pattern=r"^[a-z0-9_]+$", description="folder below resources/")
-    source: Literal["release", "demo"] = Field("release", description="a release at root, or the generated demo data set")
+    source: Literal["release", "demo"] = Field(
+        "release", description="a release at root, or the generated demo data set"
+    )
     root: str = Field("", description="folder of the release")
     layout: Literal["auto", "bah300", "bah224", "abaw8"] = Field(
         "auto", description="release layout; auto looks at the root"
@@ -77,7 +79,7 @@ class AudioConfig(Section):
 
     feature: Literal["logmel_stats", "vggish"] = Field(
         "logmel_stats",
-        description="per frame: mean and standard deviation of the 0.96 s log-mel patch (128), or VGGish's embedding (128)",
+        description="of each frame: mean and deviation of the 0.96 s log-mel patch (128), or VGGish's embedding (128)",
     )
 
 
@@ -97,7 +99,7 @@ class WordsConfig(Section):
     layers: int = Field(4, ge=1, description="last hidden layers summed, as in the papers")
     alignment: Literal["timestamp", "uniform"] = Field(
         "timestamp",
-        description="word of a frame by its times (the papers' text), or tokens spread evenly (the released code)",
+        description="word of a frame by its times (as the papers say), or tokens spread evenly (as released)",
     )
 
 
@@ -157,7 +159,7 @@ class TrainConfig(Section):
 
 
 class AdaptConfig(Section):
-    """Personalisation to each participant of the test split (dataset paper, section 5.3)."""
+    """Personalisation to each participant of the test split (dataset paper, appendix E.3)."""
 
     methods: tuple[str, ...] = Field(
         ("source_only", "shot", "oracle"), description="methods, by their names in the registry"

@@ -59,13 +59,14 @@ class StoreWriter:
 
     def _create(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
         row_bytes = max(int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize, 1)
+        rest = tuple(max(side, 1) for side in shape[1:])  # a chunk of an empty array has a side too
         rows = max(1, min(max(shape[0], 1), _CHUNK_BYTES // row_bytes))
         return self._group.create_array(
             name,
             shape=shape,
             dtype=dtype,
-            chunks=(rows, *shape[1:]),
-            shards=(rows * max(1, -(-shape[0] // rows)), *shape[1:]),
+            chunks=(rows, *rest),
+            shards=(rows * max(1, -(-shape[0] // rows)), *rest),
             compressors=ZstdCodec(level=3),
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 
 BITS = 10
 WIDTH, HEIGHT = 200, 120
-_SOUND_HZ = 16000
 
 
 def numbered(number: int) -> np.ndarray:
@@ -54,7 +53,11 @@ def write_clip(
             video.options = {"g": "12", "bf": "2", "crf": "20"}
         if rotation:
             video.set_display_rotation(rotation)
-        sound = out.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000) if sound_from_s is not None else None
+        sound = (
+            out.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000)
+            if sound_from_s is not None
+            else None
+        )
         for number, time_s in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
             frame.pts, frame.time_base = round(time_s * 24000), Fraction(1, 24000)

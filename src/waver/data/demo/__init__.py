@@ -1,0 +1,1 @@
+"""The generated demo data set: synthetic participants who say scripted answers."""

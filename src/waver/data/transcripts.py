@@ -1,0 +1,125 @@
+"""Transcripts: Whisper's chunks as released, their times mended, or the plain text of the split files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Span = tuple[float | None, float | None]
+"""Start and end, seconds; None where not known."""
+
+_WINDOW_S = 30.0
+"""Whisper's window; the time of a window whose last chunk has no end."""
+_OVERLAP_S = 1.0
+"""Chunks of one window overlap by less; a chunk that starts earlier belongs to a new window."""
+_LANGUAGES = {"english": "en", "french": "fr", "spanish": "es", "german": "de", "italian": "it", "portuguese": "pt"}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of speech.
+
+    Attributes:
+        start_s: seconds after the start of the recording; None where not known.
+        end_s: as start_s, not earlier.
+        text: words, without space around them.
+        language: ISO 639-1 code; None where not known.
+    """
+
+    start_s: float | None
+    end_s: float | None
+    text: str
+    language: str | None
+
+
+def plain_transcript(text: str) -> list[Chunk]:
+    """One chunk without times; none where the text is empty."""
+    words = text.strip()
+    return [Chunk(None, None, words, None)] if words else []
+
+
+def read_transcript(record: Any, duration_s: float | None) -> list[Chunk]:
+    """Chunks of a released transcript on one clock.
+
+    Whisper's times restart at 0 with each of its windows of about 30 s, and the last end of a window
+    may be missing. Windows follow each other where the one before ended.
+
+    Args:
+        record: ``{"chunks": [{"language", "text", "timestamp": (start, end)}, ...], "text": ...}``.
+        duration_s: length of the video, which closes an open end and bounds all times; None if unknown.
+
+    Raises:
+        ValueError, TypeError: the record has another form.
+    """
+    if isinstance(record, str):
+        return plain_transcript(record)
+    if not isinstance(record, Mapping):
+        raise TypeError("the transcript is no table")
+    given = [chunk for chunk in record.get("chunks") or () if str(chunk.get("text") or "").strip()]
+    if not given:
+        return plain_transcript(str(record.get("text") or ""))
+    times = accumulate_times([_timestamp(chunk) for chunk in given], duration_s)
+    return [
+        Chunk(start, end, str(chunk["text"]).strip(), language_code(chunk.get("language")))
+        for chunk, (start, end) in zip(given, times, strict=True)
+    ]
+
+
+def _timestamp(chunk: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    start, end = chunk.get("timestamp") or (None, None)
+    return None if start is None else float(start), None if end is None else float(end)
+
+
+def accumulate_times(times: Sequence[Span], duration_s: float | None) -> list[Span]:
+    """Times that restart with each window, put on the clock of the recording.
+
+    Args:
+        times: (start_s, end_s) as released.
+        duration_s: length of the recording; None if unknown.
+
+    Returns:
+        (start_s, end_s), starts never falling; a time that nothing tells stays None.
+    """
+    mended: list[Span] = []
+    window_s, last_start_s, last_end_s = 0.0, 0.0, 0.0
+    for number, (start_s, end_s) in enumerate(times):
+        if start_s is None and end_s is None:
+            mended.append((None, None))
+            continue
+        start_s = last_end_s if start_s is None else start_s
+        if start_s < last_end_s - _OVERLAP_S:
+            window_s, last_start_s, last_end_s = window_s + last_end_s, 0.0, 0.0
+        start_s = max(start_s, last_start_s)
+        if end_s is None or end_s < start_s:
+            end_s = _missing_end(start_s, times[number + 1 :])
+        mended.append((window_s + start_s, duration_s if end_s is None else window_s + end_s))
+        last_start_s, last_end_s = start_s, start_s if end_s is None else end_s
+    return [(_at_most(start_s, duration_s), _at_most(end_s, duration_s)) for start_s, end_s in mended]
+
+
+def _missing_end(start_s: float, later: Sequence[Span]) -> float | None:
+    """Where the next chunk starts, or the end of the window; None after the last chunk of all."""
+    if not later:
+        return None
+    next_start_s = later[0][0]
+    return next_start_s if next_start_s is not None and next_start_s > start_s else max(start_s, _WINDOW_S)
+
+
+def _at_most(value_s: float | None, bound_s: float | None) -> float | None:
+    return value_s if value_s is None or bound_s is None else min(value_s, bound_s)
+
+
+def language_code(name: Any) -> str | None:
+    """ISO 639-1 code of a language given by its English name or by its code; None where not known."""
+    text = str(name or "").strip().lower()
+    return _LANGUAGES.get(text, text if len(text) == 2 and text.isalpha() else None)
+
+
+def main_language(chunks: list[Chunk]) -> str | None:
+    """Language in which most characters are spoken; None where no chunk tells one."""
+    letters: dict[str, int] = {}
+    for chunk in chunks:
+        if chunk.language:
+            letters[chunk.language] = letters.get(chunk.language, 0) + len(chunk.text)
+    return max(sorted(letters), key=lambda code: letters[code], default=None)

@@ -1,0 +1,150 @@
+"""Frames, length, sound and checksum of every video file, read once and remembered."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from waver.data.inventory import FoundFile
+from waver.data.probe import probe_video
+from waver.errors import SetAside
+from waver.provenance import code_version, file_sha256
+
+log = logging.getLogger(__name__)
+
+_MACHINE_TROUBLE = {errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}
+_SAVE_EVERY_S = 30.0
+_COPY_AGAIN = "copy the file again from the release"
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """What ingest keeps of a video file.
+
+    Attributes:
+        checksum: sha256 of its bytes.
+        frames: displayed frames.
+        duration_s: seconds from the first frame to the end of the last.
+        has_audio: there is an audio stream.
+    """
+
+    checksum: str
+    frames: int
+    duration_s: float
+    has_audio: bool
+
+
+def examine(root: Path, files: Iterable[FoundFile], cache: Path) -> dict[str, VideoFile | SetAside]:
+    """Probe and checksum video files, in as many threads as OMP_NUM_THREADS says (else 2).
+
+    A file whose path, size and time of change are those of last time is not opened again; a job that
+    is killed loses at most the last half minute.
+
+    Args:
+        root: folder of the release.
+        files: video files below it.
+        cache: JSON file of what is known from last time; written.
+
+    Returns:
+        Path -> what the file holds, or why it cannot be used.
+
+    Raises:
+        OSError: the disk or the network fails; a retry resumes.
+    """
+    known = _Known(cache)
+    found: dict[str, VideoFile | SetAside] = {}
+    with ThreadPoolExecutor(max(1, int(os.environ.get("OMP_NUM_THREADS") or 2))) as pool:
+        waiting = {}
+        for file in files:
+            remembered = known.get(file)
+            if remembered is not None:
+                found[file.path] = remembered
+            else:
+                waiting[pool.submit(_examine_one, root / file.path, file.size, known.checksum(file))] = file
+        log.info("%d video files known, %d to be read", len(found), len(waiting))
+        try:
+            for done in as_completed(waiting):
+                file = waiting[done]
+                found[file.path] = done.result()
+                known.put(file, found[file.path])
+        finally:
+            pool.shutdown(cancel_futures=True)
+            known.save()
+    return found
+
+
+def _examine_one(path: Path, size: int, checksum: str | None) -> VideoFile | SetAside:
+    if size == 0:
+        return SetAside("the video file is empty (0 bytes)", _COPY_AGAIN)
+    try:
+        probe = probe_video(path)
+        if probe.truncated:
+            return SetAside(probe.truncated, _COPY_AGAIN)
+        return VideoFile(
+            checksum=checksum or file_sha256(path),
+            frames=len(probe.pts_s),
+            duration_s=float(probe.end_s),
+            has_audio=probe.audio_start_s is not None,
+        )
+    except SetAside as problem:
+        return problem
+    except MemoryError:
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno in _MACHINE_TROUBLE:
+            raise
+        log.exception("%s cannot be examined", path)
+        return SetAside(f"the video file cannot be examined ({type(problem).__name__})", "see the job's log")
+
+
+class _Known:
+    """The cache file. Checksums hold as long as the files; the rest as long as the probing code, too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._code = code_version("waver.data.probe", __name__)
+        self._saved_s = time.monotonic()
+        try:
+            self._files: dict[str, dict[str, Any]] = json.loads(path.read_text())["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            self._files = {}
+
+    def _entry(self, file: FoundFile) -> dict[str, Any] | None:
+        entry = self._files.get(file.path)
+        same = entry is not None and (entry["size"], entry["mtime_ns"]) == (file.size, file.mtime_ns)
+        return entry if same else None
+
+    def checksum(self, file: FoundFile) -> str | None:
+        entry = self._entry(file)
+        return str(entry["video"]["checksum"]) if entry else None
+
+    def get(self, file: FoundFile) -> VideoFile | None:
+        entry = self._entry(file)
+        return VideoFile(**entry["video"]) if entry and entry["code"] == self._code else None
+
+    def put(self, file: FoundFile, video: VideoFile | SetAside) -> None:
+        if isinstance(video, SetAside):  # cheap to find again, and perhaps mended outside
+            return
+        self._files[file.path] = {
+            "size": file.size,
+            "mtime_ns": file.mtime_ns,
+            "code": self._code,
+            "video": asdict(video),
+        }
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps({"files": self._files}, indent=1, sort_keys=True) + "\n")
+        os.replace(temporary, self._path)
+        self._saved_s = time.monotonic()

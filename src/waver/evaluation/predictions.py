@@ -1,0 +1,138 @@
+"""Predictions of every method, seeds averaged and shards joined, on the items of the truth."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from waver.errors import WaverError
+from waver.evaluation.truth import Truth
+from waver.evaluation.video_level import video_probabilities
+from waver.store.arrays import Array
+from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
+
+log = logging.getLogger(__name__)
+
+
+class Method(NamedTuple):
+    """What tells one line of the tables from another."""
+
+    method: str
+    modalities: str
+    protocol: str
+    model_set: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One method's predictions at one level.
+
+    Attributes:
+        name: the method.
+        level: frame or video.
+        seeds: seeds averaged.
+        item: int64 [n], numbers of items of the truth of this level, ascending.
+        probability: float64 [n], mean over the seeds.
+    """
+
+    name: Method
+    level: str
+    seeds: int
+    item: Array
+    probability: Array
+
+
+def read_predictions(paths: Sequence[Path], truths: Mapping[str, Truth]) -> list[Predicted]:
+    """Read predictions files and join those that differ only in seed or in shard.
+
+    Args:
+        paths: predictions files of any methods, in any order.
+        truths: level -> truth; predictions for splits that it leaves out are dropped.
+
+    Raises:
+        WaverError: a file lacks its metadata, has an item twice, a probability that is none, or frames
+            that its video lacks.
+    """
+    files: dict[tuple[Method, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for path in paths:
+        about = _about(path)
+        name = Method(about["method"], about["modalities"], about["protocol"], str(about.get("model_set", "")))
+        files[name, about["level"]][str(about.get("seed"))].append(path)
+    return [_join(name, truths[level], files[name, level]) for name, level in sorted(files)]
+
+
+def _about(path: Path) -> dict[str, Any]:
+    about = read_metadata(path)
+    missing = [key for key in ("method", "modalities", "level", "protocol") if key not in about]
+    if missing or about["level"] not in ("frame", "video"):
+        raise WaverError(f"{path} does not say its {missing[0] if missing else 'level'}; delete it and run again")
+    return about
+
+
+def _join(name: Method, truth: Truth, by_seed: Mapping[str, Sequence[Path]]) -> Predicted:
+    total, seeds = np.zeros(len(truth.label)), np.zeros(len(truth.label), np.int64)
+    for paths in by_seed.values():
+        once, read = np.zeros(len(truth.label), bool), 0
+        for path in paths:
+            item, probability = _read(path, truth)
+            once[item] = True
+            read += len(item)
+            if np.count_nonzero(once) < read:
+                raise WaverError(f"{path} predicts a {truth.level} twice; delete it and run again")
+            total[item] += probability
+        seeds += once
+    item = np.flatnonzero(seeds)
+    if len(item) and seeds[item].min() < len(by_seed):
+        log.warning("%s (%s): seeds differ in the %ss they predict", name.method, name.protocol, truth.level)
+    return Predicted(name, truth.level, len(by_seed), item, total[item] / seeds[item])
+
+
+def _read(path: Path, truth: Truth) -> tuple[Array, Array]:
+    """Items and probabilities of a file, without those of videos that the truth leaves out."""
+    table = read_arrow(path, PREDICTIONS)
+    probability = table["probability"].to_numpy()
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise WaverError(f"{path} has probabilities outside 0 to 1; delete it and run again")
+    codes = table["video"].combine_chunks().dictionary_encode()
+    names = codes.dictionary.to_pylist()
+    code = codes.indices.to_numpy()
+    start = np.array([truth.start.get(name, -1) for name in names], np.int64)[code]
+    length = np.array([truth.length.get(name, 0) for name in names], np.int64)[code]
+    frame = table["frame"].fill_null(0).to_numpy().astype(np.int64)
+    known = start >= 0
+    outside = known & ((frame < 0) | (frame >= length))
+    if outside.any():
+        name = names[code[np.flatnonzero(outside)[0]]]
+        raise WaverError(f"{path} predicts frames that {name} does not have; delete it and run again")
+    return (start + frame)[known], probability[known]
+
+
+def to_videos(predicted: Predicted, frames: Truth, videos: Truth, window_frames: int) -> Predicted:
+    """Video-level predictions from frame-level ones; videos not predicted whole are left out."""
+    names = [name for name in frames.start if name in videos.start]
+    start = np.array([frames.start[name] for name in names], np.int64)
+    length = np.array([frames.length[name] for name in names], np.int64)
+    have = np.searchsorted(predicted.item, start + length) - np.searchsorted(predicted.item, start)
+    whole = (have == length) & (length > 0)
+    if (have[~whole] > 0).any():
+        log.warning("%s: %d videos are not predicted whole", predicted.name.method, (have[~whole] > 0).sum())
+    frame_of_whole = np.zeros(len(frames.label), bool)
+    for first, last in zip(start[whole], (start + length)[whole], strict=True):
+        frame_of_whole[first:last] = True
+    probability = predicted.probability[frame_of_whole[predicted.item]]
+    probability = video_probabilities(probability, length[whole], window_frames)
+    item = np.array([videos.start[name] for name, there in zip(names, whole, strict=True) if there], np.int64)
+    order = np.argsort(item)
+    return replace(predicted, level="video", item=item[order], probability=probability[order])
+
+
+def restrict(predicted: Predicted, item: Array) -> Predicted:
+    """The predictions for some items only."""
+    kept = np.isin(predicted.item, item, assume_unique=True)
+    return replace(predicted, item=predicted.item[kept], probability=predicted.probability[kept])

@@ -1,0 +1,93 @@
+"""What is true: labels of frames and of videos, with the participant and the question of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from waver.align.packs import read_packs
+from waver.store.arrays import Array
+from waver.store.tables import PACK_INDEX, VIDEOS, read_table, read_tables
+
+UNKNOWN = -1
+"""Label or question that nobody stated."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Items of one level, frames or videos, laid end to end; a video is one item at video level.
+
+    Attributes:
+        level: frame or video.
+        start: video -> number of its first item.
+        length: video -> number of its items.
+        label: int8 [N], 0, 1 or UNKNOWN.
+        participant: int64 [N], numbers in ``people``.
+        question: int8 [N], 1 to 7 or UNKNOWN.
+        split: train, val or test of each item, [N].
+        people: participant ids, sorted, str [S].
+    """
+
+    level: str
+    start: Mapping[str, int]
+    length: Mapping[str, int]
+    label: Array
+    participant: Array
+    question: Array
+    split: Array
+    people: Array
+
+
+def frame_truth(indexes: Sequence[Path], packs: Path, splits: Sequence[str]) -> Truth:
+    """Frame labels of all packed videos of some splits; those of unlabelled videos are UNKNOWN."""
+    rows: list[Row] = []
+    labels: list[Array] = []
+    for video in read_packs(indexes, packs, ("label",), splits):
+        label = video.arrays["label"].astype(np.int8)
+        rows.append(video.row)
+        labels.append(label if video.row["labelled"] else np.full_like(label, UNKNOWN))
+    return _truth("frame", rows, np.concatenate([*labels, np.zeros(0, np.int8)]), [int(row["frames"]) for row in rows])
+
+
+def video_truth(indexes: Sequence[Path], videos: Path, splits: Sequence[str]) -> Truth:
+    """Video labels of some splits: as released or, where none was, whether any frame is positive.
+
+    Videos that could not be packed are in it too; a method may have judged them all the same.
+    """
+    packed = {row["video"]: row for row in read_tables(indexes, PACK_INDEX)}
+    rows = [row for row in read_table(videos, VIDEOS) if row["split"] in splits]
+    labels = np.array([video_label({**packed.get(row["video"], {}), **row}) for row in rows], np.int8)
+    return _truth("video", rows, labels, [1] * len(rows))
+
+
+def video_label(row: Row) -> int:
+    """Label of a video from its row of the pack index: as released, else by its frames, else UNKNOWN."""
+    if row["label"] is not None:
+        return int(row["label"])
+    if row.get("status") == "ok" and row["labelled"]:
+        return int(row["positive_frames"] > 0)
+    return UNKNOWN
+
+
+def _truth(level: str, rows: Sequence[Row], label: Array, lengths: Sequence[int]) -> Truth:
+    count = np.array(lengths, np.int64)
+    starts = np.cumsum(count) - count
+    names = [str(row["video"]) for row in rows]
+    questions = [UNKNOWN if row["question"] is None else row["question"] for row in rows]
+    people, participant = np.unique(np.array([row["participant"] for row in rows], dtype=str), return_inverse=True)
+    return Truth(
+        level=level,
+        start=dict(zip(names, map(int, starts), strict=True)),
+        length=dict(zip(names, lengths, strict=True)),
+        label=label,
+        participant=np.repeat(participant, count),
+        question=np.repeat(np.array(questions, np.int8), count),
+        split=np.repeat(np.array([row["split"] for row in rows], dtype=str), count),
+        people=people,
+    )

@@ -1,0 +1,125 @@
+"""What ran on what: counts, languages, decoders, models, and the page's standing texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import waver
+from waver.provenance import versions
+from waver.report.aside import notes
+from waver.report.gate import Gate
+from waver.report.inputs import Material, Row
+from waver.report.wording import count, is_control, listed, plural, share, span
+
+LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", "ar": "Arabic"}
+
+TEXTS = Path(__file__).with_name("texts.yaml")
+
+
+def texts() -> Row:
+    """The page's standing texts: ``meanings`` of the numbers, ``bibtex``."""
+    loaded: Row = yaml.safe_load(TEXTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def split_counts(material: Material) -> list[tuple[str, ...]]:
+    """Rows (split, participants, videos, with A/H, frames, with A/H, length) of the videos used."""
+    rows = material.used
+    parts = [(split, [row for row in rows if row["split"] == split]) for split in ("train", "val", "test")]
+    return [_counts(name, part) for name, part in [*parts, ("all", rows)] if part]
+
+
+def _counts(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    labelled = [row for row in rows if row["labelled"]]
+    frames = sum(row["frames"] for row in labelled)
+    # a video's label is the released one; where none was, any frame with A/H makes it positive
+    judged = [row for row in rows if row["label"] is not None or row["labelled"]]
+    positive = sum(row["label"] if row["label"] is not None else row["positive_frames"] > 0 for row in judged)
+    return (
+        name,
+        count(len({row["participant"] for row in rows})),
+        count(len(rows)),
+        share(positive, len(judged)),
+        count(sum(row["frames"] for row in rows)),
+        share(sum(row["positive_frames"] for row in labelled), frames),
+        span(sum(row["duration_s"] for row in rows)),
+    )
+
+
+def tiles(material: Material) -> list[tuple[str, str]]:
+    """The large numbers under the summary."""
+    rows = material.used
+    frames = sum(row["frames"] for row in rows if row["labelled"])
+    methods = {(row["method"], row["modalities"]) for row in material.scores if not is_control(row["method"])}
+    return [
+        (count(len({row["participant"] for row in rows})), "participants"),
+        (count(len(rows)), "videos"),
+        (span(sum(row["duration_s"] for row in rows)), "of answers"),
+        (share(sum(row["positive_frames"] for row in rows), frames), "of frames with A/H"),
+        (count(len(methods)), "methods scored"),
+    ]
+
+
+def languages(material: Material) -> str:
+    """``English 62 videos, French 10 videos``."""
+    used = {row["video"] for row in material.used}
+    found = Counter(row["language"] for row in material.videos if row["video"] in used)
+    told = [
+        f"{LANGUAGES.get(code, code) if code else 'not stated'}, {plural(n, 'video')}"
+        for code, n in found.most_common()
+    ]
+    return "; ".join(told) or "not stated"
+
+
+def decoding(material: Material, gate: Gate) -> list[tuple[str, str]]:
+    """What the indexes of faces and speech note: decoders, engines."""
+    facts = []
+    for thing, title in (("faces", "Video decoding"), ("audio", "Sound"), ("speech", "Speech"), ("words", "Words")):
+        found = notes(material, gate, thing)
+        if found:
+            told = "; ".join(f"{note} ({plural(n, 'video')})" for note, n in found[:6])
+            rest = sum(n for _, n in found[6:])
+            facts.append((title, told + (f"; and other notes on {plural(rest, 'video')}" if rest else "")))
+    return facts
+
+
+def model_sets(material: Material) -> str:
+    """One sentence on the set of models that ran."""
+    wanted = material.config.get("models", {}).get("set", "")
+    own = [model.role.replace("_", " ") for model in material.models if model.set == "path"]
+    told = {
+        "embedded": "The embedded set ran: small models that arrive with the packages, not those of the papers. "
+        "Scores are not comparable with the papers' for this reason alone.",
+        "paper": "The paper set ran: the models that the papers name.",
+    }.get(wanted, "")
+    return f"{told} Given by path: {listed(own)}." if own else told
+
+
+def made_by(material: Material) -> list[tuple[str, str]]:
+    """Provenance without a date: versions of the software, the code of the methods, the model set."""
+    codes = sorted({str(record["code"]) for record in material.predictions.values() if record.get("code")})
+    known = versions("snakemake", "torch")
+    facts = [("Waver", waver.__version__), ("data", str(material.config.get("dataset", {}).get("name", "")))]
+    facts += [("models", str(material.config.get("models", {}).get("set", "")))]
+    facts += [("code", codes[0] if len(codes) == 1 else f"{len(codes)} fingerprints")] if codes else []
+    return [(what, value) for what, value in [*facts, *known.items()] if value]
+
+
+def compared(material: Material, level: str) -> str:
+    """How this run's test set differs from the published ones."""
+    rows = [row for row in material.used if row["split"] == "test"]
+    people = plural(len({row["participant"] for row in rows}), "participant")
+    name = "synthetic data" if material.demo else f"the data set “{material.config.get('dataset', {}).get('name', '')}”"
+    sizes = {
+        "frame": plural(sum(row["frames"] for row in rows), "frame"),
+        "video": plural(len(rows), "video"),
+        "participant": plural(len(rows), "video"),
+    }
+    return (
+        f"This run tests on {people} and {sizes[level]} of {name}; the papers test on other people, named with each "
+        "table. Releases and splits differ, so small differences mean nothing."
+    )

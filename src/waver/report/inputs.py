@@ -1,0 +1,126 @@
+"""What the report is made from: paths, and the same read into memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from waver.assets.manifest import Installed, installed
+from waver.store.tables import (
+    FEATURE_INDEX,
+    PACK_INDEX,
+    PARTICIPANTS,
+    SCORES,
+    SEGMENTS,
+    SET_ASIDE,
+    VIDEOS,
+    read_metadata,
+    read_table,
+    read_tables,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Files the report reads.
+
+    Attributes:
+        scores: SCORES table.
+        participants, videos, segments, set_aside: ingest's tables.
+        feature_indexes: thing (faces, visual, audio, speech, words) -> index tables of its shards.
+        feature_stores: thing -> folder of its stores.
+        pack_indexes: PACK_INDEX tables of the shards.
+        packs: folder of the packs.
+        histories: ``<fusion>/<modalities>/<seed>/history.jsonl`` of the training runs.
+        predictions: PREDICTIONS tables of models and controls.
+        models: records ``asset.json`` of the models in use.
+        benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
+    """
+
+    scores: Path
+    participants: Path
+    videos: Path
+    segments: Path
+    set_aside: Path
+    feature_indexes: dict[str, list[Path]]
+    feature_stores: dict[str, Path]
+    pack_indexes: list[Path]
+    packs: Path
+    histories: list[Path]
+    predictions: list[Path]
+    models: list[Path]
+    benchmarks: Path
+
+
+@dataclass(frozen=True)
+class Training:
+    """History of one training run: fusion, modalities, seed, one row an epoch."""
+
+    fusion: str
+    modalities: str
+    seed: int
+    epochs: list[Row]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The inputs in memory; stores and predictions stay on disk, to be read by what may show them."""
+
+    inputs: ReportInputs
+    config: Row
+    run: str
+    demo: bool
+    scores: list[Row]
+    participants: list[Row]
+    videos: list[Row]
+    segments: list[Row]
+    set_aside: list[Row]
+    features: dict[str, list[Row]]
+    packs: list[Row]
+    trainings: list[Training]
+    predictions: dict[Path, Row]
+    models: list[Installed]
+
+    @property
+    def least_group(self) -> int:
+        """People below which a group is not shown."""
+        return int(self.config.get("evaluate", {}).get("least_group", 5))
+
+    @property
+    def used(self) -> list[Row]:
+        """Rows of the videos that reached the packs."""
+        return [row for row in self.packs if row["status"] == "ok"]
+
+
+def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
+    """Read the tables.
+
+    Raises:
+        WaverError: a table cannot be read or has other columns.
+    """
+    return Material(
+        inputs=inputs,
+        config=config,
+        run=run,
+        demo=demo,
+        scores=read_table(inputs.scores, SCORES),
+        participants=read_table(inputs.participants, PARTICIPANTS),
+        videos=read_table(inputs.videos, VIDEOS),
+        segments=read_table(inputs.segments, SEGMENTS),
+        set_aside=read_table(inputs.set_aside, SET_ASIDE),
+        features={thing: read_tables(paths, FEATURE_INDEX) for thing, paths in inputs.feature_indexes.items()},
+        packs=read_tables(inputs.pack_indexes, PACK_INDEX),
+        trainings=[_training(path) for path in inputs.histories],
+        predictions={path: read_metadata(path) for path in inputs.predictions},
+        models=[installed(path) for path in inputs.models],
+    )
+
+
+def _training(path: Path) -> Training:
+    fusion, modalities, seed = path.parts[-4:-1]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Training(fusion, modalities, int(seed), [json.loads(line) for line in lines if line.strip()])

@@ -1,0 +1,156 @@
+"""Results tables as rows of cells, ready for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waver.report.published import Cell, PublishedTable, published, releases
+from waver.report.standings import Standing, standings
+from waver.report.wording import USES_LABELS, count, interval, plural, score, share
+
+COLUMNS = {
+    "AVGF1": "AVGF1",
+    "WF1": "WF1",
+    "F1": "F1",
+    "AP": "AP",
+    "AP_paper": "AP (papers')",
+    "WAR": "WAR",
+    "UAR": "UAR",
+    "AUROC_within": "Within-question AUROC",
+    "AVGF1_within": "Within-question AVGF1",
+}
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """One cell: number, the line below it, sort key, and whether it is the best of its column."""
+
+    text: str
+    below: str
+    key: float
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """One method's line."""
+
+    name: str
+    note: str
+    control: bool
+    cells: tuple[ShownCell, ...]
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A results table.
+
+    Attributes:
+        heads: column headings after the method's.
+        methods, controls: its two bodies.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    methods: tuple[ShownRow, ...]
+    controls: tuple[ShownRow, ...]
+
+
+def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard") -> ShownTable | None:
+    """The table of a level, split and protocol; None where nothing was scored there."""
+    rows = standings(scores, level, split, protocol)
+    if not rows:
+        return None
+    metrics = [metric for metric in COLUMNS if any(metric in row.scores for row in rows)]
+    tops = {metric: max((_ranked(row, metric) for row in rows), default=float("-inf")) for metric in metrics}
+    shown = [_row(row, metrics, tops, level) for row in rows]
+    heads = (*(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
+    return ShownTable(
+        caption=_caption(rows[0], level, split),
+        heads=heads,
+        methods=tuple(row for row in shown if not row.control),
+        controls=tuple(row for row in shown if row.control),
+    )
+
+
+def _ranked(row: Standing, metric: str) -> float:
+    value = row.value(metric)
+    return value if row.ranked and value is not None else float("-inf")
+
+
+def _row(row: Standing, metrics: Sequence[str], tops: dict[str, float], level: str) -> ShownRow:
+    cells = [_cell(row, metric, tops[metric], level) for metric in metrics]
+    about = row.any
+    predicted, n = about["predicted_positives"], about["n"]
+    cells.append(
+        ShownCell(count(predicted), "frames" if level == "participant" else f"of {count(n)}", float(predicted))
+    )
+    cells.append(ShownCell(str(about["seeds"]), "", float(about["seeds"])))
+    note = "is given the person's labels" if row.method in USES_LABELS else ""
+    return ShownRow(row.name, note, row.control, tuple(cells))
+
+
+def _cell(row: Standing, metric: str, top: float, level: str) -> ShownCell:
+    value = row.value(metric)
+    if value is None:
+        return ShownCell("–", "", float("-inf"))
+    found = row.scores[metric]
+    spread = row.value(f"{metric}_sd") if level == "participant" else None
+    below = interval(found["low"], found["high"])
+    if spread is not None:
+        below = f"sd {score(spread, 2)}\n{below}"
+    return ShownCell(score(value), below, value, best=row.ranked and value == top)
+
+
+def _caption(row: Standing, level: str, split: str) -> str:
+    about = row.any
+    people = plural(about["participants"], "participant")
+    if level == "participant":
+        return f"{split}: mean over {people}, each scored on frames kept apart from adaptation."
+    items = plural(about["n"], level)
+    return f"{split}: {people}, {items}, {share(about['positives'], about['n'])} with A/H."
+
+
+@dataclass(frozen=True)
+class ShownPublished:
+    """A published table beside ours."""
+
+    title: str
+    source: str
+    main: bool
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[ShownCell, ...]], ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def settings(self) -> bool:
+        """Whether any row tells a setting."""
+        return any(setting for _, setting, _ in self.rows)
+
+
+def published_tables(level: str) -> list[ShownPublished]:
+    """The papers' tables of a level, those of the same methods first."""
+    return [_published(table) for table in published(level)]
+
+
+def _published(table: PublishedTable) -> ShownPublished:
+    release = releases()[table.release]
+    sample = release.get(table.level, {})
+    counted = f", {count(sample['n'])} {table.level}s" if sample else ""
+    people = f"{table.release} participants, of whom {release['participants']['test']} in test"
+    source = f"{table.paper}, {table.table}; {people}{counted}"
+    rows = tuple(
+        (f"{method} {'+'.join(modalities)}", setting, tuple(_printed(cell) for cell in cells))
+        for method, modalities, setting, cells in table.rows
+    )
+    heads = tuple(COLUMNS[metric] for metric in table.metrics)
+    return ShownPublished(table.title, source, table.main, heads, rows, table.remarks)
+
+
+def _printed(cell: Cell | None) -> ShownCell:
+    if cell is None:
+        return ShownCell("–", "", float("-inf"))
+    below = f"= {cell.mark}" if cell.mark else f"sd {score(cell.sd)}" if cell.sd is not None else ""
+    return ShownCell(score(cell.value, 4), below, cell.value, best=bool(cell.mark))

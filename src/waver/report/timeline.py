@@ -1,0 +1,230 @@
+"""Figure of one consenting participant's video: face, voice, words, labels and probabilities over time."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from waver.align.packs import read_packs
+from waver.errors import WaverError
+from waver.report.gate import Gate
+from waver.report.inputs import Material, Row
+from waver.report.standings import content_free, standings
+from waver.report.style import (
+    CONTROL,
+    INK,
+    LINE,
+    MUTED,
+    POSITIVE,
+    SERIES,
+    Drawn,
+    bare,
+    finish,
+    look,
+    new_figure,
+)
+from waver.report.wording import method_name
+from waver.shapes import FPS
+from waver.store.arrays import Array
+from waver.store.tables import PREDICTIONS, read_arrow
+
+log = logging.getLogger(__name__)
+
+_FACES = 12
+_WORD_ROWS = 3
+_LONGEST_S = 45.0
+_MODELS = 3
+_LETTER_PT = 4.3
+_WIDTH_PT = 660.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the timeline shows of a video; parts that no store has are None.
+
+    Attributes:
+        probability: name of a method -> float64 [T], nan where it says nothing.
+        label: uint8 [T].
+        faces: uint8 [n, 256, 256, 3] at the middles of n equal parts.
+        logmel: float32 [R, 64] at 100 Hz.
+        words: (start_s, end_s, word).
+    """
+
+    probability: dict[str, Array]
+    label: Array
+    faces: Array | None
+    logmel: Array | None
+    words: list[tuple[float, float, str]]
+
+
+def draw_timeline(material: Material, gate: Gate, folder: Path) -> tuple[Drawn | None, str]:
+    """The figure, or None and why there is none."""
+    row, why = choose(material, gate)
+    if row is None:
+        return None, why
+    seen = _see(material, gate, row)
+    who = f"{gate.name(row['participant'])}, question {row['question']}"
+    with look("timeline"):
+        figure = _figure(seen, int(row["frames"]))
+        caption = (
+            f"{who}. The shaded spans are A/H as annotated; lines are the models' probability of A/H and the broken "
+            "grey line is the content-free control. Below: the words at their times, and the log-mel spectrogram. "
+            "Shown with the participant's consent to publication."
+        )
+        return finish(figure, "timeline", folder, "One video from start to end", caption), ""
+
+
+def choose(material: Material, gate: Gate) -> tuple[Row | None, str]:
+    """The video of the timeline: the one named, or the consenting test participants' best to look at."""
+    wanted = str(material.config.get("report", {}).get("timeline", "auto"))
+    rows = [row for row in material.used if row["labelled"]]
+    if wanted != "auto":
+        named = [row for row in rows if row["video"] == wanted]
+        if named and not gate.shows(named[0]["participant"]):
+            return None, "The video named in report.timeline is of a participant who did not consent to publication."
+        return (named[0], "") if named else (None, "The video named in report.timeline is not among those used.")
+    faces = {row["video"] for row in material.features.get("faces", []) if row["status"] == "ok"}
+    allowed = [row for row in rows if row["split"] == "test" and gate.shows(row["participant"])]
+    if not allowed:
+        return None, "No participant of the test split consented to publication, so no video is shown."
+    return max(allowed, key=lambda row: _worth(row, row["video"] in faces)), ""
+
+
+def _worth(row: Row, has_face: bool) -> tuple[bool, bool, bool, float, str]:
+    share = row["positive_frames"] / max(1, row["frames"])
+    short = row["duration_s"] <= _LONGEST_S
+    return has_face, 0.05 < share < 0.8, short, row["duration_s"] * (1 if short else -1), row["video"]
+
+
+# what is read -----------------------------------------------------------------------------------
+
+
+def _see(material: Material, gate: Gate, row: Row) -> Seen:
+    gate.timeline(row)
+    stores = material.inputs.feature_stores
+    parts = int(row["frames"]) / _FACES
+    middles = [min(int((k + 0.5) * parts), int(row["frames"]) - 1) for k in range(_FACES)]
+    faces = _optional(lambda: gate.faces(stores["faces"], row, middles))
+    sound = _optional(lambda: gate.arrays(stores["audio"], row, "logmel")["logmel"])
+    words = _optional(lambda: gate.words(stores["speech"], row))
+    return Seen(_probabilities(material, row), _label(material, row), faces, sound, words or [])
+
+
+def _optional(read: Any) -> Any:
+    try:
+        return read()
+    except (WaverError, KeyError) as problem:
+        log.warning("the timeline goes without a part: %s", problem)
+        return None
+
+
+def _label(material: Material, row: Row) -> Array:
+    indexes = material.inputs.pack_indexes
+    for video in read_packs(indexes, material.inputs.packs, ["label"], [str(row["split"])]):
+        if video.video == row["video"]:
+            return video.arrays["label"]
+    raise WaverError(f"{material.inputs.packs} lacks a video of its index; delete it and run again")
+
+
+def _probabilities(material: Material, row: Row) -> dict[str, Array]:
+    rows = standings(material.scores, "frame", str(row["split"]))
+    control = content_free(rows)
+    chosen = [r for r in rows if r.ranked][:_MODELS] + ([control] if control else [])
+    curves: dict[str, list[Array]] = defaultdict(list)
+    for standing in chosen:
+        for path, about in material.predictions.items():
+            same = (about.get("method"), about.get("modalities")) == (standing.method, standing.modalities)
+            if same and about.get("level") == "frame" and about.get("protocol") == "standard":
+                curves[standing.name].append(_one(path, row))
+    return {name: np.mean(seeds, axis=0) for name, seeds in curves.items()}
+
+
+def _one(path: Path, row: Row) -> Array:
+    table = read_arrow(path, PREDICTIONS)
+    part = table.filter(pc.equal(table["video"], row["video"]))
+    curve = np.full(int(row["frames"]), np.nan)
+    curve[part["frame"].to_numpy()] = part["probability"].to_numpy()
+    return curve
+
+
+# what is drawn ----------------------------------------------------------------------------------
+
+
+def _figure(seen: Seen, frames: int) -> Any:
+    end = frames / FPS
+    heights = {"faces": 0.85 if seen.faces is not None else 0.01, "curves": 2.4,
+               "words": 0.62 if seen.words else 0.01, "sound": 0.75 if seen.logmel is not None else 0.01}  # fmt: skip
+    figure = new_figure(10.2, sum(heights.values()) + 0.9)
+    panels = figure.subplots(4, 1, height_ratios=list(heights.values()))
+    figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.03)
+    faces, curves, words, sound = panels
+    _faces(faces, seen.faces, end)
+    _curves(curves, seen, end)
+    _words(words, seen.words, end)
+    _sound(sound, seen.logmel, end)
+    sound.set_xlabel("seconds")
+    for axes in panels:
+        axes.set_xlim(0, end)
+    return figure
+
+
+def _faces(axes: Any, faces: Array | None, end: float) -> None:
+    bare(axes)
+    if faces is None:
+        return
+    axes.set(xlim=(0, end), ylim=(0, 1))
+    width = end / len(faces)
+    for number, face in enumerate(faces):
+        inset = axes.inset_axes((number * width + 0.03 * width, 0, 0.94 * width, 1), transform=axes.transData)
+        inset.imshow(face[::3, ::3], interpolation="nearest")
+        bare(inset)
+
+
+def _curves(axes: Any, seen: Seen, end: float) -> None:
+    time = (np.arange(len(seen.label)) + 0.5) / FPS
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.label, [0]]))).reshape(-1, 2) / FPS
+    for number, (start, stop) in enumerate(edges):
+        axes.axvspan(start, stop, color=POSITIVE, alpha=0.22, linewidth=0, label="" if number else "annotated A/H")
+    axes.axhline(0.5, color=LINE, linewidth=1)
+    colours = iter(SERIES)
+    for name, curve in seen.probability.items():
+        if name == method_name("content_free"):
+            axes.plot(time, curve, color=CONTROL, linewidth=1.4, linestyle=(0, (4, 3)), label=name)
+        else:
+            axes.plot(time, curve, color=next(colours), linewidth=1.6, label=name)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    axes.set_ylabel("probability of A/H")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2)
+    axes.grid(axis="x")
+    axes.tick_params(axis="x", labelbottom=False)
+
+
+def _words(axes: Any, words: Sequence[tuple[float, float, str]], end: float) -> None:
+    bare(axes)
+    axes.set_ylim(_WORD_ROWS - 0.4, -0.6)
+    free = [0.0] * _WORD_ROWS
+    for start, _, word in words:
+        row = next((row for row, until in enumerate(free) if until <= start), None)
+        if row is not None:
+            axes.text(start, row, word.strip(), fontsize=7.5, color=INK, va="center", clip_on=True)
+            free[row] = start + (len(word.strip()) + 1.2) * _LETTER_PT * end / _WIDTH_PT
+
+
+def _sound(axes: Any, logmel: Array | None, end: float) -> None:
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    if logmel is None:
+        return
+    # one column a point of the figure's width is all that can be seen
+    step = max(1, len(logmel) // int(_WIDTH_PT))
+    picture = logmel[: len(logmel) // step * step].reshape(-1, step, logmel.shape[1]).mean(axis=1).T
+    axes.imshow(picture, aspect="auto", origin="lower", extent=(0, len(logmel) / 100, 0, 1), cmap="cividis")
+    axes.set_ylabel("log-mel", color=MUTED)

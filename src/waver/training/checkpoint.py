@@ -1,0 +1,135 @@
+"""Model files: the finished model, and the state from which a killed job goes on."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from waver.errors import WaverError
+from waver.models.registry import FUSIONS, load, method_config
+from waver.training.corpus import Normalisation
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained fusion and all that is needed to apply it to new videos.
+
+    Attributes:
+        fusion: name in the registry.
+        modalities: letters.
+        options: the method's whole config.
+        normalisation: learnt from its training frames.
+        state: the network's parameters and buffers.
+        window: frames of an evaluation window.
+        hop: frames between windows.
+        record: what made it: seed, epoch, scores, config, code, model_set.
+    """
+
+    fusion: str
+    modalities: str
+    options: dict[str, Any]
+    normalisation: Normalisation
+    state: dict[str, Tensor]
+    window: int
+    hop: int
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: epochs finished.
+        history: one record an epoch.
+        best_epoch: epoch with the best validation score.
+        best_score: that score.
+        best_state: the network after that epoch, on the CPU.
+    """
+
+    epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float = -1.0
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+
+def build_model(checkpoint: Checkpoint) -> nn.Module:
+    """The trained network on the CPU, in evaluation mode."""
+    config = method_config(FUSIONS, checkpoint.fusion, checkpoint.options)
+    model: nn.Module = load(FUSIONS, checkpoint.fusion)(checkpoint.normalisation.sizes, config)
+    model.load_state_dict(checkpoint.state)
+    return model.eval()
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    parts = {name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__}
+    _save(Path(path), {**parts, "normalisation": checkpoint.normalisation.state(), "format": FORMAT})
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises:
+        WaverError: the file is not a checkpoint of this version.
+    """
+    parts = _load(Path(path))
+    if parts is None or parts.pop("format", None) != FORMAT:
+        raise WaverError(f"{path} is not a model of this version; train it again")
+    return Checkpoint(**{**parts, "normalisation": Normalisation.from_state(parts["normalisation"])})
+
+
+def save_progress(
+    path: str | Path, key: str, progress: Progress, model: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
+    """Write what ``resume`` needs, whole or not at all.
+
+    Args:
+        path: file to write.
+        key: what the training is made from; another key is never resumed.
+        progress: epochs, history and the best network so far.
+        model: the network after the last epoch.
+        optimiser: with its momenta.
+    """
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    _save(Path(path), {"key": key, "progress": asdict(progress), **state})
+
+
+def resume(path: str | Path, key: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+    """Go on from a state file, or from the beginning where there is none that fits.
+
+    Random numbers need no state: every epoch draws from its own seed.
+    """
+    parts = _load(Path(path))
+    if parts is None or parts.get("key") != key:
+        return Progress()
+    model.load_state_dict(parts["model"])
+    optimiser.load_state_dict(parts["optimiser"])
+    return Progress(**parts["progress"])
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    # through memory: the archive's inner names would else depend on the temporary file's name
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(buffer.getbuffer())
+    os.replace(temporary, path)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # bytes that are no archive fail in many ways inside the unpickler
+        return None
+    return content

@@ -1,0 +1,183 @@
+"""Packs in memory: one sample a video, and the normalisation learnt from the training frames."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from waver.align.packs import PackedVideo, read_packs
+from waver.errors import WaverError
+from waver.shapes import modality_names
+
+log = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class VideoSample:
+    """One video of T frames.
+
+    Attributes:
+        video: video id.
+        participant: participant id.
+        split: train, val or test.
+        question: question asked, 1 to 7; None where unknown.
+        features: modality name -> float32 [T, D].
+        valid: modality name -> bool [T]; False where the frame has no face, sound or word.
+        label: uint8 [T], 1 A/H; meaningless unless ``labelled``.
+        labelled: the frame labels are known.
+    """
+
+    video: str
+    participant: str
+    split: str
+    question: int | None
+    features: Mapping[str, Floats]
+    valid: Mapping[str, Bools]
+    label: npt.NDArray[np.uint8]
+    labelled: bool
+
+    @property
+    def frames(self) -> int:
+        return len(self.label)
+
+
+def read_corpus(
+    indexes: Sequence[str | Path], packs: str | Path, modalities: str, splits: Sequence[str]
+) -> list[VideoSample]:
+    """Samples of the splits named; data of other splits is never read.
+
+    Args:
+        indexes: index tables of the packs.
+        packs: folder of the packs.
+        modalities: letters, e.g. ``"VAT"``; the order is kept in ``features``.
+        splits: splits to read.
+
+    Raises:
+        WaverError: packs disagree about the size of a modality.
+    """
+    names = modality_names(modalities)
+    arrays = [part for name in names for part in ((name,) if name == "text" else (name, f"{name}_valid"))]
+    samples = [_sample(video, names) for video in read_packs(indexes, packs, [*arrays, "label"], splits)]
+    sizes = feature_sizes(samples)
+    return [_with_sizes(sample, sizes) for sample in samples if sample.frames]
+
+
+def _sample(video: PackedVideo, names: Sequence[str]) -> VideoSample:
+    row = video.row
+    return VideoSample(
+        video=video.video,
+        participant=video.participant,
+        split=str(row["split"]),
+        question=None if row["question"] is None else int(row["question"]),
+        features={name: video.arrays[name].astype(np.float32, copy=False) for name in names},
+        valid={name: video.arrays[f"{name}_valid"].astype(bool, copy=False) for name in names},
+        label=video.arrays["label"].astype(np.uint8, copy=False),
+        labelled=bool(row["labelled"]),
+    )
+
+
+def feature_sizes(samples: Iterable[VideoSample]) -> dict[str, int]:
+    """D of each modality. A pack in which nobody has a modality holds it with size 0.
+
+    Raises:
+        WaverError: two videos have features of different sizes.
+    """
+    sizes: dict[str, int] = {}
+    for sample in samples:
+        for name, values in sample.features.items():
+            size = values.shape[1]
+            if size and sizes.get(name) and size != sizes[name]:
+                raise WaverError(
+                    f"{sample.video} has {name} features of size {size}, others {sizes[name]}; "
+                    f"run the {name} features again with one config"
+                )
+            sizes[name] = max(size, sizes.get(name, 0))
+    return sizes
+
+
+def _with_sizes(sample: VideoSample, sizes: Mapping[str, int]) -> VideoSample:
+    missing = [name for name, values in sample.features.items() if values.shape[1] != sizes[name]]
+    if not missing:
+        return sample
+    zeros = {name: np.zeros((sample.frames, sizes[name]), np.float32) for name in missing}
+    nowhere = {name: np.zeros(sample.frames, bool) for name in missing}
+    return replace(sample, features={**sample.features, **zeros}, valid={**sample.valid, **nowhere})
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of each dimension over the valid frames of the training videos.
+
+    The released code takes train and val together; here val stays unseen.
+
+    Attributes:
+        mean: modality name -> float32 [D].
+        std: modality name -> float32 [D]; 1 where a dimension is constant.
+    """
+
+    mean: Mapping[str, Floats]
+    std: Mapping[str, Floats]
+
+    @classmethod
+    def fit(cls, samples: Sequence[VideoSample]) -> Normalisation:
+        """Learn from training samples.
+
+        Raises:
+            WaverError: there is no sample, or no valid frame of a modality.
+        """
+        if not samples:
+            raise WaverError("the train split has no labelled video; check the split files and the set-aside table")
+        mean: dict[str, Floats] = {}
+        std: dict[str, Floats] = {}
+        for name in samples[0].features:
+            mean[name], std[name] = _moments(name, samples)
+        return cls(mean, std)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """D of each modality, in order."""
+        return {name: len(values) for name, values in self.mean.items()}
+
+    def apply(self, sample: VideoSample) -> VideoSample:
+        """The sample with z-scored features, exactly 0 where a modality is not valid."""
+        features = {}
+        for name in self.mean:
+            scaled = (sample.features[name] - self.mean[name]) / self.std[name]
+            scaled[~sample.valid[name]] = 0
+            features[name] = scaled
+        return replace(sample, features=features)
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Tensors for a checkpoint."""
+        parts = {"mean": self.mean, "std": self.std}
+        return {part: {name: torch.from_numpy(v.copy()) for name, v in of.items()} for part, of in parts.items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Mapping[str, Tensor]]) -> Normalisation:
+        """Inverse of ``state``."""
+        return cls(
+            **{part: {name: np.asarray(v.numpy(), np.float32) for name, v in of.items()} for part, of in state.items()}
+        )
+
+
+def _moments(name: str, samples: Sequence[VideoSample]) -> tuple[Floats, Floats]:
+    count = sum(int(sample.valid[name].sum()) for sample in samples)
+    if count == 0:
+        raise WaverError(f"no frame of the train split has {name} features; leave {name} out of the modalities")
+    mean = sum(s.features[name][s.valid[name]].sum(axis=0, dtype=np.float64) for s in samples) / count
+    squares = sum(((s.features[name][s.valid[name]] - mean) ** 2).sum(axis=0) for s in samples)
+    std = np.sqrt(squares / max(count - 1, 1))
+    constant = std < 1e-6
+    if constant.any():
+        log.info("%d of %d %s dimensions are constant over the train split", constant.sum(), len(std), name)
+    return mean.astype(np.float32), np.where(constant, 1.0, std).astype(np.float32)

@@ -1,0 +1,138 @@
+"""Train one fusion on one set of modalities, and write its predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from waver.config.sections import TrainConfig
+from waver.errors import WaverError
+from waver.models.registry import FUSIONS, load, method_config
+from waver.provenance import digest, seed_for
+from waver.store.arrays import store_key
+from waver.training.checkpoint import Checkpoint, save_checkpoint
+from waver.training.corpus import Normalisation, VideoSample, read_corpus
+from waver.training.loop import Job, train
+from waver.training.predict import predict, write_predictions
+
+log = logging.getLogger(__name__)
+
+
+def train_fusion(
+    indexes: Sequence[Path],
+    packs: Path,
+    fusion: str,
+    modalities: str,
+    seed: int,
+    config: TrainConfig,
+    outputs: Mapping[str, Path],
+    record: Mapping[str, Any],
+) -> None:
+    """Train on the train split, choose the epoch on val, then predict val and test.
+
+    The test split is read only after the model is written.
+
+    Args:
+        indexes: index tables of all packs.
+        packs: folder of the packs.
+        fusion: name in the registry.
+        modalities: letters, e.g. ``"VAT"``.
+        seed: decides initial weights, order of windows, dropout.
+        config: the recipe.
+        outputs: files to write: ``model``, ``history``, ``predictions``.
+        record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
+
+    Raises:
+        WaverError: a split has no labelled video, or the data do not allow the config's choices.
+    """
+    model_file = Path(outputs["model"])
+    state = model_file.with_name(f"{model_file.name}.resume")
+    made_from = _fingerprint(indexes, packs, fusion, modalities, seed, config, record)
+    samples = read_corpus(indexes, packs, modalities, ["train", "val"])
+    split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
+    del samples
+    job = Job(config, seed, made_from, Path(outputs["history"]), state)
+    checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
+    checkpoint.record.update(record)
+    save_checkpoint(model_file, checkpoint)
+    videos = read_corpus(indexes, packs, modalities, ["val", "test"])
+    metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
+    write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
+    state.unlink(missing_ok=True)
+
+
+def fit(
+    train_videos: list[VideoSample],
+    val_videos: list[VideoSample],
+    fusion: str,
+    modalities: str,
+    job: Job,
+) -> Checkpoint:
+    """Fit a fusion to labelled videos; there is no way for test data in here.
+
+    Args:
+        train_videos: to learn from; their features are replaced by normalised ones, to hold them once.
+        val_videos: to choose the epoch with; likewise.
+        fusion: name in the registry.
+        modalities: letters.
+        job: recipe, seed and files.
+
+    Raises:
+        WaverError: a split is empty, or the data do not allow the config's choices.
+    """
+    config = job.config
+    if not val_videos:
+        raise WaverError("the val split has no labelled video; check the split files and the set-aside table")
+    normalisation = Normalisation.fit(train_videos)
+    for videos in (train_videos, val_videos):
+        for number, sample in enumerate(videos):
+            videos[number] = normalisation.apply(sample)
+    options = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
+    model = _initialised(fusion, normalisation.sizes, options, job.seed)
+    _describe(model, train_videos, val_videos)
+    progress = train(model, train_videos, val_videos, job)
+    return Checkpoint(
+        fusion=fusion,
+        modalities=modalities,
+        options=options.model_dump(),
+        normalisation=normalisation,
+        state=progress.best_state,
+        window=config.window,
+        hop=config.hop,
+        record={"seed": job.seed, **progress.history[progress.best_epoch - 1]},
+    )
+
+
+def _initialised(fusion: str, sizes: dict[str, int], options: Any, seed: int) -> nn.Module:
+    torch.manual_seed(seed_for("train", seed, "weights"))
+    model: nn.Module = load(FUSIONS, fusion)(sizes, options)
+    return model
+
+
+def _describe(model: nn.Module, train_videos: Sequence[VideoSample], val_videos: Sequence[VideoSample]) -> None:
+    for name, videos in (("train", train_videos), ("val", val_videos)):
+        frames = sum(sample.frames for sample in videos)
+        positive = sum(int(sample.label.sum()) for sample in videos)
+        log.info("%s: %d videos, %d frames, %.1f %% with A/H", name, len(videos), frames, 100 * positive / frames)
+    log.info("%d parameters", sum(parameter.numel() for parameter in model.parameters()))
+
+
+def _fingerprint(
+    indexes: Sequence[Path],
+    packs: Path,
+    fusion: str,
+    modalities: str,
+    seed: int,
+    config: TrainConfig,
+    record: Mapping[str, Any],
+) -> str:
+    """What the training is made from: a state file of anything else is not resumed."""
+    keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
+    recipe = config.model_dump(exclude={"runs", "seeds", "options"})
+    own = config.options.get(fusion, {})
+    return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])

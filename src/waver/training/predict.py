@@ -1,0 +1,92 @@
+"""From a model and videos to frame logits, and to the table of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import nn
+
+from waver.store.tables import PREDICTIONS, write_arrow
+from waver.training.checkpoint import Checkpoint, build_model
+from waver.training.corpus import VideoSample
+from waver.training.device import best_device
+from waver.training.windows import collate, windows_of
+
+Logits = npt.NDArray[np.float32]
+_WINDOWS_AT_ONCE = 8
+
+
+def predict(checkpoint: Checkpoint, videos: Iterable[VideoSample]) -> dict[str, Logits]:
+    """Logits of new videos.
+
+    Args:
+        checkpoint: a trained model.
+        videos: samples as read (not normalised), with the model's modalities.
+
+    Returns:
+        video id -> float32 [T, 2].
+    """
+    device = best_device()
+    model = build_model(checkpoint).to(device)
+    normalise = checkpoint.normalisation.apply
+    return {v.video: video_logits(model, normalise(v), checkpoint.window, checkpoint.hop, device) for v in videos}
+
+
+@torch.inference_mode()
+def video_logits(model: nn.Module, sample: VideoSample, window: int, hop: int, device: torch.device) -> Logits:
+    """Logits float32 [T, 2] of one normalised video, in fp32 and evaluation mode.
+
+    A model with ``whole_video`` sees it in one pass. Any other sees windows as in training, and its
+    logits, not its probabilities, are averaged where windows overlap.
+    """
+    whole = bool(model.whole_video)
+    windows = windows_of([sample.frames], sample.frames if whole else window, hop)
+    total = np.zeros((sample.frames, 2))
+    seen = np.zeros((sample.frames, 1))
+    for first in range(0, len(windows), _WINDOWS_AT_ONCE):
+        chunk = windows[first : first + _WINDOWS_AT_ONCE]
+        batch = collate([sample], chunk).to(device)
+        logits = model(batch.streams, batch.mask).float().cpu().numpy()
+        for part, piece in zip(chunk, logits, strict=True):
+            total[part.start : part.stop] += piece
+            seen[part.start : part.stop] += 1
+    return (total / seen).astype(np.float32)
+
+
+def probability(logits: Logits) -> npt.NDArray[np.float64]:
+    """Probability of A/H, float64 [T]: softmax of the two logits."""
+    margin = logits[:, 1].astype(np.float64) - logits[:, 0]
+    # log-space keeps the ranking of very negative margins
+    result: npt.NDArray[np.float64] = np.exp(-np.logaddexp(0, -margin))
+    return result
+
+
+def write_predictions(
+    path: str | Path, videos: Sequence[VideoSample], logits: Mapping[str, Logits], record: Mapping[str, Any]
+) -> None:
+    """Write frame predictions.
+
+    Args:
+        path: Parquet file to write.
+        videos: whose predictions; their order is kept.
+        logits: video id -> float32 [T, 2].
+        record: metadata of the table: method, modalities, level, protocol, seed, model_set, config, code.
+    """
+    lengths = [video.frames for video in videos]
+    values = np.concatenate([logits[video.video] for video in videos] or [np.zeros((0, 2), np.float32)])
+    columns = {
+        "video": np.repeat([video.video for video in videos], lengths),
+        "participant": np.repeat([video.participant for video in videos], lengths),
+        "split": np.repeat([video.split for video in videos], lengths),
+        "frame": np.concatenate([np.arange(n, dtype=np.int32) for n in lengths] or [np.zeros(0, np.int32)]),
+        "probability": probability(values),
+        "margin": values[:, 1].astype(np.float64) - values[:, 0],
+    }
+    table = pa.table([pa.array(columns[f.name], f.type) for f in PREDICTIONS], schema=PREDICTIONS)
+    write_arrow(path, table, record)

@@ -1,0 +1,104 @@
+"""Windows of videos, and batches of windows (2026 paper, training details)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from waver.provenance import seed_for
+from waver.training.corpus import VideoSample
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames ``start`` to ``stop`` (not included) of sample number ``sample``."""
+
+    sample: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows side by side.
+
+    Attributes:
+        streams: modality name -> float32 [B, T, D], zero on padding.
+        label: int64 [B, T].
+        mask: bool [B, T]; False on padding, which lies at the end.
+    """
+
+    streams: dict[str, Tensor]
+    label: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device."""
+        streams = {name: values.to(device) for name, values in self.streams.items()}
+        return Batch(streams, self.label.to(device), self.mask.to(device))
+
+
+def window_starts(frames: int, window: int, hop: int) -> list[int]:
+    """First frames of the windows of a video; one more at its end where the hops do not reach it."""
+    if frames <= window:
+        return [0]
+    starts = list(range(0, frames - window + 1, hop))
+    if starts[-1] + window < frames:
+        starts.append(frames - window)
+    return starts
+
+
+def windows_of(lengths: Sequence[int], window: int, hop: int) -> list[Window]:
+    """Windows of all videos; a video shorter than a window is one window of its own length."""
+    return [
+        Window(sample, start, min(start + window, frames))
+        for sample, frames in enumerate(lengths)
+        for start in window_starts(frames, window, hop)
+    ]
+
+
+def repeat_last(sample: VideoSample, window: int) -> VideoSample:
+    """A sample made at least a window long by repeating its last frame and label, as released."""
+    rows = np.minimum(np.arange(max(sample.frames, window)), sample.frames - 1)
+    return replace(
+        sample,
+        features={name: values[rows] for name, values in sample.features.items()},
+        valid={name: values[rows] for name, values in sample.valid.items()},
+        label=sample.label[rows],
+    )
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """A permutation of ``count`` windows that depends on the seed and the epoch alone."""
+    return np.random.default_rng(seed_for("windows", seed, epoch)).permutation(count)
+
+
+def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:
+    """Cut windows out of samples and pad them to the longest."""
+    length = max(window.stop - window.start for window in windows)
+    mask = np.zeros((len(windows), length), bool)
+    label = np.zeros((len(windows), length), np.int64)
+    sizes = {name: values.shape[1] for name, values in samples[windows[0].sample].features.items()}
+    streams = {name: np.zeros((len(windows), length, size), np.float32) for name, size in sizes.items()}
+    for row, window in enumerate(windows):
+        sample, span = samples[window.sample], slice(window.start, window.stop)
+        frames = window.stop - window.start
+        mask[row, :frames] = True
+        label[row, :frames] = sample.label[span]
+        for name, stream in streams.items():
+            stream[row, :frames] = sample.features[name][span]
+    tensors = {name: torch.from_numpy(stream) for name, stream in streams.items()}
+    return Batch(tensors, torch.from_numpy(label), torch.from_numpy(mask))
+
+
+def batches(
+    samples: Sequence[VideoSample], windows: Sequence[Window], size: int, order: npt.NDArray[np.int64]
+) -> Iterator[Batch]:
+    """Batches of ``size`` windows in the given order; the last may be smaller."""
+    for first in range(0, len(order), size):
+        yield collate(samples, [windows[number] for number in order[first : first + size]])

@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bah_tree import put
+
+from waver.data.inventory import inventory, scan
+
+SOURCE = str(Path(__file__).resolve().parents[3] / "src")
+
+
+def test_it_changes_with_any_file_and_only_then(tmp_path):
+    video = put(tmp_path / "Videos/1/a.mp4", "video")
+    transcript = put(tmp_path / "transcription/Videos/1/a.mp4/a.yml", "text: a")
+    put(tmp_path / "split/train.txt", "a")
+    seen = [inventory(tmp_path)]
+    assert inventory(tmp_path) == seen[0]
+    put(video, "longer video")
+    seen.append(inventory(tmp_path))
+    os.utime(transcript, ns=(1, 1))
+    seen.append(inventory(tmp_path))
+    put(tmp_path / "Videos/1/b.mp4", "")
+    seen.append(inventory(tmp_path))
+    video.unlink()
+    seen.append(inventory(tmp_path))
+    assert len(set(seen)) == len(seen)
+
+
+def test_single_images_and_hidden_files_are_not_part_of_it(tmp_path):
+    put(tmp_path / "Videos/1/a.mp4", "video")
+    before = inventory(tmp_path)
+    put(tmp_path / "cropped-aligned-faces/Videos/1/a.mp4/notes.txt", "")
+    put(tmp_path / "Frames/Videos/1/a.mp4/list.csv", "")
+    put(tmp_path / "Videos/1/.a.mp4", "half copied")
+    put(tmp_path / "Videos/1/a.jpg", "")
+    assert inventory(tmp_path) == before
+    assert [file.path for file in scan(tmp_path)] == ["Videos/1/a.mp4"]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    put(tmp_path / "disk/1/a.mp4", "video")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/Videos").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/loop").symlink_to(tmp_path / "root")
+    (tmp_path / "root/gone.mp4").symlink_to(tmp_path / "nowhere")
+    assert [file.path for file in scan(tmp_path / "root")] == ["Videos/1/a.mp4"]
+
+
+def test_no_root_no_digest(tmp_path):
+    assert inventory(tmp_path / "missing") == ""
+
+
+def test_ten_thousand_files_take_less_than_a_second(tmp_path):
+    for folder in range(100):
+        (tmp_path / f"Videos/{folder}").mkdir(parents=True)
+        for number in range(100):
+            (tmp_path / f"Videos/{folder}/{number}.mp4").touch()
+    started = time.process_time()
+    assert len(inventory(tmp_path)) == 16
+    assert time.process_time() - started < 1.0
+
+
+def test_nothing_heavy_is_imported():
+    code = (
+        "import sys, waver.data.inventory; print(*sorted({'av','numpy','pyarrow','yaml','torch'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": SOURCE})
+    assert (shown.returncode, shown.stdout.strip()) == (0, ""), shown.stderr

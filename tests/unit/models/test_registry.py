@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+
+from waver.errors import WaverError
+from waver.models.registry import FUSIONS, load, method_config
+
+
+def test_every_name_leads_to_a_class_with_a_config():
+    for name in FUSIONS:
+        method = load(FUSIONS, name)
+        assert method_config(FUSIONS, name, {}) == method.Config()
+        assert isinstance(method.whole_video, bool)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(WaverError, match=r"'lfam' is not a known method; known are can, lfan"):
+        load(FUSIONS, "lfam")
+
+
+def test_bad_options_are_told_in_one_sentence():
+    with pytest.raises(WaverError) as caught:
+        method_config(FUSIONS, "lfan", {"chanels": {}, "dropout": 2})
+    message = str(caught.value)
+    assert message.count("\n") == 0
+    assert "options of lfan" in message
+    assert "chanels is not a known key (known are channels," in message
+    assert "dropout: Input should be less than 1" in message
+
+
+def test_channels_of_one_modality_change_nothing_else():
+    config = method_config(FUSIONS, "lfan", {"channels": {"audio": [8, 4]}})
+    assert config.channels["audio"] == (8, 4)
+    assert config.channels["visual"] == (256, 256, 128, 128)
+
+
+def test_a_config_is_frozen():
+    config = method_config(FUSIONS, "can", {})
+    with pytest.raises(ValueError, match="frozen"):
+        config.dropout = 0.5
+
+
+def test_the_registry_imports_no_torch():
+    code = "import sys, waver.models.registry; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src"}, check=False).returncode == 0

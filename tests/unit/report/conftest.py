@@ -1,0 +1,49 @@
+"""Fixtures of the report's tests: one set of inputs, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from report_inputs import CANARY_COLOUR, CANARY_WORD, CONFIG, WITHHELD, Row, make_inputs
+
+from waver.data.consent import Consent
+from waver.report.aside import identifiers
+from waver.report.gate import Gate
+from waver.report.inputs import Material
+from waver.report.page import ReportInputs
+
+
+@dataclass(frozen=True)
+class Made:
+    """The inputs, and the folder in which they lie."""
+
+    folder: Path
+    inputs: ReportInputs
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("report_inputs")
+    return Made(folder, make_inputs(folder))
+
+
+@pytest.fixture(scope="session")
+def canaries() -> SimpleNamespace:
+    return SimpleNamespace(withheld=WITHHELD, word=CANARY_WORD, colour=CANARY_COLOUR)
+
+
+@pytest.fixture(scope="session")
+def report_config() -> Row:
+    return CONFIG
+
+
+@pytest.fixture(scope="session")
+def gate_of() -> Callable[[Material], Gate]:
+    def gate(material: Material) -> Gate:
+        return Gate(Consent.load(material.inputs.participants), material.run, identifiers(material))
+
+    return gate

@@ -1,0 +1,160 @@
+import base64
+import re
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from waver.errors import WaverError
+from waver.report import page as page_module
+from waver.report.page import render_report
+from waver.report.tables import published_tables, results
+from waver.store.tables import PARTICIPANTS, SCORES, read_table, write_table
+
+CONTROLS = ("All negative", "All positive", "Content-free control")
+
+
+@pytest.fixture(scope="session")
+def rendered(made, report_config):
+    render_report(made.inputs, report_config, "demo", True, made.folder / "report.html", made.folder / "figures")
+    return (made.folder / "report.html").read_text(), made.folder / "figures"
+
+
+@pytest.fixture(scope="session")
+def bare(made):
+    """Inputs without scores and training: what shows people is all there is to draw."""
+    write_table(made.folder / "no_scores.parquet", [], SCORES)
+    return replace(made.inputs, histories=[], scores=made.folder / "no_scores.parquet")
+
+
+def pictures(text):
+    for encoded in re.findall(r"base64,([A-Za-z0-9+/=\s]+)", text):
+        data = np.frombuffer(base64.b64decode(encoded), np.uint8)
+        yield cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def has_colour(text, colour):
+    near = [np.abs(picture.astype(int) - colour).max(-1) < 40 for picture in pictures(text)]
+    return any(pixels.any() for pixels in near)
+
+
+def test_canaries_appear_nowhere(rendered, canaries):
+    html, figures = rendered
+    files = [path.read_text() for path in figures.iterdir()]
+    assert len(files) >= 6
+    for text in (html, *files):
+        visible = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text)
+        for participant in (*canaries.withheld, "90001"):
+            assert not re.search(rf"(?<![\w.]){participant}(?![A-Za-z0-9])", visible), participant
+        assert canaries.word not in visible
+        assert "holiday" not in visible
+        assert not has_colour(text, canaries.colour)
+    # the same search does find what may be shown: a face's colour, a word, a pseudonym
+    assert has_colour(html, (206, 172, 148))
+    assert "again" in html
+    assert re.search(r"P\d\d, question \d", html)
+
+
+def test_canaries_are_found_once_they_consent(bare, canaries, report_config, tmp_path):
+    rows = read_table(bare.participants, PARTICIPANTS)
+    asked = [{**row, "consent_publication": row["participant"] == "82017"} for row in rows]
+    write_table(tmp_path / "participants.parquet", asked, PARTICIPANTS)
+    inputs = replace(bare, participants=tmp_path / "participants.parquet")
+    render_report(inputs, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
+    html = (tmp_path / "report.html").read_text()
+    assert canaries.word in html
+    assert has_colour(html, canaries.colour)
+
+
+def test_no_timeline_without_consent(bare, report_config, tmp_path):
+    rows = [{**row, "consent_publication": False} for row in read_table(bare.participants, PARTICIPANTS)]
+    write_table(tmp_path / "participants.parquet", rows, PARTICIPANTS)
+    inputs = replace(bare, participants=tmp_path / "participants.parquet")
+    render_report(inputs, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
+    html = (tmp_path / "report.html").read_text()
+    assert "so no video is shown" in html
+    assert not list(pictures(html))
+    assert not (tmp_path / "figures" / "timeline.svg").exists()
+    named = {**report_config, "report": {"title": "Waver", "timeline": "82018_Q2"}}
+    render_report(inputs, named, "demo", True, tmp_path / "report.html", tmp_path / "figures")
+    assert "82018" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_leak_leaves_no_page_behind(bare, canaries, report_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(page_module, "languages", lambda material: f"spoken by {canaries.withheld[0]}")
+    with pytest.raises(WaverError, match="did not consent"):
+        render_report(bare, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
+    assert not (tmp_path / "report.html").exists()
+    assert not list((tmp_path / "figures").iterdir())
+
+
+def test_it_needs_nothing_else(rendered):
+    html, _ = rendered
+    loaded = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", html)
+    assert {link[:1] for link in loaded} <= {"#", "d"}
+    assert not re.search(r"(?:src|href)=.https?:", re.sub(r'xmlns[:\w]*="[^"]*"', "", html))
+    assert "default-src 'none'" in html
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert all(f'id="{target}"' in html for target in re.findall(r'href="#([^"]+)"', html))
+
+
+def test_every_results_table_has_its_controls(rendered):
+    html, _ = rendered
+    tables = re.findall(r'<table class="scores.*?</table>', html, re.DOTALL)
+    assert len(tables) >= 8  # test and val of both levels, participants, two protocols with their pooled frames
+    for table in tables:
+        assert all(control in table for control in CONTROLS)
+        controls = table[table.index('<tbody class="controls">') :]
+        assert "best" not in controls
+    assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", html).lower().split()
+
+
+def test_best_leaves_out_controls_and_the_oracle(made):
+    scores = read_table(made.inputs.scores, SCORES)
+    for protocol in ("block", "frame_random"):
+        table = results(scores, "participant", "test", protocol)
+        best = {row.name for row in table.methods for cell in row.cells if cell.best}
+        assert "Oracle V" not in best
+        assert best
+        assert "sd ." in table.methods[0].cells[0].below
+        assert not any(cell.best for row in table.controls for cell in row.cells)
+
+
+def test_demo_is_announced_and_real_runs_are_not(bare, rendered, report_config, tmp_path):
+    assert "participants are synthetic" in rendered[0]
+    render_report(bare, report_config, "bah300", False, tmp_path / "report.html", tmp_path / "figures")
+    assert "participants are synthetic" not in (tmp_path / "report.html").read_text()
+
+
+def test_same_inputs_same_bytes(made, rendered, report_config, tmp_path):
+    render_report(made.inputs, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
+    assert (tmp_path / "report.html").read_text() == rendered[0]
+
+
+def test_small_groups_show_no_score(rendered):
+    drawn = (rendered[1] / "groups.svg").read_text()
+    assert "too few people (under 5)" in drawn
+    assert "5 people" in drawn
+    assert not re.search(r"\b[1-4] people", drawn)
+
+
+def test_set_aside_tells_all_and_names_few(rendered):
+    html, _ = rendered
+    section = html[html.index('id="aside"') : html.index('id="cost"')]
+    assert "8 items were set aside" in section
+    assert "82020/82020_Q5.mp4" in section
+    assert "record or copy the file again" in section
+    assert "1 item of a participant who did not consent to publication" in section
+    assert "1 file of no known participant" in section
+    assert "/data/raw" not in section
+    assert "annotation one frame shorter" in section
+
+
+def test_published_tables_stand_beside_each_level(rendered):
+    html, _ = rendered
+    for level in ("frame", "video", "participant"):
+        for table in published_tables(level):
+            assert table.source in html
+    assert html.count("= all-positive") >= 4

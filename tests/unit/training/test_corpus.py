@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synthetic import DIMS, write_packs
+from waver.errors import WaverError
+from waver.training.corpus import Normalisation, read_corpus
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    return read_corpus(*write_packs(tmp_path_factory.mktemp("packs")), "VAT", ["train"])
+
+
+def test_only_the_splits_and_modalities_asked_for_are_read(tmp_path):
+    indexes, packs = write_packs(tmp_path)
+    samples = read_corpus(indexes, packs, "AT", ["val"])
+    assert {sample.split for sample in samples} == {"val"}
+    assert len(samples) == 6
+    for sample in samples:
+        assert list(sample.features) == ["audio", "text"]
+        assert sample.features["text"].shape == (sample.frames, DIMS["text"])
+        assert sample.question in (1, 2, 3)
+
+
+def test_training_frames_become_standard(train):
+    normalisation = Normalisation.fit(train)
+    assert normalisation.sizes == DIMS
+    for name in DIMS:
+        values = np.concatenate([normalisation.apply(sample).features[name] for sample in train])
+        assert np.abs(values.mean(0)).max() < 1e-4
+        assert np.abs(values.std(0) - 1).max() < 1e-3
+
+
+def test_invalid_frames_teach_nothing_and_become_zero(train):
+    hidden = np.arange(train[0].frames) % 3 == 0
+    broken = []
+    for sample in train:
+        valid = ~hidden[np.arange(sample.frames) % len(hidden)]
+        features = sample.features["visual"].copy()
+        features[~valid] = np.nan
+        broken.append(
+            replace(sample, features={**sample.features, "visual": features}, valid={**sample.valid, "visual": valid})
+        )
+    normalisation = Normalisation.fit(broken)
+    kept = np.concatenate([s.features["visual"][s.valid["visual"]] for s in broken]).astype(np.float64)
+    assert np.allclose(normalisation.mean["visual"], kept.mean(0), atol=1e-5)
+    assert np.allclose(normalisation.std["visual"], kept.std(0, ddof=1), atol=1e-5)
+    applied = normalisation.apply(broken[0])
+    assert (applied.features["visual"][~applied.valid["visual"]] == 0).all()
+    assert np.isfinite(applied.features["visual"]).all()
+
+
+def test_a_constant_dimension_stays_finite(train):
+    features = {**train[0].features, "audio": train[0].features["audio"].copy()}
+    features["audio"][:, 4] = 7
+    normalisation = Normalisation.fit([replace(train[0], features=features)])
+    assert normalisation.std["audio"][4] == 1
+    assert (normalisation.apply(replace(train[0], features=features)).features["audio"][:, 4] == 0).all()
+
+
+def test_state_survives_a_round_trip(train):
+    normalisation = Normalisation.fit(train)
+    again = Normalisation.from_state(normalisation.state())
+    first, second = normalisation.apply(train[3]), again.apply(train[3])
+    assert all(np.array_equal(first.features[name], second.features[name]) for name in DIMS)
+
+
+def test_nothing_to_learn_from_is_told(train):
+    with pytest.raises(WaverError, match="train split has no labelled video"):
+        Normalisation.fit([])
+    blind = [replace(s, valid={**s.valid, "visual": np.zeros(s.frames, bool)}) for s in train]
+    with pytest.raises(WaverError, match="leave visual out of the modalities"):
+        Normalisation.fit(blind)
+
+
+def test_packs_that_disagree_are_refused(tmp_path, monkeypatch):
+    first, packs = write_packs(tmp_path, {"train": 2}, shards=1)
+    monkeypatch.setitem(DIMS, "visual", 5)
+    second, other = write_packs(tmp_path / "b", {"train": 2}, shards=1)
+    (other / "000.zarr").rename(packs / "001.zarr")
+    second[0].rename(tmp_path / "001.parquet")
+    with pytest.raises(WaverError, match="visual features of size 5, others 16"):
+        read_corpus([*first, tmp_path / "001.parquet"], packs, "V", ["train"])

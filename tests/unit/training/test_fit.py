@@ -1,0 +1,168 @@
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from synthetic import write_packs
+from waver.config.sections import TrainConfig
+from waver.errors import WaverError
+from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
+from waver.training import fit as fit_module
+from waver.training.checkpoint import load_checkpoint
+from waver.training.corpus import read_corpus
+from waver.training.fit import train_fusion
+from waver.training.predict import predict, probability
+
+OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text")}} for name in ("lfan", "can")}
+CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=4, lr=0.01, options=OPTIONS)
+RECORD = {"model_set": "embedded", "code": "c0de", "config": {"lr": 0.01}}
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory):
+    return write_packs(tmp_path_factory.mktemp("packs"), {"train": 3, "val": 1, "test": 1})
+
+
+def outputs(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        n: folder / f for n, f in (("model", "model.pt"), ("history", "history.jsonl"), ("predictions", "p.parquet"))
+    }
+
+
+def run(packs, folder, fusion="lfan", modalities="VAT", seed=0, config=CONFIG):
+    files = outputs(folder)
+    train_fusion(*packs, fusion, modalities, seed, config, files, RECORD)
+    return files
+
+
+@pytest.fixture(scope="module")
+def undisturbed(packs, tmp_path_factory):
+    return run(packs, tmp_path_factory.mktemp("run"))
+
+
+def test_predictions_cover_every_frame_of_val_and_test(packs, undisturbed):
+    table = read_arrow(undisturbed["predictions"], PREDICTIONS)
+    expected = read_corpus(*packs, "V", ["val", "test"])
+    assert table.num_rows == sum(sample.frames for sample in expected)
+    assert set(table["split"].to_pylist()) == {"val", "test"}
+    assert table["video"].to_pylist() == [s.video for s in expected for _ in range(s.frames)]
+    assert table["frame"].to_pylist() == [i for s in expected for i in range(s.frames)]
+    margin, chance = table["margin"].to_numpy(), table["probability"].to_numpy()
+    assert np.allclose(chance, 1 / (1 + np.exp(-margin)))
+    assert chance.std() > 0.01
+    assert read_metadata(undisturbed["predictions"]) == {
+        "method": "lfan", "modalities": "VAT", "level": "frame", "protocol": "standard", "seed": 0, **RECORD,
+    }  # fmt: skip
+
+
+def test_the_model_file_predicts_the_same(packs, undisturbed):
+    checkpoint = load_checkpoint(undisturbed["model"])
+    videos = read_corpus(*packs, checkpoint.modalities, ["val", "test"])
+    chance = np.concatenate(list(map(probability, predict(checkpoint, videos).values())))
+    assert np.array_equal(chance, pq.read_table(undisturbed["predictions"])["probability"].to_numpy())
+    history = [json.loads(line) for line in undisturbed["history"].read_text().splitlines()]
+    assert checkpoint.record["val_AP"] == max(line["val_AP"] for line in history)
+    assert checkpoint.record["code"] == "c0de"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(packs, undisturbed, tmp_path):
+    again, other = run(packs, tmp_path / "a"), run(packs, tmp_path / "b", seed=1)
+    assert again["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+    assert other["predictions"].read_bytes() != undisturbed["predictions"].read_bytes()
+
+
+def test_a_killed_job_ends_as_if_it_had_never_been(packs, undisturbed, tmp_path, caplog):
+    files = outputs(tmp_path)
+    script = f"""
+        import os, signal, sys
+        sys.path[:0] = {sys.path!r}
+        from pathlib import Path
+        from waver.training import loop
+        from waver.config.sections import TrainConfig
+        from waver.training.fit import train_fusion
+        def die(progress, config):
+            if progress.epoch == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        loop._report = die
+        train_fusion({[str(p) for p in packs[0]]!r}, Path({str(packs[1])!r}), "lfan", "VAT", 0,
+                     TrainConfig(**{CONFIG.model_dump()!r}), { ({n: str(f) for n, f in files.items()})!r}, {RECORD!r})
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL
+    assert not files["model"].exists()
+    assert (tmp_path / "model.pt.resume").exists()
+    with caplog.at_level(logging.INFO):
+        run(packs, tmp_path)
+    assert "going on after epoch 2" in caplog.text
+    assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+    assert _scores(files["history"]) == _scores(undisturbed["history"])
+    assert not (tmp_path / "model.pt.resume").exists()
+
+
+def _scores(history):
+    records = [json.loads(line) for line in history.read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k not in ("seconds", "data_wait_s")} for r in records]
+
+
+def test_a_state_of_another_recipe_is_not_continued(packs, undisturbed, tmp_path, caplog, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    other = CONFIG.model_copy(update={"lr": 0.02})
+    with monkeypatch.context() as patch:
+        patch.setattr("waver.training.loop._report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(packs, tmp_path, config=other)
+    assert (tmp_path / "model.pt.resume").exists()
+    with caplog.at_level(logging.INFO):
+        files = run(packs, tmp_path)
+    assert "going on" not in caplog.text
+    assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+
+
+def test_a_broken_state_file_is_not_continued(packs, undisturbed, tmp_path):
+    (tmp_path / "model.pt.resume").write_bytes(b"half a file")
+    files = run(packs, tmp_path)
+    assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+
+
+def test_the_test_split_is_read_after_the_model_is_chosen(packs, tmp_path, monkeypatch):
+    asked = []
+
+    def spy(indexes, folder, modalities, splits):
+        asked.append((tuple(splits), (tmp_path / "model.pt").exists()))
+        return read_corpus(indexes, folder, modalities, splits)
+
+    monkeypatch.setattr(fit_module, "read_corpus", spy)
+    run(packs, tmp_path, modalities="T", config=CONFIG.model_copy(update={"epochs": 1}))
+    assert asked == [(("train", "val"), False), (("val", "test"), True)]
+
+
+@pytest.mark.parametrize("padding", ["mask", "repeat"])
+def test_videos_shorter_than_the_window(packs, tmp_path, padding):
+    config = CONFIG.model_copy(update={"window": 200, "padding": padding, "epochs": 2})
+    files = run(packs, tmp_path, fusion="can", config=config)
+    table = read_arrow(files["predictions"], PREDICTIONS)
+    assert table.num_rows == sum(s.frames for s in read_corpus(*packs, "V", ["val", "test"]))
+
+
+def test_a_split_without_labels_is_told(tmp_path):
+    with pytest.raises(WaverError, match="val split has no labelled video"):
+        run(write_packs(tmp_path, {"train": 2, "test": 1}), tmp_path / "out")
+    with pytest.raises(WaverError, match="train split has no labelled video"):
+        run(write_packs(tmp_path, {"val": 2, "test": 1}), tmp_path / "out")
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    torch.save({"something": 1}, tmp_path / "model.pt")
+    with pytest.raises(WaverError, match="not a model of this version"):
+        load_checkpoint(tmp_path / "model.pt")

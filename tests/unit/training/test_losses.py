@@ -1,0 +1,29 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from waver.errors import WaverError
+from waver.training.losses import class_weights, frame_cross_entropy
+
+
+def test_padding_has_no_loss():
+    logits = torch.randn(2, 5, 2, requires_grad=True)
+    label = torch.randint(0, 2, (2, 5))
+    mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    loss = frame_cross_entropy(logits, label, mask)
+    own = logits.log_softmax(-1).gather(-1, label[..., None])[..., 0]
+    assert loss.item() == pytest.approx(-own[mask].mean().item(), abs=1e-6)
+    loss.backward()
+    assert (logits.grad[~mask] == 0).all()
+
+
+def test_weights_are_inverse_frequencies():
+    samples = [SimpleNamespace(label=np.array([0, 0, 0, 1], np.uint8)), SimpleNamespace(label=np.zeros(4, np.uint8))]
+    assert class_weights(samples).tolist() == pytest.approx([8 / 14, 8 / 2])
+
+
+def test_one_class_cannot_be_weighted():
+    with pytest.raises(WaverError, match="lacks frames of one class"):
+        class_weights([SimpleNamespace(label=np.zeros(4, np.uint8))])
