@@ -1,12 +1,18 @@
 """report: one self-contained page."""
 
 THINGS = ["faces", "visual", "audio", "speech", "words"]
+PAGE_PARTS = sorted(
+    path
+    for path in (SOURCE / "report").iterdir()
+    if path.suffix in (".html", ".css", ".js", ".yaml")
+)
 ROLES = ["face_detector", "expression_backbone", "speech_recogniser", "text_encoder"]
 
 
 rule report_html:
     input:
         **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
+        parts=PAGE_PARTS,
         scores=paths.scores,
         participants=dataset_table("participants"),
         videos=dataset_table("videos"),

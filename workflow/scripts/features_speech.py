@@ -11,7 +11,7 @@ with job(snakemake) as j:
         videos=Path(j.input.videos),
         transcripts=Path(j.input.transcripts),
         root=Path(j.params.root),
-        model=Path(j.input.model) if j.input.model else None,
+        model=Path(j.input.model[0]) if j.input.model else None,
         stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=SpeechConfig(**j.params.config),

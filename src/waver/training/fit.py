@@ -58,6 +58,7 @@ def train_fusion(
     del samples
     job = Job(config, seed, made_from, Path(outputs["history"]), state)
     checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
+    del split
     checkpoint.record.update(record)
     save_checkpoint(model_file, checkpoint)
     videos = read_corpus(indexes, packs, modalities, ["val", "test"])

@@ -1,6 +1,7 @@
 """The demo's plan is balanced: no single cue, and nothing about the form of a clause, tells its label."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_slots_cover_the_video_without_gap(videos):
         edges = [clause.slot_s for clause in video.clauses]
         assert edges[0][0] == 0
         assert edges[-1][1] == video.duration_s
-        assert all(left[1] == right[0] for left, right in zip(edges, edges[1:], strict=False))
+        assert all(left[1] == right[0] for left, right in pairwise(edges))
         for clause in video.clauses:
             assert clause.slot_s[0] < clause.start_s < clause.start_s + clause.speech_s < clause.slot_s[1]
 

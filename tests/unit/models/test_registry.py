@@ -21,11 +21,11 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 def test_bad_options_are_told_in_one_sentence():
     with pytest.raises(WaverError) as caught:
-        method_config(FUSIONS, "lfan", {"chanels": {}, "dropout": 2})
+        method_config(FUSIONS, "lfan", {"widths": {}, "dropout": 2})
     message = str(caught.value)
     assert message.count("\n") == 0
     assert "options of lfan" in message
-    assert "chanels is not a known key (known are channels," in message
+    assert "widths is not a known key (known are channels," in message
     assert "dropout: Input should be less than 1" in message
 
 
