@@ -8,6 +8,8 @@ export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export ORT_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
+# the packages are installed without bytecode; a shell that forbids writing it would compile torch in every job
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup check config clean
 
