@@ -25,7 +25,7 @@ rule adapt_source:
 
 rule adapt_target:
     input:
-        targets=paths.pack_index,
+        targets=of_shard(paths.pack_index),
         packs=every_shard(paths.pack_index),
         source=paths.adapt_source("model.pt"),
     output:

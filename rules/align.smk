@@ -5,9 +5,9 @@ ALIGNED = ["faces", "visual", "audio", "words"]
 
 rule align_pack:
     input:
-        **{thing: paths.feature_index(thing) for thing in ALIGNED},
-        videos=shard_table("videos"),
-        segments=shard_table("segments"),
+        **{thing: of_shard(paths.feature_index(thing)) for thing in ALIGNED},
+        videos=of_shard(paths.shard_table("videos")),
+        segments=of_shard(paths.shard_table("segments")),
     output:
         index=paths.pack_index,
     log:

@@ -4,12 +4,12 @@ from snakemake.exceptions import WorkflowError
 
 import waver
 from waver.adaptation.registry import METHODS
-from waver.assets.manifest import asset_for, manifest
+from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.config.model import load_config
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, method_config
 from waver.paths import Paths
-from waver.provenance import SOURCE, code_version, digest, script_version
+from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(
@@ -88,34 +88,40 @@ def model_record(role):
 
 
 def dataset_table(name):
-    """Input function for a table over the whole data set. Planned after ingest, see ``shard_table``."""
+    """Input function for a table over the whole data set; planned after ingest, see ``of_shard``."""
     return lambda wildcards: str(getattr(checkpoints.ingest_tables.get().output, name))
 
 
-def shard_table(name):
-    """Input function: the rows of one shard.
+def of_shard(template):
+    """Input function: the file of the job's own shard.
 
-    It waits for the checkpoint, so that after a re-run of ingest only shards whose table changed
-    are planned at all.
+    It waits for the checkpoint. What Snakemake plans below a job that will run, it runs, whatever
+    that job then writes; what waits for a checkpoint is planned after it, against what it wrote. So
+    after a re-run of ingest only shards whose table changed run again. Every rule between ingest and
+    the report therefore takes what it takes through this or ``every_shard``.
     """
 
-    def table(wildcards):
+    def file(wildcards):
         checkpoints.ingest_tables.get()
-        return paths.shard_table(name).format(shard=wildcards.shard)
+        return template.format(**wildcards)
 
-    return table
+    return file
 
 
 def every_shard(template):
-    """The file of each shard."""
-    return expand(template, shard=SHARDS, allow_missing=True)
+    """Input function: the file of each shard, see ``of_shard``."""
+
+    def files(wildcards):
+        checkpoints.ingest_tables.get()
+        return [template.format(shard=shard) for shard in SHARDS]
+
+    return files
 
 
-def manifest_entry(name):
-    """Fingerprint of what the manifest or the config says of a model."""
-    if name in manifest():
-        return digest(manifest()[name].model_dump())
-    return cfg.models.paths.get(name.removeprefix("path."), "")
+def own_path(wildcards):
+    """The path that the config gives for one model, by role; the other models' do not count."""
+    role = wildcards.model.removeprefix("path.")
+    return {role: cfg.models.paths[role]} if wildcards.model != role else {}
 
 
 def train_slice(wildcards):

@@ -7,7 +7,7 @@ not declared, so that a failure deletes nothing that was whole (see docs/stores.
 
 rule features_faces:
     input:
-        videos=shard_table("videos"),
+        videos=of_shard(paths.shard_table("videos")),
         model=model_record("face_detector"),
     output:
         index=paths.feature_index("faces"),
@@ -31,7 +31,7 @@ rule features_faces:
 
 rule features_visual:
     input:
-        faces=paths.feature_index("faces"),
+        faces=of_shard(paths.feature_index("faces")),
         model=model_record("expression_backbone"),
     output:
         index=paths.feature_index("visual"),
@@ -54,7 +54,7 @@ rule features_visual:
 
 rule features_audio:
     input:
-        videos=shard_table("videos"),
+        videos=of_shard(paths.shard_table("videos")),
         vggish=(
             [model_record("vggish")] if cfg.features.audio.feature == "vggish" else []
         ),
@@ -80,8 +80,8 @@ rule features_audio:
 
 rule features_speech:
     input:
-        videos=shard_table("videos"),
-        transcripts=shard_table("transcripts"),
+        videos=of_shard(paths.shard_table("videos")),
+        transcripts=of_shard(paths.shard_table("transcripts")),
         model=(
             [model_record("speech_recogniser")]
             if cfg.features.speech.source == "recognise"
@@ -109,8 +109,8 @@ rule features_speech:
 
 rule features_words:
     input:
-        speech=paths.feature_index("speech"),
-        videos=shard_table("videos"),
+        speech=of_shard(paths.feature_index("speech")),
+        videos=of_shard(paths.shard_table("videos")),
         model=model_record("text_encoder"),
     output:
         index=paths.feature_index("words"),

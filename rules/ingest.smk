@@ -3,6 +3,9 @@
 from waver.data.inventory import inventory
 
 DEMO_MEDIA = [name for name, asset in manifest().items() if asset.set == "demo"]
+DEMO_TEXTS = [
+    SOURCE / "data/demo" / name for name in ("answers.yaml", "portraits.yaml")
+]
 
 
 if cfg.dataset.source == "demo":
@@ -23,6 +26,7 @@ if cfg.dataset.source == "demo":
             mem_mb=2000,
         params:
             config=cfg.dataset.demo.model_dump(),
+            texts=[file_sha256(path) for path in DEMO_TEXTS],
             code=code("ingest_demo", "waver.data.demo.build"),
         message:
             "Making the demo data set"
@@ -57,7 +61,9 @@ checkpoint ingest_tables:
         root=lambda wildcards: ROOT,
         layout=cfg.dataset.layout,
         shards=cfg.dataset.shards,
-        inventory="generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT)),
+        inventory=lambda wildcards: (
+            "generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT))
+        ),
         code=code("ingest_tables", "waver.data.ingest"),
     message:
         "Reading the release at {params.root}"

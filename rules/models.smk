@@ -11,8 +11,8 @@ rule models_install:
     conda:
         ENVIRONMENT
     params:
-        entry=lambda wildcards: manifest_entry(wildcards.model),
-        paths=lambda wildcards: cfg.models.paths,
+        entry=lambda wildcards: fingerprint(wildcards.model, cfg.models.paths),
+        paths=own_path,
         code=code("models_install", "waver.assets.manifest"),
     message:
         "Installing model {wildcards.model}"

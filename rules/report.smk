@@ -6,7 +6,11 @@ PAGE_PARTS = sorted(
     for path in (SOURCE / "report").iterdir()
     if path.suffix in (".html", ".css", ".js", ".yaml")
 )
-ROLES = ["face_detector", "expression_backbone", "speech_recogniser", "text_encoder"]
+ROLES = ["face_detector", "expression_backbone", "text_encoder"]
+if cfg.features.speech.source == "recognise":
+    ROLES.append("speech_recogniser")
+if cfg.features.audio.feature == "vggish":
+    ROLES.append("vggish")
 
 
 rule report_html:
@@ -20,7 +24,8 @@ rule report_html:
         set_aside=dataset_table("set_aside"),
         packs=every_shard(paths.pack_index),
         histories=train_outputs("history.jsonl"),
-        predictions=train_outputs("predictions.parquet"),
+        predictions=train_outputs("predictions.parquet")
+        + [paths.control_predictions.format(control="content_free.frame")],
         models=[model_record(role) for role in ROLES],
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -40,7 +45,13 @@ rule report_html:
     params:
         things=THINGS,
         benchmarks=f"benchmarks/{cfg.run}",
-        config=cfg.model_dump(),
+        config={
+            "report": cfg.report.model_dump(),
+            "evaluate": {"least_group": cfg.evaluate.least_group},
+            "models": {"set": cfg.models.set},
+            "dataset": {"name": cfg.dataset.name},
+            "train": {"select": cfg.train.select},
+        },
         run=cfg.run,
         demo=cfg.dataset.source == "demo",
         code=code("report_html", "waver.report.page"),

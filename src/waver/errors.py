@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
+_MACHINE_TROUBLE = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EDQUOT, errno.EROFS,
+        errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+    }
+)  # fmt: skip
+
 
 class WaverError(Exception):
     """Stops the job. The message is one sentence for the user: what, in which file, what to do."""
@@ -19,3 +28,11 @@ class SetAside(WaverError):
         super().__init__(f"{reason}; {remedy}")
         self.reason = reason
         self.remedy = remedy
+
+
+def is_machine_trouble(error: BaseException) -> bool:
+    """Whether an error tells of the disk, the network or the memory, and so nothing of the item at hand.
+
+    It has to end the job, which a retry resumes: an item set aside for it would be lost in silence.
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MACHINE_TROUBLE)

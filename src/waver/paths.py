@@ -84,7 +84,7 @@ class Paths:
 
     # housekeeping -------------------------------------------------------------------------------
     def log(self, rule: str, *wildcards: str) -> str:
-        """Log of a job: ``logs/<dataset or run>/<rule>/<wildcards>.log``."""
+        """Log of a job: ``logs/<run>/<rule>/<wildcards>.log``."""
         return self._side("logs", rule, wildcards, "log")
 
     def benchmark(self, rule: str, *wildcards: str) -> str:

@@ -35,7 +35,8 @@ def code_version(*modules: str) -> str:
     """Fingerprint of the modules and of every ``waver`` module they import, however deep.
 
     It is taken from the syntax tree without docstrings, and so ignores comments and layout. Modules
-    named only in strings (the registries) are not followed: a rule adds its method's own module.
+    named only in strings (the registries) are not followed: a rule adds its method's own module. Nor is
+    the config followed: its values are in the rule's params.
 
     Args:
         modules: dotted names, e.g. ``"waver.features.faces"``; ``"module:Class"`` is accepted.
@@ -91,8 +92,9 @@ def _imports(module: str) -> tuple[str, ...]:
             for alias in node.names:
                 child = f"{parent}.{alias.name}"
                 found.add(child if _exists(child) else parent)
-    # a registry names every method; a rule adds the one that it runs
-    return tuple(sorted(name for name in found if not name.endswith(".registry")))
+    # a registry names every method, and a rule adds the one that it runs; the config holds the keys of
+    # every stage, and a rule's params hold the values of its own
+    return tuple(sorted(n for n in found if not n.endswith(".registry") and not n.startswith("waver.config.")))
 
 
 def _file_of(module: str) -> Path:

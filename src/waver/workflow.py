@@ -24,7 +24,7 @@ _PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxrun
 def job(snakemake: Any) -> Iterator[Any]:
     """Run the body of a rule's script.
 
-    Logging and stderr go to the rule's log file; numeric libraries get the threads the job was
+    Logging and warnings go to the rule's log file; numeric libraries get the threads the job was
     given; a sidecar beside the first output tells what made it. A WaverError ends the job with its
     one sentence instead of a traceback.
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from checkout import ROOT
 
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 TINY = {
@@ -50,13 +50,14 @@ class Workspace:
         """Run what is missing; the number of jobs of each rule that ran."""
         result = self.snakemake(*arguments)
         assert result.returncode == 0, result.stdout + result.stderr + self.logs()
-        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", result.stderr, re.MULTILINE))
+        return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", result.stderr, re.MULTILINE))
 
     def would_run(self, *arguments: str) -> set[str]:
         """Rules of which a run would start jobs now."""
         result = self.snakemake("--dry-run", *arguments)
         assert result.returncode == 0, result.stdout + result.stderr
-        return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", result.stdout, re.MULTILINE)) - {"all"}
+        table = (result.stdout + result.stderr).split("Job stats:")[-1].split("total")[0]
+        return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all"}
 
     def config(self, **changes: object) -> tuple[str, ...]:
         """Arguments that overlay the config: ``train__lr=0.1`` sets train.lr."""

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from conftest import ROOT
+from checkout import ROOT
 from waver.config.model import Config, load_config
 from waver.errors import WaverError
 
@@ -44,6 +44,11 @@ def test_a_value_out_of_range_is_named_with_the_value():
 def test_modalities_keep_their_order():
     with pytest.raises(WaverError, match="modalities"):
         load_config({"train": {"runs": [{"fusion": "lfan", "modalities": "TV"}]}})
+
+
+def test_a_path_for_an_unknown_role_is_named():
+    with pytest.raises(WaverError, match=r"models\.paths\.portrait.*'face_detector'"):
+        load_config({"models": {"paths": {"portrait": "model.onnx"}}})
 
 
 def test_root_and_demo_exclude_each_other():

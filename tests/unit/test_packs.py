@@ -1,7 +1,11 @@
+import shutil
+
 import numpy as np
+import pytest
 
 from synthetic import DIMS, write_packs
 from waver.align.packs import FRAME_ARRAYS, read_packs, write_pack
+from waver.errors import WaverError
 
 
 def test_a_split_is_read_whole_and_alone(tmp_path):
@@ -50,3 +54,11 @@ def test_a_video_without_a_modality_has_zeros_that_are_not_valid(tmp_path):
     assert not first.arrays["text_valid"].any()
     assert second.arrays["audio_valid"].all()
     assert second.arrays["text_valid"].all()
+
+
+def test_a_pack_of_another_index_is_refused(tmp_path):
+    indexes, packs = write_packs(tmp_path, shards=2)
+    shutil.rmtree(packs / "000.zarr")
+    shutil.copytree(packs / "001.zarr", packs / "000.zarr")
+    with pytest.raises(WaverError, match=r"000\.zarr was not written with .*000\.parquet"):
+        list(read_packs(indexes, packs, ["label"]))

@@ -49,6 +49,14 @@ def test_imports_inside_functions_count(package):
     assert provenance.code_version("waver.d") != before
 
 
+def test_the_config_is_not_followed_for_its_values_are_in_the_params(package):
+    (provenance.SOURCE / "config").mkdir()
+    package(**{"d": "from waver.config.sections import X\n", "config/sections": "X = 1\n"})
+    before = provenance.code_version("waver.d")
+    package(**{"config/sections": "X = 1\nY = 2\n"})
+    assert provenance.code_version("waver.d") == before
+
+
 def test_a_class_named_in_a_registry_is_accepted(package):
     assert provenance.code_version("waver.c:f") == provenance.code_version("waver.c")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from waver.errors import WaverError
 from waver.metrics import average_precision, avgf1
 from waver.provenance import seed_for
 from waver.shapes import modality_names
+from waver.training.checkpoint import save_archive
 from waver.training.corpus import Normalisation, VideoSample, read_corpus
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ def train_source(indexes: list[Path], packs: Path, seed: int, config: AdaptConfi
         "state": network.state_dict(),
         "record": {"seed": seed, "history": history},
     }
-    _save(model, content)
+    save_archive(Path(model), content)
 
 
 def load_source(path: str | Path) -> Source:
@@ -192,13 +191,3 @@ def _check_classes(labels: Labels, split: str, packs: Path) -> None:
             f"{int((labels == 0).sum())} without A/H, the source model needs both; "
             "check the split files and annotations"
         )
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    # through memory: the archive's inner names would else depend on the temporary file's name
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getbuffer())
-    os.replace(temporary, path)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from waver.errors import WaverError
 from waver.store.arrays import Array, new_store, open_store
 from waver.store.tables import PACK_INDEX, read_table, write_table
 
@@ -111,13 +112,19 @@ def read_packs(
         packs: folder of the packs.
         names: arrays to read, of FRAME_ARRAYS and ``text``.
         splits: splits to read; data of other splits is never touched.
+
+    Raises:
+        WaverError: a pack is not there, or is not the one that its index tells of.
     """
     for index in indexes:
         rows = [row for row in read_table(index, PACK_INDEX) if row["status"] == "ok"]
         rows = [row for row in rows if splits is None or row["split"] in splits]
         if not rows:
             continue
-        group = open_store(Path(packs) / f"{Path(index).stem}.zarr")
+        pack = Path(packs) / f"{Path(index).stem}.zarr"
+        group = open_store(pack)
+        if group.attrs["key"] != rows[0]["key"]:
+            raise WaverError(f"{pack} was not written with {index}; delete both and run again")
         for row in rows:
             yield PackedVideo(row, _read_video(group, row, names))
 

@@ -114,6 +114,15 @@ def asset_for(role: str, model_set: str, paths: dict[str, str]) -> str:
     return found[0]
 
 
+def fingerprint(name: str, paths: dict[str, str]) -> str:
+    """What decides an installed asset: its entry, or path, size and time of change of what the config gives."""
+    if not name.startswith("path."):
+        return digest(manifest()[name].model_dump())
+    source = Path(paths[name.removeprefix("path.")])
+    stats = [(str(file), file.stat()) for file in _files_of(source)]
+    return digest([str(source), *((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats)])
+
+
 def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
     """Put an asset's files into ``folder``, verified, and return its record.
 
@@ -156,10 +165,9 @@ def package_folder(module: str) -> Path:
 def _install_path(name: str, target: Path, source: Path) -> Installed:
     if not source.exists():
         raise WaverError(f"models.paths.{name.removeprefix('path.')}: {source} does not exist; correct the path")
-    files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
     base = source.parent if source.is_file() else source
     shas = {}
-    for file in files:
+    for file in _files_of(source):
         relative = str(file.relative_to(base))
         (target / relative).parent.mkdir(parents=True, exist_ok=True)
         (target / relative).symlink_to(file.resolve())
@@ -168,6 +176,10 @@ def _install_path(name: str, target: Path, source: Path) -> Installed:
     return Installed(
         name=name, role=role, set="path", title=str(source), licence="see its origin", folder=str(target), files=shas
     )
+
+
+def _files_of(source: Path) -> list[Path]:
+    return [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
 
 
 def _install_file(name: str, file: AssetFile, target: Path) -> None:

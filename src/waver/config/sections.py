@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MODALITY_SETS = "^(V|A|T|VA|VT|AT|VAT)$"
 """Subsets of the modalities, letters in the papers' order."""
+ModelRole = Literal["face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder"]
 
 
 class Section(BaseModel):
@@ -51,7 +52,9 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: arrive with the packages; paper: the papers' own"
     )
-    paths: dict[str, str] = Field({}, description="role -> file or folder that takes the place of the set's model")
+    paths: dict[ModelRole, str] = Field(
+        {}, description="role -> file or folder that takes the place of the set's model"
+    )
 
 
 class FacesConfig(Section):

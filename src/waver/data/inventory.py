@@ -1,4 +1,4 @@
-"""Which files a data set consists of, without opening one: called whenever Snakemake parses."""
+"""Which files a data set consists of, without opening one: called whenever Snakemake plans."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from waver.errors import is_machine_trouble
 
 SUFFIXES = (".mp4", ".yml", ".yaml", ".txt", ".csv")
 """Videos, transcripts and annotation, metadata, splits."""
@@ -27,6 +29,9 @@ def scan(root: Path) -> list[FoundFile]:
     """Files of a data set with one of SUFFIXES, sorted by path; empty where there is no root.
 
     Hidden files, DERIVED_FOLDERS and folders that may not be read are passed over; links are followed.
+
+    Raises:
+        OSError: the disk or the network fails; what it hides is not missing.
     """
     return sorted(_walk(str(root), "", (os.path.realpath(root),)))
 
@@ -34,7 +39,9 @@ def scan(root: Path) -> list[FoundFile]:
 def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
     try:
         entries = list(os.scandir(folder))
-    except OSError:
+    except OSError as error:
+        if is_machine_trouble(error):
+            raise
         return
     for entry in entries:
         if entry.name.startswith("."):
@@ -47,7 +54,9 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[FoundFil
         elif entry.name.lower().endswith(SUFFIXES):
             try:
                 status = entry.stat()
-            except OSError:  # a link that leads nowhere
+            except OSError as error:  # a link that leads nowhere
+                if is_machine_trouble(error):
+                    raise
                 continue
             yield FoundFile(path, status.st_size, status.st_mtime_ns)
 

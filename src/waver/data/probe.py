@@ -7,6 +7,7 @@ never from a frame rate: recordings of browsers and telephones have none that ho
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from waver.errors import SetAside
+from waver.errors import SetAside, is_machine_trouble
 from waver.shapes import FPS
 
 _CUT_SHORT_S = 1.0
@@ -63,18 +64,42 @@ def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
 
     Raises:
         SetAside: the file is missing, is no video, or has no video stream.
+        OSError: the disk or the network fails.
     """
     try:
-        container = av.open(str(path))
+        # a title in another encoding says nothing against the picture
+        container = av.open(str(path), metadata_errors="replace")
     except FileNotFoundError as error:
         raise SetAside("the video file does not exist", "correct its path or bring the file") from error
     except (av.error.FFmpegError, OSError) as error:
+        raise_machine_trouble(error, path)
         raise SetAside(f"the video file cannot be opened ({_said(error)})", _READ_AGAIN) from error
     with container:
         stream = next((s for s in container.streams.video if not _is_cover(s)), None)
         if stream is None:
             raise SetAside("the file has no video stream", "give a file with a picture, or remove it from the list")
         yield container, stream
+
+
+def raise_machine_trouble(error: BaseException, path: str | Path) -> None:
+    """Raise OSError if reading a file failed by the machine's fault; come back if the file is to blame.
+
+    FFmpeg calls some damage an input/output error (Matroska cut short in its head), so this one
+    counts only where the file cannot be read without FFmpeg either. A lack of memory that FFmpeg
+    reports does not count: mostly, damage made a size absurd.
+
+    Args:
+        error: what FFmpeg raised.
+        path: the file.
+    """
+    if not isinstance(error, OSError) or not is_machine_trouble(error):
+        return
+    if error.errno == errno.EIO:
+        with open(path, "rb") as stream:
+            while stream.read(1 << 20):
+                pass
+        return
+    raise error
 
 
 def probe_video(path: str | Path) -> Probe:
@@ -85,9 +110,10 @@ def probe_video(path: str | Path) -> Probe:
 
     Raises:
         SetAside: the file cannot be opened or has no video frames.
+        OSError: the disk or the network fails.
     """
     with open_video(path) as (container, stream):
-        shown, found = _demux(container, stream)
+        shown, found = _demux(container, stream, path)
         if not shown.times:
             why = found.broke or "its video stream is empty"
             raise SetAside(f"the file has no video frames ({why})", _READ_AGAIN)
@@ -127,7 +153,7 @@ class _Found:
     indexed: bool
 
 
-def _demux(container: Any, stream: Any) -> tuple[_Shown, _Found]:
+def _demux(container: Any, stream: Any, path: str | Path) -> tuple[_Shown, _Found]:
     shown = _Shown([], [])
     found = _Found(0, 0.0, None, any(name in container.format.name for name in ("mov", "mp4")))
     sound = container.streams.audio[:1]
@@ -148,6 +174,7 @@ def _demux(container: Any, stream: Any) -> tuple[_Shown, _Found]:
                 shown.times.append(start_s)
                 shown.durations.append(length_s)
     except (av.error.FFmpegError, OSError) as error:
+        raise_machine_trouble(error, path)
         found.broke = _said(error)
     return shown, found
 
@@ -169,6 +196,7 @@ def _first_picture(path: str | Path) -> tuple[int, int, int]:
         try:
             frame = next(container.decode(stream))
         except (av.error.FFmpegError, StopIteration) as error:
+            raise_machine_trouble(error, path)
             raise SetAside(f"no video frame can be decoded ({_said(error)})", _READ_AGAIN) from error
         rotation = round(frame.rotation / 90) * 90 % 360
         width, height = frame.width, frame.height
@@ -185,7 +213,8 @@ def _first_sound(path: str | Path) -> float | None:
         try:
             frame = next(container.decode(stream))
             return float(frame.pts * frame.time_base) if frame.pts is not None else 0.0
-        except (av.error.FFmpegError, StopIteration):
+        except (av.error.FFmpegError, StopIteration) as error:
+            raise_machine_trouble(error, path)
             return None if start is None else float(start * stream.time_base)
 
 
@@ -199,8 +228,9 @@ def _is_hidden(stream: Any, packet: Any) -> bool:
 
 
 def _last_length(told_s: float, pts_s: npt.NDArray[np.float64]) -> float:
-    # browsers' WebM and many a muxer give the last frame no length, or one tick
-    usual_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 1 / FPS
+    # browsers' WebM and many a muxer give the last frame no length, or one tick; broken ones give
+    # several frames the same time
+    usual_s = (float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 0.0) or 1 / FPS
     return told_s if told_s >= usual_s / 2 and told_s > 0 else usual_s
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -15,12 +14,11 @@ from typing import Any
 
 from waver.data.inventory import FoundFile
 from waver.data.probe import probe_video
-from waver.errors import SetAside
+from waver.errors import SetAside, is_machine_trouble
 from waver.provenance import code_version, file_sha256
 
 log = logging.getLogger(__name__)
 
-_MACHINE_TROUBLE = {errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}
 _SAVE_EVERY_S = 30.0
 _COPY_AGAIN = "copy the file again from the release"
 
@@ -96,10 +94,8 @@ def _examine_one(path: Path, size: int, checksum: str | None) -> VideoFile | Set
         )
     except SetAside as problem:
         return problem
-    except MemoryError:
-        raise
     except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno in _MACHINE_TROUBLE:
+        if is_machine_trouble(problem):
             raise
         log.exception("%s cannot be examined", path)
         return SetAside(f"the video file cannot be examined ({type(problem).__name__})", "see the job's log")

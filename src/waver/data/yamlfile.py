@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from waver.errors import WaverError
+from waver.errors import WaverError, is_machine_trouble
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -28,12 +28,15 @@ def read_text(path: Path) -> str:
 
     Raises:
         WaverError: it is not UTF-8 or cannot be opened.
+        OSError: the disk or the network fails.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise WaverError(f"{path} is not UTF-8 text (byte {error.start}); copy it again from the release") from error
     except OSError as error:
+        if is_machine_trouble(error):
+            raise
         raise WaverError(f"{path} cannot be read ({error.strerror}); check the file and its permissions") from error
 
 

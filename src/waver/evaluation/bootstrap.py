@@ -11,7 +11,7 @@ all ones and gives the value itself; methods scored with the same weights can be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -50,16 +50,6 @@ class Sample:
         probability, label = self.probability[kept], self.label[kept]
         return Sample(probability, label, self.participant[kept], self.question[kept], self.participants)
 
-    def of(self, members: Array) -> Sample:
-        """The items of some participants, who are numbered anew.
-
-        Args:
-            members: bool [S].
-        """
-        number = np.cumsum(members) - 1
-        part = self.take(members[self.participant])
-        return replace(part, participant=number[part.participant], participants=int(members.sum()))
-
     @property
     def has_positive(self) -> Array:
         """Participants with a positive item, bool [S]."""
@@ -75,11 +65,12 @@ def resamples(participants: int, count: int, *names: object) -> Array:
         names: what the seed is made from.
 
     Returns:
-        float64 [R + 1, S], each row with sum S.
+        float64 [R + 1, S], each row with sum S. Of fewer than two participants the row of ones alone:
+        one person drawn again and again would give an interval without width, as if all were certain.
     """
     ones = np.ones((1, participants))
-    if participants == 0:
-        return np.repeat(ones, count + 1, axis=0)
+    if participants < 2:
+        return ones
     draws = np.random.default_rng(seed_for(*names)).multinomial(participants, ones[0] / participants, size=count)
     return np.concatenate([ones, draws.astype(np.float64)])
 
@@ -125,11 +116,12 @@ def participant_scores(sample: Sample) -> dict[str, Array]:
 def mean_scores(sample: Sample, weights: Array) -> dict[str, Array]:
     """Mean and standard deviation of the participants' own scores under each row of weights.
 
-    Participants for whom a score is undefined are left out of it, those without positives of all.
+    Participants for whom a score is undefined are left out of it, those without positives of all. Where
+    it is defined for one person alone, it has no interval: all rows but the first are nan.
 
     Args:
         sample: the items.
-        weights: float64 [R, S].
+        weights: float64 [R, S], as ``resamples`` makes them.
 
     Returns:
         METRICS name, and name with ``_sd`` (sample standard deviation) -> float64 [R].
@@ -140,6 +132,8 @@ def mean_scores(sample: Sample, weights: Array) -> dict[str, Array]:
         weight, score = weights[:, known], score[known]
         people = weight.sum(axis=1)
         mean = _quotient(weight @ score, people)
+        if len(score) < 2:
+            mean[1:] = np.nan
         spread = (weight * (score - mean[:, None]) ** 2).sum(axis=1)
         values |= {name: mean, f"{name}_sd": np.sqrt(_quotient(spread, people - 1))}
     return values

@@ -24,7 +24,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from waver.data.probe import Probe, open_video
+from waver.data.probe import Probe, open_video, raise_machine_trouble
 
 try:
     # decord shows its libraries' symbols to all that is loaded later; OpenCV then reads PNG through
@@ -87,6 +87,9 @@ def decode_frames(
 
     Yields:
         Frame number and picture.
+
+    Raises:
+        OSError: the disk or the network fails.
     """
     wanted = [int(frame) for frame in frames]
     decoding.wanted, decoding.given = len(wanted), 0
@@ -149,7 +152,7 @@ def _with_pyav(path: str | Path, probe: Probe, wanted: list[int]) -> Iterator[tu
     last = -1
     with open_video(path) as (container, stream):
         stream.codec_context.thread_count = threads()
-        for frame in _decoded(container, stream):
+        for frame in _decoded(container, stream, path):
             last = _number(frame, probe, last)
             if last in waiting:
                 waiting.discard(last)
@@ -159,7 +162,7 @@ def _with_pyav(path: str | Path, probe: Probe, wanted: list[int]) -> Iterator[tu
                 return
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
     """All frames that can be decoded; damaged packets are passed over."""
     try:
         for packet in container.demux(stream):
@@ -167,7 +170,8 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
                 yield from packet.decode()
             except av.error.FFmpegError:
                 continue
-    except (av.error.FFmpegError, OSError):
+    except (av.error.FFmpegError, OSError) as error:
+        raise_machine_trouble(error, path)
         yield from stream.decode(None)
 
 

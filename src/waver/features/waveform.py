@@ -16,6 +16,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from waver.data.probe import raise_machine_trouble
 from waver.errors import SetAside
 
 log = logging.getLogger(__name__)
@@ -91,13 +92,14 @@ def read_waveform(path: str | Path, audio_start_s: float | None, length_s: float
 
     Raises:
         SetAside: there is no sound, or none of it can be decoded.
+        OSError: the disk or the network fails.
     """
     if audio_start_s is None:
         raise _no_sound()
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise _no_sound()
-        decoder = _Decoder(container, container.streams.audio[0])
+        decoder = _Decoder(container, container.streams.audio[0], path)
         runs = list(_runs(decoder, audio_start_s, length_s + TAIL_S))
     if not runs:
         why = decoder.trouble or "its audio stream is empty"
@@ -108,8 +110,8 @@ def read_waveform(path: str | Path, audio_start_s: float | None, length_s: float
 class _Decoder:
     """Frames of an audio stream; a broken packet is stepped over and remembered in ``trouble``."""
 
-    def __init__(self, container: Any, stream: Any) -> None:
-        self._container, self._stream = container, stream
+    def __init__(self, container: Any, stream: Any, path: str | Path) -> None:
+        self._container, self._stream, self._path = container, stream, path
         self.trouble = ""
 
     def __iter__(self) -> Iterator[Any]:
@@ -120,6 +122,7 @@ class _Decoder:
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
+                raise_machine_trouble(error, self._path)
                 self.trouble = f"reading its sound stopped early: {_said(error)}"
                 return
             try:

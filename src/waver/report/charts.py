@@ -80,8 +80,9 @@ def draw_difference(rows: Sequence[Standing], folder: Path) -> Drawn | None:
         _method_axis(axes, shown)
         axes.set_xlabel("AVGF1 above the content-free control, test frames")
         caption = (
-            "Difference to the content-free control on the same resampled participants. Right of zero, a method knows "
-            "more than the question and the length of the answer. Grey bars include zero: no difference is shown."
+            "Difference to the content-free control on the same resampled participants. Right of zero, a method scores "
+            "more than question, length and position in the answer give. Grey bars include zero: no difference is "
+            "shown. The bars are not corrected for the number of methods."
         )
         return finish(figure, "difference", folder, "What the models add to the control", caption)
 

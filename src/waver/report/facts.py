@@ -109,9 +109,15 @@ def made_by(material: Material) -> list[tuple[str, str]]:
     return [(what, value) for what, value in [*facts, *known.items()] if value]
 
 
+def _judged(row: Row, level: str) -> bool:
+    return bool(row["labelled"]) or (level == "video" and row["label"] is not None)
+
+
 def compared(material: Material, level: str) -> str:
     """How this run's test set differs from the published ones."""
-    rows = [row for row in material.used if row["split"] == "test"]
+    rows = [row for row in material.used if row["split"] == "test" and _judged(row, level)]
+    if not rows:
+        return "This run has no labelled test split, so there is nothing to compare with these."
     people = plural(len({row["participant"] for row in rows}), "participant")
     name = "synthetic data" if material.demo else f"the data set “{material.config.get('dataset', {}).get('name', '')}”"
     sizes = {
@@ -120,6 +126,6 @@ def compared(material: Material, level: str) -> str:
         "participant": plural(len(rows), "video"),
     }
     return (
-        f"This run tests on {people} and {sizes[level]} of {name}; the papers test on other people, named with each "
-        "table. Releases and splits differ, so small differences mean nothing."
+        f"This run tests on {people} and {sizes[level]} of {name}; the papers' test sets are named with each table. "
+        "Where release or split differ, small differences mean nothing."
     )

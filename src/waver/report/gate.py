@@ -6,6 +6,7 @@ alone: no face, voice, words, timeline, id, or file name.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +76,8 @@ class Gate:
         Raises:
             WaverError: an id or file name was found; the page must not be written.
         """
-        if self._names_withheld(_PICTURE.sub("", page)):
+        visible = _PICTURE.sub("", page)
+        if self._names_withheld(visible) or self._names_withheld(html.unescape(visible)):
             raise WaverError(
                 "the report would name a participant who did not consent to publication; it was not written: "
                 "please report this, with the log"

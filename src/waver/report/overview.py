@@ -29,7 +29,7 @@ def draw_overview(material: Material, folder: Path) -> Drawn | None:
         _lengths(lengths, rows)
         caption = (
             "Left: people in each split; no one is in two. Middle: share of frames with A/H by the question asked. "
-            "What was asked tells much of it, which is why the content-free control knows the question. "
+            "Where it differs, the question alone tells something, which is why the content-free control knows it. "
             "Right: clip lengths."
         )
         if hidden:

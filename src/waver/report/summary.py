@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from waver.report.charts import DIFFERENCE
 from waver.report.inputs import Material
 from waver.report.standings import Standing, best, content_free, standings
-from waver.report.wording import PROTOCOLS, interval, plural, score
+from waver.report.wording import CONTENT_FREE, PROTOCOLS, interval, listed, plural, score, signed
+
+FEW_PEOPLE = 10
+"""Below this, intervals from resampled participants are known to be too narrow."""
 
 
 def summary(material: Material) -> list[str]:
@@ -26,19 +29,39 @@ def _level(rows: Sequence[Standing], things: str) -> list[str]:
         return []
     first = leader.scores["AVGF1"]
     people = plural(first["participants"], "test participant")
-    within = interval(first["low"], first["high"], " to ")
-    opening = f"Judged {things} on {people}, {leader.name} comes first with an AVGF1 of {score(first['value'])}"
-    opening += f" (95 % interval {within})." if within else "."
+    number = sum(row.ranked for row in rows)
+    rank = f"comes first of {number} methods" if number > 1 else "comes first"
+    opening = f"Judged {things} on {people}, {leader.name} {rank} with an AVGF1 of {_with_interval(leader)}."
     value = control.value("AVGF1") if control else None
-    if control is None or value is None:
+    if value is None:
         return [opening, "The content-free control was not scored, so this number cannot be judged."]
-    return [opening, _against_control(leader, value)]
+    judged = _against_control(leader, value, number) + _against_constants(leader, rows) + _few(first["participants"])
+    return [opening, judged]
 
 
-def _against_control(leader: Standing, control: float) -> str:
-    gap = (leader.value("AVGF1") or 0.0) - control
+def _with_interval(row: Standing) -> str:
+    found = row.scores["AVGF1"]
+    within = interval(found["low"], found["high"], " to ")
+    return score(found["value"]) + (f" (95 % interval {within})" if within else "")
+
+
+def _against_constants(leader: Standing, rows: Sequence[Standing]) -> str:
+    reached = leader.value("AVGF1") or 0.0
+    constants = [row for row in rows if row.control and row.method != CONTENT_FREE]
+    above = [f"{row.name.lower()} {score(value)}" for row in constants if (value := row.value("AVGF1") or 0) >= reached]
+    return f" One answer for everything scores no less ({listed(above)}), so it shows nothing." if above else ""
+
+
+def _few(people: int) -> str:
+    return " Intervals over so few people are too narrow to be relied on." if 1 < people < FEW_PEOPLE else ""
+
+
+def _against_control(leader: Standing, control: float, number: int) -> str:
     paired = leader.scores.get(DIFFERENCE)
     low, high = (paired["low"], paired["high"]) if paired else (None, None)
+    # the paired difference is of the items that both were scored on
+    known = leader.value(DIFFERENCE)
+    gap = (leader.value("AVGF1") or 0.0) - control if known is None else known
     within = interval(low, high, " to ")
     bounds = f"; the 95 % interval of the difference is {within}" if within else ""
     base = f"the content-free control ({score(control)}), which knows what was asked and how long the answer is"
@@ -48,16 +71,28 @@ def _against_control(leader: Standing, control: float) -> str:
     if low is None:
         return f"That is {score(gap)} above {base}, without an interval of the difference."
     if low > 0:
-        return f"That is {score(gap)} above {base}{bounds}."
+        picked = f" It was picked from {number} by this score, which flatters it." if number > 1 else ""
+        return f"That is {score(gap)} above {base}{bounds}.{picked}"
     return f"That is {score(gap)} above {base}, but the difference may be zero{bounds}. Nothing is shown to beat it."
 
 
 def _adaptation(rows: Sequence[Standing], protocol: str) -> str:
+    """The best adapted model beside no adaptation and the control; none of the three is said to win."""
     source = next((row for row in rows if row.method == "source_only"), None)
     leader = best([row for row in rows if row.method != "source_only"])
-    before, after = (row.value("AVGF1") if row else None for row in (source, leader))
-    if leader is None or before is None or after is None:
+    before = source.value("AVGF1") if source else None
+    if leader is None or before is None:
         return ""
-    moved = f"from {score(before)} to {score(after)}" if score(before) != score(after) else f"at {score(after)}"
-    verb = "keeps" if moved.startswith("at") else "raises" if after > before else "lowers"
-    return f"With {PROTOCOLS[protocol].lower()} kept apart, {leader.name} {verb} a participant's mean AVGF1 {moved}."
+    told = (
+        f"With {PROTOCOLS[protocol].lower()} kept apart, the best of the adapted models is {leader.name}: its mean "
+        f"AVGF1 over {plural(leader.any['participants'], 'participant')} is {_with_interval(leader)}, against "
+        f"{score(before)} without adapting"
+    )
+    control, gap = content_free(rows), leader.scores.get(DIFFERENCE)
+    if control is None or control.value("AVGF1") is None:
+        return f"{told}."
+    told += f" and {score(control.value('AVGF1'))} for the content-free control on the same frames"
+    within = interval(gap["low"], gap["high"], " to ") if gap else ""
+    if gap is None or not within:
+        return f"{told}."
+    return f"{told} (difference to the control {signed(gap['value'])}, 95 % interval {within})."

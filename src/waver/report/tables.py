@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,11 @@ class ShownCell:
     below: str
     key: float
     best: bool = False
+
+    @property
+    def sort_key(self) -> str:
+        """The key as JavaScript reads it; never a plain integer, which might be somebody's id."""
+        return f"{self.key:.9e}" if math.isfinite(self.key) else "-Infinity"
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: 
     shown = [_row(row, metrics, tops, level) for row in rows]
     heads = (*(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
     return ShownTable(
-        caption=_caption(rows[0], level, split),
+        caption=_caption(rows[0], level, split, protocol),
         heads=heads,
         methods=tuple(row for row in shown if not row.control),
         controls=tuple(row for row in shown if row.control),
@@ -98,17 +104,19 @@ def _cell(row: Standing, metric: str, top: float, level: str) -> ShownCell:
         return ShownCell("–", "", float("-inf"))
     found = row.scores[metric]
     spread = row.value(f"{metric}_sd") if level == "participant" else None
-    below = interval(found["low"], found["high"])
+    # inside questions, few people have both classes; where one alone does, there is no interval
+    below = interval(found["low"], found["high"]) or ("one person" if level == "participant" else "")
     if spread is not None:
         below = f"sd {score(spread, 2)}\n{below}"
     return ShownCell(score(value), below, value, best=row.ranked and value == top)
 
 
-def _caption(row: Standing, level: str, split: str) -> str:
+def _caption(row: Standing, level: str, split: str, protocol: str) -> str:
     about = row.any
     people = plural(about["participants"], "participant")
     if level == "participant":
-        return f"{split}: mean over {people}, each scored on frames kept apart from adaptation."
+        scored = "all their frames" if protocol == "standard" else "frames kept apart from adaptation"
+        return f"{split}: mean over {people} with A/H, each scored on {scored}."
     items = plural(about["n"], level)
     return f"{split}: {people}, {items}, {share(about['positives'], about['n'])} with A/H."
 

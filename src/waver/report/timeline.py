@@ -30,7 +30,7 @@ from waver.report.style import (
     look,
     new_figure,
 )
-from waver.report.wording import method_name
+from waver.report.wording import CONTENT_FREE, listed, method_name
 from waver.shapes import FPS
 from waver.store.arrays import Array
 from waver.store.tables import PREDICTIONS, read_arrow
@@ -73,12 +73,19 @@ def draw_timeline(material: Material, gate: Gate, folder: Path) -> tuple[Drawn |
     who = f"{gate.name(row['participant'])}, question {row['question']}"
     with look("timeline"):
         figure = _figure(seen, int(row["frames"]))
-        caption = (
-            f"{who}. The shaded spans are A/H as annotated; lines are the models' probability of A/H and the broken "
-            "grey line is the content-free control. Below: the words at their times, and the log-mel spectrogram. "
-            "Shown with the participant's consent to publication."
-        )
-        return finish(figure, "timeline", folder, "One video from start to end", caption), ""
+        return finish(figure, "timeline", folder, "One video from start to end", _caption(who, seen)), ""
+
+
+def _caption(who: str, seen: Seen) -> str:
+    """What the figure shows, and nothing that it lacks."""
+    control = method_name(CONTENT_FREE)
+    lines = ["lines are the models' probability of A/H"] if seen.probability.keys() - {control} else []
+    lines += ["the broken grey line is the content-free control"] if control in seen.probability else []
+    below = ["the words at their times"] if seen.words else []
+    below += ["the log-mel spectrogram"] if seen.logmel is not None else []
+    told = f"{who}. The shaded spans are A/H as annotated{'; ' if lines else ''}{listed(lines)}."
+    told += f" Below: {listed(below)}." if below else ""
+    return f"{told} Shown with the participant's consent to publication."
 
 
 def choose(material: Material, gate: Gate) -> tuple[Row | None, str]:
@@ -195,14 +202,15 @@ def _curves(axes: Any, seen: Seen, end: float) -> None:
     axes.axhline(0.5, color=LINE, linewidth=1)
     colours = iter(SERIES)
     for name, curve in seen.probability.items():
-        if name == method_name("content_free"):
+        if name == method_name(CONTENT_FREE):
             axes.plot(time, curve, color=CONTROL, linewidth=1.4, linestyle=(0, (4, 3)), label=name)
         else:
             axes.plot(time, curve, color=next(colours), linewidth=1.6, label=name)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
     axes.set_ylabel("probability of A/H")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2)
     axes.grid(axis="x")
     axes.tick_params(axis="x", labelbottom=False)
 

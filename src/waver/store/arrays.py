@@ -7,10 +7,11 @@ slice, code version, model), so that a retry or a re-run skips what fits and mak
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,15 @@ class StoreWriter:
 
 @contextmanager
 def new_store(path: str | Path, key: str) -> Iterator[StoreWriter]:
-    """Write a store; it appears under ``path`` only when the block ends without an exception."""
+    """Write a store; it appears under ``path`` only when the block ends without an exception.
+
+    The caller holds the lock of what the store belongs to: what other writers left is removed.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):  # by a job that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
         writer = StoreWriter(temporary)
         yield writer
@@ -140,13 +145,3 @@ def open_store(path: str | Path) -> Any:
     if store_key(path) is None:
         raise WaverError(f"{path} is not a finished store; run the rule that makes it")
     return zarr.open_group(Path(path), mode="r", zarr_format=3)
-
-
-def store_bytes(path: str | Path) -> int:
-    """Bytes on disk of a store."""
-    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-
-
-def describe(arrays: Mapping[str, Array]) -> dict[str, str]:
-    """``{name: "dtype [shape]"}`` of arrays, for logs and docs."""
-    return {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items()}

@@ -5,14 +5,13 @@ Killed half-way, the job leaves whole stores behind and no index; the next attem
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from waver.errors import SetAside, WaverError
+from waver.errors import SetAside, WaverError, is_machine_trouble
 from waver.provenance import digest
 from waver.store.arrays import StoreWriter, new_store, store_attributes
 from waver.store.lock import exclusive
@@ -25,7 +24,6 @@ Compute = Callable[[Row, StoreWriter], tuple[int, str]]
 """Fills the store of one video and returns its number of frames T and a note for the index."""
 
 _UNEXPECTED = "unexpected "
-_MACHINE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOMEM}
 
 
 def store_path(stores: str | Path, row: Row) -> Path:
@@ -94,10 +92,8 @@ def _one(video: Row, stores: str | Path, made_from: dict[str, Any], compute: Com
     except SetAside as problem:
         log.warning("%s set aside: %s", video["video"], problem)
         return {**row, "status": "set_aside", "reason": problem.reason, "remedy": problem.remedy}, True
-    except MemoryError:
-        raise
     except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno in _MACHINE_TROUBLE:
+        if is_machine_trouble(problem):
             raise
         log.exception("%s set aside", video["video"])
         remedy = "see the job's log for the traceback and report it"

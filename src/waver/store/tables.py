@@ -182,8 +182,11 @@ def write_arrow(path: str | Path, table: pa.Table, metadata: Row | None = None) 
         record = json.dumps(metadata, sort_keys=True, default=str)
         table = table.replace_schema_metadata({b"waver": record.encode()})
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    pq.write_table(table, temporary)
-    os.replace(temporary, target)
+    try:
+        pq.write_table(table, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:

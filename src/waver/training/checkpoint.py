@@ -73,7 +73,7 @@ def build_model(checkpoint: Checkpoint) -> nn.Module:
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
     parts = {name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__}
-    _save(Path(path), {**parts, "normalisation": checkpoint.normalisation.state(), "format": FORMAT})
+    save_archive(Path(path), {**parts, "normalisation": checkpoint.normalisation.state(), "format": FORMAT})
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -101,7 +101,7 @@ def save_progress(
         optimiser: with its momenta.
     """
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-    _save(Path(path), {"key": key, "progress": asdict(progress), **state})
+    save_archive(Path(path), {"key": key, "progress": asdict(progress), **state})
 
 
 def resume(path: str | Path, key: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
@@ -117,7 +117,8 @@ def resume(path: str | Path, key: str, model: nn.Module, optimiser: torch.optim.
     return Progress(**parts["progress"])
 
 
-def _save(path: Path, content: dict[str, Any]) -> None:
+def save_archive(path: Path, content: dict[str, Any]) -> None:
+    """Write a torch archive, whole or not at all; equal contents give equal bytes."""
     # through memory: the archive's inner names would else depend on the temporary file's name
     buffer = io.BytesIO()
     torch.save(content, buffer)

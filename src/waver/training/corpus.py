@@ -152,7 +152,11 @@ class Normalisation:
         """The sample with z-scored features, exactly 0 where a modality is not valid."""
         features = {}
         for name in self.mean:
-            scaled = (sample.features[name] - self.mean[name]) / self.std[name]
+            values = sample.features[name]
+            if not values.shape[1]:
+                # where nobody of a shard has a modality, its packs hold it without columns
+                values = np.zeros((sample.frames, len(self.mean[name])), np.float32)
+            scaled = (values - self.mean[name]) / self.std[name]
             scaled[~sample.valid[name]] = 0
             features[name] = scaled
         return replace(sample, features=features)

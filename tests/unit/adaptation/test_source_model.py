@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,17 @@ def test_source_view_holds_the_train_split(trained: tuple[list[Path], Path, Path
     assert view.features.mean(axis=0) == pytest.approx(0, abs=1e-4)
     assert np.bincount(view.participant).tolist() == [200] * 4
     assert view.labels.sum() == sum(label.sum() for _, split, _, label in people() if split == "train")
+
+
+def test_a_shard_in_which_nobody_has_the_modality_gives_zeros(trained: tuple[list[Path], Path, Path]) -> None:
+    indexes, packs, path = trained
+    source = load_source(path)
+    sample = read_corpus(indexes, packs, "V", ("test",))[0]
+    nothing = {"visual": np.zeros((sample.frames, 0), np.float32)}
+    blind = replace(sample, features=nothing, valid={"visual": np.zeros(sample.frames, bool)})
+    features = source.features(blind)
+    assert features.shape == source.features(sample).shape
+    assert not features.any()
 
 
 def test_split_without_positives_is_told(tmp_path: Path) -> None:

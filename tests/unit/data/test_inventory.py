@@ -1,9 +1,11 @@
+import errno
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from bah_tree import put
 
 from waver.data.inventory import inventory, scan
@@ -68,3 +70,17 @@ def test_nothing_heavy_is_imported():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": SOURCE})
     assert (shown.returncode, shown.stdout.strip()) == (0, ""), shown.stderr
+
+
+def test_a_folder_that_the_network_hides_is_not_missing(tmp_path, monkeypatch):
+    put(tmp_path / "Videos/1/a.mp4", "video")
+    look = os.scandir
+
+    def stale(folder):
+        if str(folder).endswith("/1"):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return look(folder)
+
+    monkeypatch.setattr(os, "scandir", stale)
+    with pytest.raises(OSError, match="Stale"):
+        scan(tmp_path)

@@ -102,13 +102,26 @@ def test_nothing_to_score() -> None:
     assert all(np.isnan(values[name]).all() for name in METRICS)
 
 
-def test_members_are_numbered_anew() -> None:
-    sample = _sample(5, 200)
-    part = sample.of(np.array([False, True, False, True, False]))
-    assert part.participants == 2
-    kept = np.isin(sample.participant, (1, 3))
-    np.testing.assert_array_equal(part.participant, (sample.participant[kept] == 3).astype(int))
-    np.testing.assert_array_equal(part.probability, sample.probability[kept])
+def test_one_person_gives_a_value_and_no_interval() -> None:
+    sample = _sample(1, 200)
+    value, low, high = interval(scores(sample, resamples(1, 20, "test"))["AVGF1"])
+    assert value == pytest.approx(metrics.avgf1(sample.probability, sample.label))
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_a_score_that_one_of_several_people_has_gets_no_interval() -> None:
+    """Inside questions, person 0 alone has both classes; plain AVGF1 exists for all three."""
+    probability, label = np.array([0.2, 0.9, 0.9, 0.4, 0.7, 0.6]), np.array([0, 1, 1, 1, 1, 1], np.uint8)
+    sample = Sample(probability, label, np.arange(6) // 2, np.ones(6, np.int8), 3)
+    values = mean_scores(sample, resamples(3, 50, "test"))
+    assert np.isfinite(participant_scores(sample)["AUROC_within"]).sum() == 1
+    value, low, high = interval(values["AUROC_within"])
+    assert value == 1
+    assert math.isnan(low)
+    assert math.isnan(high)
+    _, low, high = interval(values["AVGF1"])
+    assert low < high
 
 
 def _people(rng: np.random.Generator, people: int) -> Sample:

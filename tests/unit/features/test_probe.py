@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from video_clips import constant_rate, trim_without_encoding, variable_rate, write_clip
 
-from waver.data.probe import probe_video
+from waver.data.probe import _last_length, probe_video, raise_machine_trouble
 from waver.errors import SetAside
 
 
@@ -134,6 +135,40 @@ def test_what_cannot_be_used_is_set_aside(tmp_path):
             probe_video(tmp_path / name)
         assert reason in caught.value.reason, name
         assert caught.value.remedy
+
+
+def test_a_head_cut_short_is_the_files_fault_though_ffmpeg_speaks_of_the_disk(tmp_path):
+    whole = write_clip(tmp_path / "a.webm", constant_rate(24, 10), "libvpx").read_bytes()
+    (tmp_path / "b.webm").write_bytes(whole[:100])
+    with pytest.raises(av.error.FFmpegError) as told:
+        av.open(str(tmp_path / "b.webm"))
+    assert told.value.errno == errno.EIO
+    with pytest.raises(SetAside, match="cannot be opened"):
+        probe_video(tmp_path / "b.webm")
+
+
+def test_a_file_that_the_disk_does_not_give_is_not_set_aside(tmp_path):
+    (tmp_path / "a.mp4").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    with pytest.raises(OSError, match="Input/output error"):
+        probe_video(tmp_path / "a.mp4")
+
+
+def test_a_stale_handle_is_never_the_files_fault(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 5))
+    with pytest.raises(OSError, match="Stale"):
+        raise_machine_trouble(av.error.OSError(errno.ESTALE, "Stale file handle"), clip)
+    raise_machine_trouble(av.error.InvalidDataError(1, "damaged"), clip)
+
+
+def test_a_title_in_another_encoding_does_not_matter(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 5)).read_bytes()
+    assert clip.count(b"Lavf") == 1
+    (tmp_path / "b.mp4").write_bytes(clip.replace(b"Lavf", b"\xe9t\xe9s"))
+    assert len(probe_video(tmp_path / "b.mp4").pts_s) == 5
+
+
+def test_frames_that_all_have_one_time_still_last(tmp_path):
+    assert _last_length(0.0, np.zeros(3)) == pytest.approx(1 / 24)
 
 
 def test_real_recordings(installed_models: Path):

@@ -101,3 +101,9 @@ def test_a_file_cut_short_gives_what_is_there(tmp_path):
     sound = read_waveform(path, 0.0, 2.0)
     assert 0 < len(sound.samples) <= 3 * RATE_HZ
     assert np.abs(sound.samples).max() > 0.4
+
+
+def test_sound_that_the_disk_does_not_give_is_not_set_aside(tmp_path):
+    (tmp_path / "a.mp4").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    with pytest.raises(OSError, match="Input/output error"):
+        read_waveform(tmp_path / "a.mp4", 0.0, 1.0)

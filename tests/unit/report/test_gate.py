@@ -7,6 +7,7 @@ import waver.report
 from waver.data.consent import Consent
 from waver.errors import WaverError
 from waver.report.gate import WITHHELD, Gate
+from waver.report.tables import ShownCell
 
 FILE = "82003_Question_2_2024-05-01_10-11-12_Video-DESKTOP-AB1"
 
@@ -45,10 +46,16 @@ def test_texts_lose_ids_names_and_folders(gate):
 
 
 def test_a_page_that_names_somebody_is_refused(gate):
+    assert ShownCell("82,003", "of 99,000", 82003.0).sort_key == "8.200300000e+04"
+    gate.check(f'<td data-key="{ShownCell("82,003", "", 82003.0).sort_key}">')
     gate.check("<p>82,003 frames, 0.82003, M 482003, video.mp4</p> data:image/png;base64,AA/82003/")
     for leak in ("<td>82003</td>", f"<p>{FILE}.mp4", "82003_Q2"):
         with pytest.raises(WaverError, match="did not consent"):
             gate.check(leak)
+    escaped = Gate(Consent(), "demo", {"r&d_7": {"r&d_7_Q1"}})
+    for leak in ("r&amp;d_7_Q1", "r&d_7"):
+        with pytest.raises(WaverError, match="did not consent"):
+            escaped.check(leak)
 
 
 def test_stores_of_others_are_never_opened(gate, tmp_path):

@@ -4,9 +4,11 @@ from dataclasses import replace
 import pytest
 
 from waver.report.costs import costs
+from waver.report.facts import compared
 from waver.report.inputs import load
 from waver.report.summary import summary
-from waver.report.timeline import choose
+from waver.report.tables import results
+from waver.report.timeline import choose, draw_timeline
 from waver.report.wording import count, interval, listed, method_name, score, share, signed, span
 
 
@@ -44,9 +46,9 @@ def test_costs_are_summed_per_rule_in_order_of_stages(tmp_path):
     assert costs(tmp_path / "nowhere") == []
 
 
-def scored(method, value, difference=None, level="frame"):
-    base = {"modalities": "", "level": level, "split": "test", "protocol": "standard", "group": "all", "n": 100,
-            "participants": 9, "positives": 20, "predicted_positives": 9, "seeds": 1, "model_set": ""}  # fmt: skip
+def scored(method, value, difference=None, level="frame", protocol="standard", people=9):
+    base = {"modalities": "", "level": level, "split": "test", "protocol": protocol, "group": "all", "n": 100,
+            "participants": people, "positives": 20, "predicted_positives": 9, "seeds": 1, "model_set": ""}  # fmt: skip
     rows = [{**base, "method": method, "metric": "AVGF1", "value": value, "low": value - 0.05, "high": value + 0.05}]
     if difference:
         low, high = difference
@@ -71,6 +73,70 @@ def test_summary_says_what_the_difference_shows(made, report_config, value, diff
     sentences = summary(replace(material, scores=rows))
     assert "9 test participants, LFAN comes first" in sentences[0]
     assert says in sentences[1]
+
+
+def test_summary_tells_what_weakens_a_difference(made, report_config):
+    material = load(made.inputs, report_config, "demo", True)
+    control, leader, other = scored("content_free", 0.64), scored("lfan", 0.70, (0.02, 0.10)), scored("can", 0.69)
+    several = summary(replace(material, scores=[*control, *leader, *other]))
+    assert "comes first of 2 methods" in several[0]
+    assert "picked from 2 by this score" in several[1]
+    assert "too narrow" in several[1]
+    many = [*scored("content_free", 0.64, people=40), *scored("lfan", 0.70, (0.02, 0.10), people=40)]
+    one = summary(replace(material, scores=many))
+    assert "picked" not in one[1]
+    assert "too narrow" not in one[1]
+
+
+def test_summary_tells_where_one_answer_for_everything_does_as_well(made, report_config):
+    material = load(made.inputs, report_config, "demo", True)
+    rows = [*scored("content_free", 0.30), *scored("lfan", 0.46, (0.1, 0.2)), *scored("all_positive", 0.1)]
+    assert "One answer" not in summary(replace(material, scores=rows))[1]
+    rows += scored("all_negative", 0.5)
+    assert "One answer for everything scores no less (all negative .500)" in summary(replace(material, scores=rows))[1]
+
+
+def test_summary_names_nobody_winner_of_an_adaptation(made, report_config):
+    material = load(made.inputs, report_config, "demo", True)
+    where = {"level": "participant", "protocol": "block"}
+    rows = [*scored("source_only", 0.45, **where), *scored("shot", 0.46, (-0.2, 0.06), **where)]
+    (alone,) = summary(replace(material, scores=rows))
+    assert alone.startswith("With blocks of time kept apart, the best of the adapted models is SHOT")
+    assert ".460 (95 % interval .41 to .51), against .450 without adapting." in alone
+    rows += [*scored("content_free", 0.53, **where), *scored("oracle", 0.9, **where)]
+    (beside,) = summary(replace(material, scores=rows))
+    assert ".530 for the content-free control" in beside
+    assert "(difference to the control −.070, 95 % interval −.20 to .06)" in beside
+
+
+def test_captions_of_participants_tell_what_was_scored(made):
+    found = load(made.inputs, {}, "demo", True).scores
+    assert "scored on all their frames" in results(found, "participant", "test").caption
+    assert "kept apart from adaptation" in results(found, "participant", "test", "block").caption
+
+
+def test_a_mean_over_one_person_says_so():
+    rows = scored("content_free", 0.5, level="participant", people=6)
+    alone = {**rows[0], "metric": "AUROC_within", "value": 1.0, "low": None, "high": None}
+    (control,) = results([*rows, alone], "participant", "test").controls
+    assert [cell.below for cell in control.cells[:2]] == [".45–.55", "one person"]
+
+
+def test_nothing_is_compared_without_labels(made, report_config):
+    material = load(made.inputs, report_config, "demo", True)
+    unlabelled = replace(material, packs=[{**row, "labelled": False} for row in material.packs])
+    assert "no labelled test split" in compared(unlabelled, "frame")
+    assert "9 participants" in compared(unlabelled, "video")
+    assert "9 participants" in compared(material, "frame")
+
+
+def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of, tmp_path):
+    material = load(made.inputs, report_config, "demo", True)
+    whole, _ = draw_timeline(material, gate_of(material), tmp_path)
+    assert "lines are the models' probability of A/H and the broken grey line is the content-free" in whole.caption
+    assert "Below: the words at their times and the log-mel spectrogram." in whole.caption
+    bare, _ = draw_timeline(replace(material, predictions={}), gate_of(material), tmp_path)
+    assert "line" not in bare.caption
 
 
 def test_summary_without_control_or_scores(made, report_config):
