@@ -21,7 +21,7 @@ demo: setup       ## make the demo data set, run every stage on it, write the re
 	@echo "The report: results/demo/report/report.html"
 
 test: setup       ## all tests
-	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup      ## style, types and workflow lint alone
 	$(PYTHON_BIN)/python -m pytest -q tests/workflow/test_style.py

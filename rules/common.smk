@@ -87,6 +87,14 @@ def model_record(role):
     return f"resources/models/{name}/asset.json"
 
 
+def model_records():
+    """The installed records of all models that this config uses."""
+    roles = ["face_detector", "expression_backbone", "text_encoder"]
+    roles += ["speech_recogniser"] if cfg.features.speech.source == "recognise" else []
+    roles += ["vggish"] if cfg.features.audio.feature == "vggish" else []
+    return [model_record(role) for role in roles]
+
+
 def dataset_table(name):
     """Input function for a table over the whole data set; planned after ingest, see ``of_shard``."""
     return lambda wildcards: str(getattr(checkpoints.ingest_tables.get().output, name))

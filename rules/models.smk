@@ -1,6 +1,15 @@
 """Models and media: installed once, verified by sha256. The only jobs that may reach for a network."""
 
 
+localrules:
+    models,
+
+
+rule models:
+    input:
+        model_records(),
+
+
 rule models_install:
     output:
         "resources/models/{model}/asset.json",

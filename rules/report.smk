@@ -6,11 +6,6 @@ PAGE_PARTS = sorted(
     for path in (SOURCE / "report").iterdir()
     if path.suffix in (".html", ".css", ".js", ".yaml")
 )
-ROLES = ["face_detector", "expression_backbone", "text_encoder"]
-if cfg.features.speech.source == "recognise":
-    ROLES.append("speech_recogniser")
-if cfg.features.audio.feature == "vggish":
-    ROLES.append("vggish")
 
 
 rule report_html:
@@ -26,7 +21,7 @@ rule report_html:
         histories=train_outputs("history.jsonl"),
         predictions=train_outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame")],
-        models=[model_record(role) for role in ROLES],
+        models=model_records(),
     output:
         page=report(paths.report("report.html"), category="Report"),
         figures=report(

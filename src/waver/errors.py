@@ -35,4 +35,7 @@ def is_machine_trouble(error: BaseException) -> bool:
 
     It has to end the job, which a retry resumes: an item set aside for it would be lost in silence.
     """
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MACHINE_TROUBLE)
+    if isinstance(error, OSError):
+        return error.errno in _MACHINE_TROUBLE
+    # a GPU that is full raises a RuntimeError of its library
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()

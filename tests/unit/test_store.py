@@ -148,6 +148,15 @@ def test_trouble_of_the_machine_stops_the_job_and_sets_nobody_aside(tmp_path, tr
     assert not (tmp_path / "i.parquet").exists()
 
 
+def test_a_full_gpu_stops_the_job_and_sets_nobody_aside(tmp_path):
+    def compute(video, writer):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_shard(VIDEOS, tmp_path / "s", tmp_path / "i.parquet", {}, compute)
+    assert not (tmp_path / "i.parquet").exists()
+
+
 def test_a_fault_of_every_video_is_a_fault_of_the_machine(tmp_path):
     def compute(video, writer):
         raise ImportError("libcuda.so is missing")
