@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -95,7 +97,10 @@ class Speaker:
     _WORD, _RATE = 1, 1
 
     def __init__(self, library: Path) -> None:
-        self._espeak = ctypes.CDLL(str(library))
+        # a copy of its own: the demo's synthesiser counts on unloading the library after each sentence
+        own = Path(tempfile.mkdtemp()) / library.name
+        shutil.copyfile(library, own)
+        self._espeak = ctypes.CDLL(str(own))
         data = package_folder("espeakng_loader") / "espeak-ng-data"
         self.rate_hz = self._espeak.espeak_Initialize(2, 0, str(data).encode(), 0)
 
