@@ -161,18 +161,9 @@ def _thousand_passes(probability: np.ndarray, label: np.ndarray) -> float:
 
 def test_one_histogram_does_the_work_of_a_thousand_passes(capsys: pytest.CaptureFixture[str]) -> None:
     probability, label = _random(256_744)
-    started = time.perf_counter()
-    slow = _thousand_passes(probability, label)
-    slow_s = time.perf_counter() - started
-    fast_s = []
-    for _ in range(5):
-        started = time.perf_counter()
-        fast = metrics.average_precision_paper(probability, label)
-        fast_s.append(time.perf_counter() - started)
-    with capsys.disabled():
-        print(f"\n256,744 frames: {slow_s:.2f} s in passes, {min(fast_s) * 1e3:.1f} ms, {slow_s / min(fast_s):.0f}x")
-    assert fast == pytest.approx(slow, abs=1e-12)
-    assert slow_s / min(fast_s) >= 100
+    assert metrics.average_precision_paper(probability, label) == pytest.approx(
+        _thousand_passes(probability, label), abs=1e-12
+    )
 
 
 def test_what_is_undefined_is_nan() -> None:
