@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import socket
 import sys
 import traceback
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from waver import device
 from waver.errors import WaverError
 from waver.provenance import versions, write_sidecar
 
+_LOG = logging.getLogger("waver")
 _PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
 
 
@@ -25,20 +28,21 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run the body of a rule's script.
 
     Logging and warnings go to the rule's log file; numeric libraries get the threads the job was
-    given; a sidecar beside the first output tells what made it. A WaverError ends the job with its
-    one sentence instead of a traceback.
+    given; a sidecar beside the first output tells what made it and where it ran. A WaverError ends the
+    job with its one sentence instead of a traceback.
     """
     log_file = _open_log(snakemake)
     _limit_threads(int(snakemake.threads))
-    log = logging.getLogger("waver")
     try:
+        device.begin()
         yield snakemake
+        _blame_idle_gpu()
     except WaverError as error:
-        log.error("%s", error)
+        _LOG.error("%s", error)
         sys.__stderr__.write(f"{snakemake.rule}: {error}\n")  # type: ignore[union-attr]
         raise SystemExit(1) from error
     except Exception:
-        log.error("%s", traceback.format_exc())
+        _LOG.error("%s", traceback.format_exc())
         raise
     finally:
         log_file.flush()
@@ -76,5 +80,47 @@ def _record(snakemake: Any) -> dict[str, Any]:
         "input": [str(path) for path in snakemake.input],
         "threads": int(snakemake.threads),
         "host": socket.gethostname(),
+        "device": device_record(),
         "versions": versions(*_PACKAGES),
     }
+
+
+def device_record() -> dict[str, Any]:
+    """Where this process computes: what was asked for and given, what each library used, and its threads."""
+    record: dict[str, Any] = {
+        "asked": device.asked(),
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "used": {library: dict(really) for library, really in device.USED.items()},
+        "cpu": _cpu_name(),
+        "threads": _threads_used(),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and not torch.cuda.is_initialized():
+        record["used"].setdefault("torch", {"device": "cpu"})
+    slurm = ("SLURM_JOB_ID", "SLURM_JOB_PARTITION")
+    return record | {name: os.environ[name] for name in slurm if name in os.environ}
+
+
+def _threads_used() -> dict[str, int]:
+    """Threads that the libraries loaded will use, as they tell."""
+    used: dict[str, int] = {}
+    for pool in threadpool_info():
+        used[pool["internal_api"]] = max(used.get(pool["internal_api"], 0), pool["num_threads"])
+    if "torch" in sys.modules:
+        used["torch"] = sys.modules["torch"].get_num_threads()
+    if "cv2" in sys.modules:
+        used["cv2"] = sys.modules["cv2"].getNumThreads()
+    return used
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _blame_idle_gpu() -> None:
+    if device.given() and not device.USED and device.asked() != "cpu":
+        _LOG.warning("GPU %s was given to this job, which has no use for one; run it on CPU nodes", device.given())

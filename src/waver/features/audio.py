@@ -13,6 +13,7 @@ import torch
 
 from waver.assets.manifest import installed
 from waver.config.sections import AudioConfig
+from waver.device import torch_device
 from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.features.logmel import Floats, padded_log_mel, patch_starts, patch_statistics, patches
@@ -48,7 +49,7 @@ def extract_audio(
         code: code version of this module.
 
     Raises:
-        WaverError: VGGish is asked for and there are no weights.
+        WaverError: VGGish is asked for and there are no weights, or a GPU is and there is none.
     """
     describe, model = _describer(config, vggish)
 
@@ -89,14 +90,14 @@ def _describer(config: AudioConfig, vggish: Path | None) -> tuple[Describe, str 
 
 def embedder(weights: Path) -> Describe:
     """VGGish over patches; the network is loaded when the first video needs it."""
+    device = torch_device()
 
     @cache
-    def network() -> tuple[Any, str]:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return load_vggish(weights).to(device), device
+    def network() -> Any:
+        return load_vggish(weights).to(device)
 
     def embed(track: Floats, starts: npt.NDArray[np.int64]) -> Floats:
-        model, device = network()
+        model = network()
         parts = []
         with torch.inference_mode():
             for first in range(0, len(starts), _BATCH):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waver.data.probe import Probe, open_video, raise_machine_trouble
+from waver.device import threads
 
 try:
     # decord shows its libraries' symbols to all that is loaded later; OpenCV then reads PNG through
@@ -65,11 +65,6 @@ class Decoding:
         """One line for the index: the decoder, and how many frames could not be decoded."""
         lost = self.wanted - self.given
         return f"decoder={self.decoder}" + (f"; {lost} of {self.wanted} frames could not be decoded" if lost else "")
-
-
-def threads() -> int:
-    """Threads the job was given."""
-    return int(os.environ.get("OMP_NUM_THREADS") or 1)
 
 
 def decode_frames(

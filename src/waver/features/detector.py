@@ -7,8 +7,6 @@ P anchors of three strides.
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,12 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from waver.assets.manifest import Installed
+from waver.device import onnx_session
 from waver.errors import WaverError
-
-log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,8 +29,6 @@ _VARIANCE = (0.1, 0.2)
 _BGR_MEAN = (104.0, 117.0, 123.0)
 _OUTPUTS = ("loc", "conf", "landmarks")
 _GPU_BATCH = 16
-DEVICE_VARIABLE = "WAVER_DEVICE"
-"""Environment variable, ``cpu`` or ``cuda``; unset, a job that was given a GPU asks for CUDA."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class FaceDetector:
             threads: threads of one run.
 
         Raises:
-            WaverError: the file is no such model.
+            WaverError: the file is no such model, or a GPU was asked for and there is none.
         """
         self._session = _session(model, threads)
         self._input = self._session.get_inputs()[0].name
@@ -167,27 +161,9 @@ def _session(model: Installed, threads: int) -> Any:
     files = [name for name in model.files if name.endswith(".onnx")]
     if len(files) != 1:
         raise WaverError(f"{model.folder}: a face detector is one .onnx file, {len(files)} are there; correct the path")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    wanted = _device_wanted()
-    providers = (["CUDAExecutionProvider"] if wanted == "cuda" else []) + ["CPUExecutionProvider"]
     path = model.file(files[0])
-    try:
-        session = ort.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime's exceptions share no base class that it exports
-        raise WaverError(f"{path} cannot be loaded as an ONNX model ({error}); correct the path") from error
+    session = onnx_session(path, threads)
     missing = set(_OUTPUTS) - {output.name for output in session.get_outputs()}
     if missing:
         raise WaverError(f"{path} has no output {sorted(missing)[0]!r}; give a RetinaFace with loc, conf, landmarks")
-    running = session.get_providers()
-    if wanted == "cuda" and running[0] != "CUDAExecutionProvider":
-        log.warning("CUDA was asked for, but the face detector runs on the CPU (%s)", ", ".join(running))
-    log.info("face detector %s runs on %s", model.name, ", ".join(running))
     return session
-
-
-def _device_wanted() -> str:
-    # CUDA_VISIBLE_DEVICES is what a scheduler sets; that ONNX Runtime lists CUDA says nothing of a GPU
-    given = os.environ.get("CUDA_VISIBLE_DEVICES", "") not in ("", "-1")
-    return os.environ.get(DEVICE_VARIABLE, "").lower() or ("cuda" if given else "cpu")

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from waver.assets.manifest import installed
 from waver.config.sections import FacesConfig
+from waver.device import threads
 from waver.errors import SetAside
 from waver.features.clock import FrameClock, frame_clock
-from waver.features.decode import Decoding, decode_frames, threads
+from waver.features.decode import Decoding, decode_frames
 from waver.features.detector import FaceDetector
 from waver.features.face_template import aligned_face, similarity_to_template
 from waver.features.face_track import Track, follow_face

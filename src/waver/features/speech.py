@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ import ctranslate2
 import numpy as np
 import numpy.typing as npt
 from faster_whisper import WhisperModel
-from faster_whisper.vad import VadOptions, get_speech_timestamps
+from faster_whisper.vad import VadOptions, get_speech_timestamps, get_vad_model
 
 from waver.assets.manifest import installed
 from waver.config.sections import SpeechConfig
+from waver.device import USED, ctranslate2_place, threads
 from waver.errors import SetAside, WaverError
 from waver.features.clock import frame_clock
 from waver.features.waveform import RATE_HZ, read_waveform
@@ -86,7 +86,7 @@ def recognise_speech(
         code: code version of this module.
 
     Raises:
-        WaverError: speech is to be recognised and there is no model.
+        WaverError: speech is to be recognised and there is no model, or a GPU is asked for and there is none.
     """
     rows = read_table(videos, VIDEOS)
     made_from = {"thing": "speech", "config": config.model_dump(), "code": code, "model": None}
@@ -110,7 +110,7 @@ def _write(found: Spoken, writer: StoreWriter) -> None:
 
 # recognised -----------------------------------------------------------------------------------------
 def _recogniser(root: Path, folder: Path, config: SpeechConfig) -> Compute:
-    whisper = cache(lambda: load_whisper(folder))
+    whisper = cache(partial(load_whisper, folder, *ctranslate2_place()))
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
         clock = frame_clock(root / video["path"])
@@ -126,16 +126,21 @@ def _recogniser(root: Path, folder: Path, config: SpeechConfig) -> Compute:
     return compute
 
 
-def load_whisper(folder: Path) -> WhisperModel:
-    """A Whisper model from a local folder: float16 on a GPU, int8 on CPU with the job's threads."""
-    on_gpu = ctranslate2.get_cuda_device_count() > 0
-    return WhisperModel(
-        str(folder),
-        device="cuda" if on_gpu else "cpu",
-        compute_type="float16" if on_gpu else "int8",
-        cpu_threads=int(os.environ.get("OMP_NUM_THREADS", "1")),
-        local_files_only=True,
+def load_whisper(folder: Path, device: str, compute_type: str) -> WhisperModel:
+    """A Whisper model from a local folder, with the job's threads; what it really runs on is recorded."""
+    model = WhisperModel(
+        str(folder), device=device, compute_type=compute_type, cpu_threads=threads(), local_files_only=True
     )
+    really = {"device": model.model.device, "compute_type": model.model.compute_type, "threads": threads()}
+    USED["ctranslate2"] = USED.get("ctranslate2", {}) | really
+    voice = get_vad_model().session  # faster-whisper keeps its search for voices on one thread of the CPU
+    options = voice.get_session_options()
+    USED["onnxruntime"] = {
+        "device": "cpu",
+        "providers": voice.get_providers(),
+        "threads": options.intra_op_num_threads,
+    }
+    return model
 
 
 def transcribe(model: WhisperModel, samples: npt.NDArray[np.float32], language: str | None, beam: int) -> Spoken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
+from waver.device import encoder_settings, torch_device
 from waver.errors import SetAside, WaverError
 from waver.provenance import digest
 from waver.shapes import FPS
@@ -63,12 +64,13 @@ def embed_words(
         code: code version of this module.
 
     Raises:
-        WaverError: the encoder has fewer layers than are to be summed.
+        WaverError: the encoder has fewer layers than are to be summed, or a GPU was asked for and there is
+            none.
     """
     record = installed(model)
     speech = {row["video"]: row for row in read_table(speech_index, FEATURE_INDEX)}
     rows = [{**row, **_source(speech, row)} for row in read_table(videos, VIDEOS)]
-    encoder = cache(lambda: TextEncoder(Path(record.folder), config.layers))
+    encoder = cache(partial(TextEncoder, Path(record.folder), config.layers, torch_device()))
     ahead = _LookAhead(rows, speech_stores, encoder)
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
@@ -138,16 +140,12 @@ class _LookAhead:
 class TextEncoder:
     """A frozen transformer; the vector of a word piece is the sum of its last hidden layers."""
 
-    def __init__(self, folder: Path, layers: int) -> None:
+    def __init__(self, folder: Path, layers: int, device: torch.device) -> None:
         disable_progress_bar()
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = device
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-        # on CPU the fused attention kernel is slower than plain products; on a GPU it is not
-        attention = "sdpa" if self._device == "cuda" else "eager"
-        model = AutoModel.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, attn_implementation=attention
-        )
-        self._model = model.eval().requires_grad_(False).to(self._device)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, **encoder_settings(device))
+        self._model = model.eval().requires_grad_(False).to(device)
         depth = self._model.config.num_hidden_layers
         if layers > depth:
             raise WaverError(f"features.words.layers is {layers} and the encoder {folder} has {depth}; lower it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from waver.assets.manifest import Installed, installed
+from waver.device import driver
 from waver.errors import WaverError
 from waver.features.detector import Detections, FaceDetector, overlap
 from waver.features.face_track import choose_face
@@ -99,11 +99,11 @@ def test_a_file_that_is_no_detector(tmp_path, model):
         FaceDetector(wrong.model_copy(update={"files": {"weights.bin": ""}}), 0.9, 0.4, 640)
 
 
-def test_cuda_without_a_gpu_is_said_plainly(model, monkeypatch, caplog):
+@pytest.mark.skipif(bool(driver()[0]), reason="this machine has a GPU")
+def test_what_it_runs_on_is_what_the_session_says(model, monkeypatch):
     monkeypatch.setenv("WAVER_DEVICE", "cuda")
-    with caplog.at_level(logging.INFO):
-        detector = FaceDetector(model, 0.9, 0.4, 320)
-    if detector.providers[0] == "CUDAExecutionProvider":
-        pytest.skip("this machine has a GPU")
-    assert "CUDA was asked for, but the face detector runs on the CPU (CPUExecutionProvider)" in caplog.text
-    assert detector.providers == ["CPUExecutionProvider"]
+    with pytest.raises(WaverError, match="onnxruntime cannot use a GPU"):
+        FaceDetector(model, 0.9, 0.4, 320)
+    monkeypatch.setenv("WAVER_DEVICE", "auto")
+    detector = FaceDetector(model, 0.9, 0.4, 320)
+    assert (detector.providers, detector.batch) == (["CPUExecutionProvider"], 1)

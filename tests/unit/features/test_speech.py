@@ -31,7 +31,7 @@ def english(speaker):
 
 @pytest.fixture(scope="module")
 def whisper(installed_models):
-    return load_whisper(installed_models / "whisper_base")
+    return load_whisper(installed_models / "whisper_base", "cpu", "int8")
 
 
 def recognise(folder: Path, clips: list[Path], chunks=(), model=None, config=None, **video):

@@ -28,7 +28,7 @@ def folder(installed_models):
 
 @pytest.fixture(scope="module")
 def encoder(folder):
-    return TextEncoder(folder, 4)
+    return TextEncoder(folder, 4, torch.device("cpu"))
 
 
 def overlaps(start_s, end_s, frames):
@@ -147,7 +147,7 @@ def test_a_long_sentence_is_cut_and_nothing_is_dropped(encoder):
 
 def test_too_many_layers_are_refused(folder):
     with pytest.raises(WaverError, match=r"features\.words\.layers is 9"):
-        TextEncoder(folder, 9)
+        TextEncoder(folder, 9, torch.device("cpu"))
 
 
 def write_speech(folder: Path, texts: list[list[str] | None]) -> None:
