@@ -11,7 +11,9 @@ export DO_NOT_TRACK := 1
 # the packages are installed without bytecode; a shell that forbids writing it would compile torch in every job
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup check config clean
+CONFIG ?= config/presets/demo.yaml
+
+.PHONY: demo test setup check doctor forecast config clean
 
 setup:            ## create .venv from the locked pins (once)
 	@envs/setup.sh
@@ -25,6 +27,12 @@ test: setup       ## all tests
 
 check: setup      ## style, types and workflow lint alone
 	$(PYTHON_BIN)/python -m pytest -q tests/workflow/test_style.py
+
+doctor: setup     ## does this machine or cluster serve? CONFIG=<preset> ARGS=--submit
+	PYTHONPATH=src $(PYTHON_BIN)/python -m waver.cluster.doctor --configfile $(CONFIG) $(ARGS)
+
+forecast: setup   ## jobs, CPU-hours and disk of a run before it is submitted; CONFIG=<preset> ARGS=...
+	PYTHONPATH=src $(PYTHON_BIN)/python -m waver.cluster.forecast --configfile $(CONFIG) $(ARGS)
 
 config: setup     ## rewrite the files generated from src/waver/config and the pins
 	PYTHONPATH=src $(PYTHON_BIN)/python -m waver.config.generate

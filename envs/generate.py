@@ -29,14 +29,18 @@ python -m pip install --no-deps --no-compile -r /dev/stdin <<'PINS'
 {pins}
 PINS
 """
-CPU_ONLY = """\
-# torchaudio's compiled part wants CUDA; beside a CPU build of torch it is removed
-python -c 'import torch' 2>/dev/null || {
-  echo "torch does not import: its CUDA build was served; use waver-gpu.yaml" >&2
-  exit 1
-}
-rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
+ANY_TORCH = """\
+if python -c 'from importlib.metadata import version; raise SystemExit("+cpu" in version("torch"))'; then
+  # a registry served torch's CUDA build; it cannot be imported without its own libraries
+  python -m pip install --no-deps --no-compile -r /dev/stdin <<'PINS'
+{cuda}
+PINS
+else
+  # torchaudio's compiled part wants CUDA; without it the package falls back to Python
+  rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
+fi
 """
+CUDA = ("nvidia-", "cuda-", "triton==")
 
 
 def pins(name: str) -> list[str]:
@@ -50,7 +54,8 @@ def files() -> dict[Path, str]:
     wanted = {}
     for name, locks in ENVIRONMENTS.items():
         listed = "\n".join(pin for lock in locks for pin in pins(lock))
-        tail = CPU_ONLY if name == "waver" else ""
+        cuda = "\n".join(pin for pin in pins("gpu.txt") if pin.startswith(CUDA))
+        tail = ANY_TORCH.format(cuda=cuda) if name == "waver" else ""
         wanted[HERE / f"{name}.yaml"] = YAML.format(name=name)
         wanted[HERE / f"{name}.post-deploy.sh"] = SCRIPT.format(pins=listed) + tail
     return wanted

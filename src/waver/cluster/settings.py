@@ -1,0 +1,92 @@
+"""The config as Snakemake would merge it: defaults, ``--configfile`` files in order, ``--config`` on top."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from waver.config.model import Config, load_config
+from waver.errors import WaverError
+
+PROFILE = "profiles/slurm"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that this room's commands share with Snakemake."""
+    parser.add_argument(
+        "--configfile", nargs="+", action="extend", default=[], help="presets that overlay the defaults"
+    )
+    parser.add_argument("--config", nargs="+", action="extend", default=[], help="KEY=VALUE, as for snakemake")
+    parser.add_argument("--profile", default=PROFILE, help="folder of the cluster profile")
+
+
+def read_config(files: Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
+    """Merge and check.
+
+    Args:
+        files: YAML files; later ones win, key by key.
+        overrides: ``KEY=VALUE`` with a YAML value, e.g. ``dataset={root: /data}``.
+
+    Raises:
+        WaverError: a file cannot be read, an override is no ``KEY=VALUE``, or the config is wrong.
+    """
+    values: dict[str, Any] = {}
+    for file in files:
+        _overlay(values, _read(Path(file)), str(file))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise WaverError(f"--config {override}: write KEY=VALUE, e.g. --config dataset='{{root: /data/BAH}}'")
+        _overlay(values, {key: _parsed(value, f"--config {key}")}, "--config")
+    return load_config(values)
+
+
+def read_profile(folder: str | Path) -> dict[str, Any]:
+    """A Snakemake profile, with what it takes from the environment filled in.
+
+    Raises:
+        WaverError: there is no profile in the folder, or it cannot be read.
+    """
+    import yte  # type: ignore[import-untyped]
+
+    found = [Path(folder) / name for name in ("profile.yaml", "config.yaml") if (Path(folder) / name).is_file()]
+    if not found:
+        raise WaverError(
+            f"{folder} holds no Snakemake profile (config.yaml); give its folder: --profile profiles/slurm"
+        )
+    try:
+        with open(found[0], encoding="utf-8") as stream:
+            values: dict[str, Any] = yte.process_yaml(stream) or {}
+    except Exception as error:  # a profile may run any expression
+        raise WaverError(f"{found[0]} cannot be read ({error}); mend it") from error
+    return values
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WaverError(f"{file} cannot be read ({error.strerror}); correct --configfile") from error
+    values = _parsed(text, str(file))
+    if not isinstance(values, Mapping):
+        raise WaverError(f"{file} holds no keys; a config file is a YAML mapping, see config/config.yaml")
+    return values
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise WaverError(f"{where} is no YAML ({str(error).splitlines()[0]}); mend it") from error
+
+
+def _overlay(values: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _overlay(values[key], value, where)
+        else:
+            values[key] = dict(value) if isinstance(value, Mapping) else value

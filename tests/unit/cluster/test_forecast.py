@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from waver.cluster import forecast as module
+from waver.cluster.forecast import forecast, lines
+from waver.cluster.planning import LOCAL
+from waver.cluster.rates import calibrate, costs, load_rates, units
+from waver.cluster.settings import read_config
+from waver.cluster.workload import FPS, Workload, workload
+from waver.errors import WaverError
+from waver.store.tables import VIDEOS, write_table
+from waver.training.windows import windows_of
+
+ROOT = Path(__file__).resolve().parents[3]
+DEMO = ROOT / "config/presets/demo.yaml"
+BAH = ROOT / "config/presets/bah300.yaml"
+SMK = sorted((ROOT / "rules").glob("*.smk"))
+DEMO_JOBS = {"ingest_tables": 1, "features_faces": 2, "features_speech": 2, "features_visual": 2, "align_pack": 2}
+DEMO_CPU_S = {"features_faces": 89.6, "features_speech": 88.4, "features_visual": 29.2}
+"""Measured CPU seconds of both shards of a demo run on two loaded cores."""
+
+
+def work_of(**lengths_s: list[float]) -> Workload:
+    return Workload({split: np.array(lengths_s.get(split, [1.0])) for split in ("train", "val", "test")}, "a test")
+
+
+def demo_work() -> Workload:
+    """The demo data set as made: 74 videos."""
+    return work_of(train=[332.9 / 38] * 38, val=[108.3 / 12] * 12, test=[208.0 / 24] * 24)
+
+
+def test_window_frames_are_those_of_training():
+    lengths_s = [0.5, 28.9, 29.0, 29.1, 31.0, 60.0, 61.3, 120.0]
+    frames = [round(length * FPS) for length in lengths_s]
+    wanted = sum(window.stop - window.start for window in windows_of(frames, 696, 48))
+    work = work_of(train=[count / FPS for count in frames])
+    assert work.window_frames(696, 48) == pytest.approx(wanted)
+
+
+def test_videos_are_read_from_the_tables_of_ingest(tmp_path):
+    config = read_config([BAH])
+    rows = [
+        {field.name: None for field in VIDEOS}
+        | {"video": f"8{n}_Q1", "participant": f"8{n}", "split": split, "path": "x", "source_frames": 240}
+        | {"source_fps": 24.0, "duration_s": 10.0, "has_audio": True, "checksum": "x"}
+        for n, split in enumerate(["train", "train", "val", "test"])
+    ]
+    write_table(tmp_path / "resources/bah300/ingest/videos.parquet", rows, VIDEOS)
+    found = workload(config, load_rates(), tmp_path)
+    assert found.videos == 4
+    assert found.frames("train") == 480
+    assert found.hours == pytest.approx(40 / 3600)
+
+
+def test_numbers_of_your_own_stand_for_a_data_set(tmp_path):
+    config, rates = read_config([BAH]), load_rates()
+    found = workload(config, rates, tmp_path, participants=300, hours=10.6)
+    assert found.videos == pytest.approx(1427, abs=3)
+    assert found.hours == pytest.approx(10.6)
+    # 501,970 frames of BAH-300's train split; long videos hold many windows
+    assert found.frames("train") == pytest.approx(501_970, rel=0.02)
+    assert 3 < found.window_frames(696, 48) / found.frames("train") < 4.5
+    assert workload(config, rates, tmp_path, hours=5.3).videos == pytest.approx(714, abs=2)
+    with pytest.raises(WaverError, match="--participants 300"):
+        workload(config, rates, tmp_path)
+
+
+def test_files_are_counted_and_measured_by_their_headers(tmp_path, monkeypatch):
+    config = read_config([BAH], [f"dataset={{root: {tmp_path}}}"])
+    with pytest.raises(WaverError, match=r"no \.mp4"):
+        workload(config, load_rates(), tmp_path)
+    for number in range(30):
+        (tmp_path / f"{number}.mp4").touch()
+    empty = workload(config, load_rates(), tmp_path)
+    assert "none could be opened" in empty.basis
+    assert empty.hours == pytest.approx(30 * 26.7 / 3600)
+    from waver.cluster.machine import _clip
+
+    (tmp_path / "0.mp4").write_bytes(_clip())
+    assert workload(config, load_rates(), tmp_path).hours == pytest.approx(30 * 0.25 / 3600, rel=0.3)
+
+
+def test_the_table_tells_what_a_demo_run_took():
+    found = {cost.rule: cost for cost in costs(DEMO_JOBS, read_config([DEMO]), demo_work())}
+    start_s = load_rates()["start_cpu_s"]
+    for rule, measured in DEMO_CPU_S.items():
+        assert found[rule].cpu_s - 2 * start_s == pytest.approx(measured, rel=0.5), rule
+    assert found["features_faces"].disk_mb == pytest.approx(237, rel=0.1)
+    assert found["features_faces"].inodes == pytest.approx(2362, rel=0.1)
+
+
+def test_the_config_scales_the_cost():
+    work = demo_work()
+    usual, other = read_config([DEMO]), read_config([DEMO], ["features={faces: {every: 1, long_side: 640}}"])
+    assert units("features_faces", DEMO_JOBS, other, work)["megapixel"] == pytest.approx(
+        8 * units("features_faces", DEMO_JOBS, usual, work)["megapixel"]
+    )
+    given = read_config([DEMO], ["features={speech: {source: given}}"])
+    assert units("features_speech", DEMO_JOBS, given, work)["recognised_frame"] == 0
+
+
+def test_a_rule_without_rates_takes_those_of_its_stage_and_says_so():
+    found = {
+        cost.rule: cost
+        for cost in costs({"train_fusion": 4, "train_other": 4, "new_stage": 2}, read_config([DEMO]), demo_work())
+    }
+    assert found["train_other"].cpu_s == found["train_fusion"].cpu_s
+    assert (found["train_other"].like, found["train_fusion"].like, found["new_stage"].like) == (
+        "train_fusion",
+        "",
+        "nothing",
+    )
+
+
+def test_every_unit_of_the_table_is_known():
+    known = units("job", {"job": 1}, read_config([DEMO]), demo_work())
+    for rule, kinds in load_rates()["rules"].items():
+        if "like" in kinds:
+            assert kinds["like"] == "nothing" or kinds["like"] in load_rates()["rules"], rule
+            continue
+        assert set(kinds) == {"cpu_s", "disk_mb", "inodes"}, rule
+        assert {unit for rates in kinds.values() for unit in rates} <= set(known), rule
+
+
+def test_every_rule_of_the_workflow_has_a_line():
+    rules = re.findall(r"^ *(?:rule|checkpoint) (\w+):", "".join(map(Path.read_text, SMK)), re.MULTILINE)
+    assert set(rules) - LOCAL <= set(load_rates()["rules"])
+
+
+def test_a_job_of_cross_validation_trains_on_each_video_in_all_folds_but_one():
+    jobs, work = {"train_folds": 1, "train_fusion": 1}, work_of(train=[10.0] * 8, val=[10.0] * 2)
+    amount = units("train_folds", jobs, read_config([BAH], ["train={folds: 5, epochs: 3}"]), work)
+    assert amount["folded_frame"] == 4 * 10 * 10 * FPS * 3
+    assert amount["trained_frame"] == 8 * 10 * FPS * 3
+
+
+def write_benchmarks(folder: Path, rule: str, *seconds: object) -> None:
+    (folder / rule).mkdir(parents=True)
+    for number, value in enumerate(seconds):
+        (folder / rule / f"{number}.jsonl").write_text(json.dumps({"cpu_time": value, "s": 1}) + "\n")
+
+
+def test_calibration_by_a_half_finished_run(tmp_path):
+    config, work = read_config([DEMO]), demo_work()
+    usual = {cost.rule: cost for cost in costs(DEMO_JOBS, config, work)}
+    job_s = usual["features_faces"].cpu_s / 2 - load_rates()["start_cpu_s"]
+    write_benchmarks(tmp_path, "features_faces", 3 * job_s, "NA")
+    (tmp_path / "features_faces/9.jsonl").write_text('{"cpu_ti')
+    factors = calibrate(tmp_path, DEMO_JOBS, config, work)
+    assert factors == {"features_faces": pytest.approx(3)}
+    slower = {cost.rule: cost for cost in costs(DEMO_JOBS, config, work, factors)}
+    assert slower["features_faces"].cpu_s == pytest.approx(usual["features_faces"].cpu_s + 4 * job_s)
+    assert slower["align_pack"] == usual["align_pack"]
+    with pytest.raises(WaverError, match="no measured job"):
+        calibrate(tmp_path / "none", DEMO_JOBS, config, work)
+
+
+def test_jobs_longer_than_the_profile_allows_are_told(tmp_path):
+    profile = {
+        "default-resources": {"runtime": "60 * attempt"},
+        "set-resources": {"train_fusion": {"runtime": "240 * attempt"}, "features_faces": {"gpu": 1}},
+    }
+    jobs = {"features_faces": 16, "train_fusion": 40}
+    found = forecast(read_config([BAH]), tmp_path, profile, participants=300, hours=10.6, jobs=jobs)
+    text = "\n".join(lines(found))
+    assert "WARNING: a job of train_fusion takes" in text
+    assert "the profile allows 4.0 h" in text
+    assert "a job of features_faces takes" not in text
+    (faces,) = (line.split() for line in text.splitlines() if line.startswith("features_faces"))
+    assert (faces[1], faces[4]) == ("16", "16")
+    assert "no rate was ever measured on a GPU" in text
+
+
+def test_the_command_plans_the_workflow_and_calibrates_by_the_run_it_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    write_benchmarks(tmp_path / "benchmarks/demo", "features_faces", 45.0, 44.6)
+    profile = ["--profile", str(ROOT / "profiles/slurm")]
+    assert module.main(["--configfile", str(DEMO), "--from", "benchmarks/demo", *profile]) == 0
+    text = capsys.readouterr().out
+    (faces,) = (line.split() for line in text.splitlines() if line.startswith("features_faces"))
+    assert faces[1] == "2"
+    assert "calibrated by benchmarks/demo (features_faces x " in text
+    assert "WARNING" not in text
+    assert module.main(["--configfile", str(BAH), *profile]) == 1
+    assert "no data set to count" in capsys.readouterr().err
+    assert set(os.listdir(tmp_path)) == {"config", "benchmarks"}

@@ -1,0 +1,115 @@
+"""Planning stays quick: BAH-300 in full, and ten thousand participants. CPU time is held, not wall time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from waver.cluster.planning import full_plan, plan, snakemake
+from waver.cluster.settings import read_config
+from waver.config.model import Config
+from waver.store.tables import PARTICIPANTS, SET_ASIDE, read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESET = "config/presets/bah300.yaml"
+SPLITS = {"train": (195, 778), "val": (30, 124), "test": (75, 525)}
+"""Participants and videos of the release (dataset paper)."""
+PLAN_CPU_S = 15.0
+MOST_JOBS = 300
+MANY_PLAN_CPU_S = 120.0
+
+
+def video_names(participants: int, videos: int, first: int) -> list[str]:
+    """Paths of ``videos`` videos, at most seven a participant."""
+    names = []
+    for number in range(participants):
+        person = f"{first + number}"
+        count = videos * (number + 1) // participants - videos * number // participants
+        names += [
+            f"Videos/{person}/Visite_1/{person}_Question_{q}_2024-10-02_15-46-1{q}_Video.mp4"
+            for q in range(1, count + 1)
+        ]
+    return names
+
+
+def write_release(root: Path, splits: dict[str, tuple[int, int]]) -> Path:
+    """Empty files in the layout of the release of 300 participants, with split files, annotation and metadata."""
+    (root / "split").mkdir(parents=True)
+    first, every = 80000, []
+    for split, (participants, videos) in splits.items():
+        names = video_names(participants, videos, first)
+        first += participants
+        every += names
+        lines = [f"{name},{number % 2},Yes and no\n" for number, name in enumerate(names)]
+        (root / f"split/{split}.txt").write_text("".join(lines))
+    for name in every:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    annotation = "".join(f"{name}:\n  global_ah: {number % 2}\n" for number, name in enumerate(every))
+    (root / "video_annotation_transcript.yaml").write_text(annotation)
+    people = sorted({name.split("/")[1] for name in every})
+    (root / "meta_data.yml").write_text(
+        "".join(f"'{who}':\n  Age: 40\n  Use in publications: 'No'\n" for who in people)
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    return write_release(tmp_path_factory.mktemp("bah") / "BAH", SPLITS)
+
+
+def config_of(release: Path) -> Config:
+    return read_config([ROOT / PRESET], [f"dataset={{root: {release}}}"])
+
+
+def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path):
+    arguments = ["--configfile", PRESET, "--config", f"dataset={{root: {release}}}"]
+    before = plan(tmp_path, arguments)
+    assert before.jobs["ingest_tables"] == 1
+    assert before.cpu_s < PLAN_CPU_S
+    _ingest(tmp_path, release)
+    after = plan(tmp_path, arguments)
+    assert "ingest_tables" not in after.jobs
+    shards = config_of(release).dataset.shards
+    assert after.jobs["features_faces"] == after.jobs["align_pack"] == shards
+    assert after.jobs["report_html"] == 1
+    assert after.total < MOST_JOBS, after.jobs
+    assert after.cpu_s < PLAN_CPU_S
+
+
+def _ingest(folder: Path, release: Path) -> None:
+    """Run ingest for real: it finds every video and sets it aside, being empty."""
+    config = ["--configfile", PRESET, "--config", f"dataset={{root: {release}}}"]
+    ran = snakemake(ROOT, folder, [*config, "--until", "ingest_tables"])
+    assert "ingest_tables" in ran.text
+    tables = folder / "resources/bah300/ingest"
+    assert len(read_table(tables / "participants.parquet", PARTICIPANTS)) == 300
+    aside = read_table(tables / "set_aside.parquet", SET_ASIDE)
+    assert len({row["item"] for row in aside if "0 bytes" in row["reason"]}) == 1427
+
+
+def test_a_plan_from_nothing_has_the_jobs_of_a_plan_after_ingest(release):
+    found = full_plan(config_of(release))
+    assert found.jobs["ingest_tables"] == 1
+    assert found.jobs["features_faces"] == config_of(release).dataset.shards
+    assert len(found.models) == found.jobs["models_install"] >= 3
+    assert found.total < MOST_JOBS + len(found.models) + 1, found.jobs
+
+
+@pytest.mark.slow
+def test_ten_thousand_participants_are_planned_within_two_minutes(tmp_path):
+    release = tmp_path / "BAH"
+    for name in video_names(10_000, 47_567, 100_000):
+        path = release / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    config = read_config([ROOT / PRESET], ["dataset={shards: 64}"])
+    found = full_plan(config, release=release)
+    shutil.rmtree(release)
+    assert found.jobs["features_faces"] == 64
+    assert found.cpu_s < MANY_PLAN_CPU_S
