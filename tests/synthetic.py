@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from waver.align.packs import write_pack
+from waver.store.tables import ANSWERS, PACK_INDEX, read_tables, write_table
 
 DIMS = {"visual": 16, "audio": 12, "text": 20}
 
@@ -74,3 +75,20 @@ def write_packs(
         indexes.append(folder / f"{shard:03d}.parquet")
         write_pack(folder / "packs" / f"{shard:03d}.zarr", indexes[-1], content, key=f"synthetic-{shard}")
     return indexes, folder / "packs"
+
+
+def write_answers(path: Path, indexes: list[Path], **changes: dict[str, Any]) -> Path:
+    """ANSWERS table of all packed videos; what one says of them may be changed.
+
+    Args:
+        path: file to write.
+        indexes: index files of the packs.
+        changes: column -> video -> value.
+    """
+    rows = []
+    for row in read_tables(indexes, PACK_INDEX):
+        answer = {name: row[name] for name in ("video", "participant", "split", "question", "label", "duration_s")}
+        answer |= {"text": " ".join(["so"] * row["words"]), "words": row["words"], "language": "en"}
+        rows.append(answer | {name: values[row["video"]] for name, values in changes.items() if row["video"] in values})
+    write_table(path, rows, ANSWERS)
+    return path

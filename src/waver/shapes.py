@@ -19,8 +19,9 @@ from typing import Any
 FPS = 24
 """Frames per second of the clock on which every modality, label and prediction lies."""
 
-MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text"}
-"""Letter of a modality, as in the papers' tables, and its name in stores."""
+MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text", "Q": "question"}
+"""Letter of a modality, as in the papers' tables, and its name in stores. Q is no modality of the person but
+what is known without looking at anybody (``waver.data.context``), given to a model as context."""
 
 
 def modality_names(letters: str) -> list[str]:

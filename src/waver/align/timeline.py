@@ -114,13 +114,7 @@ def _arrays(video: Row, shard: _Shard) -> tuple[dict[str, Array], list[str]]:
     present = [thing for thing in _MODALITIES if shard.has(thing, video["video"])]
     if not present:
         raise SetAside(f"it has no usable modality ({_reasons(video, shard)})", "see the feature tables of its shard")
-    clock = next((thing for thing in _CLOCKS if shard.has(thing, video["video"])), None)
-    if clock is None:
-        raise SetAside(
-            f"neither its faces nor its sound tell which source frame is shown when ({_reasons(video, shard)})",
-            "see the feature tables of its shard",
-        )
-    source_frame = shard.read(clock, video, "source_frame")["source_frame"].astype(np.int32)
+    source_frame = _clock(video, shard)
     label, notes = _labels(video, shard, source_frame)
     arrays = {"source_frame": source_frame, "label": label}
     for thing in _MODALITIES:
@@ -133,6 +127,19 @@ def _arrays(video: Row, shard: _Shard) -> tuple[dict[str, Array], list[str]]:
         names = ("text", "word_of_frame") if thing == "words" else (thing, f"{thing}_valid")
         arrays.update(zip(names, (first, second), strict=True))
     return arrays, notes
+
+
+def _clock(video: Row, shard: _Shard) -> npt.NDArray[np.int32]:
+    """Source frame shown in each slot, int32 [T]; where nothing was recorded, each labelled frame has its slot."""
+    if not any(thing in shard.rows for thing in _CLOCKS):
+        return np.arange(video["source_frames"], dtype=np.int32)
+    clock = next((thing for thing in _CLOCKS if shard.has(thing, video["video"])), None)
+    if clock is None:
+        raise SetAside(
+            f"neither its faces nor its sound tell which source frame is shown when ({_reasons(video, shard)})",
+            "see the feature tables of its shard",
+        )
+    return shard.read(clock, video, "source_frame")["source_frame"].astype(np.int32)
 
 
 def _reasons(video: Row, shard: _Shard) -> str:

@@ -1,7 +1,8 @@
-"""From a release's folder to tables: participants, videos, segments, transcripts, and what was set aside.
+"""From a release's folder to tables: participants, videos, answers, segments, transcripts, and what was set aside.
 
-Participants, segments and transcripts cover everything that the split files list; videos only those
-whose file can be used. So methods that read transcripts alone work without a single video.
+Participants, answers, segments and transcripts cover everything that the split files list; videos only
+those whose file can be used. Where there are no video files at all (split files with transcripts, which
+are public), a video whose frames are labelled counts as one of that many frames at 24 fps.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from waver.data.annotation import Annotation
+from waver.data.annotation import Annotation, Labels
 from waver.data.aside import Row, aside
 from waver.data.inventory import scan
 from waver.data.layouts import Layout, find_layout
@@ -25,16 +26,23 @@ from waver.data.probe import probe_video
 from waver.data.segments import runs, segment_rows
 from waver.data.sharding import shard_of
 from waver.data.splits import Entry
-from waver.data.transcripts import Chunk, main_language, plain_transcript, read_transcript
+from waver.data.transcripts import Chunk, guessed_language, main_language, plain_transcript, read_transcript
 from waver.data.truth import FrameSources, frame_truth
 from waver.data.videofiles import VideoFile, examine
 from waver.data.yamlfile import read_yaml
 from waver.errors import SetAside, WaverError
-from waver.store.tables import PARTICIPANTS, SEGMENTS, SET_ASIDE, TRANSCRIPTS, VIDEOS, write_table
+from waver.provenance import digest
+from waver.shapes import FPS
+from waver.store.tables import ANSWERS, PARTICIPANTS, SEGMENTS, SET_ASIDE, TRANSCRIPTS, VIDEOS, write_table
 
 log = logging.getLogger(__name__)
 
-_BY_SHARD: dict[str, pa.Schema] = {"videos": VIDEOS, "segments": SEGMENTS, "transcripts": TRANSCRIPTS}
+_BY_SHARD: dict[str, pa.Schema] = {
+    "videos": VIDEOS,
+    "answers": ANSWERS,
+    "segments": SEGMENTS,
+    "transcripts": TRANSCRIPTS,
+}
 _WHOLE: dict[str, pa.Schema] = {"participants": PARTICIPANTS, "set_aside": SET_ASIDE, **_BY_SHARD}
 
 
@@ -44,22 +52,32 @@ class _Rows:
 
     participants: list[Row] = field(default_factory=list)
     videos: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)
     segments: list[Row] = field(default_factory=list)
     transcripts: list[Row] = field(default_factory=list)
     set_aside: list[Row] = field(default_factory=list)
 
 
-def ingest(root: Path, layout: str, shards: int, tables: dict[str, Path], shard_folder: Path, cache: Path) -> None:
+def ingest(
+    root: Path,
+    layout: str,
+    shards: int,
+    tables: dict[str, Path],
+    shard_folder: Path,
+    cache: Path,
+    recorded: bool = True,
+) -> None:
     """Read a release and write its tables.
 
     Args:
         root: folder of the release.
         layout: bah300, bah224, abaw8, or auto to look.
         shards: number of groups of participants.
-        tables: participants, videos, segments, transcripts, set_aside -> Parquet file to write.
-        shard_folder: gets ``<shard>.{videos,segments,transcripts}.parquet`` for every shard, byte for
-            byte the same where nothing changed.
+        tables: participants, videos, answers, segments, transcripts, set_aside -> Parquet file to write.
+        shard_folder: gets ``<shard>.{videos,answers,segments,transcripts}.parquet`` for every shard, byte
+            for byte the same where nothing changed.
         cache: JSON file of probes and checksums by path, size and time of change.
+        recorded: there are video files; False reads split files, transcripts and segments alone.
 
     Raises:
         WaverError: there is no release, a file of it is broken, or a participant is in two splits.
@@ -71,10 +89,10 @@ def ingest(root: Path, layout: str, shards: int, tables: dict[str, Path], shard_
     rows = _Rows()
     entries = read_entries(found, rows.set_aside)
     annotations = match_annotations(found, entries, rows.set_aside)
-    paths = match_files(found, entries, rows.set_aside)
+    paths = match_files(found, entries, rows.set_aside) if recorded else {}
     entries = first_of_each(entries, rows.set_aside)
     chosen = [files[paths[entry.path]] for entry in entries if entry.path in paths]
-    videos = _VideoFiles(root, paths, examine(root, chosen, cache))
+    videos = _VideoFiles(root, paths, examine(root, chosen, cache)) if recorded else None
     sources = frame_sources(found, entries, annotations)
     for entry in entries:
         _collect(entry, found, annotations.get(entry.name.key), sources, videos, rows)
@@ -104,10 +122,15 @@ class _VideoFiles:
 
 
 def _collect(
-    entry: Entry, found: Layout, annotation: Annotation | None, sources: FrameSources, files: _VideoFiles, rows: _Rows
+    entry: Entry,
+    found: Layout,
+    annotation: Annotation | None,
+    sources: FrameSources,
+    files: _VideoFiles | None,
+    rows: _Rows,
 ) -> None:
     """Rows of one video."""
-    name, video = entry.name, files.of(entry)
+    name, video = entry.name, files.of(entry) if files else None
     frames, duration_s = (video.frames, video.duration_s) if isinstance(video, VideoFile) else (None, None)
     chunks = _transcript(entry, found, annotation, duration_s)
     rows.transcripts += [{"video": name.video, "chunk": number, **vars(chunk)} for number, chunk in enumerate(chunks)]
@@ -115,18 +138,49 @@ def _collect(
         video = annotation.problem
     labels = None
     if annotation is None or annotation.problem is None:
-        labels = frame_truth(name.key, annotation, sources, frames, lambda: files.times_s(entry))
+        labels = frame_truth(
+            name.key, annotation, sources, frames, lambda: files.times_s(entry) if files else np.zeros(0)
+        )
     if labels is not None:
         rows.segments += segment_rows(name.video, runs(labels), annotation)
+    if files is None and video is None and labels is not None:
+        video = _unseen(labels)
+    label = entry.label if entry.label is not None or annotation is None else annotation.label
+    rows.answers.append(_answer_row(entry, video, label, labels, chunks))
+    if video is None:
+        return
+    path = files.paths.get(entry.path, entry.path) if files else entry.path
     if isinstance(video, SetAside):
-        path = files.paths.get(entry.path, entry.path)
         rows.set_aside.append(aside(name.video, video.reason, video.remedy, name.participant, path))
         return
-    label = entry.label if entry.label is not None or annotation is None else annotation.label
     if label is not None and labels is not None and label != labels.max(initial=0):
         log.info("%s: released label %d, its frames say otherwise; both are kept", name.video, label)
     annotated = None if labels is None else len(labels)
-    rows.videos.append(_video_row(entry, files.paths[entry.path], video, label, annotated, main_language(chunks)))
+    rows.videos.append(_video_row(entry, path, video, label, annotated, main_language(chunks)))
+
+
+def _unseen(labels: Labels) -> VideoFile:
+    """What a video without a file is taken for: its labelled frames at the papers' 24 fps."""
+    return VideoFile(digest(["labels", runs(labels), len(labels)]), len(labels), len(labels) / FPS, has_audio=False)
+
+
+def _answer_row(
+    entry: Entry, video: VideoFile | SetAside | None, label: int | None, labels: Labels | None, chunks: list[Chunk]
+) -> Row:
+    text = " ".join(chunk.text.strip() for chunk in chunks).strip()
+    if label is None and labels is not None:
+        label = int(labels.max(initial=0))
+    return {
+        "video": entry.name.video,
+        "participant": entry.name.participant,
+        "split": entry.split,
+        "question": entry.name.question,
+        "label": label,
+        "text": text,
+        "words": len(text.split()),
+        "duration_s": video.duration_s if isinstance(video, VideoFile) else None,
+        "language": main_language(chunks) or guessed_language(text),
+    }
 
 
 def _video_row(

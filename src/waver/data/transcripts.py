@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,11 @@ _WINDOW_S = 30.0
 _OVERLAP_S = 1.0
 """Chunks of one window overlap by less; a chunk that starts earlier belongs to a new window."""
 _LANGUAGES = {"english": "en", "french": "fr", "spanish": "es", "german": "de", "italian": "it", "portuguese": "pt"}
+_COMMON = {
+    "en": "the and to i of a it that is in my for was but have with so not on be this you",
+    "fr": "le la les de des du un une et je que qui est dans mon ma pour pas mais en ce c ai j",
+}
+"""The commonest words of the languages that BAH is spoken in."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,13 @@ def main_language(chunks: list[Chunk]) -> str | None:
         if chunk.language:
             letters[chunk.language] = letters.get(chunk.language, 0) + len(chunk.text)
     return max(sorted(letters), key=lambda code: letters[code], default=None)
+
+
+def guessed_language(text: str) -> str | None:
+    """``en`` or ``fr`` by which language's commonest words are more; None where that tells nothing.
+
+    Releases name the language of a chunk; public split files do not.
+    """
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    english, french = (sum(word in common.split() for word in words) for common in _COMMON.values())
+    return None if english == french else "en" if english > french else "fr"

@@ -1,10 +1,17 @@
-"""What a fusion model must offer; nothing inherits from this."""
+"""What models must offer, of frames and of answers; nothing inherits from this."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
+
+from waver.data.answers import Answer
 
 
 class Fusion(Protocol):
@@ -35,4 +42,86 @@ class Fusion(Protocol):
         Returns:
             float32 [B, T, 2]: no A/H, A/H.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What a frozen text encoder makes of one answer.
+
+    Attributes:
+        sentence: float32 [D], pooled over the whole text, of length 1.
+        tokens: float32 [W', D], one vector per word piece, the sum of the last hidden layers; W' is 0 for
+            an answer without words.
+        parts: float32 [P, D], of length 1 each, one vector per sentence of the text, encoded by itself; P is 0
+            for an answer without words.
+    """
+
+    sentence: npt.NDArray[np.float32]
+    tokens: npt.NDArray[np.float32]
+    parts: npt.NDArray[np.float32]
+
+
+Labelled = tuple[Sequence[Answer], npt.NDArray[np.uint8], Sequence[Encoding] | None]
+"""Answers [n], their labels [n], 0 or 1, and their encodings [n] for a method that needs them."""
+
+
+class AnswerModel(Protocol):
+    """Video-level model of A/H from what was said and, with Q, what was asked.
+
+    A method never looks at ``Answer.label`` or ``Answer.split``: what it may learn is handed to ``fit``.
+    Both classes weigh the same. The result depends on the seed, and not on the order of the answers.
+
+    Attributes:
+        Config: the method's settings.
+        encodes: it needs the answers' encodings.
+        tunes: it needs the folder of an encoder, which it goes on training.
+        chooses: it chooses its epoch with ``val``, for which answers are kept back in a cross-validation; any
+            other learns from all labels that it may see.
+
+    A method may also offer ``explain() -> dict[str, float]``: named weights, positive for A/H.
+    """
+
+    Config: ClassVar[type[Any]]
+    encodes: ClassVar[bool]
+    tunes: ClassVar[bool]
+    chooses: ClassVar[bool]
+
+    def __init__(self, inputs: str, config: Any, seed: int, encoder: Path | None) -> None:
+        """Build the method.
+
+        Args:
+            inputs: T (the words), TQ (also what the content-free control knows: question and number of
+                words) or Q (that alone).
+            config: an instance of ``Config``.
+            seed: decides everything drawn.
+            encoder: folder of a transformers model, for a method that tunes one.
+
+        Raises:
+            WaverError: the method cannot take these inputs.
+        """
+        ...
+
+    def fit(
+        self,
+        answers: Sequence[Answer],
+        label: npt.NDArray[np.uint8],
+        vectors: Sequence[Encoding] | None,
+        val: Labelled | None = None,
+    ) -> None:
+        """Learn from labelled answers.
+
+        Args:
+            answers: n answers.
+            label: uint8 [n], 0 or 1.
+            vectors: n encodings, for a method that encodes.
+            val: answers of other people, to choose the epoch with, for a method that has epochs.
+
+        Raises:
+            WaverError: a class is missing.
+        """
+        ...
+
+    def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None) -> npt.NDArray[np.float64]:
+        """Logit of A/H minus logit of none, float64 [n]; above 0 means A/H."""
         ...

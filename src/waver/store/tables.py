@@ -23,7 +23,7 @@ def _field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -
 
 _VIDEO = _field("video", pa.string(), "video id <participant>_Q<question>")
 _PARTICIPANT = _field("participant", pa.string(), "participant id")
-_SPLIT = _field("split", pa.string(), "train, val or test")
+_SPLIT = _field("split", pa.string(), "train, val or test; cv in scores")
 
 PARTICIPANTS = pa.schema(
     [
@@ -57,6 +57,21 @@ VIDEOS = pa.schema(
         _field("checksum", pa.string(), "sha256 of the file"),
     ]
 )
+
+ANSWERS = pa.schema(
+    [
+        _VIDEO,
+        _PARTICIPANT,
+        _SPLIT,
+        _field("question", pa.int8(), "question asked, 1 to 7", True),
+        _field("label", pa.int8(), "video label: as released, else whether any frame shows A/H", True),
+        _field("text", pa.string(), "what was said, in one piece; empty where nothing is known"),
+        _field("words", pa.int32(), "number of words of the text"),
+        _field("duration_s", pa.float64(), "length of the recording, seconds", True),
+        _field("language", pa.string(), "ISO 639-1 code of the speech, if known", True),
+    ]
+)
+"""One row a listed video, its file there or not: what can be known without looking at it."""
 
 SEGMENTS = pa.schema(
     [
@@ -133,10 +148,12 @@ PREDICTIONS = pa.schema(
         _field("frame", pa.int32(), "frame on the 24 fps clock; null at video level", True),
         _field("probability", pa.float64(), "probability of A/H, softmax of the logits"),
         _field("margin", pa.float64(), "logit of A/H minus logit of no A/H"),
+        _field("fold", pa.int8(), "fold that held the item out; null outside cross-validation", True),
     ]
 )
 """Schema metadata (key ``waver``, JSON) of a predictions table: method, modalities (letters, may be
-empty), level (frame | video), protocol, seed, model_set, config, code."""
+empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
+code."""
 
 SCORES = pa.schema(
     [

@@ -61,7 +61,7 @@ class Shard:
             for name, values in arrays.items():
                 writer.put(name, values)
 
-    def align(self, tolerance: int = 2) -> list[dict[str, Any]]:
+    def align(self, tolerance: int = 2, things: tuple[str, ...] = THINGS) -> list[dict[str, Any]]:
         folder = self.folder
         write_table(folder / "videos.parquet", self.videos, VIDEOS)
         write_table(folder / "segments.parquet", self.segments, SEGMENTS)
@@ -69,7 +69,7 @@ class Shard:
             write_table(folder / f"{thing}.parquet", rows, FEATURE_INDEX)
         align_pack(
             folder / "videos.parquet", folder / "segments.parquet",
-            {thing: folder / f"{thing}.parquet" for thing in THINGS}, {thing: folder / thing for thing in THINGS},
+            {thing: folder / f"{thing}.parquet" for thing in things}, {thing: folder / thing for thing in things},
             folder / "packs" / "000.zarr", folder / "000.parquet", AlignConfig(tolerance_frames=tolerance), "code",
         )  # fmt: skip
         return read_table(folder / "000.parquet", PACK_INDEX)
@@ -143,6 +143,21 @@ def test_words_alone_have_no_clock(shard):
     shard.add(1, np.arange(24), without="faces visual audio")
     shard.add(2, np.arange(24))
     assert "source frame" in shard.align()[0]["reason"]
+
+
+def test_of_a_data_set_without_video_files_every_labelled_frame_has_its_slot(shard):
+    shard.add(1, np.arange(24), segments=[(3, 9)], source_fps=24.0, has_audio=False)
+    shard.add(2, np.arange(30), without="words")
+    rows = shard.align(things=("words",))
+    assert [row["status"] for row in rows] == ["ok", "set_aside"]
+    assert "no usable modality (words: no words here)" in rows[1]["reason"]
+    assert (rows[0]["frames"], rows[0]["words"], rows[0]["positive_frames"]) == (24, 2, 6)
+    assert rows[0]["note"] == "no visual; no audio"
+    (video,) = read_packs([shard.folder / "000.parquet"], shard.folder / "packs", ("source_frame", "label", "text"))
+    np.testing.assert_array_equal(video.arrays["source_frame"], np.arange(24))
+    np.testing.assert_array_equal(np.flatnonzero(video.arrays["label"]), np.arange(3, 9))
+    assert video.arrays["text_valid"].all()
+    assert len(video.arrays["text"]) == 24
 
 
 @pytest.mark.parametrize("extra", [-2, 2])

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import yaml
 
-TABLES = ("participants", "videos", "segments", "transcripts", "set_aside")
+TABLES = ("participants", "videos", "answers", "segments", "transcripts", "set_aside")
 FRAMES = 24
 SHARDS = 4
 

@@ -21,10 +21,10 @@ def clip(tmp_path_factory):
 def run(tmp_path):
     """Ingest a root; gives the rows of every table."""
 
-    def _run(root, layout="auto", out="out", shards=SHARDS):
+    def _run(root, layout="auto", out="out", shards=SHARDS, recorded=True):
         folder = tmp_path / out
         paths = {name: folder / f"{name}.parquet" for name in TABLES}
-        ingest(root, layout, shards, paths, folder / "shards", folder / "cache.json")
+        ingest(root, layout, shards, paths, folder / "shards", folder / "cache.json", recorded)
         return {name: read_table(path, getattr(schemas, name.upper())) for name, path in paths.items()}
 
     return _run

@@ -34,8 +34,19 @@ def test_a_sound_release(run, release, clip, tmp_path):
     segment = found["segments"][1]
     assert (segment["video"], segment["start_frame"], segment["end_frame"]) == ("82568_Q2", 6, 18)
     assert (segment["certainty"], segment["cues"]) == (2, '{"audio": "Pause", "facial": "Frown"}')
-    assert len(found["videos"]) == 6
+    assert len(found["videos"]) == len(found["answers"]) == 6
     assert len(found["segments"]) == 3
+    assert by_video(found["answers"])["82568_Q2"] == {
+        "video": "82568_Q2",
+        "participant": "82568",
+        "split": "val",
+        "question": 2,
+        "label": 1,
+        "text": "From the annotation.",
+        "words": 3,
+        "duration_s": pytest.approx(1.0),
+        "language": "en",
+    }
 
 
 def test_names_spelt_differently_everywhere(run, clip, tmp_path):
@@ -83,6 +94,15 @@ def test_what_does_not_fit_is_set_aside_and_the_rest_goes_on(run, release, clip,
     assert all(row["remedy"] and row["stage"] == "ingest" for row in found["set_aside"])
     assert str(root) not in str(found["set_aside"])
     assert {row["video"] for row in found["transcripts"]} >= {"82567_Q1", "82567_Q2", "82568_Q1"}
+    answers = by_video(found["answers"])
+    assert {video for video, row in answers.items() if row["duration_s"] is None} == {
+        "82567_Q1",
+        "82567_Q2",
+        "82568_Q1",
+    }
+    assert {video: (row["label"], row["words"]) for video, row in answers.items()} == {
+        f"{person}_Q{question}": (question - 1, 3) for person in (82567, 82568, 82569) for question in (1, 2)
+    }
 
 
 def test_a_file_cut_short_is_set_aside(run, release, clip, tmp_path):
@@ -114,10 +134,26 @@ def test_the_released_label_stands(run, release, clip, tmp_path, caplog):
     path = video_path("82567", 2)
     release.annotation[path]["frame_annotation"] = frame_list(path, None)
     found = run(release.write(tmp_path / "root", clip))
-    assert by_video(found["videos"])["82567_Q2"]["label"] == 1
+    assert by_video(found["videos"])["82567_Q2"]["label"] == by_video(found["answers"])["82567_Q2"]["label"] == 1
     assert "82567_Q2" not in {row["video"] for row in found["segments"]}
     assert "82567_Q2: released label 1, its frames say otherwise" in caplog.text
     assert not found["set_aside"]
+
+
+def test_an_answer_without_a_released_label_gets_that_of_its_frames(run, release, clip, tmp_path):
+    release.splits = {
+        split: [line.replace(",1,", ",,").replace(",0,", ",,") for line in lines]
+        for split, lines in release.splits.items()
+    }
+    for entry in release.annotation.values():
+        del entry["global_ah"]
+    del release.annotation[video_path("82569", 2)]
+    found = run(release.write(tmp_path / "root", clip))
+    labels = {video: row["label"] for video, row in by_video(found["answers"]).items()}
+    assert labels == {
+        "82567_Q1": 0, "82567_Q2": 1, "82568_Q1": 0, "82568_Q2": 1, "82569_Q1": 0, "82569_Q2": None,
+    }  # fmt: skip
+    assert {row["label"] for row in found["videos"]} == {None}
 
 
 def test_two_answers_to_one_question(run, release, clip, tmp_path):
@@ -246,16 +282,3 @@ def test_what_stops_the_job(run, release, clip, tmp_path, bend, message):
 def test_an_unknown_layout_is_named(run, release, clip, tmp_path):
     with pytest.raises(WaverError, match="unknown layout 'bah1000'"):
         run(release.write(tmp_path / "root", clip), "bah1000")
-
-
-def test_public_split_files_without_a_video(run, bah_files):
-    found = run(bah_files)
-    assert len(found["participants"]) == 168
-    assert found["videos"] == []
-    assert {row["reason"] for row in found["set_aside"]} == {"video file is missing"}
-    assert len(found["set_aside"]) == len({row["video"] for row in found["transcripts"]}) == 726
-    splits = {row["participant"]: row["split"] for row in found["participants"]}
-    positive = {"train": 0, "val": 0}
-    for row in found["segments"]:
-        positive[splits[row["video"].split("_")[0]]] += row["end_frame"] - row["start_frame"]
-    assert positive == {"train": 65_282, "val": 15_157}

@@ -1,7 +1,14 @@
 import pytest
 import yaml
 
-from waver.data.transcripts import accumulate_times, language_code, main_language, plain_transcript, read_transcript
+from waver.data.transcripts import (
+    accumulate_times,
+    guessed_language,
+    language_code,
+    main_language,
+    plain_transcript,
+    read_transcript,
+)
 from waver.data.yamlfile import ReleaseLoader
 
 RELEASED = """
@@ -79,3 +86,20 @@ def test_languages():
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Well, I know that I should go for a run, but it is cold.", "en"),
+        ("Oui, je sais que c'est bon pour la santé, mais je n'ai pas le temps.", "fr"),
+        ("JE NE SAIS PAS", "fr"),
+        ("I don't know what the French call a \u201cpain au chocolat\u201d", "en"),
+        ("Shower.", None),
+        ("", None),
+        ("... 42!", None),
+        ("the le", None),
+    ],
+)
+def test_the_language_is_guessed_from_its_commonest_words(text, language):
+    assert guessed_language(text) == language

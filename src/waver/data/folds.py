@@ -1,0 +1,39 @@
+"""Folds of the cross-validation: who is held out together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from waver.errors import WaverError
+from waver.provenance import digest
+
+
+def folds_of(participants: Iterable[str], count: int) -> dict[str, int]:
+    """Fold of each participant, 0 to ``count - 1``; folds differ by one participant at most.
+
+    Participants are dealt out in an order that depends on their ids alone, so that models of frames, of
+    videos and of text, and all their seeds, hold out the same people.
+
+    Args:
+        participants: participants of train and val; repetitions count once.
+        count: number of folds, at least 2.
+
+    Raises:
+        WaverError: there are fewer participants than folds.
+    """
+    people = sorted(set(participants), key=lambda person: (digest(["fold", person]), person))
+    if len(people) < count:
+        raise WaverError(f"{len(people)} participants of train and val do not fill {count} folds; lower train.folds")
+    return {person: number % count for number, person in enumerate(people)}
+
+
+def parts_of(fold_of: dict[str, int], held_out: int, count: int) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Participants to learn from, to choose the epoch with, and to predict, when a fold is held out.
+
+    The next fold chooses, in a circle: no choice is made on the people whom it is judged by. With two
+    folds the same half learns and chooses.
+    """
+    chooses = (held_out + 1) % count
+    learn = [person for person, fold in fold_of.items() if fold != held_out and (fold != chooses or count == 2)]
+    choose = [person for person, fold in fold_of.items() if fold == chooses]
+    return learn, choose, [person for person, fold in fold_of.items() if fold == held_out]

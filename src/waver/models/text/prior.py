@@ -1,0 +1,71 @@
+"""The question prior: how often A/H was seen after each question, and nothing of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from waver.config.sections import Section
+from waver.data.answers import Answer
+from waver.models.contracts import Encoding, Labelled
+from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs
+
+_QUESTIONS = 7
+
+
+class QuestionPriorConfig(Section):
+    """Smoothing."""
+
+    smoothing: float = Field(1.0, gt=0, description="answers of the overall prevalence added to each question")
+
+
+class QuestionPrior:
+    """Smoothed log odds of A/H per question; see ``waver.models.contracts.AnswerModel``.
+
+    Classes are balanced by taking off the log odds over all questions, as a balanced logistic regression
+    on the question does; a question that is unknown, or was never seen, has margin 0.
+    """
+
+    Config: ClassVar[type[Any]] = QuestionPriorConfig
+    encodes: ClassVar[bool] = False
+    tunes: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
+
+    def __init__(self, inputs: str, config: QuestionPriorConfig, seed: int, encoder: Path | None) -> None:
+        check_inputs("question_prior", inputs, ("Q",))
+        self.config = config
+        self.odds = np.zeros(_QUESTIONS + 1)
+
+    def fit(
+        self,
+        answers: Sequence[Answer],
+        label: Labels,
+        vectors: Sequence[Encoding] | None = None,
+        val: Labelled | None = None,
+    ) -> None:
+        """Count the answers [n] of each question and their labels uint8 [n]."""
+        check_classes("question_prior", label)
+        asked = _asked(answers)
+        share, added = label.mean(), self.config.smoothing
+        count = np.bincount(asked, minlength=_QUESTIONS + 1)
+        positive = np.bincount(asked, weights=label, minlength=_QUESTIONS + 1)
+        rate = (positive + added * share) / (count + added)
+        self.odds = np.log(rate / (1 - rate)) - np.log(share / (1 - share))
+        self.odds[0] = 0  # of whom nobody knows the question
+
+    def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None = None) -> Floats:
+        """Logit margins float64 [n]."""
+        margin: Floats = np.round(self.odds[_asked(answers)], 9)
+        return margin
+
+    def explain(self) -> dict[str, float]:
+        """Log odds of each question against all questions."""
+        return {f"question {number}": float(self.odds[number]) for number in range(1, _QUESTIONS + 1)}
+
+
+def _asked(answers: Sequence[Answer]) -> Any:
+    return np.array([answer.question or 0 for answer in answers], np.int64)

@@ -1,0 +1,138 @@
+"""Train and cross-validate one video-level model of what was said, and write its predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from waver.assets.manifest import installed
+from waver.data.answers import Answer, read_answers
+from waver.data.folds import folds_of, parts_of
+from waver.errors import WaverError
+from waver.features.answers import read_encodings
+from waver.models.registry import ANSWER_MODELS, load, method_config
+from waver.store.tables import PREDICTIONS, write_arrow
+
+log = logging.getLogger(__name__)
+
+Margins = npt.NDArray[np.float64]
+Predict = Callable[[Sequence[Answer]], Margins]
+
+
+def train_answers(
+    answers: Sequence[Path],
+    encodings: Sequence[Path],
+    encoder: Path,
+    name: str,
+    inputs: str,
+    seed: int,
+    folds: int,
+    options: Mapping[str, Any],
+    outputs: Mapping[str, Path],
+    record: Mapping[str, Any],
+) -> None:
+    """Fit on train and predict val and test; then once a fold of train and val, and predict who was held out.
+
+    Labels of test are never handed to a model; its answers only after the last fit on train.
+
+    Args:
+        answers: ANSWERS tables of all shards.
+        encodings: indexes of the cached encodings of all shards, read where the model wants them.
+        encoder: ``asset.json`` of the text encoder, for models that tune it.
+        name: model, by its name in the registry.
+        inputs: T, TQ or Q.
+        seed: handed to the model.
+        folds: folds of the cross-validation; below 2 none, and the table of folds is empty.
+        options: keys of the model's own config.
+        outputs: ``predictions`` (val, test) and ``folds`` (out of fold) to write.
+        record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
+
+    Raises:
+        WaverError: train has no labelled answer, or of one class only.
+    """
+    everyone = read_answers(answers)
+    method, config = load(ANSWER_MODELS, name), method_config(ANSWER_MODELS, name, options)
+    vectors = read_encodings(encodings[0].with_name("stores"), encodings) if method.encodes else {}
+    folder = Path(installed(encoder).folder) if method.tunes else None
+
+    def fitted(learn: Sequence[Answer], choose: Sequence[Answer]) -> Predict:
+        model = method(inputs, config, seed, folder)
+        model.fit(*_labelled(learn, vectors), _labelled(choose, vectors))
+        return lambda judged: np.asarray(model.margin(judged, _of(judged, vectors)), np.float64)
+
+    def fitted_to_all(learn: Sequence[Answer], choose: Sequence[Answer]) -> Predict:
+        return fitted(list(dict.fromkeys([*learn, *choose])), [])  # of two folds both are the same half
+
+    split = {part: [answer for answer in everyone if answer.split == part] for part in ("train", "val", "test")}
+    _check(split["train"])
+    judged = [*split["val"], *split["test"]]
+    margin = fitted(split["train"], split["val"])(judged)
+    about = {"method": name, "modalities": inputs, "level": "video", "seed": seed, **record}
+    write_arrow(outputs["predictions"], answer_table(judged, margin), {**about, "protocol": "standard"})
+    # a model that chooses no epoch learns from the folds that others choose with
+    fit = fitted if method.chooses else fitted_to_all
+    held_out, fold, margin = cross_validate([*split["train"], *split["val"]], folds, fit)
+    write_arrow(outputs["folds"], answer_table(held_out, margin, fold), {**about, "protocol": "cv"})
+
+
+def cross_validate(
+    answers: Sequence[Answer],
+    count: int,
+    fitted: Callable[[Sequence[Answer], Sequence[Answer]], Predict],
+) -> tuple[list[Answer], list[int], Margins]:
+    """Answers in the order of their folds, the fold of each, and the margins of models that never saw the person.
+
+    Args:
+        answers: of train and val.
+        count: folds; below 2 nothing is done.
+        fitted: answers to learn from, answers to choose the epoch with -> a function that predicts margins.
+    """
+    if count < 2:
+        return [], [], np.zeros(0)
+    fold_of = folds_of([answer.participant for answer in answers], count)
+    held_out: list[Answer] = []
+    numbers: list[int] = []
+    margins: list[Margins] = []
+    for number in range(count):
+        learn, choose, judge = (
+            [answer for answer in answers if answer.participant in people]
+            for people in map(set, parts_of(fold_of, number, count))
+        )
+        margins.append(fitted(learn, choose)(judge))
+        held_out += judge
+        numbers += [number] * len(judge)
+        log.info("fold %d of %d: %d answers learnt from, %d held out", number + 1, count, len(learn), len(judge))
+    return held_out, numbers, np.concatenate(margins)
+
+
+def answer_table(answers: Sequence[Answer], margin: Margins, fold: Sequence[int] | None = None) -> pa.Table:
+    """PREDICTIONS rows of answers, at video level."""
+    columns: dict[str, Any] = {
+        name: [getattr(answer, name) for answer in answers] for name in ("video", "participant", "split")
+    }
+    columns["frame"] = [None] * len(answers)
+    columns["probability"] = np.exp(-np.logaddexp(0, -margin))
+    columns["margin"] = margin
+    columns["fold"] = [None] * len(answers) if fold is None else fold
+    return pa.table([pa.array(columns[field.name], field.type) for field in PREDICTIONS], schema=PREDICTIONS)
+
+
+def _check(train: Sequence[Answer]) -> None:
+    known = {answer.label for answer in train if answer.label >= 0}
+    if len(known) < 2:
+        raise WaverError("the train split needs labelled answers of both classes; check its split file")
+
+
+def _labelled(answers: Sequence[Answer], vectors: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    known = [answer for answer in answers if answer.label >= 0]
+    return known, np.array([answer.label for answer in known], np.uint8), _of(known, vectors)
+
+
+def _of(answers: Sequence[Answer], vectors: Mapping[str, Any]) -> list[Any] | None:
+    return [vectors[answer.video] for answer in answers] if vectors else None
