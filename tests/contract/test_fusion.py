@@ -6,8 +6,8 @@ import torch
 from waver.models.registry import FUSIONS, load, method_config
 from waver.shapes import modality_names
 
-DIMS = {"visual": 9, "audio": 6, "text": 11}
-SETS = ["V", "A", "T", "VA", "VT", "AT", "VAT"]
+DIMS = {"visual": 9, "audio": 6, "text": 11, "question": 5}
+SETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "TQ", "VATQ", "Q"]
 
 
 def build(fusion, modalities, seed=0, **options):
@@ -32,8 +32,8 @@ def test_any_subset_of_modalities_gives_two_finite_logits_a_frame(fusion, modali
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_parameter_learns(fusion):
-    model = build(fusion, "VAT")
-    model(inputs("VAT"), torch.ones(3, 40, dtype=torch.bool)).square().sum().backward()
+    model = build(fusion, "VATQ")
+    model(inputs("VATQ"), torch.ones(3, 40, dtype=torch.bool)).square().sum().backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().any()]
     assert not idle
 

@@ -13,6 +13,19 @@ from waver.errors import WaverError
 FUSIONS: dict[str, str] = {
     "lfan": "waver.models.fusion.lfan:Lfan",
     "can": "waver.models.fusion.can:Can",
+    "mt": "waver.models.fusion.mt:Mt",
+    "jmt": "waver.models.fusion.jmt:Jmt",
+    "conflict": "waver.models.fusion.conflict:Conflict",
+}
+
+ANSWER_MODELS: dict[str, str] = {
+    "question_prior": "waver.models.text.prior:QuestionPrior",
+    "tfidf": "waver.models.text.tfidf:Tfidf",
+    "cues": "waver.models.text.cues:Cues",
+    "sentence": "waver.models.text.sentence:Sentence",
+    "content": "waver.models.text.content:Content",
+    "sequence": "waver.models.text.sequence:SequenceModel",
+    "encoder": "waver.models.text.encoder:TunedEncoder",
 }
 
 

@@ -18,10 +18,23 @@ DIMS = {"V": ("visual", 512), "A": ("audio", 128), "T": ("text", 768)}
         ("VAT", 5_816_514, 49_280),
     ],
 )
-def test_parameter_counts_are_the_papers_without_the_unused_convolution(modalities, released, unused):
-    model = Can(dict(DIMS[letter] for letter in modalities), CanConfig())
-    assert sum(parameter.numel() for parameter in model.parameters()) == released - unused
-    assert sum(p.numel() for p in torch.nn.Conv1d(128 * len(modalities), 128, 1).parameters()) == unused
+def test_parameter_counts_are_the_papers_with_and_without_the_unused_convolution(modalities, released, unused):
+    for variant, count in (("released", released), ("corrected", released - unused)):
+        model = Can(dict(DIMS[letter] for letter in modalities), CanConfig(variant=variant))
+        assert sum(parameter.numel() for parameter in model.parameters()) == count
+
+
+def test_the_unused_convolution_is_unused(streams):
+    logits = []
+    for variant in ("released", "corrected"):
+        torch.manual_seed(0)
+        model = Can({"visual": 7, "text": 5}, CanConfig(size=16, variant=variant)).eval()
+        logits.append(model(streams, torch.ones(2, 40, dtype=torch.bool)))
+        logits[-1].sum().backward()
+        assert [name for name, p in model.named_parameters() if p.grad is None] == (
+            ["unused.weight", "unused.bias"] if variant == "released" else []
+        )
+    assert torch.equal(*logits)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from waver.errors import WaverError
-from waver.models.registry import FUSIONS, load, method_config
+from waver.models.registry import ANSWER_MODELS, FUSIONS, load, method_config
 
 
 def test_every_name_leads_to_a_class_with_a_config():
@@ -14,8 +14,16 @@ def test_every_name_leads_to_a_class_with_a_config():
         assert isinstance(method.whole_video, bool)
 
 
+def test_every_model_of_answers_has_a_config_and_says_what_it_needs():
+    for name in ANSWER_MODELS:
+        method = load(ANSWER_MODELS, name)
+        assert method_config(ANSWER_MODELS, name, {}) == method.Config()
+        assert isinstance(method.encodes, bool)
+        assert isinstance(method.tunes, bool)
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(WaverError, match=r"'lfam' is not a known method; known are can, lfan"):
+    with pytest.raises(WaverError, match=r"'lfam' is not a known method; known are can, .*jmt, lfan, mt"):
         load(FUSIONS, "lfam")
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from waver.models.temporal.tcn import MaskedBatchNorm, Tcn, receptive_field
+from waver.models.temporal.norm import MaskedBatchNorm
+from waver.models.temporal.tcn import Tcn, receptive_field
 
 
 def parameters(module):

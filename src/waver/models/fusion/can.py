@@ -1,41 +1,29 @@
 """CAN: channel attention over the concatenated modalities (the papers' "concatenation").
 
 The released model also allocates a 1x1 convolution (128 M values to 128) that its forward pass never
-uses; it is left out here, which is the only difference in parameter count.
+uses. ``variant: released`` keeps it, for the published parameter counts; the logits are the same.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from waver.config.sections import Section
-from waver.models.temporal.tcn import MaskedBatchNorm, over_defaults, temporal_streams
+from waver.models.temporal.norm import MaskedBatchNorm
+from waver.models.temporal.settings import TemporalSettings
+from waver.models.temporal.stream import temporal_streams
 
-_CHANNELS = {"visual": (256, 256, 128, 128, 128), "audio": (128, 128, 64, 64), "text": (256, 256, 128, 128)}
 
+class CanConfig(TemporalSettings):
+    """Sizes; the defaults are the papers'."""
 
-class CanConfig(Section):
-    """Sizes and dropout; the defaults are the papers'."""
-
-    channels: dict[str, tuple[int, ...]] = Field(
-        _CHANNELS, validate_default=True, description="modality -> channels of its TCN's blocks"
-    )
-    kernel: int = Field(5, ge=2, description="taps of a convolution")
-    dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the TCN")
     size: int = Field(128, ge=1, description="channels that each modality adds to the concatenation")
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of whole input dimensions; against learning few videos by heart"
+    variant: Literal["corrected", "released"] = Field(
+        "corrected", description="released: with the convolution that is allocated and never used"
     )
-    causal: bool = Field(True, description="a frame sees its past only, as in the papers")
-
-    @field_validator("channels", mode="before")
-    @classmethod
-    def _over_defaults(cls, given: object) -> object:
-        return over_defaults(_CHANNELS, given)
 
 
 class Can(nn.Module):
@@ -56,6 +44,8 @@ class Can(nn.Module):
         self.hidden = nn.Linear(width, width)
         self.norm = MaskedBatchNorm(width)
         self.classifier = nn.Linear(width, 2)
+        if config.variant == "released":
+            self.unused = nn.Conv1d(width, config.size, 1)
 
     def gate(self, concatenated: Tensor) -> Tensor:
         """Weights of the channels, float32 [B, T, C]; they sum to 1 at every frame."""

@@ -1,43 +1,37 @@
 """LFAN: leader-follower attention across modalities (Zhang et al., CVPRW 2023, arXiv 2203.13031).
 
-The 2026 paper calls it co-attention. Each modality has its own TCN; at every frame, and within that
+The 2026 paper calls it co-attention. Each modality has its own temporal context; at every frame, and within that
 frame only, the modalities attend to one another; the first modality (the leader) is handed to the
 classifier beside the result. The papers' unimodal models are this model with one modality.
+The released code computes exactly this; there is no other variant to choose.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from waver.config.sections import Section
-from waver.models.temporal.tcn import over_defaults, temporal_streams
-
-_CHANNELS = {"visual": (256, 256, 128, 128), "audio": (64, 64, 32, 32), "text": (256, 256, 128, 128)}
+from waver.models.temporal.settings import TemporalSettings
+from waver.models.temporal.stream import temporal_streams
 
 
-class LfanConfig(Section):
-    """Sizes and dropout; the defaults are the papers'."""
+class LfanConfig(TemporalSettings):
+    """Sizes and dropout; the defaults are the papers'. ``dropout`` is also that of the fusion."""
 
-    channels: dict[str, tuple[int, ...]] = Field(
-        _CHANNELS, validate_default=True, description="modality -> channels of its TCN's blocks"
-    )
-    kernel: int = Field(5, ge=2, description="taps of a convolution")
+    CHANNELS: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "visual": (256, 256, 128, 128),
+        "audio": (64, 64, 32, 32),
+        "text": (256, 256, 128, 128),
+        "question": (16, 16),
+    }
+
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of TCN and fusion")
     heads: int = Field(2, ge=1, description="attention heads")
     head_size: int = Field(16, ge=1, description="size of query, key and value of a head")
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of whole input dimensions; against learning few videos by heart"
-    )
-    causal: bool = Field(True, description="a frame sees its past only, as in the papers")
-
-    @field_validator("channels", mode="before")
-    @classmethod
-    def _over_defaults(cls, given: object) -> object:
-        return over_defaults(_CHANNELS, given)
 
 
 class ModalityAttention(nn.Module):

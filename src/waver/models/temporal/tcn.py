@@ -7,14 +7,10 @@ dataset paper took over: weight-normalised convolutions, LeakyReLU, no other nor
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
-
-from waver.errors import WaverError
 
 _SLOPE = 0.01
 
@@ -69,12 +65,16 @@ class Tcn(nn.Module):
         kernel: taps of a convolution.
         dropout: probability of dropping a value after each convolution.
         causal: frame t depends on frames up to t only, as in the papers; otherwise on both sides.
+
+    Attributes:
+        size: C of the output, that of the last block.
     """
 
     def __init__(self, size: int, channels: Sequence[int], kernel: int, dropout: float, causal: bool) -> None:
         super().__init__()
         sizes = [size, *channels]
         self.causal = causal
+        self.size = sizes[-1]
         self.blocks = nn.ModuleList(
             Block(sizes[level], sizes[level + 1], kernel, 2**level, dropout, causal) for level in range(len(channels))
         )
@@ -87,83 +87,3 @@ class Tcn(nn.Module):
         for block in self.blocks:
             x = block(x, keep)
         return x
-
-
-class MaskedBatchNorm(nn.Module):
-    """BatchNorm1d over the frames that are not padding; padding comes out as zero in training."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(size)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """float32 [B, T, C] and bool [B, T] -> [B, T, C]."""
-        if not self.training or bool(mask.all()):
-            return self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
-        valid = self.norm(x[mask])
-        out = torch.zeros(x.shape, dtype=valid.dtype, device=x.device)
-        out[mask] = valid
-        return out
-
-
-class StreamSettings(Protocol):
-    """What the config of a fusion says about its streams."""
-
-    @property
-    def channels(self) -> Mapping[str, Sequence[int]]:
-        """Modality -> channels of its TCN's blocks."""
-
-    @property
-    def kernel(self) -> int:
-        """Taps of a convolution."""
-
-    @property
-    def dropout(self) -> float:
-        """Probability of dropping a value inside the TCN."""
-
-    @property
-    def input_dropout(self) -> float:
-        """Probability of dropping a dimension of the input over a whole window."""
-
-    @property
-    def causal(self) -> bool:
-        """A frame sees its past only."""
-
-
-class TemporalStream(nn.Module):
-    """TCN and batch normalisation of one modality; ``size`` is C of its output.
-
-    Args:
-        size: D of the input.
-        channels: output size of each block of the TCN.
-        settings: the rest.
-    """
-
-    def __init__(self, size: int, channels: Sequence[int], settings: StreamSettings) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout1d(settings.input_dropout)
-        self.tcn = Tcn(size, channels, settings.kernel, settings.dropout, settings.causal)
-        self.norm = MaskedBatchNorm(channels[-1])
-        self.size = channels[-1]
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """float32 [B, T, D] and bool [B, T] -> [B, T, C]."""
-        hidden = self.tcn(self.dropout(x.transpose(1, 2)), mask)
-        return self.norm(hidden.transpose(1, 2), mask)  # type: ignore[no-any-return]
-
-
-def temporal_streams(dims: Mapping[str, int], settings: StreamSettings) -> dict[str, TemporalStream]:
-    """One stream for each modality, in order.
-
-    Raises:
-        WaverError: the settings have no channels for a modality.
-    """
-    missing = [name for name in dims if not settings.channels.get(name)]
-    if missing:
-        raise WaverError(f"the model's options give {missing[0]!r} no channels; add {missing[0]!r} to its channels")
-    return {name: TemporalStream(size, settings.channels[name], settings) for name, size in dims.items()}
-
-
-def over_defaults(defaults: Mapping[str, tuple[int, ...]], given: object) -> object:
-    """``given`` channels laid over the defaults, for options that change one modality only."""
-    return {**defaults, **given} if isinstance(given, Mapping) else given

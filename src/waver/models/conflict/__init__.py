@@ -1,0 +1,1 @@
+"""Parts of the conflict model: affect of each modality, conflict between and within them, gates, losses."""
