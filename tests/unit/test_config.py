@@ -46,6 +46,55 @@ def test_modalities_keep_their_order():
         load_config({"train": {"runs": [{"fusion": "lfan", "modalities": "TV"}]}})
 
 
+@pytest.mark.parametrize("modalities", ["Q", "TQ", "VATQ"])
+def test_the_question_is_a_modality(modalities):
+    config = load_config({"train": {"runs": [{"fusion": "lfan", "modalities": modalities}]}})
+    assert config.train.runs[0].modalities == modalities
+
+
+@pytest.mark.parametrize("modalities", ["QT", "QQ", "TT", ""])
+def test_the_question_comes_last_and_once(modalities):
+    with pytest.raises(WaverError, match=r"train\.runs.*modalities"):
+        load_config({"train": {"runs": [{"fusion": "lfan", "modalities": modalities}]}})
+
+
+WORDS = {"dataset": {"source": "transcripts"}, "features": {"speech": {"source": "given"}}, "adapt": {"methods": []}}
+
+
+def test_a_data_set_of_transcripts_has_words_alone():
+    runs = [{"fusion": "lfan", "modalities": letters} for letters in ("T", "TQ", "Q")]
+    config = load_config({**WORDS, "train": {"runs": runs}})
+    assert [run.modalities for run in config.train.runs] == ["T", "TQ", "Q"]
+    for letters in ("V", "AT", "VATQ"):
+        with pytest.raises(WaverError, match=r"dataset\.source is transcripts: train\.runs .* T, TQ or Q alone"):
+            load_config({**WORDS, "train": {"runs": [{"fusion": "lfan", "modalities": letters}]}})
+    with pytest.raises(WaverError, match=r"set features\.speech\.source to given"):
+        load_config({**WORDS, "features": {"speech": {"source": "recognise"}}, "train": {"runs": runs}})
+
+
+def test_adaptation_of_a_face_needs_a_face():
+    adapt = {"methods": ["source_only"], "modalities": "V"}
+    with pytest.raises(WaverError, match=r"and adapt, if it has methods\) can use T"):
+        load_config({**WORDS, "train": {"runs": []}, "adapt": adapt})
+    train = {"runs": [{"fusion": "lfan", "modalities": "T"}]}
+    assert load_config({**WORDS, "train": train, "adapt": {**adapt, "methods": []}}).adapt.modalities == "V"
+
+
+def test_slow_rows_of_answers_are_run_when_asked():
+    answers = {"runs": [{"model": "tfidf", "inputs": "TQ"}], "tuned": [{"model": "encoder", "seeds": [0, 1]}]}
+    chosen = [load_config({"answers": {**answers, "with_tuned": tuned}}).answers.chosen for tuned in (False, True)]
+    assert [[run.model for run in rows] for rows in chosen] == [["tfidf"], ["tfidf", "encoder"]]
+    assert (chosen[0][0].inputs, chosen[0][0].seeds, chosen[1][1].inputs) == ("TQ", (0,), "T")
+    with pytest.raises(WaverError, match=r"answers\.runs.*inputs"):
+        load_config({"answers": {"runs": [{"model": "tfidf", "inputs": "V"}]}})
+
+
+@pytest.mark.parametrize("folds", [-1, 21])
+def test_folds_have_their_range(folds):
+    with pytest.raises(WaverError, match=rf"train\.folds.*given: {folds}"):
+        load_config({"train": {"folds": folds}})
+
+
 def test_a_path_for_an_unknown_role_is_named():
     with pytest.raises(WaverError, match=r"models\.paths\.portrait.*'face_detector'"):
         load_config({"models": {"paths": {"portrait": "model.onnx"}}})

@@ -277,6 +277,7 @@ def _table(results: Sequence[Result]) -> pa.Table:
         "frame": np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)]),
         "probability": 0.5 * (1 + np.tanh(margin / 2)),
         "margin": margin,
+        "fold": pa.nulls(len(logits), pa.int8()),
     }
     return pa.table([pa.array(columns[field.name], field.type) for field in PREDICTIONS], schema=PREDICTIONS)
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from waver.config.sections import (
     AdaptConfig,
     AlignConfig,
+    AnswersConfig,
     DatasetConfig,
     EvaluateConfig,
     FeaturesConfig,
@@ -30,6 +31,7 @@ class Config(Section):
     features: FeaturesConfig = FeaturesConfig()
     align: AlignConfig = AlignConfig()
     train: TrainConfig = TrainConfig()
+    answers: AnswersConfig = AnswersConfig()
     adapt: AdaptConfig = AdaptConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
@@ -38,6 +40,20 @@ class Config(Section):
     def _root_or_demo(self) -> Config:
         if self.dataset.root and self.dataset.source == "demo":
             raise ValueError("dataset.root is given, but dataset.source is demo; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _words_alone(self) -> Config:
+        if self.dataset.source != "transcripts":
+            return self
+        if self.features.speech.source != "given":
+            raise ValueError("dataset.source is transcripts: set features.speech.source to given")
+        asked = {letter for run in self.train.runs for letter in run.modalities}
+        asked |= set(self.adapt.modalities) if self.adapt.methods else set()
+        if asked - set("TQ"):
+            raise ValueError(
+                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, TQ or Q alone"
+            )
         return self
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-MODALITY_SETS = "^(V|A|T|VA|VT|AT|VAT)$"
-"""Subsets of the modalities, letters in the papers' order."""
+MODALITY_SETS = "^((V|A|T|VA|VT|AT|VAT)Q?|Q)$"
+"""Subsets of the modalities, letters in the papers' order; Q: the question asked, as context."""
 ModelRole = Literal["face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder"]
 
 
@@ -35,8 +35,10 @@ class DatasetConfig(Section):
     """Which recordings, where, and in which layout."""
 
     name: str = Field("bah", pattern=r"^[a-z0-9_]+$", description="folder below resources/")
-    source: Literal["release", "demo"] = Field(
-        "release", description="a release at root, or the generated demo data set"
+    source: Literal["release", "demo", "transcripts"] = Field(
+        "release",
+        description="a release at root, the generated demo data set, or split files with transcripts and "
+        "no video (public for 224 participants)",
     )
     root: str = Field("", description="folder of the release")
     layout: Literal["auto", "bah300", "bah224", "abaw8"] = Field(
@@ -144,6 +146,9 @@ class TrainConfig(Section):
     )
     window: int = Field(696, ge=24, description="window, frames")
     hop: int = Field(48, ge=1, description="hop between training windows, frames")
+    stride: int = Field(
+        1, ge=1, description="every n-th frame is worked on; its prediction stands for all n (text changes slowly)"
+    )
     batch: int = Field(4, ge=1, description="windows per step")
     epochs: int = Field(60, ge=1, description="most epochs")
     patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
@@ -152,6 +157,17 @@ class TrainConfig(Section):
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
     class_weight: bool = Field(False, description="weight the classes by inverse frequency; the papers do not")
     select: Literal["AP", "AP_paper", "AVGF1"] = Field("AP", description="validation score of the kept epoch")
+    folds: int = Field(
+        5,
+        ge=0,
+        le=20,
+        description="folds of the cross-validation over participants of train and val, of all models; below 2: none",
+    )
+    decision: Literal["half", "prevalence"] = Field(
+        "half",
+        description="what counts as A/H: half: probability above .5, as the papers do; prevalence: the margin is "
+        "shifted so that as many frames learnt from are predicted positive as are",
+    )
     padding: Literal["mask", "repeat"] = Field(
         "mask", description="mask: padding is not scored; repeat: as released, padding is scored"
     )
@@ -159,6 +175,30 @@ class TrainConfig(Section):
     options: dict[str, dict[str, Any]] = Field(
         {}, description="fusion name -> keys of its own config that differ from its defaults"
     )
+
+
+class AnswerRun(Section):
+    """One row of the table of models of what was said."""
+
+    model: str = Field(description="model, by its name in the registry")
+    inputs: Literal["T", "TQ", "Q"] = Field("T", description="T: the words; Q: the question asked and the length")
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds; tables show the mean of the probabilities")
+
+
+class AnswersConfig(Section):
+    """Video-level models of the answer's text, trained and cross-validated like the frame-level ones."""
+
+    runs: tuple[AnswerRun, ...] = Field((), description="model and inputs of each row")
+    tuned: tuple[AnswerRun, ...] = Field((), description="rows that take long (fine-tuned encoders)")
+    with_tuned: bool = Field(False, description="run the rows of tuned too")
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="model name -> keys of its own config that differ from its defaults"
+    )
+
+    @property
+    def chosen(self) -> tuple[AnswerRun, ...]:
+        """The rows that this run makes."""
+        return (*self.runs, *(self.tuned if self.with_tuned else ()))
 
 
 class AdaptConfig(Section):

@@ -15,7 +15,7 @@ from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
 from waver.training.corpus import Normalisation
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Checkpoint:
         options: the method's whole config.
         normalisation: learnt from its training frames.
         state: the network's parameters and buffers.
-        window: frames of an evaluation window.
-        hop: frames between windows.
+        window: frames of an evaluation window, counted after thinning.
+        hop: frames between windows, likewise.
+        stride: every n-th frame is looked at.
+        offset: taken from the margin, so that 0 is the decision that the config asks for.
         record: what made it: seed, epoch, scores, config, code, model_set.
     """
 
@@ -40,6 +42,8 @@ class Checkpoint:
     state: dict[str, Tensor]
     window: int
     hop: int
+    stride: int = 1
+    offset: float = 0.0
     record: dict[str, Any] = field(default_factory=dict)
 
 

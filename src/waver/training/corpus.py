@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from waver.align.packs import PackedVideo, read_packs
+from waver.data.context import frame_context
 from waver.errors import WaverError
 from waver.shapes import modality_names
 
@@ -59,30 +60,48 @@ def read_corpus(
     Args:
         indexes: index tables of the packs.
         packs: folder of the packs.
-        modalities: letters, e.g. ``"VAT"``; the order is kept in ``features``.
+        modalities: letters, e.g. ``"VAT"``; the order is kept in ``features``. Q is the context of
+            ``waver.data.context``, the same for all frames but for the position.
         splits: splits to read.
 
     Raises:
         WaverError: packs disagree about the size of a modality.
     """
     names = modality_names(modalities)
-    arrays = [part for name in names for part in ((name,) if name == "text" else (name, f"{name}_valid"))]
+    stored = [name for name in names if name != "question"]
+    arrays = [part for name in stored for part in ((name,) if name == "text" else (name, f"{name}_valid"))]
     samples = [_sample(video, names) for video in read_packs(indexes, packs, [*arrays, "label"], splits)]
     sizes = feature_sizes(samples)
     return [_with_sizes(sample, sizes) for sample in samples if sample.frames]
 
 
 def _sample(video: PackedVideo, names: Sequence[str]) -> VideoSample:
-    row = video.row
+    row, arrays = video.row, dict(video.arrays)
+    if "question" in names:
+        arrays["question"] = frame_context([row])
+        arrays["question_valid"] = np.ones(len(arrays["question"]), bool)
     return VideoSample(
         video=video.video,
         participant=video.participant,
         split=str(row["split"]),
         question=None if row["question"] is None else int(row["question"]),
-        features={name: video.arrays[name].astype(np.float32, copy=False) for name in names},
-        valid={name: video.arrays[f"{name}_valid"].astype(bool, copy=False) for name in names},
-        label=video.arrays["label"].astype(np.uint8, copy=False),
+        features={name: arrays[name].astype(np.float32, copy=False) for name in names},
+        valid={name: arrays[f"{name}_valid"].astype(bool, copy=False) for name in names},
+        label=arrays["label"].astype(np.uint8, copy=False),
         labelled=bool(row["labelled"]),
+    )
+
+
+def thinned(sample: VideoSample, stride: int) -> VideoSample:
+    """The middle one of every ``stride`` frames; what is left at the end counts as one more."""
+    if stride == 1:
+        return sample
+    rows = np.minimum(np.arange(0, sample.frames, stride) + stride // 2, sample.frames - 1)
+    return replace(
+        sample,
+        features={name: values[rows] for name, values in sample.features.items()},
+        valid={name: values[rows] for name, values in sample.valid.items()},
+        label=sample.label[rows],
     )
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from waver.config.sections import TrainConfig
+from waver.device import torch_device
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
 from waver.provenance import digest, seed_for
 from waver.store.arrays import store_key
 from waver.training.checkpoint import Checkpoint, save_checkpoint
-from waver.training.corpus import Normalisation, VideoSample, read_corpus
+from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
 from waver.training.loop import Job, train
-from waver.training.predict import predict, write_predictions
+from waver.training.predict import predict, video_margin, write_predictions
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ def train_fusion(
     """
     model_file = Path(outputs["model"])
     state = model_file.with_name(f"{model_file.name}.resume")
-    made_from = _fingerprint(indexes, packs, fusion, modalities, seed, config, record)
+    made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
     samples = read_corpus(indexes, packs, modalities, ["train", "val"])
     split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
     del samples
@@ -86,13 +89,14 @@ def fit(
     Raises:
         WaverError: a split is empty, or the data do not allow the config's choices.
     """
-    config = job.config
     if not val_videos:
         raise WaverError("the val split has no labelled video; check the split files and the set-aside table")
+    config = _thinned_config(job.config)
+    job = replace(job, config=config)
     normalisation = Normalisation.fit(train_videos)
     for videos in (train_videos, val_videos):
         for number, sample in enumerate(videos):
-            videos[number] = normalisation.apply(sample)
+            videos[number] = thinned(normalisation.apply(sample), config.stride)
     options = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
     model = _initialised(fusion, normalisation.sizes, options, job.seed)
     _describe(model, train_videos, val_videos)
@@ -105,8 +109,28 @@ def fit(
         state=progress.best_state,
         window=config.window,
         hop=config.hop,
+        stride=config.stride,
+        offset=_decision(model, train_videos, config),
         record={"seed": job.seed, **progress.history[progress.best_epoch - 1]},
     )
+
+
+def _thinned_config(config: TrainConfig) -> TrainConfig:
+    """Window and hop counted in the frames that are worked on."""
+    window, hop = (max(1, round(frames / config.stride)) for frames in (config.window, config.hop))
+    return config.model_copy(update={"window": window, "hop": hop})
+
+
+def _decision(model: nn.Module, learnt_from: Sequence[VideoSample], config: TrainConfig) -> float:
+    """Margin above which as many of the frames learnt from are predicted positive as are; 0 for ``half``."""
+    if config.decision == "half":
+        return 0.0
+    model.to(torch_device())
+    margins = [video_margin(model, sample, config.window, config.hop) for sample in learnt_from]
+    model.to("cpu")
+    positives = sum(int(sample.label.sum()) for sample in learnt_from)
+    ranked = np.sort(np.concatenate(margins))[::-1]
+    return float(ranked[max(positives - 1, 0) : positives + 1].mean())
 
 
 def _initialised(fusion: str, sizes: dict[str, int], options: Any, seed: int) -> nn.Module:
@@ -123,7 +147,7 @@ def _describe(model: nn.Module, train_videos: Sequence[VideoSample], val_videos:
     log.info("%d parameters", sum(parameter.numel() for parameter in model.parameters()))
 
 
-def _fingerprint(
+def fingerprint(
     indexes: Sequence[Path],
     packs: Path,
     fusion: str,
@@ -134,6 +158,6 @@ def _fingerprint(
 ) -> str:
     """What the training is made from: a state file of anything else is not resumed."""
     keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
-    recipe = config.model_dump(exclude={"runs", "seeds", "options"})
+    recipe = config.model_dump(exclude={"runs", "seeds", "folds", "options"})
     own = config.options.get(fusion, {})
     return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])

@@ -22,12 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from waver.config.sections import TrainConfig
+from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
 from waver.training.checkpoint import Progress, resume, save_progress
 from waver.training.corpus import VideoSample
-from waver.training.device import autocast, best_device
 from waver.training.losses import class_weights, frame_cross_entropy
 from waver.training.predict import probability, video_logits
 from waver.training.windows import Batch, batches, epoch_order, repeat_last, windows_of
@@ -93,7 +93,7 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
     if config.padding == "repeat":
         train = [repeat_last(sample, config.window) for sample in train]
         val = [repeat_last(sample, config.window) for sample in val]
-    model.to(best_device())
+    model.to(torch_device())
     optimiser = make_optimiser(model, config)
     progress = resume(job.state, job.key, model, optimiser)
     if progress.epoch:

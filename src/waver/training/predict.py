@@ -12,10 +12,10 @@ import pyarrow as pa
 import torch
 from torch import nn
 
+from waver.device import torch_device
 from waver.store.tables import PREDICTIONS, write_arrow
 from waver.training.checkpoint import Checkpoint, build_model
-from waver.training.corpus import VideoSample
-from waver.training.device import best_device
+from waver.training.corpus import VideoSample, thinned
 from waver.training.windows import collate, windows_of
 
 Logits = npt.NDArray[np.float32]
@@ -32,10 +32,17 @@ def predict(checkpoint: Checkpoint, videos: Iterable[VideoSample]) -> dict[str, 
     Returns:
         video id -> float32 [T, 2].
     """
-    device = best_device()
+    device = torch_device()
     model = build_model(checkpoint).to(device)
-    normalise = checkpoint.normalisation.apply
-    return {v.video: video_logits(model, normalise(v), checkpoint.window, checkpoint.hop, device) for v in videos}
+    return {video.video: _clock_logits(model, video, checkpoint, device) for video in videos}
+
+
+def _clock_logits(model: nn.Module, video: VideoSample, checkpoint: Checkpoint, device: torch.device) -> Logits:
+    """Logits [T, 2] of every frame of the clock, the decision at 0."""
+    seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
+    logits = video_logits(model, seen, checkpoint.window, checkpoint.hop, device)
+    logits[:, 1] -= checkpoint.offset
+    return np.repeat(logits, checkpoint.stride, axis=0)[: video.frames]
 
 
 @torch.inference_mode()
@@ -59,6 +66,14 @@ def video_logits(model: nn.Module, sample: VideoSample, window: int, hop: int, d
     return (total / seen).astype(np.float32)
 
 
+def video_margin(model: nn.Module, sample: VideoSample, window: int, hop: int) -> Logits:
+    """Logit of A/H minus logit of none, float32 [T]; arguments as ``video_logits``, the device is the model's."""
+    model.eval()
+    logits = video_logits(model, sample, window, hop, next(model.parameters()).device)
+    margin: Logits = logits[:, 1] - logits[:, 0]
+    return margin
+
+
 def probability(logits: Logits) -> npt.NDArray[np.float64]:
     """Probability of A/H, float64 [T]: softmax of the two logits."""
     margin = logits[:, 1].astype(np.float64) - logits[:, 0]
@@ -68,7 +83,11 @@ def probability(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def write_predictions(
-    path: str | Path, videos: Sequence[VideoSample], logits: Mapping[str, Logits], record: Mapping[str, Any]
+    path: str | Path,
+    videos: Sequence[VideoSample],
+    logits: Mapping[str, Logits],
+    record: Mapping[str, Any],
+    fold_of: Mapping[str, int] | None = None,
 ) -> None:
     """Write frame predictions.
 
@@ -77,6 +96,7 @@ def write_predictions(
         videos: whose predictions; their order is kept.
         logits: video id -> float32 [T, 2].
         record: metadata of the table: method, modalities, level, protocol, seed, model_set, config, code.
+        fold_of: participant -> fold that held them out, in a cross-validation.
     """
     lengths = [video.frames for video in videos]
     values = np.concatenate([logits[video.video] for video in videos] or [np.zeros((0, 2), np.float32)])
@@ -88,5 +108,6 @@ def write_predictions(
         "probability": probability(values),
         "margin": values[:, 1].astype(np.float64) - values[:, 0],
     }
+    columns["fold"] = [None if fold_of is None else fold_of[name] for name in columns["participant"]]
     table = pa.table([pa.array(columns[f.name], f.type) for f in PREDICTIONS], schema=PREDICTIONS)
     write_arrow(path, table, record)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from synthetic import DIMS, write_packs
+from waver.data.context import FRAME_SIZE, frame_context
 from waver.errors import WaverError
+from waver.store.tables import PACK_INDEX, read_tables
 from waver.training.corpus import Normalisation, read_corpus
 
 
@@ -22,6 +24,25 @@ def test_only_the_splits_and_modalities_asked_for_are_read(tmp_path):
         assert list(sample.features) == ["audio", "text"]
         assert sample.features["text"].shape == (sample.frames, DIMS["text"])
         assert sample.question in (1, 2, 3)
+
+
+@pytest.mark.parametrize("modalities", ["Q", "TQ", "VATQ"])
+def test_the_question_is_a_stream_of_what_the_control_knows(tmp_path, modalities):
+    indexes, packs = write_packs(tmp_path, {"train": 2, "val": 1})
+    samples = read_corpus(indexes, packs, modalities, ["train", "val"])
+    rows = {row["video"]: row for row in read_tables(indexes, PACK_INDEX)}
+    assert {sample.video for sample in samples} == set(rows)
+    for sample in samples:
+        question = sample.features["question"]
+        assert list(sample.features)[-1] == "question"
+        assert (question.shape, question.dtype) == ((sample.frames, FRAME_SIZE), np.float32)
+        np.testing.assert_array_equal(question, frame_context([rows[sample.video]]).astype(np.float32))
+        assert sample.valid["question"].all()
+        assert sample.valid["question"].shape == (sample.frames,)
+        assert (question[:, :7].argmax(1) == sample.question - 1).all()
+    normalisation = Normalisation.fit([sample for sample in samples if sample.split == "train"])
+    assert normalisation.sizes["question"] == FRAME_SIZE
+    assert all(np.isfinite(normalisation.apply(sample).features["question"]).all() for sample in samples)
 
 
 def test_training_frames_become_standard(train):

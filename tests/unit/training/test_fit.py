@@ -21,7 +21,7 @@ from waver.training.corpus import read_corpus
 from waver.training.fit import train_fusion
 from waver.training.predict import predict, probability
 
-OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text")}} for name in ("lfan", "can")}
+OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text", "question")}} for name in ("lfan", "can")}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=4, lr=0.01, options=OPTIONS)
 RECORD = {"model_set": "embedded", "code": "c0de", "config": {"lr": 0.01}}
 
@@ -153,6 +153,20 @@ def test_videos_shorter_than_the_window(packs, tmp_path, padding):
     files = run(packs, tmp_path, fusion="can", config=config)
     table = read_arrow(files["predictions"], PREDICTIONS)
     assert table.num_rows == sum(s.frames for s in read_corpus(*packs, "V", ["val", "test"]))
+
+
+@pytest.mark.parametrize("fusion", ["lfan", "can"])
+@pytest.mark.parametrize("modalities", ["TQ", "Q"])
+def test_what_was_asked_can_be_learnt_from(packs, tmp_path, fusion, modalities):
+    files = run(packs, tmp_path, fusion, modalities, config=CONFIG.model_copy(update={"epochs": 2}))
+    table = read_arrow(files["predictions"], PREDICTIONS)
+    assert table.num_rows == sum(s.frames for s in read_corpus(*packs, "Q", ["val", "test"]))
+    assert table["margin"].to_numpy().std() > 0
+    assert read_metadata(files["predictions"])["modalities"] == modalities
+    checkpoint = load_checkpoint(files["model"])
+    assert list(checkpoint.normalisation.sizes) == (["text", "question"] if modalities == "TQ" else ["question"])
+    history = [json.loads(line) for line in files["history"].read_text().splitlines()]
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
 def test_a_split_without_labels_is_told(tmp_path):
