@@ -17,11 +17,19 @@ from itertools import pairwise
 import numpy as np
 
 from waver import metrics
+from waver.evaluation import calibration
 from waver.provenance import seed_for
 from waver.store.arrays import Array
 
-METRICS = (*metrics.COUNT_METRICS, "AP", "AP_paper", "AUROC", "AUROC_within", "AVGF1_within")
-"""Scores of every table, by name."""
+METRICS = (
+    *metrics.COUNT_METRICS,
+    *("AP", "F1_equal", "AVGF1_equal", "AP_equal", "AP_paper", "AUROC", "Brier", "ECE"),
+    *("AUROC_within", "AVGF1_within"),
+)
+"""Scores of every table, by name. The bins of ECE are those of all items scored, in every resample."""
+
+BIASED = ("ECE", "ECE_sd")
+"""Scores that chance raises, and drawing again raises once more: their intervals are moved back."""
 
 _STEPS = 512
 """Ranks worked on at once; times resamples, this many float64 stay in the processor's cache."""
@@ -35,20 +43,22 @@ class Sample:
         probability: float64 [n].
         label: uint8 [n].
         participant: int64 [n], numbers below ``participants``.
-        question: int8 [n]; negative where unknown, and then out of the within-question scores.
+        stratum: int64 [n], the question asked, in a cross-validation the question and the fold: pooled over
+            folds, a question's prior runs against what its fold holds out. Negative where unknown, and
+            then out of the within-question scores.
         participants: number of participants S, with items or without.
     """
 
     probability: Array
     label: Array
     participant: Array
-    question: Array
+    stratum: Array
     participants: int
 
     def take(self, kept: Array) -> Sample:
         """Some of the items (mask or numbers), participants numbered as before."""
         probability, label = self.probability[kept], self.label[kept]
-        return Sample(probability, label, self.participant[kept], self.question[kept], self.participants)
+        return Sample(probability, label, self.participant[kept], self.stratum[kept], self.participants)
 
     @property
     def has_positive(self) -> Array:
@@ -75,14 +85,17 @@ def resamples(participants: int, count: int, *names: object) -> Array:
     return np.concatenate([ones, draws.astype(np.float64)])
 
 
-def interval(values: Array) -> tuple[float, float, float]:
+def interval(values: Array, biased: bool = False) -> tuple[float, float, float]:
     """Value, low and high (2.5 and 97.5 %) from the values [R + 1] of ``resamples``' rows.
 
-    Resamples in which the score is undefined are left out; where the value itself is, so is all.
+    Resamples in which the score is undefined are left out; where the value itself is, so is all. Those of
+    a ``biased`` score (BIASED) are moved so that their mean is the value, and held at 0 below.
     """
     known = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(known):
         return float(values[0]), float("nan"), float("nan")
+    if biased:
+        known = np.maximum(known - known.mean() + values[0], 0)
     low, high = np.percentile(known, (2.5, 97.5))
     return float(values[0]), float(low), float(high)
 
@@ -101,9 +114,11 @@ def scores(sample: Sample, weights: Array) -> dict[str, Array]:
     counts = weights @ cells.sum(axis=1).reshape(sample.participants, 4)
     values = {name: metric(counts.reshape(-1, 4)) for name, metric in metrics.COUNT_METRICS.items()}
     positive, negative = counts[:, 0] + counts[:, 2], counts[:, 1] + counts[:, 3]
-    values["AP"], wrong = _ranking(sample, weights)
+    ranked, wrong = _ranking(sample, weights)
+    values |= ranked
     values["AP_paper"] = _paper(sample, weights)
     values["AUROC"] = 1 - _quotient(_quadratic(weights, wrong), positive * negative)
+    values |= _calibration(sample, weights)
     return values | _within(sample, weights, cells)
 
 
@@ -141,8 +156,8 @@ def mean_scores(sample: Sample, weights: Array) -> dict[str, Array]:
 
 def _cells(sample: Sample) -> Array:
     """Confusion counts per participant and question, float64 [S, Q, 4]; unknown questions come last."""
-    questions = np.unique(sample.question[sample.question >= 0])
-    column = np.where(sample.question >= 0, np.searchsorted(questions, sample.question), len(questions))
+    questions = np.unique(sample.stratum[sample.stratum >= 0])
+    column = np.where(sample.stratum >= 0, np.searchsorted(questions, sample.stratum), len(questions))
     cell = metrics.confusion_cells(sample.probability, sample.label)
     shape = (sample.participants, len(questions) + 1, 4)
     index = np.ravel_multi_index((sample.participant, column, cell), shape) if len(cell) else cell
@@ -154,8 +169,8 @@ def _within(sample: Sample, weights: Array, cells: Array) -> dict[str, Array]:
     counts = np.einsum("rs,sqc->rqc", weights, cells[:, :-1], optimize=True)
     pairs = (counts[..., 0] + counts[..., 2]) * (counts[..., 1] + counts[..., 3])
     wrong = np.zeros((sample.participants, sample.participants))
-    for question in np.unique(sample.question[sample.question >= 0]):
-        wrong += _wrong_pairs(sample.take(sample.question == question))
+    for question in np.unique(sample.stratum[sample.stratum >= 0]):
+        wrong += _wrong_pairs(sample.take(sample.stratum == question))
     total = pairs.sum(axis=1)
     average = (np.nan_to_num(metrics.avgf1_of(counts)) * pairs).sum(axis=1)
     return {
@@ -172,18 +187,45 @@ def _paper(sample: Sample, weights: Array) -> Array:
     return metrics.average_precision_of(weights @ positive, weights @ negative)
 
 
-def _ranking(sample: Sample, weights: Array) -> tuple[Array, Array]:
-    """AP [R] under each row of weights, and the wrongly ordered pairs [S, S] (see ``_wrong_pairs``)."""
-    area = np.zeros(len(weights))
+def _calibration(sample: Sample, weights: Array) -> dict[str, Array]:
+    """Brier score and ECE; bins of the latter are made once, from all items, and kept in every resample."""
+    people, edges = sample.participants, calibration.mass_edges(sample.probability)
+    gap = sample.probability - sample.label
+    size = weights @ np.bincount(sample.participant, minlength=people)
+    squares = weights @ np.bincount(sample.participant, gap**2, minlength=people)
+    bins = max(len(edges), 1)
+    cell = sample.participant * bins + calibration.bin_of(sample.probability, edges)
+    gaps = weights @ np.bincount(cell, gap, minlength=people * bins).reshape(people, bins)
+    return {"Brier": _quotient(squares, size), "ECE": _quotient(np.abs(gaps).sum(axis=1), size)}
+
+
+def _ranking(sample: Sample, weights: Array) -> tuple[dict[str, Array], Array]:
+    """Scores of the ranking, [R] each, and the wrongly ordered pairs [S, S] (see ``_wrong_pairs``)."""
+    area, first_area, first_hits = np.zeros((3, len(weights)))
     wrong = np.zeros((sample.participants, sample.participants))
     columns = np.ascontiguousarray(weights.T)
+    positives = np.bincount(sample.participant, sample.label, minlength=sample.participants) @ columns
+    everyone = np.bincount(sample.participant, minlength=sample.participants) @ columns
     for positive, above, positive_above, tied in _steps(sample):
         wrong += positive.T @ (above - positive_above - tied / 2)
-        predicted = above @ columns
-        precision = (positive_above @ columns) / np.maximum(predicted, 1)
-        area += np.einsum("gr,gr->r", positive @ columns, precision)
-    total = columns.T @ np.bincount(sample.participant, sample.label, minlength=sample.participants)
-    return _quotient(area, total), wrong
+        hits, reached, right = positive @ columns, above @ columns, positive_above @ columns
+        area += np.einsum("gr,gr->r", hits, right / np.maximum(reached, 1))
+        size = hits + tied @ columns
+        if (reached[0] - size[0] >= positives).all():
+            continue  # below the first P ranks, P the number of positives, in every resample
+        first, precision = _first(hits, right, reached, np.maximum(size, 1), positives)
+        first_hits += first.sum(axis=0)
+        first_area += np.einsum("gr,gr->r", first, precision)
+    counts = metrics.equal_counts(first_hits, positives, everyone - positives)
+    ranked = {"AP": _quotient(area, positives), "F1_equal": metrics.f1_of(counts)}
+    ranked |= {"AVGF1_equal": metrics.avgf1_of(counts), "AP_equal": _quotient(first_area, positives)}
+    return ranked, wrong
+
+
+def _first(hits: Array, right: Array, reached: Array, size: Array, positives: Array) -> tuple[Array, Array]:
+    """Hits within the first P ranks and the precision they have there; see ``metrics.f1_equal`` for ties."""
+    first = hits * np.clip((positives - reached + size) / size, 0, 1)
+    return first, (right - hits + first) / np.maximum(np.minimum(reached, positives), 1)
 
 
 def _wrong_pairs(sample: Sample) -> Array:

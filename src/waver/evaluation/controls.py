@@ -1,18 +1,27 @@
 """Controls: predictions that look at nobody. What a model scores above them is what it saw.
 
-``all_negative`` and ``all_positive`` are constants. ``content_free`` knows the question asked, how long
-the answer took, how many words it had and, for frames, the position in the video; a logistic regression
-on these, class-balanced, fitted on the train split alone.
+``all_negative`` and ``all_positive`` are constants. ``question_prior`` knows which question was asked.
+``content_free`` knows the question, how long the answer took, how many words it had and, for frames, the
+position in the video. Both are logistic regressions, class-balanced, fitted like the models beside them:
+on the train split, and in the cross-validation on the folds that are not held out.
 
-Its decision at .5 matters: unbalanced it is all-negative, balanced it calls too many frames positive (on
-the public BAH-224 val frames AVGF1 .57 against .63). So the intercept is set, on train, to predict as many
-positives as there are. A control made weak would flatter every model beside it.
+``neighbours`` knows moreover how often A/H was seen, beyond what the question and the length explain, in
+people whose participant number is near. Numbers say nothing of a person, but people with near numbers were
+recorded, and it seems annotated, one after the other: on the public BAH-224 labels this is worth about as
+much as to know the same person's other labels. It is no model to use. It tells what of a score within
+questions may be a habit of annotators, and that people are less independent than intervals take them to be.
+
+Their decision at .5 matters: unbalanced they are all-negative, balanced they call too many frames positive
+(on the public BAH-224 val frames AVGF1 .57 against .63). So the intercept is set, on the items fitted on,
+to predict as many positives as there are. A control made weak would flatter every model beside it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,109 +32,197 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from waver.align.packs import read_packs
+from waver.data.context import frame_context, question_one_hot, video_context
+from waver.data.folds import folds_of
 from waver.errors import WaverError
-from waver.evaluation.truth import video_label
 from waver.provenance import seed_for
-from waver.shapes import FPS
 from waver.store.arrays import Array
-from waver.store.tables import PACK_INDEX, PREDICTIONS, read_tables, write_arrow
+from waver.store.tables import ANSWERS, PACK_INDEX, PREDICTIONS, read_tables, write_arrow
 
 log = logging.getLogger(__name__)
 
-CONTROLS = ("all_negative", "all_positive", "content_free")
+CONTROLS = ("all_negative", "all_positive", "question_prior", "content_free", "neighbours")
 LEVELS = ("frame", "video")
+PROTOCOLS = ("standard", "cv")
 
-_QUESTIONS = np.arange(1, 8)
 _CERTAIN = 40.0
 """Logit margin of the constants: probability 1 in float64, or below 1e-17."""
 
 _FIT_FRAMES = 200_000
-"""Train frames fitted on at most, drawn once with a fixed seed: eleven weights need no more."""
+"""Frames fitted on at most, drawn once with a fixed seed: twenty weights need no more."""
+
+_NEAR = 5.0
+"""Standard deviation of the distance at which participant numbers count as near."""
+_SHRINK = 1.0
+"""People's worth of no surplus that every neighbourhood is averaged with."""
 
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Items:
+    """What is to be predicted at one level, and what a control may know of it.
+
+    Attributes:
+        rows: videos, each with ``items`` of them.
+        label: label of each item of each row, int8; -1 unknown.
+        features: rows -> float64 [n, D], for content_free.
+    """
+
+    rows: Sequence[Row]
+    label: Mapping[str, Array]
+    features: Callable[[Sequence[Row]], Array]
+
+    def labels(self, rows: Sequence[Row]) -> Array:
+        return np.concatenate([*(self.label[row["video"]] for row in rows), np.zeros(0, np.int8)])
+
+
 def predict_controls(
-    indexes: Sequence[Path], packs: Path, outputs: Mapping[str, Path], record: Mapping[str, Any]
+    indexes: Sequence[Path],
+    packs: Path,
+    answers: Sequence[Path],
+    folds: int,
+    outputs: Mapping[str, Path],
+    record: Mapping[str, Any],
 ) -> None:
-    """Fit the controls on train and write their predictions for val and test.
+    """Fit the controls and write their predictions of val and test, and out of fold of train and val.
 
     Args:
         indexes: pack index of every shard.
-        packs: folder of the packs; of them the frame labels of train are read, nothing else.
-        outputs: ``<control>.<level>`` -> predictions file, for CONTROLS and LEVELS.
+        packs: folder of the packs; of them the frame labels of train and val are read, nothing else.
+        answers: ANSWERS tables of every shard, for the video level.
+        folds: folds of the cross-validation; below 2 its tables are empty.
+        outputs: ``<control>.<level>.<protocol>`` -> predictions file, for CONTROLS, LEVELS, PROTOCOLS.
         record: metadata that all files share: model_set, config, code.
 
     Raises:
         WaverError: the train split has no labels.
     """
-    rows = [row for row in read_tables(indexes, PACK_INDEX) if row["status"] == "ok"]
-    judged = [row for row in rows if row["split"] in ("val", "test")]
+    packed = {row["video"]: row for row in read_tables(indexes, PACK_INDEX) if row["status"] == "ok"}
+    answered = read_tables(answers, ANSWERS)
+    everything = {"frame": frame_items(list(packed.values()), indexes, packs), "video": video_items(answered, packed)}
+    people = [row["participant"] for row in answered if row["split"] in ("train", "val")]
+    fold_of = folds_of(people, folds) if folds > 1 else {}
     for name, path in outputs.items():
-        control, level = name.split(".")
-        margin = _margins(control, level, rows, judged, indexes, packs)
-        about = {"method": control, "modalities": "", "level": level, "protocol": "standard", "seed": 0}
-        write_arrow(path, _table(judged, level, margin), {**record, **about})
+        control, level, protocol = name.split(".")
+        items, margins = everything[level], partial(_margins, control, level, everything[level])
+        if protocol == "standard":
+            rows = [row for row in items.rows if row["split"] in ("val", "test")]
+            table = _table(rows, margins([row for row in items.rows if row["split"] == "train"], rows), None)
+        else:
+            table = _out_of_fold(items, fold_of, folds, margins)
+        about = {"method": control, "modalities": "", "level": level, "protocol": protocol, "seed": 0}
+        write_arrow(path, table, {**record, **about})
 
 
-def _margins(
-    control: str, level: str, rows: Sequence[Row], judged: Sequence[Row], indexes: Sequence[Path], packs: Path
-) -> Array:
-    """Logit margin of each item of the judged videos, float64 [n]."""
-    size = sum(row["frames"] for row in judged) if level == "frame" else len(judged)
-    if control != "content_free":
+def frame_items(rows: Sequence[Row], indexes: Sequence[Path], packs: Path) -> Items:
+    """Frames of the packed videos; labels of test are not read."""
+    labels = {row["video"]: np.full(row["frames"], -1, np.int8) for row in rows}
+    for video in read_packs(indexes, packs, ("label",), ("train", "val")):
+        if video.row["labelled"]:
+            labels[video.video] = video.arrays["label"].astype(np.int8)
+    return Items([{**row, "items": row["frames"]} for row in rows], labels, frame_context)
+
+
+def video_items(answers: Sequence[Row], packed: Mapping[str, Row]) -> Items:
+    """All listed videos; words are counted in the transcript or, where there is none, as recognised.
+
+    Where a recording's length is unknown, it is taken from its words; where no length is known, it is left out.
+    """
+    rows = [{**row, "words": row["words"] or packed.get(row["video"], row)["words"], "items": 1} for row in answers]
+    labels = {row["video"]: np.array([-1 if row["label"] is None else row["label"]], np.int8) for row in rows}
+    timed = any(row["duration_s"] is not None for row in rows)
+    return Items(_with_durations(rows) if timed else rows, labels, partial(video_context, timed=timed))
+
+
+def _with_durations(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose unknown durations are those that recordings of as many words have in the mean of logs."""
+    known = [row for row in rows if row["duration_s"] is not None]
+    words, spent = (np.array([row[name] for row in known], np.float64) for name in ("words", "duration_s"))
+    line = np.polynomial.Polynomial.fit(np.log1p(words), np.log(spent), int(len(set(words)) > 1))
+    return [
+        row if row["duration_s"] is not None else {**row, "duration_s": float(np.exp(line(np.log1p(row["words"]))))}
+        for row in rows
+    ]
+
+
+def _out_of_fold(
+    items: Items, fold_of: Mapping[str, int], count: int, margins: Callable[[Sequence[Row], Sequence[Row]], Array]
+) -> pa.Table:
+    rows = [row for row in items.rows if row["participant"] in fold_of]
+    tables = [_table([], np.zeros(0), None)]
+    for number in range(count if fold_of else 0):
+        learn = [row for row in rows if fold_of[row["participant"]] != number]
+        judge = [row for row in rows if fold_of[row["participant"]] == number]
+        tables.append(_table(judge, margins(learn, judge), number))
+    return pa.concat_tables(tables)
+
+
+def _margins(control: str, level: str, items: Items, learn: Sequence[Row], judge: Sequence[Row]) -> Array:
+    """Logit margin of each item of the judged videos, float64 [n], from the labels of others."""
+    size = sum(row["items"] for row in judge)
+    if control.startswith("all_"):
         return np.full(size, _CERTAIN if control == "all_positive" else -_CERTAIN)
-    features, label = _train_videos(rows) if level == "video" else _train_frames(rows, indexes, packs)
+    known = [row for row in learn if items.label[row["video"]].min(initial=0) >= 0]
+    label = items.labels(known)
     if not len(label):
         raise WaverError(
-            f"no {level} of the train split in {packs} is labelled, and the content-free control is fitted on them; "
+            f"no {level} to learn from is labelled, and the {control} control is fitted on them; "
             "check the annotation files and the split"
         )
     if label.min() == label.max():
-        log.warning("every labelled %s of the train split is of class %d, and so is the control", level, label[0])
+        log.warning("every labelled %s learnt from is of class %d, and so is the control", level, label[0])
         return np.full(size, _CERTAIN if label[0] else -_CERTAIN)
     if not size:
         return np.zeros(0)
-    unseen = video_features(judged) if level == "video" else frame_features(judged)
+    features = _question if control == "question_prior" else items.features
+    if control == "neighbours":
+        features = _beside_neighbours(known, label, features)
+    seen, label = _drawn(features(known), label)
     # rounded, so that equal features tie: a matrix product may differ in the last bits from row to row
-    return np.asarray(np.round(fit(features, label).decision_function(unseen), 9))
+    return np.asarray(np.round(fit(seen, label).decision_function(features(judge)), 9))
 
 
-def video_features(rows: Sequence[Row]) -> Array:
-    """Question one-hot (zeros where unknown), log duration in seconds, log(1 + words); float64 [V, 9]."""
-    question = np.array([row["question"] or 0 for row in rows])
-    duration_s = np.array([row["duration_s"] for row in rows], np.float64)
-    words = np.array([row["words"] for row in rows], np.float64)
-    one_hot = (question[:, None] == _QUESTIONS).astype(np.float64)
-    return np.column_stack([one_hot, np.log(np.maximum(duration_s, 1 / FPS)), np.log1p(words)])
+def _beside_neighbours(
+    known: Sequence[Row], label: Array, features: Callable[[Sequence[Row]], Array]
+) -> Callable[[Sequence[Row]], Array]:
+    """Features with one more: what the labels of people with near numbers hold beyond their content-free score.
+
+    A person's own labels are never in it, so that it means the same of those fitted on and those judged.
+    """
+    seen, drawn = _drawn(features(known), label)
+    expected = fit(seen, drawn).predict_proba(features(known))[:, 1]
+    size = [row["items"] for row in known]
+    owner = np.repeat(np.array([row["participant"] for row in known]), size)
+    people, number = np.unique(owner, return_inverse=True)
+    surplus = np.bincount(number, label - expected) / np.bincount(number)
+
+    def nearby(person: str) -> float:
+        if not person.isdigit():
+            return 0.0
+        near = np.array([other.isdigit() and other != person for other in people])
+        distance = np.array([int(other) for other in people[near]], np.float64) - int(person)
+        weight = np.exp(-0.5 * (distance / _NEAR) ** 2)
+        return float((weight * surplus[near]).sum() / (weight.sum() + _SHRINK))
+
+    def beside(rows: Sequence[Row]) -> Array:
+        surplus_near = {person: nearby(person) for person in {row["participant"] for row in rows}}
+        column = np.repeat([surplus_near[row["participant"]] for row in rows], [row["items"] for row in rows])
+        return np.column_stack([features(rows), column])
+
+    return beside
 
 
-def frame_features(rows: Sequence[Row]) -> Array:
-    """Features of each frame's video, its position in it (0 to 1) and its time in seconds; float64 [N, 11]."""
-    frames = np.array([row["frames"] for row in rows], np.int64)
-    first = np.repeat(np.cumsum(frames) - frames, frames)
-    position = np.arange(len(first)) - first
-    relative = position / np.repeat(np.maximum(frames - 1, 1), frames)
-    return np.column_stack([np.repeat(video_features(rows), frames, axis=0), relative, position / FPS])
+def _question(rows: Sequence[Row]) -> Array:
+    return np.repeat(question_one_hot(rows), [row["items"] for row in rows], axis=0)
 
 
-def _train_videos(rows: Sequence[Row]) -> tuple[Array, Array]:
-    """Features and labels of the train videos whose label is known."""
-    known = [row for row in rows if row["split"] == "train" and video_label(row) >= 0]
-    return video_features(known), np.array([video_label(row) for row in known], np.uint8)
-
-
-def _train_frames(rows: Sequence[Row], indexes: Sequence[Path], packs: Path) -> tuple[Array, Array]:
-    """Features and labels of the labelled train frames, or of a draw of _FIT_FRAMES of them."""
-    known = [row for row in rows if row["split"] == "train" and row["labelled"]]
-    labels = {video.video: video.arrays["label"] for video in read_packs(indexes, packs, ("label",), ("train",))}
-    label = np.concatenate([*(labels[row["video"]] for row in known), np.zeros(0, np.uint8)])
-    features = frame_features(known)
-    if len(label) > _FIT_FRAMES:
-        drawn = np.random.default_rng(seed_for("content_free", "frames"))
-        kept = np.sort(drawn.choice(len(label), _FIT_FRAMES, replace=False))
-        features, label = features[kept], label[kept]
-    return features, label
+def _drawn(features: Array, label: Array) -> tuple[Array, Array]:
+    if len(label) <= _FIT_FRAMES:
+        return features, label
+    drawn = np.random.default_rng(seed_for("content_free", "frames"))
+    kept = np.sort(drawn.choice(len(label), _FIT_FRAMES, replace=False))
+    return features[kept], label[kept]
 
 
 def fit(features: Array, label: Array) -> Pipeline:
@@ -137,22 +234,36 @@ def fit(features: Array, label: Array) -> Pipeline:
 
     Returns:
         A scikit-learn pipeline whose decision_function is the logit margin: above 0 for as many of the
-        items fitted on as are positive.
+        items fitted on as are positive, or as near as ties allow.
     """
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
     model.fit(features, label)
-    model[-1].intercept_ -= np.quantile(model.decision_function(features), 1 - label.mean())
-    log.info("content-free control fitted on %d items", len(label))
+    model[-1].intercept_ -= cut(model.decision_function(features), int(label.sum()))
+    log.info("control fitted on %d items", len(label))
     return model
 
 
-def _table(rows: Sequence[Row], level: str, margin: Array) -> pa.Table:
-    counts = np.array([row["frames"] if level == "frame" else 1 for row in rows], np.int64)
+def cut(margin: Array, positives: int) -> float:
+    """The value between two margins above which the number of items is nearest to ``positives``.
+
+    Where all items tie, nothing tells them apart, and all get the larger class.
+    """
+    value, count = np.unique(-np.round(margin, 9), return_counts=True)
+    if len(value) == 1:
+        return -float(value[0]) + (-1 if 2 * positives > len(margin) else 1)
+    best = int(np.argmin(np.abs(np.cumsum(count)[:-1] - positives)))
+    return -float(value[best] + value[best + 1]) / 2
+
+
+def _table(rows: Sequence[Row], margin: Array, fold: int | None) -> pa.Table:
+    counts = np.array([row["items"] for row in rows], np.int64)
     owner = pa.array(np.repeat(np.arange(len(rows)), counts))
     columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in ("video", "participant", "split")}
     frame = np.arange(len(margin)) - np.repeat(np.cumsum(counts) - counts, counts)
     arrays = {name: column.take(owner) for name, column in columns.items()}
-    arrays["frame"] = pa.array(frame, pa.int32()) if level == "frame" else pa.nulls(len(margin), pa.int32())
-    arrays["probability"] = pa.array(1 / (1 + np.exp(-margin)))
+    frames = any("offset" in row for row in rows)
+    arrays["frame"] = pa.array(frame, pa.int32()) if frames else pa.nulls(len(margin), pa.int32())
+    arrays["probability"] = pa.array(np.exp(-np.logaddexp(0, -margin)))
     arrays["margin"] = pa.array(margin)
+    arrays["fold"] = pa.array([fold] * len(margin), pa.int8())
     return pa.table([arrays[name] for name in PREDICTIONS.names], schema=PREDICTIONS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +17,33 @@ EVERYONE = "all"
 _COLUMNS = {"sex": "sex", "age": "age_group"}
 
 
-def group_names(participants: Path) -> dict[str, set[str]]:
-    """Participants of every group that the metadata makes: ``sex=...`` and ``age=...``.
+def group_names(participants: Path, videos: Iterable[Mapping[str, Any]] = ()) -> dict[str, set[str]]:
+    """Participants of every group that the metadata makes: ``sex=...``, ``age=...`` and ``language=...``.
 
     Args:
         participants: the participants table; who left a question unanswered is in no group of it.
+        videos: rows with ``participant`` and ``language`` (code, or None where unknown), one a video.
     """
     rows = read_table(participants, PARTICIPANTS)
+    stated = {label: {row["participant"]: row[column] for row in rows} for label, column in _COLUMNS.items()}
     groups: dict[str, set[str]] = {}
-    for label, column in _COLUMNS.items():
-        for value in sorted({row[column] for row in rows} - {None}):
-            groups[f"{label}={value}"] = {row["participant"] for row in rows if row[column] == value}
+    for label, value_of in {**stated, "language": main_languages(videos)}.items():
+        for value in sorted(set(value_of.values()) - {None}):
+            groups[f"{label}={value}"] = {person for person, own in value_of.items() if own == value}
     return groups
+
+
+def main_languages(videos: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Language of most of each participant's videos, the first in the alphabet of equally many.
+
+    Args:
+        videos: rows with ``participant`` and ``language``; those without a language are passed over.
+    """
+    spoken: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in videos:
+        if row["language"]:
+            spoken[row["participant"]][row["language"]] += 1
+    return {person: min(counts, key=lambda code: (-counts[code], code)) for person, counts in spoken.items()}
 
 
 def members(groups: dict[str, set[str]], people: Array) -> dict[str, Array]:

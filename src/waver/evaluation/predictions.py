@@ -19,6 +19,9 @@ from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
 
 log = logging.getLogger(__name__)
 
+_LEAST = 1e-12
+"""Least probability whose logit is taken."""
+
 
 class Method(NamedTuple):
     """What tells one line of the tables from another."""
@@ -39,6 +42,8 @@ class Predicted:
         seeds: seeds averaged.
         item: int64 [n], numbers of items of the truth of this level, ascending.
         probability: float64 [n], mean over the seeds.
+        margin: float64 [n], logit of A/H minus logit of none, mean over the seeds.
+        fold: int8 [n], fold that held the item out; -1 outside cross-validation.
     """
 
     name: Method
@@ -46,6 +51,13 @@ class Predicted:
     seeds: int
     item: Array
     probability: Array
+    margin: Array
+    fold: Array
+
+    def take(self, kept: Array) -> Predicted:
+        """Some of the predictions (mask or numbers)."""
+        parts = (self.item[kept], self.probability[kept], self.margin[kept], self.fold[kept])
+        return Predicted(self.name, self.level, self.seeds, *parts)
 
 
 def read_predictions(paths: Sequence[Path], truths: Mapping[str, Truth]) -> list[Predicted]:
@@ -76,25 +88,33 @@ def _about(path: Path) -> dict[str, Any]:
 
 
 def _join(name: Method, truth: Truth, by_seed: Mapping[str, Sequence[Path]]) -> Predicted:
-    total, seeds = np.zeros(len(truth.label)), np.zeros(len(truth.label), np.int64)
+    total, margins = np.zeros(len(truth.label)), np.zeros(len(truth.label))
+    seeds, folds = np.zeros(len(truth.label), np.int64), np.full(len(truth.label), -1, np.int8)
     for paths in by_seed.values():
         once, read = np.zeros(len(truth.label), bool), 0
         for path in paths:
-            item, probability = _read(path, truth)
+            item, probability, margin, fold = _read(path, truth)
             once[item] = True
             read += len(item)
             if np.count_nonzero(once) < read:
                 raise WaverError(f"{path} predicts a {truth.level} twice; delete it and run again")
+            if ((folds[item] != fold) & (seeds[item] > 0)).any():
+                raise WaverError(
+                    f"{path} was cross-validated on other folds than another seed; delete it and run again"
+                )
             total[item] += probability
+            margins[item] += margin
+            folds[item] = fold
         seeds += once
     item = np.flatnonzero(seeds)
     if len(item) and seeds[item].min() < len(by_seed):
         log.warning("%s (%s): seeds differ in the %ss they predict", name.method, name.protocol, truth.level)
-    return Predicted(name, truth.level, len(by_seed), item, total[item] / seeds[item])
+    count = seeds[item]
+    return Predicted(name, truth.level, len(by_seed), item, total[item] / count, margins[item] / count, folds[item])
 
 
-def _read(path: Path, truth: Truth) -> tuple[Array, Array]:
-    """Items and probabilities of a file, without those of videos that the truth leaves out."""
+def _read(path: Path, truth: Truth) -> tuple[Array, Array, Array, Array]:
+    """Items, probabilities, margins and folds of a file, without those of videos that the truth leaves out."""
     table = read_arrow(path, PREDICTIONS)
     probability = table["probability"].to_numpy()
     if not ((probability >= 0) & (probability <= 1)).all():
@@ -110,7 +130,8 @@ def _read(path: Path, truth: Truth) -> tuple[Array, Array]:
     if outside.any():
         name = names[code[np.flatnonzero(outside)[0]]]
         raise WaverError(f"{path} predicts frames that {name} does not have; delete it and run again")
-    return (start + frame)[known], probability[known]
+    margin, fold = table["margin"].to_numpy(), table["fold"].fill_null(-1).to_numpy()
+    return (start + frame)[known], probability[known], margin[known], fold[known]
 
 
 def to_videos(predicted: Predicted, frames: Truth, videos: Truth, window_frames: int) -> Predicted:
@@ -129,10 +150,14 @@ def to_videos(predicted: Predicted, frames: Truth, videos: Truth, window_frames:
     probability = video_probabilities(probability, length[whole], window_frames)
     item = np.array([videos.start[name] for name, there in zip(names, whole, strict=True) if there], np.int64)
     order = np.argsort(item)
-    return replace(predicted, level="video", item=item[order], probability=probability[order])
+    probability = probability[order]
+    margin = np.log(np.maximum(probability, _LEAST)) - np.log(np.maximum(1 - probability, _LEAST))
+    first = np.searchsorted(predicted.item, start[whole])[order]
+    return replace(
+        predicted, level="video", item=item[order], probability=probability, margin=margin, fold=predicted.fold[first]
+    )
 
 
 def restrict(predicted: Predicted, item: Array) -> Predicted:
     """The predictions for some items only."""
-    kept = np.isin(predicted.item, item, assume_unique=True)
-    return replace(predicted, item=predicted.item[kept], probability=predicted.probability[kept])
+    return predicted.take(np.isin(predicted.item, item, assume_unique=True))

@@ -1,53 +1,31 @@
-"""Scores of every method with intervals, controls beside them: the one table of which all others are made.
-
-Tables are told apart by level, split and protocol. Within one, all methods share resamples, so that
-differences to the content-free control are paired. Where a protocol scores part of the frames (adaptation
-to a participant), the controls are scored on the same frames.
-"""
+"""Scores of every method with intervals, controls beside them: the one table of which all others are made."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from waver.config.sections import EvaluateConfig
-from waver.evaluation import bootstrap
-from waver.evaluation.bootstrap import METRICS, Sample, interval, resamples
+from waver.evaluation.bootstrap import BIASED, METRICS, Sample, interval
 from waver.evaluation.groups import EVERYONE, group_names, members
-from waver.evaluation.predictions import Predicted, read_predictions, restrict, to_videos
-from waver.evaluation.truth import Truth, frame_truth, video_truth
+from waver.evaluation.paired import Paired, common_items
+from waver.evaluation.predictions import Predicted, read_predictions
+from waver.evaluation.statistics import write_statistics
+from waver.evaluation.table import REFERENCE, SPLITS, Table, arrange
+from waver.evaluation.truth import frame_truth, video_truth
 from waver.store.arrays import Array
-from waver.store.tables import SCORES, write_table
+from waver.store.tables import ANSWERS, SCORES, read_tables, write_table
 
-log = logging.getLogger(__name__)
-
-SPLITS = ("val", "test")
-STANDARD = "standard"
-REFERENCE = "content_free"
-CONTROLS = ("all_negative", "all_positive", REFERENCE)
 DIFFERENCES = ("AVGF1", "AP")
 """Scores whose difference to the content-free control is given, as ``<score>_minus_content_free``."""
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Methods scored side by side, on items of one split."""
-
-    level: str
-    split: str
-    protocol: str
-    truth: Truth
-    methods: Sequence[Predicted]
 
 
 def score_predictions(
@@ -55,12 +33,11 @@ def score_predictions(
     indexes: Sequence[Path],
     packs: Path,
     participants: Path,
-    videos: Path,
+    answers: Sequence[Path],
     config: EvaluateConfig,
-    scores: Path,
-    scores_json: Path,
+    outputs: Mapping[str, Path],
 ) -> None:
-    """Score all predictions and write the scores table.
+    """Score all predictions and write the scores table and the statistics beside it.
 
     Frames are scored against the labels on the 24 fps clock, videos against the released label. A method
     without video-level predictions of its own gets them from its frames by the papers' sliding window.
@@ -72,114 +49,49 @@ def score_predictions(
         indexes: pack index of every shard.
         packs: folder of the packs.
         participants: participants table, for the groups.
-        videos: videos table, for the video labels.
+        answers: ANSWERS tables, for the video labels and the languages.
         config: bootstrap, window of the video-level rule, least size of a group.
-        scores: Parquet file to write (SCORES).
-        scores_json: the same rows as a JSON list of objects.
+        outputs: Parquet files to write: ``scores``, ``comparisons``, ``calibration``, ``decomposition``;
+            and ``json``: the scores as a JSON list of objects.
 
     Raises:
         WaverError: a predictions file does not fit the packs.
     """
-    truths = {"frame": frame_truth(indexes, packs, SPLITS), "video": video_truth(indexes, videos, SPLITS)}
-    found = read_predictions(predictions, truths)
-    groups = group_names(participants)
-    rows: list[Row] = []
-    for table in arrange(found, truths, config.window_frames):
-        log.info("%s, %s, %s: %d methods", table.level, table.split, table.protocol, len(table.methods))
-        rows.extend(table_rows(table, groups, config))
-    write_table(scores, rows, SCORES)
-    _write_json(scores_json, rows)
-
-
-def arrange(found: Sequence[Predicted], truths: Mapping[str, Truth], window_frames: int) -> Iterator[Table]:
-    """The tables that the predictions make, controls first in each."""
-    own = {predicted.name for predicted in found if predicted.level == "video"}
-    derived = [
-        to_videos(predicted, truths["frame"], truths["video"], window_frames)
-        for predicted in found
-        if predicted.level == "frame" and predicted.name.protocol == STANDARD and predicted.name not in own
+    truths = {"frame": frame_truth(indexes, packs, SPLITS), "video": video_truth(answers, SPLITS)}
+    groups = group_names(participants, read_tables(answers, ANSWERS))
+    everyone = [
+        Paired(table, config) for table in arrange(read_predictions(predictions, truths), truths, config.window_frames)
     ]
-    everything = sorted([*found, *derived], key=lambda p: (p.name.method not in CONTROLS, p.name))
-    for level in ("frame", "video"):
-        here = [predicted for predicted in everything if predicted.level == level]
-        controls = [predicted for predicted in here if predicted.name.method in CONTROLS]
-        for protocol in sorted({p.name.protocol for p in here}, key=lambda name: (name != STANDARD, name)):
-            methods = [p for p in here if p.name.protocol == protocol and p.name.method not in CONTROLS]
-            beside = controls if protocol == STANDARD else _on_same_items(controls, methods, protocol)
-            yield from _by_split(level, protocol, truths[level], [*beside, *methods])
+    rows = [row for paired in everyone for row in table_rows(paired, groups, config)]
+    write_table(outputs["scores"], rows, SCORES)
+    _write_json(outputs["json"], rows)
+    write_statistics(everyone, config, outputs["comparisons"], outputs["calibration"], outputs["decomposition"])
 
 
-def _on_same_items(controls: Sequence[Predicted], methods: Sequence[Predicted], protocol: str) -> list[Predicted]:
-    item = _items(methods)
-    renamed = [replace(control, name=control.name._replace(protocol=protocol)) for control in controls]
-    return [restrict(control, item) for control in renamed]
-
-
-def _items(methods: Iterable[Predicted]) -> Array:
-    return np.unique(np.concatenate([predicted.item for predicted in methods]))
-
-
-def _by_split(level: str, protocol: str, truth: Truth, methods: Sequence[Predicted]) -> Iterator[Table]:
-    for split in SPLITS:
-        scored = np.flatnonzero((truth.split == split) & (truth.label >= 0))
-        kept = [restrict(predicted, scored) for predicted in methods]
-        kept = [predicted for predicted in kept if len(predicted.item)]
-        if kept:
-            for name in ("frame", "participant") if level == "frame" else ("video",):
-                yield Table(name, split, protocol, truth, kept)
-
-
-# rows -------------------------------------------------------------------------------------------
-
-
-def table_rows(table: Table, groups: dict[str, set[str]], config: EvaluateConfig) -> Iterator[Row]:
+def table_rows(everyone: Paired, groups: dict[str, set[str]], config: EvaluateConfig) -> Iterator[Row]:
     """Rows of one table, group by group; groups of fewer than ``least_group`` people show their size only."""
-    people = _scored_people(table)
+    table, people = everyone.table, everyone.people
     for group, flags in members(groups, table.truth.people[people]).items():
         chosen = people[flags]
-        if group != EVERYONE and len(chosen) < config.least_group:
+        if group == EVERYONE:
+            yield from _group_rows(everyone, group)
+        elif len(chosen) < config.least_group:
             yield from _too_few(table, group, len(chosen))
-            continue
-        draw = (config.seed, table.level, table.split, table.protocol, group)
-        weights = resamples(len(chosen), config.bootstrap, "bootstrap", *draw)
-        yield from _group_rows(table, group, chosen, weights)
+        else:
+            yield from _group_rows(Paired(table, config, group, chosen), group)
 
 
-def _scored_people(table: Table) -> Array:
-    """Numbers of the participants with items in the table; at participant level, with positive ones."""
-    item = _items(table.methods)
-    if table.level == "participant":
-        item = item[table.truth.label[item] == 1]
-    return np.unique(table.truth.participant[item])
-
-
-def _sample(truth: Truth, predicted: Predicted, people: Array) -> Sample:
-    """A method's items of some participants, numbered in the order of ``people`` (sorted)."""
-    number = np.full(len(truth.people), -1)
-    number[people] = np.arange(len(people))
-    who = number[truth.participant[predicted.item]]
-    item, kept = predicted.item[who >= 0], who >= 0
-    label, question = truth.label[item].astype(np.uint8), truth.question[item]
-    return Sample(predicted.probability[kept], label, who[kept], question, len(people))
-
-
-def _group_rows(table: Table, group: str, people: Array, weights: Array) -> Iterator[Row]:
-    score = bootstrap.mean_scores if table.level == "participant" else bootstrap.scores
+def _group_rows(paired: Paired, group: str) -> Iterator[Row]:
+    table = paired.table
     reference = next((p for p in table.methods if p.name.method == REFERENCE), None)
-    base = score(_sample(table.truth, reference, people), weights) if reference else {}
     for predicted in table.methods:
-        sample = _sample(table.truth, predicted, people)
-        values = base if predicted is reference else score(sample, weights)
-        head = _head(table, predicted, group) | _sizes(table, sample)
+        values = paired.values(predicted, predicted.item)
+        head = _head(table, predicted, group) | _sizes(table, paired.sample(predicted, predicted.item))
         yield from (_row(head, metric, values[metric]) for metric in values)
         if reference is None or predicted is reference:
             continue
-        mine, theirs = values, base
-        if not np.array_equal(predicted.item, reference.item):
-            common = np.intersect1d(predicted.item, reference.item, assume_unique=True)
-            mine, theirs = (
-                score(_sample(table.truth, restrict(p, common), people), weights) for p in (predicted, reference)
-            )
+        item = common_items(predicted, reference)
+        mine, theirs = (paired.values(method, item) for method in (predicted, reference))
         for metric in DIFFERENCES:
             yield _row(head, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
 
@@ -208,7 +120,7 @@ def _sizes(table: Table, sample: Sample) -> Row:
 
 
 def _row(head: Row, metric: str, values: Array) -> Row:
-    value, low, high = (number if math.isfinite(number) else None for number in interval(values))
+    value, low, high = (number if math.isfinite(number) else None for number in interval(values, metric in BIASED))
     return {**head, "metric": metric, "value": value, "low": low, "high": high}
 
 

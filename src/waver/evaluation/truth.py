@@ -11,7 +11,7 @@ import numpy as np
 
 from waver.align.packs import read_packs
 from waver.store.arrays import Array
-from waver.store.tables import PACK_INDEX, VIDEOS, read_table, read_tables
+from waver.store.tables import ANSWERS, read_tables
 
 UNKNOWN = -1
 """Label or question that nobody stated."""
@@ -55,24 +55,14 @@ def frame_truth(indexes: Sequence[Path], packs: Path, splits: Sequence[str]) -> 
     return _truth("frame", rows, np.concatenate([*labels, np.zeros(0, np.int8)]), [int(row["frames"]) for row in rows])
 
 
-def video_truth(indexes: Sequence[Path], videos: Path, splits: Sequence[str]) -> Truth:
-    """Video labels of some splits: as released or, where none was, whether any frame is positive.
+def video_truth(answers: Sequence[Path], splits: Sequence[str]) -> Truth:
+    """Video labels of all listed videos of some splits: as released or, where none was, whether any frame is positive.
 
     Videos that could not be packed are in it too; a method may have judged them all the same.
     """
-    packed = {row["video"]: row for row in read_tables(indexes, PACK_INDEX)}
-    rows = [row for row in read_table(videos, VIDEOS) if row["split"] in splits]
-    labels = np.array([video_label({**packed.get(row["video"], {}), **row}) for row in rows], np.int8)
+    rows = [row for row in read_tables(answers, ANSWERS) if row["split"] in splits]
+    labels = np.array([UNKNOWN if row["label"] is None else row["label"] for row in rows], np.int8)
     return _truth("video", rows, labels, [1] * len(rows))
-
-
-def video_label(row: Row) -> int:
-    """Label of a video from its row of the pack index: as released, else by its frames, else UNKNOWN."""
-    if row["label"] is not None:
-        return int(row["label"])
-    if row.get("status") == "ok" and row["labelled"]:
-        return int(row["positive_frames"] > 0)
-    return UNKNOWN
 
 
 def _truth(level: str, rows: Sequence[Row], label: Array, lengths: Sequence[int]) -> Truth:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from scored_folder import Folder
+from scored_folder import FOLDS, Folder
 
-from synthetic import write_packs
-from waver.evaluation.controls import CONTROLS, LEVELS, predict_controls
-from waver.store.tables import PACK_INDEX, PARTICIPANTS, VIDEOS, read_tables, write_table
+from synthetic import write_answers, write_packs
+from waver.evaluation.controls import CONTROLS, LEVELS, PROTOCOLS, predict_controls
+from waver.store.tables import PACK_INDEX, PARTICIPANTS, read_tables, write_table
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         for number, (name, split) in enumerate(sorted(people.items()))
     ]
     write_table(path / "participants.parquet", table, PARTICIPANTS)
-    known = {"path": "", "source_frames": 0, "source_fps": 24.0, "has_audio": True, "checksum": ""}
-    keys = ("video", "participant", "split", "question", "label", "duration_s")
-    videos = [{**dict.fromkeys(VIDEOS.names), **known, **{key: row[key] for key in keys}} for row in rows]
-    write_table(path / "videos.parquet", videos, VIDEOS)
-    outputs = {f"{control}.{level}": path / f"{control}.{level}.parquet" for control in CONTROLS for level in LEVELS}
-    predict_controls(indexes, packs, outputs, {"model_set": "embedded", "config": {}, "code": "0"})
-    return Folder(path, indexes, packs, path / "participants.parquet", path / "videos.parquet", outputs)
+    answers = write_answers(path / "answers.parquet", indexes, language=dict.fromkeys(row["video"] for row in rows))
+    names = [f"{control}.{level}.{protocol}" for control in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
+    outputs = {name: path / f"{name}.parquet" for name in names}
+    predict_controls(indexes, packs, [answers], FOLDS, outputs, {"model_set": "embedded", "config": {}, "code": "0"})
+    return Folder(path, indexes, packs, path / "participants.parquet", answers, outputs)

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from waver import metrics
-from waver.evaluation.bootstrap import METRICS, Sample, interval, mean_scores, participant_scores, resamples, scores
+from waver.evaluation import calibration
+from waver.evaluation.bootstrap import (
+    BIASED,
+    METRICS,
+    Sample,
+    interval,
+    mean_scores,
+    participant_scores,
+    resamples,
+    scores,
+)
 
 
 def _sample(people: int, n: int, digits: int = 9, seed: int = 0) -> Sample:
@@ -20,10 +30,10 @@ def _sample(people: int, n: int, digits: int = 9, seed: int = 0) -> Sample:
     return Sample(probability, label, who, rng.integers(-1, 5, n).astype(np.int8), people)
 
 
-def _by_definition(sample: Sample) -> dict[str, float]:
+def _by_definition(sample: Sample, edges: np.ndarray) -> dict[str, float]:
     p, y = sample.probability, sample.label
-    inside = sample.question >= 0
-    within = p[inside], y[inside], sample.question[inside]
+    inside = sample.stratum >= 0
+    within = p[inside], y[inside], sample.stratum[inside]
     return {
         "F1": metrics.f1(p, y),
         "F1_negative": metrics.f1_negative(p, y),
@@ -32,6 +42,11 @@ def _by_definition(sample: Sample) -> dict[str, float]:
         "WAR": metrics.war(p, y),
         "UAR": metrics.uar(p, y),
         "AP": metrics.average_precision(p, y),
+        "F1_equal": metrics.f1_equal(p, y),
+        "AVGF1_equal": metrics.avgf1_equal(p, y),
+        "AP_equal": metrics.average_precision_equal(p, y),
+        "Brier": calibration.brier(p, y),
+        "ECE": calibration.ece(p, y, edges),
         "AP_paper": metrics.average_precision_paper(p, y),
         "AUROC": metrics.auroc(p, y),
         "AUROC_within": metrics.auroc_within(*within),
@@ -53,16 +68,18 @@ def test_every_resample_is_scored_as_if_its_items_were_copied_out(people: int, n
     weights = resamples(people, 25, "test")
     values = scores(sample, weights)
     assert tuple(values) == METRICS
+    edges = calibration.mass_edges(sample.probability)
     for row, weight in enumerate(weights):
-        for name, expected in _by_definition(_drawn(sample, weight)).items():
+        for name, expected in _by_definition(_drawn(sample, weight), edges).items():
             assert values[name][row] == pytest.approx(expected, abs=1e-12, nan_ok=True), (name, row)
 
 
 def test_participant_level_is_the_mean_over_people_with_positives() -> None:
     sample = _sample(8, 900)
     label = np.where(sample.participant == 2, 0, sample.label)
-    sample = Sample(sample.probability, label, sample.participant, sample.question, 8)
-    alone = [_by_definition(sample.take(sample.participant == who)) for who in range(8) if who != 2]
+    sample = Sample(sample.probability, label, sample.participant, sample.stratum, 8)
+    edges = calibration.mass_edges(sample.probability)
+    alone = [_by_definition(sample.take(sample.participant == who), edges) for who in range(8) if who != 2]
     values = mean_scores(sample, resamples(8, 10, "test"))
     for name in METRICS:
         each = np.array([scored[name] for scored in alone])
@@ -94,6 +111,19 @@ def test_undefined_scores_leave_no_interval() -> None:
     assert all(math.isnan(number) for number in interval(values["AP"]))
     assert all(math.isnan(number) for number in interval(values["AUROC_within"]))
     assert interval(values["WAR"]) == (0.5, 0.0, 1.0)
+
+
+def test_a_biased_score_has_its_value_inside_its_interval() -> None:
+    """Resampled bins are further from honest than the bins of everyone; they are moved back."""
+    rng = np.random.default_rng(5)
+    who, probability = np.arange(40).repeat(10), rng.random(400)
+    label = (rng.random(400) < probability).astype(np.uint8)
+    values = scores(Sample(probability, label, who, np.ones(400, np.int64), 40), resamples(40, 400, "test"))["ECE"]
+    value, low, high = interval(values, "ECE" in BIASED)
+    assert value < values[1:].mean()
+    assert 0 <= low < value < high
+    assert high - low <= np.ptp(np.percentile(values[1:], (2.5, 97.5))) + 1e-12
+    assert interval(values)[2] > high
 
 
 def test_nothing_to_score() -> None:

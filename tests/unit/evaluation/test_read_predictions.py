@@ -11,7 +11,7 @@ from scored_folder import Folder, prediction_rows, write_predictions
 from waver.errors import WaverError
 from waver.evaluation.predictions import Method, Predicted, read_predictions, restrict, to_videos
 from waver.evaluation.truth import UNKNOWN, Truth, frame_truth, video_truth
-from waver.store.tables import PREDICTIONS, VIDEOS, read_table, write_table
+from waver.store.tables import ANSWERS, PREDICTIONS, read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def truths(folder: Folder) -> dict[str, Truth]:
     splits = ("val", "test")
     return {
         "frame": frame_truth(folder.indexes, folder.packs, splits),
-        "video": video_truth(folder.indexes, folder.videos, splits),
+        "video": video_truth([folder.answers], splits),
     }
 
 
@@ -37,16 +37,19 @@ def test_truth(folder: Folder, truths: dict[str, Truth]) -> None:
         assert videos.label[videos.start[row["video"]]] == row["label"]
 
 
-def test_video_label_is_the_released_one_else_the_frames(folder: Folder, tmp_path: Path) -> None:
-    rows = read_table(folder.videos, VIDEOS)
-    changed = folder.rows("test")[:3]
-    assert all(row["positive_frames"] for row in changed)
-    new = dict(zip((row["video"] for row in changed), (0, None, 1), strict=True))
+def test_videos_are_all_that_are_listed(folder: Folder, tmp_path: Path) -> None:
+    rows = read_table(folder.answers, ANSWERS)
+    changed = [row["video"] for row in folder.rows("test")[:2]]
+    new = dict(zip(changed, (0, None), strict=True))
     rows = [{**row, "label": new.get(row["video"], row["label"])} for row in rows]
-    rows.append({**rows[-1], "video": "99_Q1", "split": "test", "label": None})  # never packed, never labelled
-    write_table(tmp_path / "videos.parquet", rows, VIDEOS)
-    truth = video_truth(folder.indexes, tmp_path / "videos.parquet", ("test",))
-    assert [truth.label[truth.start[video]] for video in [*new, "99_Q1"]] == [0, 1, 1, UNKNOWN]
+    rows.append({**rows[-1], "video": "99_Q1", "participant": "99", "split": "test", "question": None, "label": 1})
+    write_table(tmp_path / "a.parquet", rows[::2], ANSWERS)
+    write_table(tmp_path / "b.parquet", rows[1::2], ANSWERS)
+    truth = video_truth([tmp_path / "a.parquet", tmp_path / "b.parquet"], ("test",))
+    assert [truth.label[truth.start[video]] for video in [*new, "99_Q1"]] == [0, UNKNOWN, 1]
+    assert truth.question[truth.start["99_Q1"]] == UNKNOWN
+    assert set(truth.start) == {row["video"] for row in folder.rows("test")} | {"99_Q1"}
+    assert len(truth.label) == len(truth.start)
 
 
 def test_seeds_are_averaged_and_shards_joined(folder: Folder, truths: dict[str, Truth], tmp_path: Path) -> None:
@@ -61,6 +64,8 @@ def test_seeds_are_averaged_and_shards_joined(folder: Folder, truths: dict[str, 
     assert found.name == Method("shot", "V", "block", "embedded")
     assert found.seeds == 3
     np.testing.assert_allclose(found.probability, 0.6)
+    np.testing.assert_allclose(found.margin, 0.0)
+    assert set(found.fold) == {-1}
     np.testing.assert_array_equal(found.item, np.flatnonzero(truths["frame"].split == "test"))
 
 
@@ -105,23 +110,58 @@ def test_faults_are_told_with_the_file(folder: Folder, truths: dict[str, Truth],
         read_predictions([path], truths)
 
 
+def test_margins_are_averaged_and_folds_kept(folder: Folder, truths: dict[str, Truth], tmp_path: Path) -> None:
+    rows, fold_of = folder.rows("val"), folder.folds()
+    paths = []
+    for seed, margin in ((0, -1.0), (1, 4.0)):
+        guessed = prediction_rows(rows, lambda row, m=margin: np.full(row["frames"], 1 / (1 + np.exp(-m))), fold_of)
+        guessed = [{**row, "margin": margin} for row in guessed]
+        paths.append(write_predictions(tmp_path / f"{seed}.parquet", guessed, "can", seed=seed, protocol="cv"))
+    (found,) = read_predictions(paths, truths)
+    np.testing.assert_allclose(found.margin, 1.5)
+    held_out = [fold_of[person] for person in truths["frame"].people[truths["frame"].participant[found.item]]]
+    np.testing.assert_array_equal(found.fold, held_out)
+    some = found.take(found.fold == held_out[0])
+    assert 0 < len(some.item) == len(some.probability) == len(some.margin) < len(found.item)
+    assert set(some.fold) == {held_out[0]}
+
+
+def test_seeds_of_other_folds_are_not_averaged(folder: Folder, truths: dict[str, Truth], tmp_path: Path) -> None:
+    rows, fold_of = folder.rows("val"), folder.folds()
+    paths = []
+    for seed in (0, 1):
+        folds = {person: (fold + seed) % 3 for person, fold in fold_of.items()}
+        guessed = prediction_rows(rows, lambda row: np.full(row["frames"], 0.3), folds)
+        paths.append(write_predictions(tmp_path / f"{seed}.parquet", guessed, "can", seed=seed, protocol="cv"))
+    with pytest.raises(WaverError, match=r"1\.parquet was cross-validated on other folds"):
+        read_predictions(paths, truths)
+
+
+def _predicted(name: Method, probability: np.ndarray, fold: np.ndarray) -> Predicted:
+    """Predictions of all frames."""
+    return Predicted(name, "frame", 1, np.arange(len(probability)), probability, np.zeros(len(probability)), fold)
+
+
 def test_videos_from_frames(folder: Folder, truths: dict[str, Truth]) -> None:
     frames, videos = truths["frame"], truths["video"]
     probability = np.random.default_rng(0).random(len(frames.label))
     name = Method("can", "V", "standard", "embedded")
-    everything = Predicted(name, "frame", 1, np.arange(len(frames.label)), probability)
+    fold = (frames.participant % 3).astype(np.int8)
+    everything = _predicted(name, probability, fold)
     found = to_videos(everything, frames, videos, 24)
     assert len(found.item) == len(videos.label)
     for video, start in frames.start.items():
         part = probability[start : start + frames.length[video]]
         best = max(part[first : first + 24].mean() for first in range(len(part) - 23))
         assert found.probability[np.flatnonzero(found.item == videos.start[video])[0]] == pytest.approx(best)
+    np.testing.assert_allclose(found.probability, 1 / (1 + np.exp(-found.margin)))
+    np.testing.assert_array_equal(frames.people[found.fold], frames.people[videos.participant[found.item] % 3])
 
 
 def test_videos_not_predicted_whole_are_left_out(folder: Folder, truths: dict[str, Truth]) -> None:
     frames, videos = truths["frame"], truths["video"]
     name = Method("can", "V", "standard", "embedded")
-    everything = Predicted(name, "frame", 1, np.arange(len(frames.label)), np.full(len(frames.label), 0.5))
+    everything = _predicted(name, np.full(len(frames.label), 0.5), np.full(len(frames.label), -1, np.int8))
     first, second = list(frames.start)[:2]
     less = restrict(everything, np.setdiff1d(everything.item, [frames.start[second] + 5]))
     found = to_videos(less, frames, videos, 24)

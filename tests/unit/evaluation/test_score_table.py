@@ -8,27 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scored_folder import Folder, prediction_rows, write_predictions
+from scored_folder import Folder, one, pick, prediction_rows, seeded_guess, write_predictions
 
-from synthetic import write_packs
+from synthetic import write_answers, write_packs
 from waver import metrics
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import METRICS
-from waver.evaluation.controls import predict_controls
+from waver.evaluation.controls import CONTROLS, predict_controls
 from waver.evaluation.scores import score_predictions
-from waver.store.tables import PARTICIPANTS, PREDICTIONS, SCORES, VIDEOS, read_table, write_table
+from waver.store.tables import PARTICIPANTS, PREDICTIONS, SCORES, read_table, write_table
 
 CONFIG = EvaluateConfig(bootstrap=100, least_group=2)
-
-
-def _guess(folder: Folder, skill: float, seed: int) -> Any:
-    labels, rng = folder.labels(), np.random.default_rng(seed)
-
-    def guess(row: dict[str, Any]) -> np.ndarray:
-        label = labels[row["video"]]
-        return 1 / (1 + np.exp(-(skill * (label - 0.5) + rng.normal(size=len(label)))))
-
-    return guess
+LEVELS = ("frame", "participant", "video")
 
 
 def _some(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -36,10 +27,15 @@ def _some(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if (row["frame"] // 24) % 5 == 1]
 
 
+def _outputs(path: Path) -> dict[str, Path]:
+    tables = {name: path / f"{name}.parquet" for name in ("scores", "comparisons", "calibration", "decomposition")}
+    return {**tables, "json": path / "scores.json"}
+
+
 def _score(folder: Folder, out: Path, files: list[Path], config: EvaluateConfig = CONFIG) -> list[dict[str, Any]]:
     out.mkdir(exist_ok=True, parents=True)
-    tables = (folder.indexes, folder.packs, folder.participants, folder.videos)
-    score_predictions(files, *tables, config, out / "scores.parquet", out / "scores.json")
+    tables = (folder.indexes, folder.packs, folder.participants, [folder.answers])
+    score_predictions(files, *tables, config, _outputs(out))
     return read_table(out / "scores.parquet", SCORES)
 
 
@@ -49,12 +45,21 @@ def files(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[Path
     made = list(folder.controls.values())
     judged = folder.rows("val", "test")
     for seed in (0, 1):
-        rows = prediction_rows(judged, _guess(folder, 1.0, seed))
+        rows = prediction_rows(judged, seeded_guess(folder, 1.0, seed))
         made.append(write_predictions(path / f"lfan.{seed}.parquet", rows, "lfan", seed=seed))
-    shot = _some(prediction_rows(folder.rows("test"), _guess(folder, 2.0, 5)))
+        rows = prediction_rows(folder.rows("train", "val"), seeded_guess(folder, 1.0, seed), folder.folds())
+        made.append(write_predictions(path / f"lfan.{seed}.cv.parquet", rows, "lfan", seed=seed, protocol="cv"))
+    shot = _some(prediction_rows(folder.rows("test"), seeded_guess(folder, 2.0, 5)))
     made.append(write_predictions(path / "shot.parquet", shot, "shot", protocol="frame_random"))
     mllm = [
-        {"video": r["video"], "participant": r["participant"], "split": r["split"], "frame": None, "probability": 0.7}
+        {
+            "video": r["video"],
+            "participant": r["participant"],
+            "split": r["split"],
+            "frame": None,
+            "probability": 0.7,
+            "fold": None,
+        }
         for r in judged
     ]
     rows = [{**row, "margin": 1.0} for row in mllm]
@@ -74,27 +79,19 @@ def rows(scored: Path) -> list[dict[str, Any]]:
     return read_table(scored / "scores.parquet", SCORES)
 
 
-def _pick(rows: list[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
-    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-
-
-def _one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
-    (row,) = _pick(rows, **{"group": "all", "protocol": "standard", **wanted})
-    return row
-
-
 def test_every_table_has_its_controls(rows: list[dict[str, Any]]) -> None:
     tables = {(row["level"], row["split"], row["protocol"], row["group"]) for row in rows}
     assert {table[:3] for table in tables} == {
-        *((level, split, "standard") for level in ("frame", "participant", "video") for split in ("val", "test")),
+        *((level, split, "standard") for level in LEVELS for split in ("cv", "val", "test")),
         ("frame", "test", "frame_random"),
         ("participant", "test", "frame_random"),
     }
     for level, split, protocol, group in tables:
-        here = _pick(rows, level=level, split=split, protocol=protocol, group=group)
+        here = pick(rows, level=level, split=split, protocol=protocol, group=group)
         methods = {row["method"] for row in here}
-        assert {"all_negative", "all_positive", "content_free"} < methods, (level, split, protocol)
-        assert ("mllm" in methods) == (level == "video")
+        assert {"all_negative", "all_positive", "question_prior", "content_free"} < methods, (level, split, protocol)
+        assert ("mllm" in methods) == (level == "video" and split != "cv")
+        assert ("lfan" in methods) == (protocol == "standard")
         for method in methods:
             assert {row["metric"] for row in here if row["method"] == method} >= set(METRICS)
 
@@ -108,7 +105,7 @@ def test_values(folder: Folder, files: list[Path], rows: list[dict[str, Any]]) -
     labels = folder.labels()
     guesses = []
     for seed in (0, 1):
-        guess = _guess(folder, 1.0, seed)
+        guess = seeded_guess(folder, 1.0, seed)
         guesses.append({row["video"]: guess(row) for row in folder.rows("val", "test")})
     videos = folder.rows("test")
     probability = np.concatenate([(guesses[0][row["video"]] + guesses[1][row["video"]]) / 2 for row in videos])
@@ -121,7 +118,7 @@ def test_values(folder: Folder, files: list[Path], rows: list[dict[str, Any]]) -
         "AUROC_within": metrics.auroc_within(probability, label, question),
     }
     for metric, value in expected.items():
-        row = _one(rows, method="lfan", level="frame", split="test", metric=metric)
+        row = one(rows, method="lfan", level="frame", split="test", metric=metric)
         assert row["value"] == pytest.approx(value, abs=1e-12)
         assert row["low"] <= row["value"] <= row["high"]
         assert (row["seeds"], row["n"], row["participants"]) == (2, len(label), 6)
@@ -134,21 +131,21 @@ def test_values(folder: Folder, files: list[Path], rows: list[dict[str, Any]]) -
             for name in sorted({row["participant"] for row in videos})
         )
     ]
-    mean = _one(rows, method="lfan", level="participant", split="test", metric="AVGF1")
+    mean = one(rows, method="lfan", level="participant", split="test", metric="AVGF1")
     assert mean["value"] == pytest.approx(np.mean(alone))
     assert (mean["n"], mean["participants"]) == (6, 6)
-    spread = _one(rows, method="lfan", level="participant", split="test", metric="AVGF1_sd")
+    spread = one(rows, method="lfan", level="participant", split="test", metric="AVGF1_sd")
     assert spread["value"] == pytest.approx(np.std(alone, ddof=1))
 
 
 def test_constants(rows: list[dict[str, Any]]) -> None:
     for level in ("frame", "video"):
-        never = _one(rows, method="all_negative", level=level, split="test", metric="F1")
-        always = _one(rows, method="all_positive", level=level, split="test", metric="AP")
+        never = one(rows, method="all_negative", level=level, split="test", metric="F1")
+        always = one(rows, method="all_positive", level=level, split="test", metric="AP")
         assert never["value"] == never["predicted_positives"] == 0
         assert always["predicted_positives"] == always["n"]
         assert always["value"] == pytest.approx(always["positives"] / always["n"])
-        within = _one(rows, method="all_positive", level="frame", split="test", metric="AUROC_within")
+        within = one(rows, method="all_positive", level="frame", split="test", metric="AUROC_within")
         assert within["value"] == 0.5
 
 
@@ -160,31 +157,31 @@ def test_differences_are_paired(rows: list[dict[str, Any]]) -> None:
     ):
         place = {"level": level, "split": "test", "protocol": protocol}
         for metric in ("AVGF1", "AP"):
-            mine = _one(rows, method=method, metric=metric, **place)
-            control = _one(rows, method="content_free", metric=metric, **place)
-            gap = _one(rows, method=method, metric=f"{metric}_minus_content_free", **place)
+            mine = one(rows, method=method, metric=metric, **place)
+            control = one(rows, method="content_free", metric=metric, **place)
+            gap = one(rows, method=method, metric=f"{metric}_minus_content_free", **place)
             assert gap["value"] == pytest.approx(mine["value"] - control["value"], abs=1e-12)
             assert gap["low"] <= gap["value"] <= gap["high"]
-    assert not _pick(rows, method="content_free", metric="AVGF1_minus_content_free")
+    assert not pick(rows, method="content_free", metric="AVGF1_minus_content_free")
 
 
 def test_a_method_equal_to_its_control_differs_by_nothing(folder: Folder, tmp_path: Path) -> None:
     for level in ("frame", "video"):
-        twin = read_table(folder.controls[f"content_free.{level}"], PREDICTIONS)
+        twin = read_table(folder.controls[f"content_free.{level}.standard"], PREDICTIONS)
         write_predictions(tmp_path / f"{level}.parquet", twin, "twin", level=level)
     files = [*folder.controls.values(), tmp_path / "frame.parquet", tmp_path / "video.parquet"]
     rows = _score(folder, tmp_path, files)
-    gaps = _pick(rows, method="twin", metric="AVGF1_minus_content_free")
+    gaps = pick(rows, method="twin", metric="AVGF1_minus_content_free")
     assert {row["level"] for row in gaps} == {"frame", "participant", "video"}
     assert {(row["value"], row["low"], row["high"]) for row in gaps} == {(0.0, 0.0, 0.0)}
-    others = _pick(rows, method="all_negative", metric="AVGF1_minus_content_free", split="test")
+    others = pick(rows, method="all_negative", metric="AVGF1_minus_content_free", split="test")
     assert all(row["value"] != 0 for row in others)
 
 
 def test_protocol_controls_are_scored_on_the_same_frames(rows: list[dict[str, Any]]) -> None:
-    part = _pick(rows, protocol="frame_random", level="frame", group="all", metric="AVGF1")
-    whole = _one(rows, method="all_negative", level="frame", split="test", metric="AVGF1")
-    assert {row["method"] for row in part} == {"all_negative", "all_positive", "content_free", "shot"}
+    part = pick(rows, protocol="frame_random", level="frame", group="all", metric="AVGF1")
+    whole = one(rows, method="all_negative", level="frame", split="test", metric="AVGF1")
+    assert {row["method"] for row in part} == {*CONTROLS, "shot"}
     assert len({(row["n"], row["positives"]) for row in part}) == 1
     assert part[0]["n"] < whole["n"] / 3
     negative = next(row for row in part if row["method"] == "all_negative")
@@ -193,15 +190,15 @@ def test_protocol_controls_are_scored_on_the_same_frames(rows: list[dict[str, An
 
 
 def test_a_control_is_cut_to_a_method_that_misses_videos(folder: Folder, tmp_path: Path) -> None:
-    guess = _guess(folder, 1.0, 0)
+    guess = seeded_guess(folder, 1.0, 0)
     partial = prediction_rows(folder.rows("test")[2:], guess)
     whole = prediction_rows(folder.rows("val", "test"), guess)
     files = [*folder.controls.values(), write_predictions(tmp_path / "part.parquet", partial, "part")]
     files.append(write_predictions(tmp_path / "whole.parquet", whole, "whole"))
     rows = _score(folder, tmp_path, files)
-    part = _one(rows, method="part", level="frame", split="test", metric="AVGF1")
-    control = _one(rows, method="content_free", level="frame", split="test", metric="AVGF1")
-    gap = _one(rows, method="part", level="frame", split="test", metric="AVGF1_minus_content_free")
+    part = one(rows, method="part", level="frame", split="test", metric="AVGF1")
+    control = one(rows, method="content_free", level="frame", split="test", metric="AVGF1")
+    gap = one(rows, method="part", level="frame", split="test", metric="AVGF1_minus_content_free")
     assert part["n"] < control["n"]
     assert gap["value"] != pytest.approx(part["value"] - control["value"], abs=1e-6)
 
@@ -212,25 +209,25 @@ def test_small_groups_show_their_size_only(folder: Folder, files: list[Path], tm
     men = [name for name in test if people[name]["sex"] == "Male"]
     assert 0 < len(men) < 5 <= len(test) - len(men)
     rows = _score(folder, tmp_path, files, EvaluateConfig(bootstrap=100, least_group=5))
-    few = _pick(rows, group="sex=Male", split="test", level="frame", protocol="standard")
+    few = pick(rows, group="sex=Male", split="test", level="frame", protocol="standard")
     assert few
     for row in few:
         assert (row["value"], row["low"], row["high"]) == (None, None, None)
         assert (row["n"], row["participants"]) == (len(men), len(men))
         assert row["positives"] == row["predicted_positives"] == 0
-    many = _pick(rows, group="sex=Female", split="test", level="frame", metric="AVGF1", method="lfan")
+    many = pick(rows, group="sex=Female", split="test", level="frame", metric="AVGF1", method="lfan")
     assert many[0]["value"] is not None
     assert many[0]["participants"] == len(test) - len(men)
     # everyone is shown, however few
-    assert _one(rows, method="lfan", level="frame", split="val", metric="AVGF1")["value"] is not None
+    assert one(rows, method="lfan", level="frame", split="val", metric="AVGF1")["value"] is not None
 
 
 def test_nobody_without_metadata_is_in_a_group(folder: Folder, files: list[Path], tmp_path: Path) -> None:
     people = read_table(folder.participants, PARTICIPANTS)
     write_table(tmp_path / "people.parquet", [{**row, "sex": None, "age_group": None} for row in people], PARTICIPANTS)
-    arguments = (folder.indexes, folder.packs, tmp_path / "people.parquet", folder.videos, CONFIG)
-    score_predictions(files, *arguments, tmp_path / "s.parquet", tmp_path / "s.json")
-    assert {row["group"] for row in read_table(tmp_path / "s.parquet", SCORES)} == {"all"}
+    arguments = (folder.indexes, folder.packs, tmp_path / "people.parquet", [folder.answers], CONFIG)
+    score_predictions(files, *arguments, _outputs(tmp_path))
+    assert {row["group"] for row in read_table(tmp_path / "scores.parquet", SCORES)} == {"all"}
 
 
 def test_json_has_the_same_rows(scored: Path, rows: list[dict[str, Any]]) -> None:
@@ -256,12 +253,12 @@ def test_another_seed_moves_intervals_not_values(
 def test_nothing_to_judge_gives_an_empty_table(folder: Folder, tmp_path: Path) -> None:
     indexes, packs = write_packs(tmp_path, {"train": 4}, questions=2, frames=60, shards=1)
     outputs = {name: tmp_path / path.name for name, path in folder.controls.items()}
-    predict_controls(indexes, packs, outputs, {"model_set": "embedded"})
-    write_table(tmp_path / "videos.parquet", [], VIDEOS)
+    answers = [write_answers(tmp_path / "answers.parquet", indexes)]
+    predict_controls(indexes, packs, answers, 0, outputs, {"model_set": "embedded"})
     files = [*outputs.values(), write_predictions(tmp_path / "shot.parquet", [], "shot", protocol="block")]
-    tables = (indexes, packs, folder.participants, tmp_path / "videos.parquet")
-    score_predictions(files, *tables, CONFIG, tmp_path / "s.parquet", tmp_path / "s.json")
-    assert read_table(tmp_path / "s.parquet", SCORES) == json.loads((tmp_path / "s.json").read_text()) == []
+    tables = (indexes, packs, folder.participants, answers)
+    score_predictions(files, *tables, CONFIG, _outputs(tmp_path))
+    assert read_table(tmp_path / "scores.parquet", SCORES) == json.loads((tmp_path / "scores.json").read_text()) == []
 
 
 def test_a_split_without_positives_has_no_ap(folder: Folder, tmp_path: Path) -> None:
@@ -270,7 +267,7 @@ def test_a_split_without_positives_has_no_ap(folder: Folder, tmp_path: Path) -> 
     rows = prediction_rows(folder.rows("test"), lambda row: np.full(row["frames"], 0.2))
     rows = [row for row in rows if labels[row["video"]][row["frame"]] == 0]
     files = [*folder.controls.values(), write_predictions(tmp_path / "p.parquet", rows, "shot", protocol="block")]
-    scored = _pick(_score(folder, tmp_path, files), protocol="block", group="all", method="shot")
+    scored = pick(_score(folder, tmp_path, files), protocol="block", group="all", method="shot")
     assert {row["level"] for row in scored} == {"frame"}  # nobody has positives: no participant to score
     values = {row["metric"]: row["value"] for row in scored}
     assert values["AP"] is None

@@ -1,0 +1,158 @@
+"""Reliability curves: of the items given a probability near p, how many show A/H; before and after temperature.
+
+The temperature of an item is never fitted on people judged with it. In a cross-validation, that of a fold
+comes from the out-of-fold margins of the other folds; for val and test it comes from the out-of-fold
+margins of the train split's participants. A method without cross-validation has none. It is a number for
+the fitted models of all folds together: what it mends is a habit of the method, not of one model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from waver.config.sections import EvaluateConfig
+from waver.evaluation import calibration
+from waver.evaluation.bootstrap import Sample, interval
+from waver.evaluation.paired import Paired
+from waver.evaluation.predictions import Predicted
+from waver.evaluation.table import CROSS_VALIDATED, STANDARD, Table
+from waver.evaluation.truth import Truth
+from waver.store.arrays import Array
+
+CALIBRATION = pa.schema(
+    [
+        pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, content_free"}),
+        pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
+        pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
+        pa.field("level", pa.string(), False, {"meaning": "frame or video"}),
+        pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
+        pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+        pa.field("tempered", pa.bool_(), False, {"meaning": "the curve after temperature scaling"}),
+        pa.field("bin", pa.int16(), False, {"meaning": "equal-mass bin, from 0"}),
+        pa.field("low", pa.float64(), False, {"meaning": "lowest probability in the bin"}),
+        pa.field("high", pa.float64(), False, {"meaning": "highest probability in the bin"}),
+        pa.field("predicted", pa.float64(), False, {"meaning": "mean probability in the bin"}),
+        pa.field("observed", pa.float64(), False, {"meaning": "share of A/H in the bin"}),
+        pa.field("observed_low", pa.float64(), True, {"meaning": "2.5 % of the participant bootstrap"}),
+        pa.field("observed_high", pa.float64(), True, {"meaning": "97.5 % of the participant bootstrap"}),
+        pa.field("n", pa.int64(), False, {"meaning": "frames or videos in the bin"}),
+        pa.field("temperature", pa.float64(), True, {"meaning": "fitted elsewhere; of folds the mean"}),
+        pa.field("ECE", pa.float64(), False, {"meaning": "expected calibration error, 15 equal-mass bins"}),
+        pa.field("ECE_tempered", pa.float64(), True, {"meaning": "the same after temperature scaling"}),
+        pa.field("Brier", pa.float64(), False, {"meaning": "mean squared difference to the label"}),
+        pa.field("Brier_tempered", pa.float64(), True, {"meaning": "the same after temperature scaling"}),
+        pa.field("log_loss", pa.float64(), False, {"meaning": "mean negative log likelihood, nats"}),
+        pa.field("log_loss_tempered", pa.float64(), True, {"meaning": "the same after temperature scaling"}),
+    ]
+)
+
+Row = dict[str, Any]
+Key = tuple[str, str, str, str]
+"""Level, method, modalities, model set."""
+
+
+def out_of_fold(tables: Iterable[Table]) -> dict[Key, Predicted]:
+    """The methods' cross-validated predictions, for ``calibration_rows``."""
+    validated = [table for table in tables if table.split == CROSS_VALIDATED and table.level != "participant"]
+    return {_key(table, predicted): predicted for table in validated for predicted in table.methods}
+
+
+def _key(table: Table, predicted: Predicted) -> Key:
+    return table.level, predicted.name.method, predicted.name.modalities, predicted.name.model_set
+
+
+def calibration_rows(
+    table: Table, validated: Mapping[Key, Predicted], config: EvaluateConfig, paired: Paired | None = None
+) -> Iterator[Row]:
+    """Rows of CALIBRATION for every method of a table; none at participant level, whose items are frames.
+
+    Args:
+        table: methods scored side by side.
+        validated: see ``out_of_fold``; numbers of items are of the same truth as the table's.
+        config: resamples and seed, as for the scores.
+        paired: values of the table where they are shared with others.
+    """
+    if table.level == "participant":
+        return
+    paired = paired or Paired(table, config)
+    for predicted in table.methods:
+        known = validated.get(_key(table, predicted)) if table.protocol == STANDARD else None
+        temperature = temperatures(table, predicted, known)
+        yield from _method_rows(paired, predicted, temperature)
+
+
+def temperatures(table: Table, predicted: Predicted, validated: Predicted | None) -> Array:
+    """Temperature of each item of a method, float64 [n]; nan where there is nobody to fit it on.
+
+    Args:
+        table: the table in which the method is judged.
+        predicted: the method there.
+        validated: its cross-validated predictions, if it has any.
+    """
+    found = np.full(len(predicted.item), np.nan)
+    if table.split == CROSS_VALIDATED:
+        for fold in np.unique(predicted.fold[predicted.fold >= 0]):
+            others = (predicted.fold >= 0) & (predicted.fold != fold)
+            found[predicted.fold == fold] = _fitted(table.truth, predicted.take(others))
+    elif validated is not None:
+        train = (table.truth.split[validated.item] == "train") & (validated.fold >= 0)
+        found[:] = _fitted(table.truth, validated.take(train))
+    return found
+
+
+def _fitted(truth: Truth, predicted: Predicted) -> float:
+    return calibration.temperature(calibration.margin_of(predicted.probability), truth.label[predicted.item])
+
+
+def _method_rows(paired: Paired, predicted: Predicted, temperature: Array) -> Iterator[Row]:
+    sample = paired.sample(predicted, predicted.item)
+    known = bool(len(temperature)) and bool(np.isfinite(temperature).all())
+    mended = calibration.tempered(calibration.margin_of(predicted.probability), temperature)
+    head = {
+        "method": predicted.name.method,
+        "modalities": predicted.name.modalities,
+        "model_set": predicted.name.model_set,
+        "level": paired.table.level,
+        "split": paired.table.split,
+        "protocol": paired.table.protocol,
+        "temperature": float(np.unique(temperature).mean()) if known else None,
+    }
+    for name, score in (("ECE", calibration.ece), ("Brier", calibration.brier), ("log_loss", calibration.log_loss)):
+        head[name] = score(sample.probability, sample.label)
+        head[f"{name}_tempered"] = score(mended, sample.label) if known else None
+    yield from ({**head, "tempered": False, **row} for row in curve(sample, sample.probability, paired.weights))
+    if known:
+        yield from ({**head, "tempered": True, **row} for row in curve(sample, mended, paired.weights))
+
+
+def curve(sample: Sample, probability: Array, weights: Array) -> Iterator[Row]:
+    """Bins of a reliability curve, the share observed with its interval over participants.
+
+    Args:
+        sample: labels and participants of the items.
+        probability: float64 [n], which may be another than the sample's own.
+        weights: float64 [R + 1, S], as ``bootstrap.resamples`` makes them.
+    """
+    bins = calibration.bin_of(probability, calibration.mass_edges(probability))
+    for number in np.unique(bins):
+        inside = bins == number
+        who, size = sample.participant[inside], sample.participants
+        drawn = weights @ np.bincount(who, minlength=size)
+        positive = weights @ np.bincount(who, sample.label[inside], minlength=size)
+        share = np.divide(positive, drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)
+        observed, low, high = (value if math.isfinite(value) else None for value in interval(share))
+        yield {
+            "bin": int(number),
+            "low": float(probability[inside].min()),
+            "high": float(probability[inside].max()),
+            "predicted": float(probability[inside].mean()),
+            "observed": observed,
+            "observed_low": low,
+            "observed_high": high,
+            "n": int(inside.sum()),
+        }

@@ -1,0 +1,217 @@
+"""Paired comparisons: against hand values, scipy, and what resampling by hand gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_table import made, made_table, made_truth, question_margin, skilled
+from scipy import stats
+
+from waver import metrics
+from waver.config.sections import EvaluateConfig
+from waver.evaluation.bootstrap import resamples
+from waver.evaluation.comparisons import (
+    COMPARED,
+    COMPARISONS,
+    REFERENCES,
+    bootstrap_p,
+    comparison_rows,
+    holm,
+    shift,
+    wilcoxon_p,
+)
+from waver.evaluation.table import Table
+
+CONFIG = EvaluateConfig(bootstrap=200)
+
+
+def test_holm_by_hand() -> None:
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm(np.array([0.6, 0.5])), [1.0, 1.0])
+    np.testing.assert_allclose(holm(np.array([0.02, 0.02, 0.9])), [0.06, 0.06, 0.9])
+    assert len(holm(np.zeros(0))) == 0
+
+
+def test_bootstrap_p_by_hand() -> None:
+    drawn = np.array([0.3] * 97 + [-0.1, 0.0, 0.0])
+    assert bootstrap_p(np.append(0.2, drawn)) == pytest.approx(2 * (3 + 1) / 101)
+    assert bootstrap_p(np.append(-0.2, -drawn)) == pytest.approx(2 * (3 + 1) / 101)
+    assert bootstrap_p(np.full(101, 0.5)) == pytest.approx(2 / 101)
+    assert bootstrap_p(np.zeros(101)) == 1
+    assert bootstrap_p(np.array([0.2, np.nan, 0.3, 0.1])) == pytest.approx(2 / 3)
+    assert math.isnan(bootstrap_p(np.array([0.2])))
+    assert math.isnan(bootstrap_p(np.array([np.nan, 1.0])))
+
+
+def test_wilcoxon_against_scipy() -> None:
+    differences = np.random.default_rng(0).normal(0.3, 1, 20)
+    assert wilcoxon_p(differences) == stats.wilcoxon(differences).pvalue
+    # by hand: all of five above zero, 2 of the 2 ** 5 signs are as extreme
+    assert wilcoxon_p(np.array([0.1, 0.2, 0.3, 0.4, 0.5])) == pytest.approx(2 / 2**5)
+    with_zeros = np.append(differences, np.zeros(20))
+    assert wilcoxon_p(with_zeros) == stats.wilcoxon(with_zeros, zero_method="pratt").pvalue
+    assert wilcoxon_p(np.zeros(9)) == 1
+    assert math.isnan(wilcoxon_p(np.zeros(0)))
+
+
+def test_shift_is_the_median_of_pairwise_means() -> None:
+    assert shift(np.array([1.0, 2.0, 6.0])) == pytest.approx(np.median([1, 2, 6, 1.5, 3.5, 4]))
+    assert math.isnan(shift(np.zeros(0)))
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    truth = made_truth(people=40)
+    question = question_margin(truth)
+    margins = {
+        "all_negative": np.full(len(question), -40.0),
+        "content_free": question,
+        "better": question + skilled(truth, 3.0, 1),
+        "twin": question,
+        "noise": skilled(truth, 0.0, 2),
+    }
+    return made_table(truth, margins)
+
+
+def _one(rows: list[dict], **wanted: object) -> dict:
+    (row,) = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    return row
+
+
+def test_difference_is_that_of_resampled_items(table: Table) -> None:
+    rows = list(comparison_rows(table, ("content_free",), CONFIG))
+    assert set(rows[0]) == set(COMPARISONS.names)
+    weights = resamples(40, CONFIG.bootstrap, "bootstrap", CONFIG.seed, "video", "cv", "standard", "all")
+    control, better = (next(p for p in table.methods if p.name.method == name) for name in ("content_free", "better"))
+    truth, stratum = table.truth, table.truth.question + 10 * (table.truth.participant % 5)
+    gaps: dict[str, list[float]] = {metric: [] for metric in COMPARED}
+    for weight in weights:
+        item = np.repeat(np.arange(len(truth.label)), weight[truth.participant].astype(int))
+        y = truth.label[item]
+        mine, theirs = better.probability[item], control.probability[item]
+        gaps["AVGF1"].append(metrics.avgf1(mine, y) - metrics.avgf1(theirs, y))
+        gaps["AVGF1_equal"].append(metrics.avgf1_equal(mine, y) - metrics.avgf1_equal(theirs, y))
+        gaps["AP"].append(metrics.average_precision(mine, y) - metrics.average_precision(theirs, y))
+        gaps["AUROC"].append(metrics.auroc(mine, y) - metrics.auroc(theirs, y))
+        within = [metrics.auroc_within(p, y, stratum[item]) for p in (mine, theirs)]
+        gaps["AUROC_within"].append(within[0] - within[1])
+    for metric, gap in gaps.items():
+        row = _one(rows, method="better", metric=metric)
+        assert row["difference"] == pytest.approx(gap[0], abs=1e-12)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(np.percentile(gap[1:], (2.5, 97.5))), abs=1e-12)
+        drawn = np.array(gap[1:])
+        least = min((drawn <= 0).sum(), (drawn >= 0).sum())
+        assert row["p_bootstrap"] == pytest.approx(min(1, 2 * (least + 1) / 201))
+        assert row["participants"] == 40
+
+
+def test_videos_are_compared_by_accuracy_of_each_person(table: Table) -> None:
+    rows = list(comparison_rows(table, ("content_free",), CONFIG))
+    truth = table.truth
+    control, better = (next(p for p in table.methods if p.name.method == name) for name in ("content_free", "better"))
+    right = [(p.probability > 0.5) == (truth.label == 1) for p in (better, control)]
+    each = [np.mean(right[0][truth.participant == s]) - np.mean(right[1][truth.participant == s]) for s in range(40)]
+    row = _one(rows, method="better", metric="AVGF1")
+    assert row["own_score"] == "accuracy"
+    assert row["n_participants"] == 40
+    assert row["p_wilcoxon"] == pytest.approx(stats.wilcoxon(np.round(each, 12), zero_method="pratt").pvalue)
+    assert row["shift"] > 0
+    assert _one(rows, method="better", metric="AP")["p_wilcoxon"] is None
+
+
+def test_frames_are_compared_by_each_persons_own_score() -> None:
+    truth = made_truth(people=12, frames=30, level="frame")
+    label = np.where(truth.participant == 3, 0, truth.label).astype(np.int8)
+    truth = replace(truth, label=label)
+    margins = {"content_free": question_margin(truth), "better": skilled(truth, 2.0, 3)}
+    for level in ("frame", "participant"):
+        table = made_table(truth, margins, level=level)
+        rows = list(comparison_rows(table, ("content_free",), CONFIG))
+        who = [s for s in range(12) if s != 3]  # who has no positive frame has no F1 of it
+        for metric, score in (("AVGF1", metrics.avgf1), ("AP", metrics.average_precision)):
+            each = [
+                score(table.methods[1].probability[mine], label[mine])
+                - score(table.methods[0].probability[mine], label[mine])
+                for mine in (truth.participant == s for s in who)
+            ]
+            row = _one(rows, metric=metric)
+            assert (row["own_score"], row["n_participants"]) == (metric, 11)
+            assert row["p_wilcoxon"] == pytest.approx(stats.wilcoxon(each).pvalue)
+            if level == "participant":
+                assert row["difference"] == pytest.approx(np.mean(each))
+
+
+def test_who_is_better_and_who_is_not(table: Table) -> None:
+    rows = list(comparison_rows(table, REFERENCES, CONFIG))
+    assert {row["reference"] for row in rows} == {"content_free"}
+    assert len(rows) == 4 * len(COMPARED)
+    better, twin, noise = (_one(rows, method=name, metric="AUROC") for name in ("better", "twin", "noise"))
+    assert better["low"] > 0
+    assert better["p_holm"] < 0.05
+    assert (twin["difference"], twin["low"], twin["high"], twin["p_bootstrap"], twin["p_holm"]) == (0, 0, 0, 1, 1)
+    assert _one(rows, method="twin", metric="AVGF1")["p_wilcoxon"] == 1
+    assert noise["high"] < 0
+
+
+def test_families_are_methods_of_one_table_and_metric(table: Table) -> None:
+    rows = list(comparison_rows(table, ("content_free",), CONFIG))
+    for metric in COMPARED:
+        family = [row for row in rows if row["metric"] == metric and row["method"] != "all_negative"]
+        assert {row["methods_in_family"] for row in family} == {3}
+        expected = holm(np.array([row["p_bootstrap"] for row in family]))
+        np.testing.assert_allclose([row["p_holm"] for row in family], expected)
+        control = _one(rows, method="all_negative", metric=metric)
+        assert control["p_bootstrap"] is not None
+        assert (control["p_holm"], control["methods_in_family"]) == (None, 0)
+
+
+def test_pairs_share_their_items(table: Table) -> None:
+    """A method that misses people is compared on those it has."""
+    truth = table.truth
+    some = np.flatnonzero(truth.participant < 25)
+    part = made(truth, "part", question_margin(truth) + 1.0, some)
+    rows = list(comparison_rows(replace(table, methods=[*table.methods, part]), ("content_free",), CONFIG))
+    row = _one(rows, method="part", metric="AVGF1")
+    control = next(p for p in table.methods if p.name.method == "content_free")
+    gap = metrics.avgf1(part.probability, truth.label[some]) - metrics.avgf1(
+        control.probability[some], truth.label[some]
+    )
+    assert row["difference"] == pytest.approx(gap, abs=1e-12)
+    assert row["participants"] == row["n_participants"] == 25
+
+
+def test_a_reference_has_the_methods_modalities_where_it_can() -> None:
+    truth = made_truth(people=10)
+    methods = [
+        made(truth, name, skilled(truth, 1.0, seed), modalities=modalities)
+        for seed, (name, modalities) in enumerate(
+            [("content_free", ""), ("source_only", "V"), ("source_only", "VAT"), ("shot", "V"), ("mllm", "VT")]
+        )
+    ]
+    table = Table("video", "test", "block", truth, methods)
+    rows = [row for row in comparison_rows(table, REFERENCES, CONFIG) if row["metric"] == "AP"]
+    pairs = {(row["method"], row["modalities"], row["reference"], row["reference_modalities"]) for row in rows}
+    assert {pair for pair in pairs if pair[2] == "source_only"} == {
+        ("shot", "V", "source_only", "V"),
+        ("mllm", "VT", "source_only", "V"),
+        ("mllm", "VT", "source_only", "VAT"),
+    }
+    assert {pair[:2] for pair in pairs if pair[2] == "content_free"} == {
+        ("source_only", "V"),
+        ("source_only", "VAT"),
+        ("shot", "V"),
+        ("mllm", "VT"),
+    }
+
+
+def test_one_class_leaves_rankings_undefined() -> None:
+    truth = made_truth(people=6)
+    truth = replace(truth, label=np.zeros_like(truth.label))
+    table = made_table(truth, {"content_free": question_margin(truth), "model": skilled(truth, 1.0, 0)})
+    rows = list(comparison_rows(table, ("content_free",), CONFIG))
+    row = _one(rows, metric="AUROC")
+    assert (row["difference"], row["low"], row["p_bootstrap"], row["p_holm"]) == (None, None, None, None)
+    assert _one(rows, metric="AVGF1")["difference"] is not None
