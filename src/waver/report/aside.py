@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from waver.report.gate import WITHHELD, Gate, is_recording
+from waver.report.gate import ALL_WITHHELD, WITHHELD, Gate, is_recording
 from waver.report.inputs import Material, Row
-from waver.report.wording import plural
+from waver.report.wording import count, plural
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,13 @@ def set_aside(material: Material, gate: Gate) -> list[Aside]:
 
 
 def mended(material: Material, gate: Gate) -> list[Aside]:
-    """Videos used after mending, e.g. where annotation and video differed by a frame."""
-    rows = ({**row, "stage": "align", "reason": row["note"], "remedy": ""} for row in material.used if row["note"])
+    """Videos used after mending, e.g. where annotation and video differed by a frame.
+
+    That there is neither face nor sound goes without saying of a data set without video files.
+    """
+    missing = set() if material.recorded else {"no visual", "no audio"}
+    told = ((row, "; ".join(part for part in row["note"].split("; ") if part not in missing)) for row in material.used)
+    rows = ({**row, "stage": "align", "reason": note, "remedy": ""} for row, note in told if note)
     return _grouped(rows, material, gate)
 
 
@@ -90,7 +95,9 @@ def _grouped(rows: Iterable[Row], material: Material, gate: Gate) -> list[Aside]
 def _aside(key: tuple[str, str, str], rows: list[Row], known: dict[str, Row], gate: Gate) -> Aside:
     shown = sorted(_item(row, known, gate) for row in rows if gate.shows(row["participant"]))
     refused = sum(row["participant"] is not None and not gate.shows(row["participant"]) for row in rows)
-    others = [plural(refused, "item of ", "items of ") + WITHHELD] if refused else []
+    others = (
+        [f"1 item of {WITHHELD}" if refused == 1 else f"{count(refused)} items of {ALL_WITHHELD}"] if refused else []
+    )
     orphans = [gate.common(row["path"] or row["item"]) for row in rows if row["participant"] is None]
     shown += sorted(set(filter(None, orphans)))
     others += [plural(orphans.count(""), "file") + " of no known participant"] if "" in orphans else []

@@ -1,4 +1,4 @@
-"""Figures made from the scores table: forest, difference to the control, inside questions, groups."""
+"""Figures of scores: forest, difference to the control, inside questions, groups."""
 
 from __future__ import annotations
 
@@ -6,35 +6,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
+from waver.report.findings import Gap
 from waver.report.standings import Row, Standing, best, content_free, standings
-from waver.report.style import BLUE, CONTROL, INK, LINE, MUTED, ORANGE, PAPER, WASH, Drawn, finish, look, new_figure
-from waver.report.wording import CONTROLS, score, signed
+from waver.report.style import (
+    BLUE,
+    CONTROL,
+    INK,
+    LINE,
+    MUTED,
+    ORANGE,
+    PAPER,
+    RED,
+    WASH,
+    Drawn,
+    finish,
+    look,
+    new_figure,
+)
+from waver.report.wording import CONTROLS, LANGUAGES, USES_LABELS, p_value, plural, score, signed, where
 
-DIFFERENCE = "AVGF1_minus_content_free"
-"""Metric of the paired difference to the content-free control, with its own interval."""
 
-
-def draw_forest(rows: Sequence[Standing], folder: Path) -> Drawn | None:
+def draw_forest(rows: Sequence[Standing], level: str, split: str, folder: Path) -> Drawn | None:
     """AVGF1 of every method and control with its interval."""
     shown = [row for row in rows if row.value("AVGF1") is not None]
     if not shown:
         return None
-    with look("forest"):
+    with look(f"forest-{level}"):
         figure = new_figure(8.6, 0.9 + 0.3 * len(shown))
         axes = figure.subplots()
         control = content_free(shown)
         if control is not None:
             _control_band(axes, control.scores["AVGF1"])
         for place, row in enumerate(shown):
-            _whisker(axes, place, row.scores["AVGF1"], CONTROL if row.control else BLUE, row.control)
-        _method_axis(axes, shown)
-        axes.set_xlabel("AVGF1, test frames")
+            whisker(axes, place, row.scores["AVGF1"], CONTROL if row.control else BLUE, row.control)
+        method_axis(axes, [(row.name, row.control) for row in shown])
+        axes.set_xlabel(f"AVGF1, {where(level, split)}")
         caption = (
             "Each line is a method: the mark is its score, the bar the 95 % interval over participants. Controls are "
             "grey. The vertical band is the content-free control: what overlaps it may owe its score to the question "
             "asked and the length of the answer."
         )
-        return finish(figure, "forest", folder, "Scores with their uncertainty", caption)
+        return finish(figure, f"forest-{level}", folder, "Scores with their uncertainty", caption)
 
 
 def _control_band(axes: Any, row: Row) -> None:
@@ -43,7 +57,17 @@ def _control_band(axes: Any, row: Row) -> None:
     axes.axvline(row["value"], color=CONTROL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _whisker(axes: Any, place: float, row: Row, colour: str, square: bool, label: str = "") -> None:
+def whisker(axes: Any, place: float, row: Row, colour: str, square: bool, label: str = "") -> None:
+    """A value with its interval, and its label at the right edge.
+
+    Args:
+        axes: panel to draw on.
+        place: height on the axis of methods.
+        row: ``value``, ``low`` and ``high``; the latter two None where there is no interval.
+        colour: of mark and bar.
+        square: the mark of a control.
+        label: the value if empty.
+    """
     if row["low"] is not None and row["high"] is not None:
         axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     mark = "s" if square else "o"
@@ -54,97 +78,114 @@ def _whisker(axes: Any, place: float, row: Row, colour: str, square: bool, label
     )  # fmt: skip
 
 
-def _method_axis(axes: Any, rows: Sequence[Standing]) -> None:
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
-    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_color(MUTED if row.control else INK)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+def method_axis(axes: Any, names: Sequence[tuple[str, bool]]) -> None:
+    """One line a method, from above; names come with whether it is a control."""
+    axes.set_yticks(range(len(names)), [name for name, _ in names])
+    for tick, (_, control) in zip(axes.get_yticklabels(), names, strict=True):
+        tick.set_color(MUTED if control else INK)
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
     axes.xaxis.set_major_formatter(lambda value, _: score(value, 2).replace("-", "−"))
 
 
-def draw_difference(rows: Sequence[Standing], folder: Path) -> Drawn | None:
-    """Paired difference of AVGF1 to the content-free control; None where the scores hold none."""
-    shown = [row for row in rows if row.value(DIFFERENCE) is not None and not row.control]
+def draw_difference(found: Sequence[Gap], level: str, split: str, folder: Path) -> Drawn | None:
+    """Paired difference of AVGF1 to the content-free control; None where nothing was compared."""
+    shown = [gap for gap in found if gap.method not in USES_LABELS]
     if not shown:
         return None
-    with look("difference"):
+    with look(f"difference-{level}"):
         figure = new_figure(8.6, 0.9 + 0.3 * len(shown))
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=1)
-        for place, row in enumerate(shown):
-            found = row.scores[DIFFERENCE]
-            clear = found["low"] is not None and (found["low"] > 0 or found["high"] < 0)
-            _whisker(axes, place, found, BLUE if clear else CONTROL, False, signed(found["value"]))
-        _method_axis(axes, shown)
-        axes.set_xlabel("AVGF1 above the content-free control, test frames")
+        for place, gap in enumerate(shown):
+            colour = CONTROL if not gap.certain else BLUE if gap.difference > 0 else RED
+            row = {"value": gap.difference, "low": gap.low, "high": gap.high}
+            whisker(axes, place, row, colour, False, f"{signed(gap.difference)}  {p_value(gap.p)}")
+        method_axis(axes, [(gap.name, False) for gap in shown])
+        axes.set_xlabel(f"AVGF1 above the content-free control, {where(level, split)}")
         caption = (
-            "Difference to the content-free control on the same resampled participants. Right of zero, a method scores "
-            "more than question, length and position in the answer give. Grey bars include zero: no difference is "
-            "shown. The bars are not corrected for the number of methods."
+            "Difference to the content-free control on the same resampled participants, with its 95 % interval. Right "
+            "of zero, a method scores more than question, length and position in the answer give. Blue is above with "
+            f"certainty, red below, grey neither: p is corrected for {plural(len(shown), 'method')} (Holm)."
         )
-        return finish(figure, "difference", folder, "What the models add to the control", caption)
+        return finish(figure, f"difference-{level}", folder, "What the models add to the control", caption)
 
 
-def draw_within(rows: Sequence[Standing], folder: Path) -> Drawn | None:
-    """AUROC over all frames and inside questions, joined by a line."""
+def draw_within(rows: Sequence[Standing], level: str, split: str, folder: Path) -> Drawn | None:
+    """AUROC over all questions and inside them, joined by a line."""
     shown = [row for row in rows if row.value("AUROC") is not None and row.value("AUROC_within") is not None]
-    shown = [row for row in shown if row.method not in ("all_negative", "all_positive")]
+    shown = [row for row in shown if row.method not in ("all_negative", "all_positive") and not _twin(row)]
     if not shown:
         return None
-    with look("within"):
+    with look(f"within-{level}"):
         figure = new_figure(8.6, 1.1 + 0.3 * len(shown))
         axes = figure.subplots()
         axes.axvline(0.5, color=INK, linewidth=1)
         for place, row in enumerate(shown):
             whole, inside = row.value("AUROC"), row.value("AUROC_within")
             axes.plot([whole, inside], [place, place], color=LINE, linewidth=2.4, zorder=1)
-            _whisker(axes, place, row.scores["AUROC_within"], CONTROL if row.control else BLUE, row.control)
+            whisker(axes, place, row.scores["AUROC_within"], CONTROL if row.control else BLUE, row.control)
             axes.plot(whole, place, "o", color=PAPER, markeredgecolor=ORANGE, markeredgewidth=1.6, markersize=6)
-        _method_axis(axes, shown)
+        method_axis(axes, [(row.name, row.control) for row in shown])
         axes.plot([], [], "o", color=PAPER, markeredgecolor=ORANGE, markeredgewidth=1.6, label="all questions together")
         axes.plot([], [], "o", color=BLUE, label="inside each question, averaged")
         figure.legend(loc="outside upper left", ncols=2, handletextpad=0.3)
-        axes.set_xlabel("AUROC, test frames (.5 is chance)")
+        axes.set_xlabel(f"AUROC, {where(level, split)} (.5 is chance)")
         caption = (
-            "Open marks rank all frames together and so profit from knowing which question tends to draw A/H. Filled "
-            "marks rank frames inside one question, where that knowledge is worth nothing."
+            f"Open marks rank all {level}s together and so profit from knowing which question tends to draw A/H. "
+            f"Filled marks rank {level}s inside one question, where that knowledge is worth nothing; the bar is their "
+            "95 % interval over participants, the number at the right their value."
         )
-        return finish(figure, "within", folder, "Inside the questions", caption)
+        return finish(figure, f"within-{level}", folder, "Inside the questions", caption)
 
 
-def draw_groups(scores: Sequence[Row], folder: Path, least: int) -> Drawn | None:
+def _twin(row: Standing) -> bool:
+    """The question prior as a model, beside the control of the same name."""
+    return row.control and bool(row.modalities)
+
+
+def draw_groups(scores: Sequence[Row], level: str, split: str, folder: Path, least: int) -> Drawn | None:
     """AVGF1 of the best method and the content-free control in each group, with the number of people."""
-    leader = best(standings(scores, "frame", "test"))
+    leader = best(standings(scores, level, split))
     if leader is None:
         return None
-    groups = sorted({row["group"] for row in scores if row["level"] == "frame" and "=" in row["group"]}, key=_group_key)
-    found = {group: standings(scores, "frame", "test", group=group) for group in groups}
+    groups = sorted({row["group"] for row in scores if row["level"] == level and "=" in row["group"]}, key=_group_key)
+    found = {group: standings(scores, level, split, group=group) for group in groups}
     found = {group: rows for group, rows in found.items() if rows and not group.startswith("question=")}
     if not found:
         return None
-    with look("groups"):
-        figure = new_figure(8.6, 0.9 + 0.42 * len(found))
+    with look(f"groups-{level}"):
+        figure = new_figure(8.6, 1.2 + 0.42 * len(found))
         axes = figure.subplots()
         for place, rows in enumerate(found.values()):
             _group(axes, place, rows, leader, least)
-        axes.set_yticks(range(len(found)), [group.replace("=", ": ").replace("_", " ") for group in found])
-        axes.tick_params(axis="y", colors=INK)
-        axes.set_ylim(len(found) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.grid(axis="x")
-        axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_formatter(lambda value, _: score(value, 1))
-        axes.barh([-9], [0], color=BLUE, label=leader.name)
-        axes.barh([-9], [0], color=CONTROL, label=CONTROLS["content_free"])
-        figure.legend(loc="outside upper left", ncols=2)
-        axes.set_xlabel("AVGF1, test frames")
+        _group_axis(axes, list(found), leader)
+        axes.set_xlabel(f"AVGF1, {where(level, split)}")
         caption = (
             "The leading method and the control in each group, with the 95 % interval and the number of people. "
             f"Groups of fewer than {least} people are not scored: one person would decide the number."
         )
-        return finish(figure, "groups", folder, "By group of participants", caption)
+        return finish(figure, f"groups-{level}", folder, f"By group of participants, {level}s", caption)
+
+
+def _group_axis(axes: Any, groups: Sequence[str], leader: Standing) -> None:
+    axes.set_yticks(range(len(groups)), [_group_name(group) for group in groups])
+    axes.tick_params(axis="y", colors=INK)
+    axes.set_ylim(len(groups) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(lambda value, _: score(value, 1))
+    axes.barh([-9], [0], color=BLUE, label=leader.name)
+    axes.barh([-9], [0], color=CONTROL, label=CONTROLS["content_free"])
+    axes.figure.legend(loc="outside upper left", ncols=2)
+
+
+def _group_name(group: str) -> str:
+    kind, value = _group_key(group)
+    return f"{kind}: {LANGUAGES.get(value, value)}".replace("_", " ")
 
 
 def _group_key(group: str) -> tuple[str, str]:

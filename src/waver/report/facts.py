@@ -13,9 +13,8 @@ from waver.provenance import versions
 from waver.report.aside import notes
 from waver.report.gate import Gate
 from waver.report.inputs import Material, Row
-from waver.report.wording import count, is_control, listed, plural, share, span
-
-LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", "ar": "Arabic"}
+from waver.report.standings import splits_of, standings
+from waver.report.wording import LANGUAGES, SPLITS, count, is_control, listed, plural, share, span
 
 TEXTS = Path(__file__).with_name("texts.yaml")
 
@@ -27,10 +26,22 @@ def texts() -> Row:
 
 
 def split_counts(material: Material) -> list[tuple[str, ...]]:
-    """Rows (split, participants, videos, with A/H, frames, with A/H, length) of the videos used."""
-    rows = material.used
-    parts = [(split, [row for row in rows if row["split"] == split]) for split in ("train", "val", "test")]
-    return [_counts(name, part) for name, part in [*parts, ("all", rows)] if part]
+    """Rows (split, participants, videos, with A/H, frames, with A/H, length).
+
+    Videos are those that reached the packs; of a data set without video files, all that are listed: they
+    are judged by what was said, whether or not anything is known of their frames.
+    """
+    listed_rows = material.used if material.recorded else _answered(material)
+    parts = [(split, [row for row in listed_rows if row["split"] == split]) for split in ("train", "val", "test")]
+    return [_counts(name, part) for name, part in [*parts, ("all", listed_rows)] if part]
+
+
+def _answered(material: Material) -> list[Row]:
+    """The answers with what is known of their frames."""
+    packed = {row["video"]: row for row in material.used}
+    nothing = {"labelled": False, "frames": 0, "positive_frames": 0}
+    rows = [{**nothing, **packed.get(row["video"], {}), **row} for row in material.answers]
+    return [{**row, "duration_s": row["duration_s"] or 0.0} for row in rows]
 
 
 def _counts(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -39,6 +50,7 @@ def _counts(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
     # a video's label is the released one; where none was, any frame with A/H makes it positive
     judged = [row for row in rows if row["label"] is not None or row["labelled"]]
     positive = sum(row["label"] if row["label"] is not None else row["positive_frames"] > 0 for row in judged)
+    length = sum(row["duration_s"] for row in rows)
     return (
         name,
         count(len({row["participant"] for row in rows})),
@@ -46,28 +58,32 @@ def _counts(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
         share(positive, len(judged)),
         count(sum(row["frames"] for row in rows)),
         share(sum(row["positive_frames"] for row in labelled), frames),
-        span(sum(row["duration_s"] for row in rows)),
+        span(length) if length else "–",
     )
 
 
 def tiles(material: Material) -> list[tuple[str, str]]:
     """The large numbers under the summary."""
-    rows = material.used
+    rows = material.used if material.recorded else _answered(material)
     frames = sum(row["frames"] for row in rows if row["labelled"])
     methods = {(row["method"], row["modalities"]) for row in material.scores if not is_control(row["method"])}
-    return [
+    length = sum(row["duration_s"] for row in rows)
+    found = [
         (count(len({row["participant"] for row in rows})), "participants"),
-        (count(len(rows)), "videos"),
-        (span(sum(row["duration_s"] for row in rows)), "of answers"),
+        (count(len(rows)), "videos" if material.recorded else "answers, as text"),
+        (span(length), "of answers"),
         (share(sum(row["positive_frames"] for row in rows), frames), "of frames with A/H"),
         (count(len(methods)), "methods scored"),
     ]
+    known = {"of answers": length > 0, "of frames with A/H": frames > 0}
+    return [(number, what) for number, what in found if known.get(what, True)]
 
 
 def languages(material: Material) -> str:
     """``English 62 videos, French 10 videos``."""
-    used = {row["video"] for row in material.used}
-    found = Counter(row["language"] for row in material.videos if row["video"] in used)
+    used = {row["video"] for row in (material.used if material.recorded else material.answers)}
+    known = {row["video"]: row["language"] for row in material.answers}
+    found = Counter(row["language"] or known.get(row["video"]) for row in material.videos if row["video"] in used)
     told = [
         f"{LANGUAGES.get(code, code) if code else 'not stated'}, {plural(n, 'video')}"
         for code, n in found.most_common()
@@ -109,23 +125,20 @@ def made_by(material: Material) -> list[tuple[str, str]]:
     return [(what, value) for what, value in [*facts, *known.items()] if value]
 
 
-def _judged(row: Row, level: str) -> bool:
-    return bool(row["labelled"]) or (level == "video" and row["label"] is not None)
-
-
 def compared(material: Material, level: str) -> str:
-    """How this run's test set differs from the published ones."""
-    rows = [row for row in material.used if row["split"] == "test" and _judged(row, level)]
+    """How the people that this run scores differ from the published test sets."""
+    splits = splits_of(material.scores, level)
+    rows = standings(material.scores, level, splits[0]) if splits else []
     if not rows:
-        return "This run has no labelled test split, so there is nothing to compare with these."
-    people = plural(len({row["participant"] for row in rows}), "participant")
+        return "This run scored nothing here, so there is nothing to compare with these."
+    about = rows[0].any
+    people = plural(about["participants"], "participant")
     name = "synthetic data" if material.demo else f"the data set “{material.config.get('dataset', {}).get('name', '')}”"
-    sizes = {
-        "frame": plural(sum(row["frames"] for row in rows), "frame"),
-        "video": plural(len(rows), "video"),
-        "participant": plural(len(rows), "video"),
-    }
+    size = "" if level == "participant" else f" and {plural(about['n'], level)}"
+    also = f" (and, apart, on the {listed([SPLITS[split] for split in splits[1:]])})" if splits[1:] else ""
+    told = {"cv": "is scored by cross-validation on train and val", "val": "is scored on the validation split"}
+    others = "" if "test" in splits else " Nobody scored here is in those."
     return (
-        f"This run tests on {people} and {sizes[level]} of {name}; the papers' test sets are named with each table. "
-        "Where release or split differ, small differences mean nothing."
+        f"This run {told.get(splits[0], 'is scored on the test split')}, {people}{size} of {name}{also}; the papers' "
+        f"test sets are named with each table.{others} Where release or split differ, small differences mean nothing."
     )

@@ -18,14 +18,23 @@ from waver.data.consent import Consent, pseudonyms
 from waver.errors import WaverError
 from waver.store.arrays import Array, open_store, read_store, store_attributes
 from waver.store.shards import store_path
+from waver.store.tables import ANSWERS, read_tables
 
 WITHHELD = "a participant who did not consent to publication"
+ALL_WITHHELD = "participants who did not consent to publication, or of whom it is not known"
 _RECORDING = re.compile(
     r"\.(?:mp4|webm|mkv|avi|mov|m4v|wav|flac|mp3|m4a|ogg|jpe?g|png|vtt|srt|eaf|zarr)\b", re.IGNORECASE
 )
 _FILE = re.compile(rf"[^\s'\"]*[\w-]{_RECORDING.pattern}", re.IGNORECASE)
 _FOLDERS = re.compile(r"(?<![\w.])(?:/[^\s/'\"]+)+/(?=[^\s/'\"]+)")
 _PICTURE = re.compile(r"data:[\w/+-]+;base64,[A-Za-z0-9+/=\s]+")
+_TAG = re.compile(r"<[^>]*>")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+_RUN = 8
+"""Words of an answer, one after the other, that are somebody's sentence and no coincidence."""
+_SHORTEST = 5
+"""Words of the shortest answers that are looked for, whole; shorter ones say what anybody might say."""
 
 
 class Gate:
@@ -35,10 +44,18 @@ class Gate:
         consent: who allowed publication.
         run: name of the run; consenting participants are called P01, P02, ... in an order of its own.
         identifiers: participant -> everything that names the person: id, video ids, file names.
+        said: participant -> transcripts of what the person said.
     """
 
-    def __init__(self, consent: Consent, run: str, identifiers: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self,
+        consent: Consent,
+        run: str,
+        identifiers: Mapping[str, Iterable[str]],
+        said: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         self._consent = consent
+        self._sentences = self._withheld_sentences(said or {})
         self._pseudonyms = pseudonyms((person for person in identifiers if self.shows(person)), run)
         named = {name: person for person, names in identifiers.items() for name in (person, *names) if name}
         # a file name that consenting participants share with others names nobody
@@ -82,6 +99,24 @@ class Gate:
                 "the report would name a participant who did not consent to publication; it was not written: "
                 "please report this, with the log"
             )
+        if self._quotes_withheld(visible) or self._quotes_withheld(_TAG.sub(" ", visible)):
+            raise WaverError(
+                "the report would quote a participant who did not consent to publication; it was not written: "
+                "please report this, with the log"
+            )
+
+    def _quotes_withheld(self, text: str) -> bool:
+        lengths = {sentence.count(" ") + 1 for sentence in self._sentences}
+        return not self._sentences.isdisjoint(_runs(_words_of(html.unescape(text)), lengths))
+
+    def _withheld_sentences(self, said: Mapping[str, Iterable[str]]) -> set[str]:
+        """Runs of words that only people said who are not shown."""
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        for person, texts in said.items():
+            for words in map(_words_of, texts):
+                whole = len(words) if _SHORTEST <= len(words) < _RUN else _RUN
+                found[self.shows(person)].update(_runs(words, {whole}))
+        return found[False] - found[True]
 
     def _names_withheld(self, text: str) -> bool:
         # shorter ids may well be somebody's count or pseudonym
@@ -100,6 +135,8 @@ class Gate:
         path = self._store(stores, row)
         times = read_store(path, "start_s", "end_s")
         spoken = store_attributes(path).get("words", [])
+        # what a consenting participant says may be shown, whoever else said it
+        self._sentences -= _runs(_words_of(" ".join(map(str, spoken))), set(range(_SHORTEST, _RUN + 1)))
         return [
             (float(a), float(b), str(word)) for a, b, word in zip(times["start_s"], times["end_s"], spoken, strict=True)
         ]
@@ -120,6 +157,27 @@ class Gate:
     def _store(self, stores: Path, row: Mapping[str, Any]) -> Path:
         self.timeline(row)
         return store_path(stores, dict(row))
+
+
+def sayings(answers: Sequence[Path]) -> dict[str, list[str]]:
+    """Participant -> transcripts of ANSWERS tables, for the gate and nobody else.
+
+    Raises:
+        WaverError: a table cannot be read.
+    """
+    said: dict[str, list[str]] = {}
+    for row in read_tables(answers, ANSWERS):
+        said.setdefault(row["participant"], []).append(row["text"])
+    return said
+
+
+def _words_of(text: str) -> list[str]:
+    return [word.replace("’", "'") for word in _WORD.findall(text.lower())]
+
+
+def _runs(words: Sequence[str], lengths: Iterable[int]) -> set[str]:
+    """All runs of so many words."""
+    return {" ".join(words[k : k + n]) for n in lengths for k in range(len(words) - n + 1)}
 
 
 def is_recording(path: str) -> bool:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from waver.assets.manifest import Installed, installed
+from waver.evaluation.comparisons import COMPARISONS
+from waver.evaluation.decomposition import DECOMPOSITION
+from waver.evaluation.reliability import CALIBRATION
 from waver.store.tables import (
+    ANSWERS,
     FEATURE_INDEX,
     PACK_INDEX,
     PARTICIPANTS,
@@ -30,6 +34,8 @@ class ReportInputs:
 
     Attributes:
         scores: SCORES table.
+        comparisons, calibration, decomposition: statistics beside the scores, of the schemas of these names.
+        answers: ANSWERS tables of the shards.
         participants, videos, segments, set_aside: ingest's tables.
         feature_indexes: thing (faces, visual, audio, speech, words) -> index tables of its shards.
         feature_stores: thing -> folder of its stores.
@@ -42,6 +48,10 @@ class ReportInputs:
     """
 
     scores: Path
+    comparisons: Path
+    calibration: Path
+    decomposition: Path
+    answers: list[Path]
     participants: Path
     videos: Path
     segments: Path
@@ -68,13 +78,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Material:
-    """The inputs in memory; stores and predictions stay on disk, to be read by what may show them."""
+    """The inputs in memory; stores and predictions stay on disk, to be read by what may show them.
+
+    Rows of ``answers`` are without their text: what somebody said passes the gate or stays out.
+    """
 
     inputs: ReportInputs
     config: Row
     run: str
     demo: bool
     scores: list[Row]
+    comparisons: list[Row]
+    calibration: list[Row]
+    decomposition: list[Row]
+    answers: list[Row]
     participants: list[Row]
     videos: list[Row]
     segments: list[Row]
@@ -89,6 +106,16 @@ class Material:
     def least_group(self) -> int:
         """People below which a group is not shown."""
         return int(self.config.get("evaluate", {}).get("least_group", 5))
+
+    @property
+    def folds(self) -> int:
+        """Folds of the cross-validation; below 2 there was none."""
+        return int(self.config.get("train", {}).get("folds", 0))
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there are video files; else the data set is split files and transcripts."""
+        return "faces" in self.features or "audio" in self.features
 
     @property
     def used(self) -> list[Row]:
@@ -108,6 +135,10 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         run=run,
         demo=demo,
         scores=read_table(inputs.scores, SCORES),
+        comparisons=read_table(inputs.comparisons, COMPARISONS),
+        calibration=read_table(inputs.calibration, CALIBRATION),
+        decomposition=read_table(inputs.decomposition, DECOMPOSITION),
+        answers=[_unsaid(row) for row in read_tables(inputs.answers, ANSWERS)],
         participants=read_table(inputs.participants, PARTICIPANTS),
         videos=read_table(inputs.videos, VIDEOS),
         segments=read_table(inputs.segments, SEGMENTS),
@@ -118,6 +149,10 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         predictions={path: read_metadata(path) for path in inputs.predictions},
         models=[installed(path) for path in inputs.models],
     )
+
+
+def _unsaid(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "text"}
 
 
 def _training(path: Path) -> Training:

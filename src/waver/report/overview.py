@@ -38,9 +38,11 @@ def draw_overview(material: Material, folder: Path) -> Drawn | None:
 
 
 def _participants(axes: Any, rows: Sequence[Row]) -> None:
-    counts = [len({row["participant"] for row in rows if row["split"] == split}) for split in SPLITS]
-    axes.barh(SPLITS[::-1], counts[::-1], color=[COLOURS[s] for s in SPLITS[::-1]], height=0.56)
-    for place, number in enumerate(counts[::-1]):
+    people = {split: len({row["participant"] for row in rows if row["split"] == split}) for split in SPLITS[::-1]}
+    people = {split: number for split, number in people.items() if number}
+    counts = list(people.values())
+    axes.barh(list(people), counts, color=[COLOURS[split] for split in people], height=0.56)
+    for place, number in enumerate(counts):
         axes.annotate(count(number), (number, place), (5, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, max(counts) * 1.22)
     axes.set_xticks([])

@@ -12,7 +12,8 @@ from markupsafe import Markup
 import waver
 from waver.data.consent import Consent
 from waver.report.aside import identifiers, mended, set_aside
-from waver.report.charts import draw_difference, draw_forest, draw_groups, draw_within
+from waver.report.chapter import chapter
+from waver.report.charts import draw_difference, draw_forest, draw_groups
 from waver.report.costs import costs
 from waver.report.curves import draw_curves
 from waver.report.facts import (
@@ -25,15 +26,17 @@ from waver.report.facts import (
     texts,
     tiles,
 )
-from waver.report.gate import Gate
+from waver.report.findings import gaps
+from waver.report.gate import Gate, sayings
 from waver.report.inputs import Material, ReportInputs, load
 from waver.report.overview import draw_overview
-from waver.report.standings import standings
+from waver.report.reliability import calibration_table, curves, draw_reliability
+from waver.report.standings import splits_of, standings
 from waver.report.style import Drawn
 from waver.report.summary import summary
-from waver.report.tables import ShownTable, published_tables, results
+from waver.report.tables import ShownTable, differences, published_tables, results
 from waver.report.timeline import draw_timeline
-from waver.report.wording import PROTOCOLS, plural
+from waver.report.wording import PROTOCOLS, SPLITS, plural
 
 __all__ = ["ReportInputs", "render_report"]
 
@@ -41,7 +44,12 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 
-_VALIDATION = "Validation split: the epoch of every model was chosen on it, which flatters the models"
+_LABELS = {
+    "cv": "Cross-validation over participants of train and val: the way to choose between methods",
+    "test": "Test split: nobody in it was learnt from, and nothing was chosen on it",
+    "val": "Validation split: the epoch of every model of frames was chosen on it, which flatters those models",
+}
+_MEANS = "{}, mean over participants"
 
 _PROTOCOL_NOTES = {
     "frame_random": "Frames are drawn at random, as in the papers. A frame's neighbours, a 24th of a second away, may "
@@ -59,7 +67,7 @@ def render_report(
     Args:
         inputs: files to read.
         config: the keys that the page uses, by section: report, evaluate.least_group, models.set,
-            dataset.name, train.select.
+            dataset.name, train.select, train.folds.
         run: name of the run.
         demo: the participants are synthetic.
         page: HTML file to write.
@@ -69,7 +77,7 @@ def render_report(
         WaverError: an input cannot be read, or the page would name a participant who did not consent.
     """
     material = load(inputs, config, run, demo)
-    gate = Gate(Consent.load(inputs.participants), run, identifiers(material))
+    gate = Gate(Consent.load(inputs.participants), run, identifiers(material), sayings(inputs.answers))
     figures.mkdir(parents=True, exist_ok=True)
     for old in figures.glob("*.svg"):
         old.unlink()
@@ -95,27 +103,29 @@ def _render(context: dict[str, Any]) -> str:
 def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     timeline, no_timeline = draw_timeline(material, gate, folder)
     select = str(material.config.get("train", {}).get("select", "AP"))
-    groups = draw_groups(material.scores, folder, material.least_group)
-    closer = _drawn(groups, timeline, draw_curves(material.trainings, select, folder))
+    closer = _drawn(*_groups(material, folder), timeline, draw_curves(material.trainings, select, folder))
+    told = chapter(material, folder)
+    reliable = _reliability(material, folder)
     aside, spent = set_aside(material, gate), costs(material.inputs.benchmarks)
-    protocols, standing = _protocols(material), texts()
+    protocols = _protocols(material)
     return {
         "title": material.config.get("report", {}).get("title", "Waver"),
         "run": material.run,
         "demo": material.demo,
-        "css": Markup((HERE / "style.css").read_text(encoding="utf-8")),
-        "js": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "lead": summary(material),
         "tiles": tiles(material),
         "made": made_by(material),
-        "sections": _sections(bool(protocols)),
+        "sections": _sections(told is not None, bool(protocols), bool(reliable)),
+        "chapter": told,
+        "reliable": reliable,
         "counts": split_counts(material),
+        "recorded": material.recorded,
         "overview": draw_overview(material, folder),
         "models": sorted(material.models, key=lambda model: model.role),
         "model_sets": model_sets(material),
         "languages": languages(material),
         "decoding": decoding(material, gate),
-        "levels": [_frame_level(material, folder), _video_level(material)],
+        "levels": [_frame_level(material, folder), _video_level(material, folder)],
         "protocols": protocols,
         "personal_published": published_tables("participant"),
         "personal_ours": compared(material, "participant"),
@@ -126,20 +136,38 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "mended_rows": mended(material, gate),
         "costs": spent,
         "longest": max([1.0, *(cost.wall_s for cost in spent)]),
+        **_same_for_all(),
+    }
+
+
+def _same_for_all() -> dict[str, Any]:
+    """What stands on every page."""
+    standing = texts()
+    return {
+        "css": Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        "js": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "meanings": list(standing["meanings"].items()),
         "bibtex": standing["bibtex"],
         "version": waver.__version__,
         "footer": "This page is complete in itself: it loads nothing and sends nothing. Participants who did not "
-        "consent to publication are in its aggregates only.",
+        "consent to publication, or of whom it is not known, are in its aggregates only.",
     }
 
 
-def _sections(personal: bool) -> list[tuple[str, str]]:
-    middle = [("personal", "Personalisation")] if personal else []
-    return [
-        ("data", "Data"), ("frames", "Frames"), ("videos", "Videos"), *middle, ("look", "A closer look"),
+def _sections(told: bool, personal: bool, reliable: bool) -> list[tuple[str, str]]:
+    known = {"control": told, "personal": personal, "calibration": reliable}
+    sections = [
+        ("data", "Data"), ("control", "Without looking"), ("frames", "Frames"), ("videos", "Videos"),
+        ("personal", "Personalisation"), ("calibration", "Calibration"), ("look", "A closer look"),
         ("aside", "Set aside"), ("cost", "Run time"), ("metrics", "Metrics"), ("cite", "Cite"),
     ]  # fmt: skip
+    return [(id_, name) for id_, name in sections if known.get(id_, True)]
+
+
+def _groups(material: Material, folder: Path) -> list[Drawn | None]:
+    splits = {level: next(iter(splits_of(material.scores, level)), "") for level in ("frame", "video")}
+    least = material.least_group
+    return [draw_groups(material.scores, level, split, folder, least) for level, split in splits.items()]
 
 
 def _drawn(*figures: Drawn | None) -> list[Drawn]:
@@ -148,37 +176,55 @@ def _drawn(*figures: Drawn | None) -> list[Drawn]:
 
 def _frame_level(material: Material, folder: Path) -> dict[str, Any]:
     scores = material.scores
-    rows = standings(scores, "frame", "test")
-    figures = _drawn(draw_forest(rows, folder), draw_difference(rows, folder), draw_within(rows, folder))
+    means = [
+        (_MEANS.format(SPLITS[split].capitalize()), results(scores, "participant", split))
+        for split in splits_of(scores, "participant")
+    ]
     return {
         "id": "frames",
         "heading": "Frame by frame",
         "intro": "Each 24th of a second is judged. The line below a score is its 95 % interval over participants; the "
         "best method of a column is blue. Read every number against the controls at the foot of the table.",
-        "test": results(scores, "frame", "test"),
-        "more": _more(
-            (_VALIDATION, results(scores, "frame", "val")),
-            ("Test split, mean over participants", results(scores, "participant", "test")),
-        ),
-        "figures": figures,
-        "published": published_tables("frame"),
-        "ours": compared(material, "frame"),
+        **_level(material, "frame", folder, means),
     }
 
 
-def _video_level(material: Material) -> dict[str, Any]:
-    scores = material.scores
+def _video_level(material: Material, folder: Path) -> dict[str, Any]:
     return {
         "id": "videos",
         "heading": "Whole videos",
-        "intro": "A video is positive if any of it is A/H. Frame models are turned into video scores by the papers' "
-        "rule, the highest mean over a sliding window.",
-        "test": results(scores, "video", "test"),
-        "more": _more((_VALIDATION, results(scores, "video", "val"))),
-        "figures": [],
-        "published": published_tables("video"),
-        "ours": compared(material, "video"),
+        "intro": "A video is positive if any of it is A/H. Models of the answer's words judge it as a whole. Frame "
+        "models are turned into video scores by the papers' rule, the highest mean over a sliding window.",
+        **_level(material, "video", folder, []),
     }
+
+
+def _level(material: Material, level: str, folder: Path, more: list[tuple[str, ShownTable | None]]) -> dict[str, Any]:
+    """Tables of a level, the split to choose by first, and the figures of that one."""
+    splits = splits_of(material.scores, level)
+    tables = [(_LABELS[split], results(material.scores, level, split)) for split in splits]
+    figures = []
+    if splits:
+        rows = standings(material.scores, level, splits[0])
+        found = gaps(material.comparisons, level, splits[0])
+        figures = [draw_forest(rows, level, splits[0], folder), draw_difference(found, level, splits[0], folder)]
+    return {
+        "first": tables[0] if tables else None,
+        "more": _more(*tables[1:], *more),
+        "figures": _drawn(*figures),
+        "published": published_tables(level),
+        "ours": compared(material, level),
+    }
+
+
+def _reliability(material: Material, folder: Path) -> list[tuple[ShownTable | None, Drawn | None]]:
+    found = []
+    for level in ("frame", "video"):
+        split, methods = curves(material.calibration, level)
+        if methods:
+            drawn = draw_reliability(methods, level, split, folder)
+            found.append((calibration_table(methods, level, split), drawn))
+    return found
 
 
 def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tuple[str, ShownTable]]]]:
@@ -187,7 +233,9 @@ def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tupl
         table = results(material.scores, "participant", "test", protocol)
         if table is not None:
             pooled = results(material.scores, "frame", "test", protocol)
-            found.append((name, _PROTOCOL_NOTES[protocol], table, _more(("All scored frames pooled", pooled))))
+            against = differences(material.comparisons, "participant", "test", protocol)
+            more = _more(("Above the content-free control", against), ("All scored frames pooled", pooled))
+            found.append((name, _PROTOCOL_NOTES[protocol], table, more))
     return found
 
 

@@ -159,6 +159,33 @@ def impossible(f1: float, wf1: float, prevalence: float) -> bool:
     return not -0.001 <= negative <= 1.001
 
 
+def derived_avgf1(f1: float, wf1: float, prevalence: float) -> float | None:
+    """AVGF1 from the two scores that the dataset paper prints; None where they cannot both hold."""
+    if impossible(f1, wf1, prevalence):
+        return None
+    negative = (wf1 - prevalence * f1) / (1 - prevalence)
+    return (f1 + min(max(negative, 0.0), 1.0)) / 2
+
+
+def avgf1_cells(table: PublishedTable) -> list[tuple[str, float]]:
+    """Name and AVGF1 of each row, as printed or worked out from F1 and WF1.
+
+    Empty for tables with neither, and where F1 and WF1 of any row cannot both hold: what the others would
+    give is then not to be believed.
+    """
+    found: list[tuple[str, float]] = []
+    for method, modalities, setting, cells in table.rows:
+        values = {cell.metric: cell.value for cell in cells if cell}
+        value = values.get("AVGF1")
+        if value is None and {"F1", "WF1"} <= values.keys() and table.level != "participant":
+            value = derived_avgf1(values["F1"], values["WF1"], prevalence(table.release, table.level))
+            if value is None:
+                return []
+        if value is not None:
+            found.append((" ".join(filter(None, [method, "+".join(modalities), setting])), value))
+    return found
+
+
 def near_one_class(avgf1: float, war: float) -> bool:
     """Whether AVGF1 lies on the line a / (1 + a) of predictors with one answer at accuracy a."""
     return abs(avgf1 - war / (1 + war)) <= NEAR_ONE_CLASS

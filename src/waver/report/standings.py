@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waver.report.wording import CONTENT_FREE, CONTROLS, USES_LABELS, is_control, method_name
+from waver.report.wording import CONTENT_FREE, CONTROLS, SPLITS, USES_LABELS, is_control, method_name
 
 Row = dict[str, Any]
 
@@ -62,6 +62,15 @@ def standings(
     return sorted(
         rows, key=lambda r: (r.control, order.index(r.method) if r.control else -(r.value("AVGF1") or 0.0), r.name)
     )
+
+
+def splits_of(scores: Iterable[Row], level: str, protocol: str = "standard") -> list[str]:
+    """Splits in which a level was scored, the one to look at first comes first; those of controls alone last."""
+    found: dict[str, bool] = {}
+    for row in scores:
+        if (row["level"], row["protocol"]) == (level, protocol):
+            found[row["split"]] = found.get(row["split"], False) or not is_control(row["method"])
+    return sorted((split for split in SPLITS if split in found), key=lambda split: not found[split])
 
 
 def best(rows: Sequence[Standing], metric: str = "AVGF1") -> Standing | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from waver.report.charts import DIFFERENCE
+from waver.report.findings import gaps, verdict
 from waver.report.inputs import Material
-from waver.report.standings import Standing, best, content_free, standings
+from waver.report.standings import Standing, best, content_free, splits_of, standings
 from waver.report.wording import CONTENT_FREE, PROTOCOLS, interval, listed, plural, score, signed
+
+DIFFERENCE = "AVGF1_minus_content_free"
+"""Metric of the paired difference to the content-free control, with its own interval."""
 
 FEW_PEOPLE = 10
 """Below this, intervals from resampled participants are known to be too narrow."""
@@ -17,26 +20,63 @@ def summary(material: Material) -> list[str]:
     """Sentences: which method is first, whether it says more than the control, what adapting gave."""
     sentences = []
     for level, things in (("frame", "frame by frame"), ("video", "for whole videos")):
-        sentences += _level(standings(material.scores, level, "test"), things)
+        split = next(iter(splits_of(material.scores, level)), "test")
+        rows = standings(material.scores, level, split)
+        claims = verdict(gaps(material.comparisons, level, split))
+        sentences += _level(rows, things, split, claims)
+        if split == "cv":
+            sentences += _kept_apart(best(rows), standings(material.scores, level, "test"), things)
     adapted = [_adaptation(standings(material.scores, "participant", "test", one), one) for one in PROTOCOLS]
     sentences += filter(None, adapted)
-    return sentences or ["No method was scored on the test split."]
+    return sentences or ["No method was scored."]
 
 
-def _level(rows: Sequence[Standing], things: str) -> list[str]:
+def _level(rows: Sequence[Standing], things: str, split: str, claims: str) -> list[str]:
+    """Who is first, and whether that means anything.
+
+    Args:
+        rows: standings of one level and split.
+        things: the level, in words.
+        split: cv, test or val.
+        claims: what the comparisons corrected for their number say; empty where there are none.
+    """
     leader, control = best(rows), content_free(rows)
     if leader is None:
         return []
     first = leader.scores["AVGF1"]
-    people = plural(first["participants"], "test participant")
     number = sum(row.ranked for row in rows)
     rank = f"comes first of {number} methods" if number > 1 else "comes first"
-    opening = f"Judged {things} on {people}, {leader.name} {rank} with an AVGF1 of {_with_interval(leader)}."
+    sample = _sample(split, first["participants"])
+    opening = f"Judged {things} {sample}, {leader.name} {rank} with an AVGF1 of {_with_interval(leader)}."
     value = control.value("AVGF1") if control else None
     if value is None:
         return [opening, "The content-free control was not scored, so this number cannot be judged."]
-    judged = _against_control(leader, value, number) + _against_constants(leader, rows) + _few(first["participants"])
-    return [opening, judged]
+    judged = _corrected(claims, value) if claims else _against_control(leader, value, number)
+    return [opening, judged + _against_constants(leader, rows) + _few(first["participants"])]
+
+
+def _sample(split: str, people: int) -> str:
+    if split == "cv":
+        return f"by cross-validation over {plural(people, 'participant')}"
+    return f"on {plural(people, {'val': 'validation participant'}.get(split, 'test participant'))}"
+
+
+def _corrected(claims: str, control: float) -> str:
+    base = f"The content-free control, which knows what was asked and how long the answer is, has {score(control)}."
+    return f"{base} {claims}"
+
+
+def _kept_apart(chosen: Standing | None, rows: Sequence[Standing], things: str) -> list[str]:
+    """What the method that cross-validation put first scores on test, which had no part in the choice."""
+    same = [row for row in rows if chosen and (row.method, row.modalities) == (chosen.method, chosen.modalities)]
+    control = content_free(rows)
+    if not same or same[0].value("AVGF1") is None:
+        return []
+    people = plural(same[0].any["participants"], "test participant")
+    told = f"On {people}, who had no part in that choice, {same[0].name} scores {_with_interval(same[0])} {things}"
+    if control is not None and control.value("AVGF1") is not None:
+        told += f", the content-free control {_with_interval(control)}"
+    return [f"{told}."]
 
 
 def _with_interval(row: Standing) -> str:

@@ -7,15 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from waver.report.findings import LEVEL, Gap, gaps
 from waver.report.published import Cell, PublishedTable, published, releases
 from waver.report.standings import Standing, standings
-from waver.report.wording import USES_LABELS, count, interval, plural, score, share
+from waver.report.wording import (
+    SPLITS,
+    USES_LABELS,
+    count,
+    interval,
+    is_control,
+    method_name,
+    p_value,
+    plural,
+    score,
+    share,
+    signed,
+)
 
 COLUMNS = {
     "AVGF1": "AVGF1",
+    "AVGF1_equal": "AVGF1, equal counts",
     "WF1": "WF1",
     "F1": "F1",
     "AP": "AP",
+    "AP_equal": "AP, equal counts",
     "AP_paper": "AP (papers')",
     "WAR": "WAR",
     "UAR": "UAR",
@@ -94,8 +109,14 @@ def _row(row: Standing, metrics: Sequence[str], tops: dict[str, float], level: s
         ShownCell(count(predicted), "frames" if level == "participant" else f"of {count(n)}", float(predicted))
     )
     cells.append(ShownCell(str(about["seeds"]), "", float(about["seeds"])))
-    note = "is given the person's labels" if row.method in USES_LABELS else ""
-    return ShownRow(row.name, note, row.control, tuple(cells))
+    return ShownRow(row.name, _note(row.method, row.modalities), row.control, tuple(cells))
+
+
+def _note(method: str, modalities: str) -> str:
+    """What a reader must know of a method to read its numbers."""
+    if method in USES_LABELS:
+        return "is given the person's labels"
+    return "counted, smoothed, decides at .5" if is_control(method) and modalities else ""
 
 
 def _cell(row: Standing, metric: str, top: float, level: str) -> ShownCell:
@@ -113,12 +134,75 @@ def _cell(row: Standing, metric: str, top: float, level: str) -> ShownCell:
 
 def _caption(row: Standing, level: str, split: str, protocol: str) -> str:
     about = row.any
+    sample = SPLITS.get(split, split).capitalize()
     people = plural(about["participants"], "participant")
+    if split == "cv":
+        people += " of train and val, each judged by models that never saw them"
     if level == "participant":
         scored = "all their frames" if protocol == "standard" else "frames kept apart from adaptation"
-        return f"{split}: mean over {people} with A/H, each scored on {scored}."
+        return f"{sample}: mean over {people} with A/H, each scored on {scored}."
     items = plural(about["n"], level)
-    return f"{split}: {people}, {items}, {share(about['positives'], about['n'])} with A/H."
+    return f"{sample}: {people}; {items}, {share(about['positives'], about['n'])} with A/H."
+
+
+COMPARED = {
+    "AVGF1": "AVGF1 minus control",
+    "AP": "AP minus control",
+    "AUROC_within": "Within-question AUROC minus control",
+}
+
+
+def differences(
+    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard"
+) -> ShownTable | None:
+    """Methods minus the content-free control, with interval and corrected p; None where nothing was compared."""
+    methods = _gap_rows(comparisons, level, split, protocol, controls=False)
+    if not methods:
+        return None
+    people = max(row["participants"] for row in comparisons if (row["level"], row["split"]) == (level, split))
+    return ShownTable(
+        caption=f"{SPLITS.get(split, split).capitalize()}: each line minus the content-free control, on the same "
+        f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p after Holm's "
+        f"correction over the methods of the column. Blue: above the content-free control with p < {score(LEVEL, 2)}.",
+        heads=(*COMPARED.values(), "Person by person"),
+        methods=methods,
+        controls=_gap_rows(comparisons, level, split, protocol, controls=True),
+    )
+
+
+def _gap_rows(
+    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, controls: bool
+) -> tuple[ShownRow, ...]:
+    of: dict[tuple[str, str], dict[str, Gap]] = {}
+    for metric in COMPARED:
+        for gap in gaps(comparisons, level, split, metric, protocol, controls):
+            of.setdefault((gap.method, gap.modalities), {})[metric] = gap
+    rows = []
+    for (method, modalities), found in of.items():
+        note = _note(method, modalities)
+        cells = [_gap_cell(found.get(metric)) for metric in COMPARED]
+        rows.append(
+            ShownRow(method_name(method, modalities), note, controls, (*cells, _people_cell(found.get("AVGF1"))))
+        )
+    return tuple(rows)
+
+
+def _gap_cell(gap: Gap | None) -> ShownCell:
+    if gap is None:
+        return ShownCell("–", "", float("-inf"))
+    below = "\n".join(filter(None, [interval(gap.low, gap.high), p_value(gap.p)]))
+    above = gap.certain and gap.difference > 0 and gap.method not in USES_LABELS
+    return ShownCell(signed(gap.difference), below, gap.difference, best=above)
+
+
+def _people_cell(gap: Gap | None) -> ShownCell:
+    """Shift of the participants' own scores, and whether it is one (Wilcoxon)."""
+    if gap is None or gap.row["shift"] is None:
+        return ShownCell("–", "", float("-inf"))
+    shift, p = gap.row["shift"], gap.row["p_wilcoxon_holm"]
+    below = "\n".join(filter(None, [f"{gap.row['own_score']}", p_value(p)]))
+    above = p is not None and p < LEVEL and shift > 0 and gap.method not in USES_LABELS
+    return ShownCell(signed(shift), below, shift, best=above)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ def _caption(who: str, seen: Seen) -> str:
 
 def choose(material: Material, gate: Gate) -> tuple[Row | None, str]:
     """The video of the timeline: the one named, or the consenting test participants' best to look at."""
+    if not material.recorded:
+        return None, "The data set has no video files, so no video is shown."
     wanted = str(material.config.get("report", {}).get("timeline", "auto"))
     rows = [row for row in material.used if row["labelled"]]
     if wanted != "auto":

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 CONTROLS = {
     "all_negative": "All negative",
     "all_positive": "All positive",
+    "question_prior": "Question prior",
     "content_free": "Content-free control",
+    "neighbours": "Neighbouring numbers",
 }
 """Predictors that look at no person; they stand in every table."""
 
@@ -19,13 +21,26 @@ METHODS = {
     "can": "CAN",
     "mt": "MT",
     "jmt": "JMT",
+    "conflict": "Conflict model",
     "source_only": "Source only",
     "shot": "SHOT",
     "nrc": "NRC",
     "mmd": "MMD",
     "acpl": "ACPL",
     "oracle": "Oracle",
+    "tfidf": "TF-IDF",
+    "cues": "Cue counts",
+    "sentence": "Sentence embedding",
+    "content": "Cues + sentences",
+    "sequence": "Word sequence",
+    "encoder": "Fine-tuned encoder",
 }
+
+OF_ANSWERS = {"question_prior", "tfidf", "cues", "sentence", "content", "sequence", "encoder"}
+"""Models of what was said, one score a video."""
+
+INPUTS = {"T": "words", "TQ": "words + question", "Q": "question"}
+"""What a model of answers is given."""
 
 USES_LABELS = {"oracle"}
 """Methods that are given labels of the person they are scored on: a ceiling, never the best."""
@@ -37,10 +52,33 @@ PROTOCOLS = {
 """How a target participant's frames were split for adaptation; the one to trust comes first."""
 
 
+SPLITS = {
+    "cv": "cross-validation",
+    "test": "test split",
+    "val": "validation split",
+}
+"""Splits that are scored, the one that a reader should look at first comes first."""
+
+LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", "ar": "Arabic"}
+
+
 def method_name(method: str, modalities: str = "") -> str:
-    """``("lfan", "AT")`` gives ``"LFAN A+T"``."""
+    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``."""
     name = CONTROLS.get(method) or METHODS.get(method) or method.replace("_", " ")
-    return f"{name} {'+'.join(modalities)}".strip() if method not in CONTROLS else name
+    if method in CONTROLS:
+        return f"{name}, as a model" if modalities else name
+    if method in OF_ANSWERS:
+        return f"{name}, {INPUTS.get(modalities, modalities)}"
+    seen = "+".join(modalities.removesuffix("Q"))
+    parts = [seen] if seen else []
+    parts += ["question"] if modalities.endswith("Q") else []
+    return f"{name} {' + '.join(parts)}".strip()
+
+
+def where(level: str, split: str) -> str:
+    """``"frames of the test split"``, ``"videos in cross-validation"``."""
+    things = {"participant": "mean over participants"}.get(level, f"{level}s")
+    return f"{things} in cross-validation" if split == "cv" else f"{things} of the {SPLITS.get(split, split)}"
 
 
 def is_control(method: str) -> bool:
@@ -63,10 +101,23 @@ def signed(value: float) -> str:
 
 
 def interval(low: float | None, high: float | None, between: str = "–") -> str:
-    """``.61–.67``; empty where there is none."""
+    """``.61–.67``; ``−.02 to .03`` where a minus would meet the dash; empty where there is none."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return ""
+    between = " to " if low < 0 else between
     return between.join(score(value, 2).replace("-", "−") for value in (low, high))
+
+
+def p_value(p: float | None) -> str:
+    """``p .012``, ``p .46``, ``p < .001``; empty where there is none."""
+    if p is None or not math.isfinite(p):
+        return ""
+    return "p < .001" if p < 0.001 else f"p {score(p, 3 if p < 0.1 else 2)}"
+
+
+def percent(part: float) -> str:
+    """``95 %`` of a share."""
+    return f"{100 * part:.0f} %"
 
 
 def count(number: int) -> str:

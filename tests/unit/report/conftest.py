@@ -8,11 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from report_inputs import CANARY_COLOUR, CANARY_WORD, CONFIG, WITHHELD, Row, make_inputs
+from report_inputs import (
+    CANARY_ANSWER,
+    CANARY_COLOUR,
+    CANARY_WORD,
+    CONFIG,
+    WITHHELD,
+    Row,
+    make_inputs,
+    make_transcripts,
+)
 
 from waver.data.consent import Consent
 from waver.report.aside import identifiers
-from waver.report.gate import Gate
+from waver.report.gate import Gate, sayings
 from waver.report.inputs import Material
 from waver.report.page import ReportInputs
 
@@ -32,8 +41,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="session")
+def texts_only(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A run without video files, test split or consent."""
+    folder = tmp_path_factory.mktemp("transcripts")
+    return Made(folder, make_transcripts(folder))
+
+
+@pytest.fixture(scope="session")
 def canaries() -> SimpleNamespace:
-    return SimpleNamespace(withheld=WITHHELD, word=CANARY_WORD, colour=CANARY_COLOUR)
+    return SimpleNamespace(withheld=WITHHELD, word=CANARY_WORD, answer=CANARY_ANSWER, colour=CANARY_COLOUR)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +60,11 @@ def report_config() -> Row:
 @pytest.fixture(scope="session")
 def gate_of() -> Callable[[Material], Gate]:
     def gate(material: Material) -> Gate:
-        return Gate(Consent.load(material.inputs.participants), material.run, identifiers(material))
+        return Gate(
+            Consent.load(material.inputs.participants),
+            material.run,
+            identifiers(material),
+            sayings(material.inputs.answers),
+        )
 
     return gate

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import zarr
 
-from synthetic import write_packs
+from synthetic import write_answers, write_packs
 from waver.align.packs import read_packs
 from waver.config.sections import EvaluateConfig
+from waver.data.folds import folds_of
 from waver.errors import SetAside
-from waver.evaluation.controls import CONTROLS, predict_controls
+from waver.evaluation.controls import CONTROLS, LEVELS, PROTOCOLS, predict_controls
 from waver.evaluation.scores import score_predictions
 from waver.report.page import ReportInputs
 from waver.store.arrays import StoreWriter
 from waver.store.shards import run_shard
 from waver.store.tables import (
+    ANSWERS,
     PACK_INDEX,
     PARTICIPANTS,
     PREDICTIONS,
@@ -40,7 +42,13 @@ CONFIG = {
     "models": {"set": "embedded"},
     "evaluate": {"least_group": 5},
     "report": {"title": "Waver", "timeline": "auto"},
+    "train": {"select": "AP", "folds": 3},
 }
+FOLDS = 3
+CANARY_ANSWER = "honestly my grandmother Balthasara keeps forty geese behind the old paper mill"
+"""What everybody says who did not consent, word by word."""
+
+ABOUT = {"model_set": "embedded", "config": {}, "code": "0123456789abcdef"}
 
 Row = dict[str, Any]
 
@@ -52,14 +60,12 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
     rows = read_tables(indexes, PACK_INDEX)
     tables = _tables(folder, rows)
     things = {"faces": _faces(size), "audio": _audio, "speech": _speech}
+    answers = _answers(folder, indexes, rows)
     features = {thing: _features(folder, thing, rows, compute) for thing, compute in things.items()}
-    predictions = _predictions(folder, indexes, packs)
-    score_predictions(
-        predictions, indexes, packs, tables["participants"], tables["videos"], EvaluateConfig(bootstrap=200),
-        folder / "scores.parquet", folder / "scores.json",
-    )  # fmt: skip
+    predictions = _predictions(folder, indexes, packs, [answers])
     return ReportInputs(
-        scores=folder / "scores.parquet",
+        **_statistics(folder, predictions, indexes, packs, tables["participants"], [answers], 100),
+        answers=[answers],
         **tables,
         feature_indexes={thing: [index] for thing, (index, _) in features.items()},
         feature_stores={thing: stores for thing, (_, stores) in features.items()},
@@ -70,6 +76,83 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
         models=_models(folder),
         benchmarks=_benchmarks(folder),
     )
+
+
+def _answers(folder: Path, indexes: list[Path], rows: list[Row]) -> Path:
+    """Everybody's words; those of people who did not consent are canaries."""
+    said = {row["video"]: CANARY_ANSWER if row["participant"] in WITHHELD else SHOWN_WORDS for row in rows}
+    language = {row["video"]: "fr" if int(row["participant"]) % 3 else "en" for row in rows}
+    return write_answers(folder / "answers.parquet", indexes, text=said, language=language)
+
+
+def _statistics(
+    folder: Path,
+    predictions: list[Path],
+    indexes: list[Path],
+    packs: Path,
+    participants: Path,
+    answers: list[Path],
+    resamples: int,
+) -> dict[str, Path]:
+    paths = {name: folder / f"{name}.parquet" for name in ("scores", "comparisons", "calibration", "decomposition")}
+    config = EvaluateConfig(bootstrap=resamples)
+    outputs = {**paths, "json": folder / "scores.json"}
+    score_predictions(predictions, indexes, packs, participants, answers, config, outputs)
+    return paths
+
+
+def make_transcripts(folder: Path) -> ReportInputs:
+    """A data set without video files or test split, judged by cross-validation; nobody was asked for consent."""
+    indexes, packs = write_packs(folder, {"train": 12, "val": 6}, questions=4, frames=72, shards=2)
+    _uneven_questions(indexes, packs)
+    rows = read_tables(indexes, PACK_INDEX)
+    tables = _tables(folder, rows)
+    people = [
+        {**row, "sex": None, "age": None, "age_group": None, "consent_publication": False}
+        for row in read_table(tables["participants"], PARTICIPANTS)
+    ]
+    write_table(tables["participants"], people, PARTICIPANTS)
+    said = {row["video"]: f"{CANARY_ANSWER} and {row['video'][-1]} more" for row in rows}
+    answers = write_answers(folder / "answers.parquet", indexes, text=said)
+    predictions = _text_predictions(folder, indexes, packs, answers)
+    index, stores = _features(folder, "speech", rows, _speech)
+    return ReportInputs(
+        **_statistics(folder, predictions, indexes, packs, tables["participants"], [answers], 400),
+        answers=[answers],
+        **tables,
+        feature_indexes={"speech": [index]},
+        feature_stores={"speech": stores},
+        pack_indexes=indexes,
+        packs=packs,
+        histories=[],
+        predictions=predictions,
+        models=_models(folder),
+        benchmarks=_benchmarks(folder),
+    )
+
+
+def _text_predictions(folder: Path, indexes: list[Path], packs: Path, answers: Path) -> list[Path]:
+    """Controls, and models of answers that know the label a little, on val and out of fold."""
+    written = _controls(folder, indexes, packs, [answers], FOLDS)
+    rows = read_table(answers, ANSWERS)
+    fold_of = folds_of([row["participant"] for row in rows], FOLDS)
+    runs = {("tfidf", "T"): 0.0, ("tfidf", "TQ"): 0.4, ("cues", "TQ"): -1.5, ("encoder", "TQ"): 3.0}
+    for number, ((method, inputs), gain) in enumerate(runs.items()):
+        rng = np.random.default_rng(number)
+        margin = {row["video"]: gain * (2 * row["label"] - 1) + rng.normal() for row in rows}
+        for protocol in PROTOCOLS:
+            judged = [row for row in rows if protocol == "cv" or row["split"] == "val"]
+            path = folder / "answers" / f"{method}_{inputs}_{protocol}.parquet"
+            guesses = [
+                {"video": row["video"], "participant": row["participant"], "split": row["split"], "frame": None,
+                 "probability": float(1 / (1 + np.exp(-margin[row["video"]]))), "margin": margin[row["video"]],
+                 "fold": fold_of[row["participant"]] if protocol == "cv" else None}
+                for row in judged
+            ]  # fmt: skip
+            about = {**ABOUT, "method": method, "modalities": inputs, "level": "video", "protocol": protocol}
+            write_table(path, guesses, PREDICTIONS, {**about, "seed": 0})
+            written.append(path)
+    return written
 
 
 def _uneven_questions(indexes: list[Path], packs: Path) -> None:
@@ -188,19 +271,22 @@ def _speech(row: Row, writer: StoreWriter) -> tuple[int, str]:
     return int(row["frames"]), "recognised by Whisper base"
 
 
-def _predictions(folder: Path, indexes: list[Path], packs: Path) -> list[Path]:
-    about = {"model_set": "embedded", "config": {}, "code": "0123456789abcdef"}
-    names = [f"{name}.{level}" for name in CONTROLS for level in ("frame", "video")]
+def _controls(folder: Path, indexes: list[Path], packs: Path, answers: list[Path], folds: int) -> list[Path]:
+    names = [f"{name}.{level}.{protocol}" for name in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
     outputs = {name: folder / "controls" / f"{name}.parquet" for name in names}
-    predict_controls(indexes, packs, outputs, about)
-    written = list(outputs.values())
-    strength = {"V": 0.2, "A": 0.1, "T": 0.3, "VT": 0.45, "AT": 0.4, "VAT": 0.7}
-    runs = [("lfan", m, s, "standard") for m in strength for s in (0, 1)] + [("can", "VAT", 0, "standard")]
+    predict_controls(indexes, packs, answers, folds, outputs, ABOUT)
+    return list(outputs.values())
+
+
+def _predictions(folder: Path, indexes: list[Path], packs: Path, answers: list[Path]) -> list[Path]:
+    written = _controls(folder, indexes, packs, answers, 0)
+    strength = {"V": 0.2, "VTQ": 0.45, "VAT": 0.7}
+    runs = [("lfan", m, 0, "standard") for m in strength] + [("can", "VAT", s, "standard") for s in (0, 1)]
     runs += [(m, "V", 0, p) for m in ("source_only", "shot", "oracle") for p in ("frame_random", "block")]
     for method, modalities, seed, protocol in runs:
         gain = {"shot": 0.5, "oracle": 2.2, "can": 0.35}.get(method, strength[modalities])
         path = folder / "runs" / f"{method}_{modalities}_{seed}_{protocol}.parquet"
-        record = {**about, "method": method, "modalities": modalities, "level": "frame", "protocol": protocol}
+        record = {**ABOUT, "method": method, "modalities": modalities, "level": "frame", "protocol": protocol}
         write_table(path, _frames(indexes, packs, gain, seed, protocol), PREDICTIONS, {**record, "seed": seed})
         written.append(path)
     return written
@@ -217,7 +303,7 @@ def _frames(indexes: list[Path], packs: Path, gain: float, seed: int, protocol: 
         margin = gain * (2 * label - 1) + noise
         rows += [
             {"video": video.video, "participant": video.participant, "split": video.row["split"], "frame": frame,
-             "probability": float(1 / (1 + np.exp(-margin[frame]))), "margin": float(margin[frame])}
+             "probability": float(1 / (1 + np.exp(-margin[frame]))), "margin": float(margin[frame]), "fold": None}
             for frame in range(0, len(label), step)
         ]  # fmt: skip
     return rows

@@ -58,6 +58,22 @@ def test_a_page_that_names_somebody_is_refused(gate):
             escaped.check(leak)
 
 
+def test_a_page_that_quotes_somebody_is_refused():
+    said = {
+        "82003": ["Well, I’d like to quit but honestly the evenings are hard for me", "I never liked broccoli soup"],
+        "82004": ["honestly the evenings are hard for me and for my sister too"],
+        "82005": ["yes I do"],
+    }
+    gate = Gate(Consent(publication=frozenset({"82004"})), "demo", {"82003": (), "82004": ()}, said)
+    for shown in ("<p>I'd like to quit</p>", "yes I do", "honestly the evenings are hard for me and for my", "soup"):
+        gate.check(shown)
+    quotes = ("<p>… i'd like to <b>quit</b>, but honestly, the evenings", "<text>I never liked broccoli soup</text>",
+              "<g aria-label='I&#39;d like to quit but honestly the evenings'/>")  # fmt: skip
+    for quoted in quotes:
+        with pytest.raises(WaverError, match="would quote"):
+            gate.check(quoted)
+
+
 def test_stores_of_others_are_never_opened(gate, tmp_path):
     row = {"participant": "82003", "video": "82003_Q2"}
     for read in (lambda: gate.faces(tmp_path, row, [0]), lambda: gate.words(tmp_path, row),

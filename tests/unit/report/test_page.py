@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from waver.errors import WaverError
+from waver.evaluation.comparisons import COMPARISONS
+from waver.evaluation.decomposition import DECOMPOSITION
+from waver.evaluation.reliability import CALIBRATION
 from waver.report import page as page_module
 from waver.report.page import render_report
 from waver.report.tables import published_tables, results
 from waver.store.tables import PARTICIPANTS, SCORES, read_table, write_table
 
-CONTROLS = ("All negative", "All positive", "Content-free control")
+CONTROLS = ("All negative", "All positive", "Question prior", "ontent-free control")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +28,11 @@ def rendered(made, report_config):
 def bare(made):
     """Inputs without scores and training: what shows people is all there is to draw."""
     write_table(made.folder / "no_scores.parquet", [], SCORES)
-    return replace(made.inputs, histories=[], scores=made.folder / "no_scores.parquet")
+    empty = {"scores": made.folder / "no_scores.parquet"}
+    for name, schema in (("comparisons", COMPARISONS), ("calibration", CALIBRATION), ("decomposition", DECOMPOSITION)):
+        empty[name] = made.folder / f"no_{name}.parquet"
+        write_table(empty[name], [], schema)
+    return replace(made.inputs, histories=[], **empty)
 
 
 def pictures(text):
@@ -48,6 +55,7 @@ def test_canaries_appear_nowhere(rendered, canaries):
         for participant in (*canaries.withheld, "90001"):
             assert not re.search(rf"(?<![\w.]){participant}(?![A-Za-z0-9])", visible), participant
         assert canaries.word not in visible
+        assert "forty geese" not in visible
         assert "holiday" not in visible
         assert not has_colour(text, canaries.colour)
     # the same search does find what may be shown: a face's colour, a word, a pseudonym
@@ -134,8 +142,9 @@ def test_same_inputs_same_bytes(made, rendered, report_config, tmp_path):
 
 
 def test_small_groups_show_no_score(rendered):
-    drawn = (rendered[1] / "groups.svg").read_text()
+    drawn = (rendered[1] / "groups-frame.svg").read_text()
     assert "too few people (under 5)" in drawn
+    assert "language: French" in drawn
     assert "5 people" in drawn
     assert not re.search(r"\b[1-4] people", drawn)
 

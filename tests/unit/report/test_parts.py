@@ -9,7 +9,7 @@ from waver.report.inputs import load
 from waver.report.summary import summary
 from waver.report.tables import results
 from waver.report.timeline import choose, draw_timeline
-from waver.report.wording import count, interval, listed, method_name, score, share, signed, span
+from waver.report.wording import count, interval, listed, method_name, p_value, score, share, signed, span
 
 
 def test_numbers():
@@ -22,7 +22,7 @@ def test_numbers():
     )
     assert (score(-0.00001), signed(-0.0123), signed(0.5)) == (".000", "−.012", "+.500")
     assert (interval(-0.02, 0.031), interval(0.606, 0.673, " to "), interval(None, 1.0)) == (
-        "−.02–.03",
+        "−.02 to .03",
         ".61 to .67",
         "",
     )
@@ -31,6 +31,15 @@ def test_numbers():
     assert (method_name("lfan", "AT"), method_name("content_free"), listed(["a", "b", "c"])) == (
         "LFAN A+T", "Content-free control", "a, b and c",
     )  # fmt: skip
+    assert [p_value(p) for p in (0.0123, 0.0002, None)] == ["p .012", "p < .001", ""]
+
+
+def test_names_tell_what_a_method_is_given():
+    named = {("lfan", "ATQ"): "LFAN A+T + question", ("lfan", "T"): "LFAN T", ("lfan", "Q"): "LFAN question",
+             ("tfidf", "T"): "TF-IDF, words", ("encoder", "TQ"): "Fine-tuned encoder, words + question",
+             ("cues", "Q"): "Cue counts, question", ("question_prior", ""): "Question prior",
+             ("question_prior", "Q"): "Question prior, as a model"}  # fmt: skip
+    assert {names: method_name(*names) for names in named} == named
 
 
 def test_costs_are_summed_per_rule_in_order_of_stages(tmp_path):
@@ -70,7 +79,7 @@ def scored(method, value, difference=None, level="frame", protocol="standard", p
 def test_summary_says_what_the_difference_shows(made, report_config, value, difference, says):
     material = load(made.inputs, report_config, "demo", True)
     rows = [*scored("content_free", 0.64), *scored("lfan", value, difference), *scored("oracle", 0.99)]
-    sentences = summary(replace(material, scores=rows))
+    sentences = summary(replace(material, comparisons=[], scores=rows))
     assert "9 test participants, LFAN comes first" in sentences[0]
     assert says in sentences[1]
 
@@ -78,12 +87,12 @@ def test_summary_says_what_the_difference_shows(made, report_config, value, diff
 def test_summary_tells_what_weakens_a_difference(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
     control, leader, other = scored("content_free", 0.64), scored("lfan", 0.70, (0.02, 0.10)), scored("can", 0.69)
-    several = summary(replace(material, scores=[*control, *leader, *other]))
+    several = summary(replace(material, comparisons=[], scores=[*control, *leader, *other]))
     assert "comes first of 2 methods" in several[0]
     assert "picked from 2 by this score" in several[1]
     assert "too narrow" in several[1]
     many = [*scored("content_free", 0.64, people=40), *scored("lfan", 0.70, (0.02, 0.10), people=40)]
-    one = summary(replace(material, scores=many))
+    one = summary(replace(material, comparisons=[], scores=many))
     assert "picked" not in one[1]
     assert "too narrow" not in one[1]
 
@@ -91,20 +100,23 @@ def test_summary_tells_what_weakens_a_difference(made, report_config):
 def test_summary_tells_where_one_answer_for_everything_does_as_well(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
     rows = [*scored("content_free", 0.30), *scored("lfan", 0.46, (0.1, 0.2)), *scored("all_positive", 0.1)]
-    assert "One answer" not in summary(replace(material, scores=rows))[1]
+    assert "One answer" not in summary(replace(material, comparisons=[], scores=rows))[1]
     rows += scored("all_negative", 0.5)
-    assert "One answer for everything scores no less (all negative .500)" in summary(replace(material, scores=rows))[1]
+    assert (
+        "One answer for everything scores no less (all negative .500)"
+        in summary(replace(material, comparisons=[], scores=rows))[1]
+    )
 
 
 def test_summary_names_nobody_winner_of_an_adaptation(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
     where = {"level": "participant", "protocol": "block"}
     rows = [*scored("source_only", 0.45, **where), *scored("shot", 0.46, (-0.2, 0.06), **where)]
-    (alone,) = summary(replace(material, scores=rows))
+    (alone,) = summary(replace(material, comparisons=[], scores=rows))
     assert alone.startswith("With blocks of time kept apart, the best of the adapted models is SHOT")
     assert ".460 (95 % interval .41 to .51), against .450 without adapting." in alone
     rows += [*scored("content_free", 0.53, **where), *scored("oracle", 0.9, **where)]
-    (beside,) = summary(replace(material, scores=rows))
+    (beside,) = summary(replace(material, comparisons=[], scores=rows))
     assert ".530 for the content-free control" in beside
     assert "(difference to the control −.070, 95 % interval −.20 to .06)" in beside
 
@@ -122,12 +134,14 @@ def test_a_mean_over_one_person_says_so():
     assert [cell.below for cell in control.cells[:2]] == [".45–.55", "one person"]
 
 
-def test_nothing_is_compared_without_labels(made, report_config):
+def test_what_is_compared_with_the_papers(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
-    unlabelled = replace(material, packs=[{**row, "labelled": False} for row in material.packs])
-    assert "no labelled test split" in compared(unlabelled, "frame")
-    assert "9 participants" in compared(unlabelled, "video")
-    assert "9 participants" in compared(material, "frame")
+    assert "is scored on the test split, 9 participants" in compared(material, "frame")
+    assert "scored nothing here" in compared(replace(material, scores=[]), "frame")
+    rows = [{**row, "split": "cv"} for row in scored("lfan", 0.7, level="video")]
+    told = compared(replace(material, scores=rows), "video")
+    assert "by cross-validation on train and val, 9 participants and 100 videos" in told
+    assert "Nobody scored here is in those" in told
 
 
 def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of, tmp_path):
@@ -141,8 +155,8 @@ def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of,
 
 def test_summary_without_control_or_scores(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
-    assert "cannot be judged" in summary(replace(material, scores=scored("lfan", 0.7)))[1]
-    assert summary(replace(material, scores=[])) == ["No method was scored on the test split."]
+    assert "cannot be judged" in summary(replace(material, comparisons=[], scores=scored("lfan", 0.7)))[1]
+    assert summary(replace(material, comparisons=[], scores=[])) == ["No method was scored."]
 
 
 def test_the_timeline_prefers_a_consenting_persons_video_with_faces(made, report_config, gate_of):

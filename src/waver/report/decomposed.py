@@ -1,0 +1,114 @@
+"""Figure that takes scores apart: what a constant gives, the question, the length, and the person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from waver.report.inputs import Row
+from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, PAPER, RED, Drawn, finish, look, new_figure
+from waver.report.wording import USES_LABELS, method_name, score, signed, where
+
+STEPS = ("chance", "question", "length", "person")
+LABELS = {"chance": "a constant", "question": "the question", "length": "the length", "person": "the person"}
+_COLOURS = {"chance": LINE, "question": ORANGE, "length": GREEN, "person": BLUE}
+_METRIC = "AVGF1"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One score taken apart: rows of the decomposition, step by step."""
+
+    name: str
+    control: bool
+    steps: tuple[Row, ...]
+
+    @property
+    def last(self) -> Row:
+        return self.steps[-1]
+
+
+def taken_apart(decomposition: Sequence[Row], level: str, split: str, protocol: str = "standard") -> list[Apart]:
+    """Methods by falling score; below them the control, of the steps that it shares with the first."""
+    methods: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in decomposition:
+        here = (row["level"], row["split"], row["protocol"], row["metric"]) == (level, split, protocol, _METRIC)
+        if here and row["step"] in STEPS and row["method"] not in USES_LABELS:
+            methods.setdefault((row["method"], row["modalities"]), {})[row["step"]] = row
+    found = [Apart(method_name(*names), False, _in_order(steps)) for names, steps in methods.items()]
+    found = sorted((one for one in found if one.steps), key=lambda one: (-one.last["value"], one.name))
+    if found:
+        # items differ where a method left some out; the fullest sample stands for the control
+        fullest = max(found, key=lambda one: one.last["n"])
+        shared = tuple(step for step in fullest.steps if step["step"] != "person")
+        if len(shared) > 1:
+            found.append(Apart(method_name(str(shared[-1]["predictor"])), True, shared))
+    return found
+
+
+def _in_order(steps: dict[str, Row]) -> tuple[Row, ...]:
+    if "person" not in steps or any(row["value"] is None for row in steps.values()):
+        return ()
+    return tuple(steps[name] for name in STEPS if name in steps)
+
+
+def draw_decomposition(found: Sequence[Apart], level: str, split: str, folder: Path) -> Drawn | None:
+    """A bar a method, split by what gave it; None where there is no method."""
+    if not found:
+        return None
+    with look(f"decomposition-{level}"):
+        figure = new_figure(9.4, 1.3 + 0.4 * len(found))
+        axes = figure.subplots()
+        for place, one in enumerate(found):
+            _bar(axes, place, one)
+        _dress(axes, found, level, split)
+        caption = (
+            "The whole bar is the score, its parts what each piece of knowledge adds: a predictor with one answer for "
+            "everything (grey), one that knows the question, one that also knows how long the answer is, and only then "
+            "the method, which looks at the person. A hatched part was lost again: the method is below what its "
+            "predecessor scores; one that is not told the question has to find it out from the answer. The line around "
+            "the end is the 95 % interval of the score over participants."
+        )
+        return finish(figure, f"decomposition-{level}", folder, "Where the scores come from", caption)
+
+
+def _bar(axes: Any, place: int, one: Apart) -> None:
+    before = 0.0
+    for step in one.steps:
+        value, colour = step["value"], _COLOURS[step["step"]]
+        if value >= before:
+            axes.barh(place, value - before, left=before, height=0.56, color=colour, linewidth=0, zorder=2)
+        else:
+            axes.barh(
+                place, before - value, left=value, height=0.56, color=PAPER, edgecolor=RED, hatch="/////",
+                linewidth=0.8, zorder=3,
+            )  # fmt: skip
+        before = value
+    last = one.last
+    if last["low"] is not None and last["high"] is not None:
+        axes.plot([last["low"], last["high"]], [place, place], color=INK, linewidth=1.2, zorder=4)
+    axes.plot(before, place, "|", color=INK, markersize=11, markeredgewidth=1.6, zorder=5)
+    told = score(before) if one.control else f"{score(before)}   person {signed(last['gain'])}"
+    axes.annotate(
+        told, (1.0, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+        va="center", fontsize=8.5, color=MUTED if one.control else INK,
+    )  # fmt: skip
+
+
+def _dress(axes: Any, found: Sequence[Apart], level: str, split: str) -> None:
+    axes.set_yticks(range(len(found)), [one.name for one in found])
+    for tick, one in zip(axes.get_yticklabels(), found, strict=True):
+        tick.set_color(MUTED if one.control else INK)
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    reach = max(step["value"] for one in found for step in one.steps)
+    axes.set_xlim(0, max(reach, *(one.last["high"] or 0 for one in found)) * 1.03)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.xaxis.set_major_formatter(lambda value, _: score(value, 1))
+    axes.set_xlabel(f"AVGF1, {where(level, split)}")
+    for step in dict.fromkeys(step["step"] for one in found for step in one.steps):
+        axes.barh([-9], [0], color=_COLOURS[step], label=LABELS[step])
+    axes.barh([-9], [0], color=PAPER, edgecolor=RED, hatch="/////", linewidth=0.8, label="lost again")
+    axes.figure.legend(loc="outside upper left", ncols=5)

@@ -1,0 +1,119 @@
+"""Reliability curves: of what was given a probability near p, how much is A/H."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from waver.report.inputs import Row
+from waver.report.style import BLUE, LINE, MUTED, ORANGE, Drawn, finish, look, new_figure
+from waver.report.tables import ShownCell, ShownRow, ShownTable
+from waver.report.wording import SPLITS, is_control, method_name, score, where
+
+_COLUMNS = 4
+_CONSTANTS = ("all_negative", "all_positive")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Bins of one method, before and after temperature scaling; the latter may be empty."""
+
+    method: str
+    modalities: str
+    plain: tuple[Row, ...]
+    tempered: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        return method_name(self.method, self.modalities)
+
+
+def curves(calibration: Sequence[Row], level: str) -> tuple[str, list[Curve]]:
+    """The first split in which the level has curves, and its methods, the best calibrated first."""
+    here = [row for row in calibration if row["level"] == level and row["protocol"] == "standard"]
+    split = next((split for split in SPLITS if any(row["split"] == split for row in here)), "")
+    bins: dict[tuple[str, str], list[Row]] = {}
+    for row in here:
+        if row["split"] == split and not (is_control(row["method"]) and row["modalities"]):
+            bins.setdefault((row["method"], row["modalities"]), []).append(row)
+    found = [Curve(*names, _part(rows, False), _part(rows, True)) for names, rows in bins.items()]
+    found = [curve for curve in found if curve.plain]
+    return split, sorted(found, key=lambda curve: (is_control(curve.method), curve.plain[0]["ECE"], curve.name))
+
+
+def _part(rows: Sequence[Row], tempered: bool) -> tuple[Row, ...]:
+    return tuple(sorted((row for row in rows if row["tempered"] == tempered), key=lambda row: row["bin"]))
+
+
+def calibration_table(found: Sequence[Curve], level: str, split: str) -> ShownTable | None:
+    """ECE, Brier score and log loss of each method, before and after temperature scaling."""
+    if not found:
+        return None
+    names = ("ECE", "Brier", "log_loss")
+    rows = [ShownRow(one.name, "", is_control(one.method), tuple(_cells(one.plain[0], names))) for one in found]
+    heads = tuple(head for name in ("ECE", "Brier score", "Log loss") for head in (name, "after scaling"))
+    return ShownTable(
+        caption=f"Calibration, {where(level, split)}. Less is better; a temperature of 1 would mend nothing.",
+        heads=(*heads, "Temperature"),
+        methods=tuple(row for row in rows if not row.control),
+        controls=tuple(row for row in rows if row.control),
+    )
+
+
+def _cells(row: Row, names: Sequence[str]) -> list[ShownCell]:
+    values = [row[key] for name in names for key in (name, f"{name}_tempered")]
+    cells = [_cell(value, 3) for value in values]
+    return [*cells, _cell(row["temperature"], 2)]
+
+
+def _cell(value: float | None, digits: int) -> ShownCell:
+    return ShownCell(score(value, digits), "", float("-inf") if value is None else value)
+
+
+def draw_reliability(found: Sequence[Curve], level: str, split: str, folder: Path) -> Drawn | None:
+    """One panel a method; None where there is no curve."""
+    found = [curve for curve in found if curve.method not in _CONSTANTS]
+    if not found:
+        return None
+    bands = -(-len(found) // _COLUMNS)
+    with look(f"reliability-{level}"):
+        # panels keep their size, however few they are
+        figure = new_figure(2.5 * _COLUMNS + 0.5, 2.55 * bands + 0.5)
+        panels = figure.subplots(bands, _COLUMNS, squeeze=False, sharex=True, sharey=True)
+        for axes in panels.flat[len(found) :]:
+            axes.set_visible(False)
+        for axes, one in zip(panels.flat, found, strict=False):
+            _panel(axes, one)
+            axes.tick_params(labelbottom=True)
+        figure.supxlabel("probability given", fontsize=9, color=MUTED)
+        figure.supylabel("share with A/H", fontsize=9, color=MUTED)
+        caption = (
+            f"Each mark is about a fifteenth of the {where(level, split)}, by the probability it was given; the bar is "
+            "the 95 % interval over participants. On the diagonal, probabilities mean what they say; below it, A/H is "
+            "claimed more often than found. ECE is the mean distance to the diagonal. Orange: after dividing the "
+            "logit by a temperature that was fitted on other people."
+        )
+        return finish(figure, f"reliability-{level}", folder, f"How far to believe a probability, {level}s", caption)
+
+
+def _panel(axes: Any, one: Curve) -> None:
+    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+    if one.tempered:
+        x, y = [row["predicted"] for row in one.tempered], [row["observed"] for row in one.tempered]
+        axes.plot(x, y, "-", color=ORANGE, linewidth=1.4)
+    colour = MUTED if is_control(one.method) else BLUE
+    for row in one.plain:
+        if row["observed_low"] is not None and row["observed_high"] is not None:
+            axes.plot([row["predicted"]] * 2, [row["observed_low"], row["observed_high"]], color=colour, linewidth=0.8)
+    axes.plot([row["predicted"] for row in one.plain], [row["observed"] for row in one.plain], "o-", color=colour,
+              markersize=3.5, linewidth=1)  # fmt: skip
+    first = one.plain[0]
+    after = f" → {score(first['ECE_tempered'])}" if first["ECE_tempered"] is not None else ""
+    axes.set_title(one.name.replace(", ", ",\n"), fontsize=8.5)
+    axes.text(0.03, 0.97, f"ECE {score(first['ECE'])}{after}", transform=axes.transAxes, va="top", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    axes.grid()
