@@ -18,6 +18,10 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 configfile: "config/config.yaml"
 
 
+# with --sdm apptainer alone; built from envs/waver.def
+container: f"{workflow.basedir}/envs/waver.sif"
+
+
 include: "rules/common.smk"
 
 
@@ -25,7 +29,9 @@ wildcard_constraints:
     shard=r"\d{3}",
     seed=r"\d+",
     model=r"[a-z0-9_.]+",
-    modalities="V|A|T|VA|VT|AT|VAT",
+    modalities="(V|A|T|VA|VT|AT|VAT)Q?|Q",
+    answers="|".join(ANSWER_MODELS),
+    inputs="T|TQ|Q",
     fusion="|".join(FUSIONS),
     method="|".join(METHODS),
     protocol="frame_random|block",

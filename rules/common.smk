@@ -1,13 +1,13 @@
 """What the stages share: the checked config, paths, and input functions. Nothing runs here."""
 
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 import waver
 from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.config.model import load_config
 from waver.errors import WaverError
-from waver.models.registry import FUSIONS, method_config
+from waver.models.registry import ANSWER_MODELS, FUSIONS, method_config
 from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
 
@@ -35,6 +35,12 @@ def checked_config():
             {run.fusion for run in checked.train.runs},
             checked.train.options,
         ),
+        (
+            "answers.runs",
+            ANSWER_MODELS,
+            {run.model for run in (*checked.answers.runs, *checked.answers.tuned)},
+            checked.answers.options,
+        ),
         ("adapt.methods", METHODS, set(checked.adapt.methods), checked.adapt.options),
     ):
         for name in sorted(names | set(options)):
@@ -54,6 +60,11 @@ cfg = stop_with_a_sentence(checked_config)
 paths = Paths(dataset=cfg.dataset.name, run=cfg.run)
 SHARDS = [f"{number:03d}" for number in range(cfg.dataset.shards)]
 ENVIRONMENT = f"{workflow.basedir}/envs/waver.yaml"
+RECORDED = cfg.dataset.source != "transcripts"
+THINGS = (
+    ["faces", "visual", "audio", "speech", "words"] if RECORDED else ["speech", "words"]
+)
+"""What is made of each video; of a data set without video files the words alone."""
 
 
 def dataset_root():
@@ -89,15 +100,38 @@ def model_record(role):
 
 def model_records():
     """The installed records of all models that this config uses."""
-    roles = ["face_detector", "expression_backbone", "text_encoder"]
-    roles += ["speech_recogniser"] if cfg.features.speech.source == "recognise" else []
-    roles += ["vggish"] if cfg.features.audio.feature == "vggish" else []
+    recognised = cfg.features.speech.source == "recognise"
+    embedded = RECORDED and cfg.features.audio.feature == "vggish"
+    roles = ["text_encoder"]
+    roles += ["face_detector", "expression_backbone"] if RECORDED else []
+    roles += ["speech_recogniser"] if recognised else []
+    roles += ["vggish"] if embedded else []
     return [model_record(role) for role in roles]
+
+
+_INGESTED = {}
+
+
+def ingested():
+    """The finished checkpoint, or Snakemake's exception that says to wait for it.
+
+    Asked of Snakemake once a state of planning: each asking expands every file of ingest, and every
+    job asks, which grows with the square of the shards.
+    """
+    state = len(checkpoints.created_output)
+    if state not in _INGESTED:
+        try:
+            _INGESTED[state] = checkpoints.ingest_tables.get()
+        except IncompleteCheckpointException as waiting:
+            _INGESTED[state] = waiting
+    if isinstance(_INGESTED[state], IncompleteCheckpointException):
+        raise _INGESTED[state].with_traceback(None)
+    return _INGESTED[state]
 
 
 def dataset_table(name):
     """Input function for a table over the whole data set; planned after ingest, see ``of_shard``."""
-    return lambda wildcards: str(getattr(checkpoints.ingest_tables.get().output, name))
+    return lambda wildcards: str(getattr(ingested().output, name))
 
 
 def of_shard(template):
@@ -110,7 +144,7 @@ def of_shard(template):
     """
 
     def file(wildcards):
-        checkpoints.ingest_tables.get()
+        ingested()
         return template.format(**wildcards)
 
     return file
@@ -120,7 +154,7 @@ def every_shard(template):
     """Input function: the file of each shard, see ``of_shard``."""
 
     def files(wildcards):
-        checkpoints.ingest_tables.get()
+        ingested()
         return [template.format(shard=shard) for shard in SHARDS]
 
     return files
@@ -135,9 +169,8 @@ def own_path(wildcards):
 def train_slice(wildcards):
     """The part of the training config that decides one model: without the list of the others."""
     own = cfg.train.options.get(wildcards.fusion, {})
-    return cfg.train.model_dump(exclude={"runs", "seeds", "options"}) | {
-        "options": {wildcards.fusion: own}
-    }
+    others = {"runs", "seeds", "folds", "options"}
+    return cfg.train.model_dump(exclude=others) | {"options": {wildcards.fusion: own}}
 
 
 def train_code(wildcards):
@@ -154,6 +187,50 @@ def train_outputs(name):
         for run in cfg.train.runs
         for seed in cfg.train.seeds
     ]
+
+
+def train_record(wildcards):
+    """What the predictions of a fusion say about what made them."""
+    return {
+        "model_set": cfg.models.set,
+        "code": train_code(wildcards),
+        "config": train_slice(wildcards),
+    }
+
+
+def folds_code(wildcards):
+    """As ``train_code``, of the cross-validation."""
+    return code("train_folds", "waver.training.folds", FUSIONS[wildcards.fusion])
+
+
+def answers_code(wildcards):
+    """Fingerprint of the runner and of this model of answers; other models do not count."""
+    own = ANSWER_MODELS[wildcards.answers]
+    return code("train_answers", "waver.training.answers", own)
+
+
+def answers_slice(wildcards):
+    """The part of the config that decides one model of answers."""
+    own = cfg.answers.options.get(wildcards.answers, {})
+    return {"folds": cfg.train.folds, "options": own}
+
+
+def answers_outputs(name):
+    """A file of every model of answers in the config."""
+    return [
+        paths.train_answers(name).format(
+            answers=run.model, inputs=run.inputs, seed=seed
+        )
+        for run in cfg.answers.chosen
+        for seed in run.seeds
+    ]
+
+
+def cross_validated():
+    """Out-of-fold predictions of every model; none where there are no folds."""
+    if cfg.train.folds < 2:
+        return []
+    return train_outputs("folds.parquet") + answers_outputs("folds.parquet")
 
 
 def adapt_slice(*methods):

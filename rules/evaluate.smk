@@ -1,16 +1,27 @@
 """evaluate: predictions of any method -> scores with controls and intervals. Knows no method."""
 
-CONTROLS = ["all_negative", "all_positive", "content_free"]
+CONTROLS = [
+    "all_negative",
+    "all_positive",
+    "question_prior",
+    "content_free",
+    "neighbours",
+]
+PROTOCOLS = ["standard", "cv"] if cfg.train.folds > 1 else ["standard"]
 
 
 rule evaluate_controls:
     input:
         packs=every_shard(paths.pack_index),
+        answers=every_shard(paths.shard_table("answers")),
     output:
         expand(
             paths.control_predictions,
             control=[
-                f"{name}.{level}" for name in CONTROLS for level in ("frame", "video")
+                f"{name}.{level}.{protocol}"
+                for name in CONTROLS
+                for level in ("frame", "video")
+                for protocol in PROTOCOLS
             ],
         ),
     log:
@@ -22,11 +33,12 @@ rule evaluate_controls:
     resources:
         mem_mb=4000,
     params:
+        folds=cfg.train.folds,
         code=code("evaluate_controls", "waver.evaluation.controls"),
         record={
             "model_set": cfg.models.set,
             "code": code("evaluate_controls", "waver.evaluation.controls"),
-            "config": {},
+            "config": {"folds": cfg.train.folds},
         },
     message:
         "Predicting without looking at anybody: the controls"
@@ -37,14 +49,19 @@ rule evaluate_controls:
 rule evaluate_scores:
     input:
         predictions=train_outputs("predictions.parquet")
+        + answers_outputs("predictions.parquet")
+        + cross_validated()
         + adapt_outputs()
         + rules.evaluate_controls.output,
         packs=every_shard(paths.pack_index),
         participants=dataset_table("participants"),
-        videos=dataset_table("videos"),
+        answers=every_shard(paths.shard_table("answers")),
     output:
         scores=paths.scores,
         json=paths.scores_json,
+        comparisons=paths.comparisons,
+        calibration=paths.calibration,
+        decomposition=paths.decomposition,
     log:
         paths.log("evaluate_scores"),
     benchmark:

@@ -129,3 +129,26 @@ rule features_words:
         "Word vectors of shard {wildcards.shard}"
     script:
         "../workflow/scripts/features_words.py"
+
+
+rule features_answers:
+    input:
+        answers=of_shard(paths.shard_table("answers")),
+        model=model_record("text_encoder"),
+    output:
+        index=paths.feature_index("answers"),
+    log:
+        paths.log("features_answers", "shard"),
+    benchmark:
+        paths.benchmark("features_answers", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+    params:
+        config=cfg.features.words.model_dump(),
+        code=code("features_answers", "waver.features.answers"),
+    message:
+        "Encoding the answers of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_answers.py"

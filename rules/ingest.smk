@@ -40,13 +40,14 @@ checkpoint ingest_tables:
     output:
         participants=paths.table("participants"),
         videos=paths.table("videos"),
+        answers=paths.table("answers"),
         segments=paths.table("segments"),
         transcripts=paths.table("transcripts"),
         set_aside=paths.table("set_aside"),
         shards=expand(
             paths.shard_table("{table}"),
             shard=SHARDS,
-            table=["videos", "segments", "transcripts"],
+            table=["videos", "answers", "segments", "transcripts"],
         ),
     log:
         paths.log("ingest_tables"),
@@ -61,6 +62,7 @@ checkpoint ingest_tables:
         root=lambda wildcards: ROOT,
         layout=cfg.dataset.layout,
         shards=cfg.dataset.shards,
+        recorded=cfg.dataset.source != "transcripts",
         inventory=lambda wildcards: (
             "generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT))
         ),

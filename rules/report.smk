@@ -1,6 +1,5 @@
 """report: one self-contained page."""
 
-THINGS = ["faces", "visual", "audio", "speech", "words"]
 PAGE_PARTS = sorted(
     path
     for path in (SOURCE / "report").iterdir()
@@ -13,6 +12,10 @@ rule report_html:
         **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
         parts=PAGE_PARTS,
         scores=paths.scores,
+        comparisons=paths.comparisons,
+        calibration=paths.calibration,
+        decomposition=paths.decomposition,
+        answers=every_shard(paths.shard_table("answers")),
         participants=dataset_table("participants"),
         videos=dataset_table("videos"),
         segments=dataset_table("segments"),
@@ -20,7 +23,7 @@ rule report_html:
         packs=every_shard(paths.pack_index),
         histories=train_outputs("history.jsonl"),
         predictions=train_outputs("predictions.parquet")
-        + [paths.control_predictions.format(control="content_free.frame")],
+        + [paths.control_predictions.format(control="content_free.frame.standard")],
         models=model_records(),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -45,7 +48,7 @@ rule report_html:
             "evaluate": {"least_group": cfg.evaluate.least_group},
             "models": {"set": cfg.models.set},
             "dataset": {"name": cfg.dataset.name},
-            "train": {"select": cfg.train.select},
+            "train": {"select": cfg.train.select, "folds": cfg.train.folds},
         },
         run=cfg.run,
         demo=cfg.dataset.source == "demo",

@@ -35,11 +35,11 @@ class Paths:
         return f"{self.resources}/ingest/raw.json"
 
     def table(self, name: str) -> str:
-        """A table over the whole dataset: participants, videos, segments, transcripts, set_aside."""
+        """A table over the whole dataset: participants, videos, answers, segments, transcripts, set_aside."""
         return f"{self.resources}/ingest/{name}.parquet"
 
     def shard_table(self, name: str) -> str:
-        """The rows of one shard: videos, segments, transcripts."""
+        """The rows of one shard: videos, answers, segments, transcripts."""
         return f"{self.resources}/ingest/shards/{{shard}}.{name}.parquet"
 
     # features -----------------------------------------------------------------------------------
@@ -55,8 +55,12 @@ class Paths:
 
     # train --------------------------------------------------------------------------------------
     def train(self, name: str) -> str:
-        """model.pt, history.jsonl, predictions.parquet of one training run."""
+        """model.pt, history.jsonl, predictions.parquet of one training run; folds.parquet of its cross-validation."""
         return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
+
+    def train_answers(self, name: str) -> str:
+        """predictions.parquet (val, test), folds.parquet (cv) of one model of the answers' text."""
+        return f"{self.results}/train/{{answers}}/{{inputs}}/{{seed}}/{name}"
 
     # adapt --------------------------------------------------------------------------------------
     def adapt_source(self, name: str) -> str:
@@ -78,6 +82,21 @@ class Paths:
     @property
     def scores_json(self) -> str:
         return f"{self.results}/evaluate/scores.json"
+
+    @property
+    def comparisons(self) -> str:
+        """Paired differences of methods to references, with p-values."""
+        return f"{self.results}/evaluate/comparisons.parquet"
+
+    @property
+    def calibration(self) -> str:
+        """Reliability curves and temperatures."""
+        return f"{self.results}/evaluate/calibration.parquet"
+
+    @property
+    def decomposition(self) -> str:
+        """What the question, the length and the person give to each score."""
+        return f"{self.results}/evaluate/decomposition.parquet"
 
     def report(self, name: str) -> str:
         return f"{self.results}/report/{name}"

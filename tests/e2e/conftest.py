@@ -26,8 +26,10 @@ TINY = {
         "seeds": [0],
         "window": 96,
         "epochs": 2,
+        "folds": 2,
         "options": {},
     },
+    "answers": {"runs": [{"model": "tfidf", "inputs": "TQ"}]},
     "adapt": {"methods": ["source_only", "shot"], "protocols": ["block"], "source_epochs": 2},
     "evaluate": {"bootstrap": 100},
 }

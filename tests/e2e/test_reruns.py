@@ -13,19 +13,24 @@ from pathlib import Path
 import pytest
 
 SCORES = {"evaluate_scores", "report_html"}
-MODELS = {"train_fusion", "adapt_source", "adapt_target", "evaluate_controls"}
-AFTER_ALIGN = MODELS | SCORES
+FRAMES = {"train_fusion", "train_folds"}
+AFTER_ALIGN = FRAMES | {"adapt_source", "adapt_target", "evaluate_controls"} | SCORES
 CONFIG_EDITS = {
     "nothing": ({}, set()),
     "report": ({"report__title": "Other"}, {"report_html"}),
     "evaluate": ({"evaluate__seed": 5}, SCORES),
     "adapt, one method": ({"adapt__options": {"shot": {"epochs": 1}}}, {"adapt_target"} | SCORES),
     "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
-    "train": ({"train__lr": 0.01}, {"train_fusion"} | SCORES),
-    "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, {"train_fusion"} | SCORES),
-    "train, a seed more": ({"train__seeds": [0, 1]}, {"train_fusion"} | SCORES),
+    "train": ({"train__lr": 0.01}, FRAMES | SCORES),
+    "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
+    "train, a seed more": ({"train__seeds": [0, 1]}, FRAMES | SCORES),
+    "train, folds": ({"train__folds": 3}, {"train_folds", "train_answers", "evaluate_controls"} | SCORES),
+    "answers, one model": ({"answers__options": {"tfidf": {"strength": 0.5}}}, {"train_answers"} | SCORES),
     "align": ({"align__tolerance_frames": 3}, {"align_pack"} | AFTER_ALIGN),
-    "words": ({"features__words__layers": 2}, {"features_words", "align_pack"} | AFTER_ALIGN),
+    "words": (
+        {"features__words__layers": 2},
+        {"features_words", "align_pack", "features_answers", "train_answers"} | AFTER_ALIGN,
+    ),
     "speech": ({"features__speech__beam": 2}, {"features_speech", "features_words", "align_pack"} | AFTER_ALIGN),
     "faces": ({"features__faces__nms": 0.5}, {"features_faces", "features_visual", "align_pack"} | AFTER_ALIGN),
     "ingest": ({"dataset__layout": "bah300"}, {"ingest_tables"}),
@@ -33,7 +38,8 @@ CONFIG_EDITS = {
 CODE_EDITS = {
     "a comment": ("src/waver/features/faces.py", "\n# a remark\n", set()),
     "a method": ("src/waver/adaptation/sfda/shot.py", "\nEDITED = 1\n", {"adapt_target"} | SCORES),
-    "a fusion": ("src/waver/models/fusion/can.py", "\nEDITED = 1\n", {"train_fusion"} | SCORES),
+    "a fusion": ("src/waver/models/fusion/can.py", "\nEDITED = 1\n", FRAMES | SCORES),
+    "a model of answers": ("src/waver/models/text/tfidf.py", "\nEDITED = 1\n", {"train_answers"} | SCORES),
     "a deep import": (
         "src/waver/features/logmel.py",
         "\nEDITED = 1\n",
@@ -67,8 +73,9 @@ def test_code_edit(finished, file, text, rules):
 def test_one_fusion_edited_trains_that_fusion_alone(finished):
     arguments = finished.config(train__options={"can": {"dropout": 0.3}})
     result = finished.snakemake("--dry-run", "--configfile", *arguments)
-    assert "Training can on V" in result.stdout + result.stderr
-    assert "Training lfan" not in result.stdout + result.stderr
+    told = result.stdout + result.stderr
+    assert "Training can on V" in told and "Cross-validating can on V" in told
+    assert "ing lfan on" not in told
 
 
 def test_a_second_run_does_nothing(finished):

@@ -14,9 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ORDER = [
-    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config"},
+    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config", "device"},
     {"assets"},
     {"store"},
+    {"cluster"},
     {"data"},
     {"models"},
     {"features"},

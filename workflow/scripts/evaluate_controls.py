@@ -1,4 +1,4 @@
-"""Predictions that look at nobody: all-negative, all-positive, content-free."""
+"""Predictions that look at nobody: constants, question prior, content-free."""
 
 from pathlib import Path
 
@@ -9,6 +9,8 @@ with job(snakemake) as j:
     predict_controls(
         indexes=[Path(index) for index in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
+        answers=[Path(path) for path in j.input.answers],
+        folds=j.params.folds,
         outputs={Path(path).stem: Path(path) for path in j.output},
         record=j.params.record,
     )

@@ -12,8 +12,7 @@ with job(snakemake) as j:
         indexes=[Path(index) for index in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
         participants=Path(j.input.participants),
-        videos=Path(j.input.videos),
+        answers=[Path(path) for path in j.input.answers],
         config=EvaluateConfig(**j.params.config),
-        scores=Path(j.output.scores),
-        scores_json=Path(j.output.json),
+        outputs={name: Path(path) for name, path in j.output.items()},
     )

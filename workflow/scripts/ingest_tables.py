@@ -5,7 +5,7 @@ from pathlib import Path
 from waver.data.ingest import ingest
 from waver.workflow import job
 
-TABLES = ("participants", "videos", "segments", "transcripts", "set_aside")
+TABLES = ("participants", "videos", "answers", "segments", "transcripts", "set_aside")
 
 with job(snakemake) as j:
     tables = {name: Path(j.output[name]) for name in TABLES}
@@ -16,4 +16,5 @@ with job(snakemake) as j:
         tables=tables,
         shard_folder=Path(j.output.shards[0]).parent,
         cache=tables["videos"].with_name("probes.json"),
+        recorded=j.params.recorded,
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 from waver.report.page import ReportInputs, render_report
 from waver.workflow import job
 
-ONE = ("scores", "participants", "videos", "segments", "set_aside")
-MANY = ("histories", "predictions", "models")
+ONE = ("scores", "comparisons", "calibration", "decomposition", "participants", "videos", "segments", "set_aside")
+MANY = ("answers", "histories", "predictions", "models")
 
 with job(snakemake) as j:
     inputs = ReportInputs(

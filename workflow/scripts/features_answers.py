@@ -1,0 +1,17 @@
+"""Encodings of what was said in the videos of one shard."""
+
+from pathlib import Path
+
+from waver.config.sections import WordsConfig
+from waver.features.answers import encode_shard
+from waver.workflow import job
+
+with job(snakemake) as j:
+    encode_shard(
+        answers=Path(j.input.answers),
+        model=Path(j.input.model),
+        stores=Path(j.output.index).with_name("stores"),
+        index=Path(j.output.index),
+        config=WordsConfig(**j.params.config),
+        code=j.params.code,
+    )

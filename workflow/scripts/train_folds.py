@@ -1,0 +1,20 @@
+"""Out-of-fold predictions of one fusion model on one set of modalities with one seed."""
+
+from pathlib import Path
+
+from waver.config.sections import TrainConfig
+from waver.training.folds import train_folds
+from waver.workflow import job
+
+with job(snakemake) as j:
+    train_folds(
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.input.packs[0]).with_name("packs"),
+        participants=Path(j.input.participants),
+        fusion=j.wildcards.fusion,
+        modalities=j.wildcards.modalities,
+        seed=int(j.wildcards.seed),
+        config=TrainConfig(**j.params.config),
+        outputs={name: Path(j.output[name]) for name in ("predictions", "history")},
+        record=j.params.record,
+    )
