@@ -21,6 +21,9 @@ class Fusion(Protocol):
     of its streams (``visual``, ``audio``, ``text``), in the papers' order, to their sizes, and
     ``config`` is an instance of its own frozen ``Config``.
 
+    A fusion may offer ``loss(streams, label, mask, weight) -> scalar``, which then takes the place of the
+    cross entropy over frames (``waver.training.losses``).
+
     Attributes:
         Config: the method's settings, with the papers' values as defaults.
         whole_video: True: a video is evaluated in one pass; False: in windows as in training, the

@@ -1,9 +1,9 @@
 """A/H lasts: log odds of frames read as noisy signs of a state that stays for a while.
 
 A hidden Markov model has two labels, none and A/H, each a chain of stages that are passed one after the other.
-One stage makes the length of a segment geometric, most often very short; several make lengths gather around
-their mean, as those of A/H do (2026 paper, section 4: mean 103 frames; the annotators mark hardly any segment
-of a few frames). What is decoded are the log odds of A/H at each frame given all frames of the video.
+One stage makes the length of a segment geometric, a single frame being the likeliest; several make lengths
+gather around their mean (of A/H 103 frames: 2026 paper, section 4.3). What is decoded are the log odds of A/H
+at each frame given all frames of the video.
 
 What the model needs to know is learnt from training labels alone; ``kappa`` from predictions for people that
 were held out.

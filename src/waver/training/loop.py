@@ -168,8 +168,11 @@ def _step(
 ) -> Tensor:
     optimiser.zero_grad(set_to_none=True)
     with autocast(batch.mask.device, precision):
-        logits = model(batch.streams, batch.mask)
-    loss = frame_cross_entropy(logits, batch.label, batch.mask, weight)
+        own = getattr(model, "loss", None)
+        if own is None:
+            loss = frame_cross_entropy(model(batch.streams, batch.mask), batch.label, batch.mask, weight)
+        else:
+            loss = own(batch.streams, batch.label, batch.mask, weight)
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return loss.detach()
