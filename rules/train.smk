@@ -71,7 +71,6 @@ rule train_answers:
         paths.benchmark("train_answers", "answers", "inputs", "seed")
     conda:
         ENVIRONMENT
-    threads: 2
     resources:
         mem_mb=3000,
     params:
