@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= config/presets/demo.yaml
 
-.PHONY: demo test setup check doctor forecast config clean
+.PHONY: demo test test-slurm setup check doctor forecast config clean
 
 setup:            ## create .venv from the locked pins (once)
 	@envs/setup.sh
@@ -24,6 +24,11 @@ demo: setup       ## make the demo data set, run every stage on it, write the re
 
 test: setup       ## all tests
 	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slurm: setup ## faults and a whole run on a real Slurm, on this machine (Debian, root)
+	@tests/slurm/cluster install
+	@trap 'tests/slurm/cluster stop' EXIT INT TERM; tests/slurm/cluster start && \
+		$(PYTHON_BIN)/python -m pytest -m slurm tests/slurm
 
 check: setup      ## style, types and workflow lint alone
 	$(PYTHON_BIN)/python -m pytest -q tests/workflow/test_style.py

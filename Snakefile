@@ -51,6 +51,10 @@ localrules:
     all,
 
 
+onstart:
+    stop_with_a_sentence(end_leftovers, Path.cwd(), workflow.non_local_exec)
+
+
 rule all:
     default_target: True
     input:

@@ -5,6 +5,7 @@ from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 import waver
 from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
+from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
 from waver.errors import WaverError
 from waver.models.registry import ANSWER_MODELS, FUSIONS, method_config

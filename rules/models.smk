@@ -1,8 +1,10 @@
 """Models and media: installed once, verified by sha256. The only jobs that may reach for a network."""
 
 
+# on the node where Snakemake runs: compute nodes may have no network
 localrules:
     models,
+    models_install,
 
 
 rule models:

@@ -15,7 +15,7 @@ from typing import Any
 from waver.cluster.findings import Finding, ask, ok, problem, warning
 
 Profile = Mapping[str, Any]
-_VARIABLES = "SLURM_CPU_PARTITION and SLURM_GPU_PARTITION"
+_VARIABLES = "WAVER_CPU_PARTITION and WAVER_GPU_PARTITION"
 
 
 def reachable() -> Finding:
@@ -38,13 +38,26 @@ def wanted_partitions(profile: Profile) -> dict[str, dict[str, Any]]:
     for rule, own in {"": {}, **profile.get("set-resources", {})}.items():
         asked = {**defaults, **own}
         place = found.setdefault(
-            str(asked.get("slurm_partition", "")), {"rules": [], "first": 0.0, "last": 0.0, "gpu": False}
+            str(value(asked.get("slurm_partition", ""))), {"rules": [], "first": 0.0, "last": 0.0, "gpu": False}
         )
         place["rules"] += [rule] if rule else []
         place["first"] = max(place["first"], minutes(asked.get("runtime"), 1))
         place["last"] = max(place["last"], minutes(asked.get("runtime"), attempts))
-        place["gpu"] = place["gpu"] or any(key in asked for key in ("gpu", "gres", "gpu_model"))
+        place["gpu"] = place["gpu"] or any(value(asked.get(key)) for key in ("gpu", "gres", "gpu_model"))
     return found
+
+
+def value(resource: Any) -> Any:
+    """What Snakemake takes a profile's resource for: an expression, or where it is none, a text.
+
+    An expression on the job's input gets one that names a model.
+    """
+    if not isinstance(resource, str):
+        return resource
+    try:
+        return eval(resource, {"__builtins__": {}, "input": {"model": "its record"}})
+    except (NameError, SyntaxError):
+        return resource
 
 
 def minutes(runtime: Any, attempt: int) -> float:
@@ -75,7 +88,7 @@ def _partition(name: str, asks: dict[str, Any], there: dict[str, list[list[str]]
     if all(row[1] != "up" for row in rows):
         return problem(check, f"is {rows[0][1]}", f"wait, or export {_VARIABLES}")
     if asks["gpu"] and not any("gpu" in row[4] for row in rows):
-        return problem(check, "has no GPU (GRES), and the profile asks for one", "export SLURM_GPU_PARTITION")
+        return problem(check, "has no GPU (GRES), and the profile asks for one", "export WAVER_GPU_PARTITION")
     limit = minutes_of(rows[0][2])
     text = f"up, {sum(int(row[3]) for row in rows)} nodes, limit {rows[0][2]}"
     if limit < asks["first"]:
@@ -104,18 +117,18 @@ def minutes_of(limit: str) -> float:
 
 def account(profile: Profile) -> Finding:
     """The account that jobs are charged to, where accounting is kept."""
-    name = profile.get("default-resources", {}).get("slurm_account")
+    name = value(profile.get("default-resources", {}).get("slurm_account"))
     answer = ask(
         ["sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={getpass.getuser()}", "format=account"]
     )
     known = sorted({line.strip() for line in answer.text.splitlines() if line.strip()}) if answer.works else []
     if name and known and name not in known:
-        return problem("account", f"{name} is not yours; yours are {', '.join(known)}", "export SLURM_ACCOUNT")
+        return problem("account", f"{name} is not yours; yours are {', '.join(known)}", "export WAVER_ACCOUNT")
     if name:
         return ok("account", f"{name}" if known else f"{name} (sacctmgr does not answer, so it was not checked)")
     if known:
         text = f"none given; the site's default is taken of {', '.join(known)}"
-        return warning("account", text, "export SLURM_ACCOUNT if the site wants one")
+        return warning("account", text, "export WAVER_ACCOUNT if the site wants one")
     return ok("account", "none given, and none known")
 
 
@@ -126,12 +139,12 @@ def job_status(profile: Profile) -> Finding:
         asked = ask(["sacct", "--noheader", "--starttime=now-1hour"])
         if asked.works:
             return ok("job status", "by sacct")
-        return problem("job status", f"sacct fails: {asked.text[:200]}", "export SLURM_STATUS_COMMAND=squeue")
+        return problem("job status", f"sacct fails: {asked.text[:200]}", "export WAVER_STATUS=squeue")
     wait_s = int(profile.get("slurm-init-seconds-before-status-checks", 40))
     found = re.search(r"^MinJobAge\s*=\s*(\d+)", ask(["scontrol", "show", "config"]).text, re.MULTILINE)
     if found and int(found.group(1)) < 3 * wait_s:
         text = f"squeue forgets a job after {found.group(1)} s, and it is first asked after {wait_s} s"
-        return warning("job status", text, f"export SLURM_INIT_SECONDS={max(1, int(found.group(1)) // 3)}")
+        return warning("job status", text, f"export WAVER_WAIT_S={max(1, int(found.group(1)) // 3)}")
     return ok("job status", f"by {command}")
 
 
@@ -155,7 +168,7 @@ def submitted(partition: str, asks: Mapping[str, Any], profile: Profile, folder:
     """Run a job of a minute: which devices it sees, and whether a lock held here keeps it out there."""
     check = f"job on {partition}"
     command = ["srun", f"--partition={partition}", "--time=3", "--ntasks=1", "--mem=2000"]
-    name = profile.get("default-resources", {}).get("slurm_account")
+    name = value(profile.get("default-resources", {}).get("slurm_account"))
     command += [f"--account={name}"] if name else []
     command += ["--gpus=1"] if asks["gpu"] else []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".waver-check-") as scratch:

@@ -26,6 +26,7 @@ from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
+from waver.store.lock import exclusive
 from waver.training.checkpoint import Progress, resume, save_progress
 from waver.training.corpus import VideoSample
 from waver.training.losses import class_weights, frame_cross_entropy
@@ -95,16 +96,18 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
         val = [repeat_last(sample, config.window) for sample in val]
     model.to(torch_device())
     optimiser = make_optimiser(model, config)
-    progress = resume(job.state, job.key, model, optimiser)
-    if progress.epoch:
-        log.info("going on after epoch %d", progress.epoch)
-    _write_history(job.history, progress.history)
-    while not _finished(progress, config):
-        record = _epoch(model, optimiser, train, val, job, progress.epoch + 1)
-        _take(progress, record, model, config)
-        save_progress(job.state, job.key, progress, model, optimiser)
-        _append_history(job.history, progress.history[-1])
-        _report(progress, config)
+    # a copy of this job may still train on a node that Slurm lost: wait for it, and go on from its last epoch
+    with exclusive(Path(f"{job.state}.lock")):
+        progress = resume(job.state, job.key, model, optimiser)
+        if progress.epoch:
+            log.info("going on after epoch %d", progress.epoch)
+        _write_history(job.history, progress.history)
+        while not _finished(progress, config):
+            record = _epoch(model, optimiser, train, val, job, progress.epoch + 1)
+            _take(progress, record, model, config)
+            save_progress(job.state, job.key, progress, model, optimiser)
+            _append_history(job.history, progress.history[-1])
+            _report(progress, config)
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress

@@ -12,6 +12,7 @@ PROFILE = ["--profile", str(ROOT / "profiles/slurm")]
 def test_one_line_a_check_and_what_to_do_about_what_is_missing(tmp_path, monkeypatch, capsys, site):
     site(sinfo="cpu*|up|infinite|2|(null)\ngpu|up|infinite|2|gpu:2\n", squeue="")
     site(sacct="disabled", fails=True)
+    monkeypatch.setenv("WAVER_CPU_PARTITION", "cpu")
     monkeypatch.chdir(tmp_path)
     before = set(tmp_path.iterdir())
     assert doctor.main(["--configfile", str(ROOT / "config/presets/demo.yaml"), *PROFILE]) == 1
@@ -21,7 +22,7 @@ def test_one_line_a_check_and_what_to_do_about_what_is_missing(tmp_path, monkeyp
     assert "--cores 1 --configfile" in found["models"]
     assert "mini_xception" in found["models"]
     assert found["partition cpu"].startswith("up, 2 nodes")
-    assert found["job status"].endswith("export SLURM_STATUS_COMMAND=squeue")
+    assert found["job status"].endswith("export WAVER_STATUS=squeue")
     assert set(tmp_path.iterdir()) == before
 
 

@@ -83,14 +83,14 @@ def test_accounts(site):
     assert slurm.account(with_account).level == "ok"
     assert slurm.account({}).level == "warning"
     wrong = slurm.account({"default-resources": {"slurm_account": "theirs"}})
-    assert (wrong.level, wrong.remedy) == ("problem", "export SLURM_ACCOUNT")
+    assert (wrong.level, wrong.remedy) == ("problem", "export WAVER_ACCOUNT")
     assert "lab, other" in wrong.text
 
 
 def test_job_status_by_sacct_needs_accounting(site):
     site(sacct="Slurm accounting storage is disabled", fails=True)
     found = slurm.job_status({})
-    assert (found.level, found.remedy) == ("problem", "export SLURM_STATUS_COMMAND=squeue")
+    assert (found.level, found.remedy) == ("problem", "export WAVER_STATUS=squeue")
     site(sacct="1|COMPLETED\n")
     assert slurm.job_status({}).level == "ok"
 
@@ -100,7 +100,7 @@ def test_squeue_must_remember_jobs_for_long_enough(site, age, level):
     site(scontrol=f"MaxStepCount            = 40000\nMinJobAge               = {age} sec\n")
     found = slurm.job_status(PROFILE)
     assert found.level == level
-    assert ("SLURM_INIT_SECONDS=33" in found.remedy) == (level == "warning")
+    assert ("WAVER_WAIT_S=33" in found.remedy) == (level == "warning")
 
 
 SRUN = """#!{python}
