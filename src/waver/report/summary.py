@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from waver.report.findings import gaps, verdict
 from waver.report.inputs import Material
 from waver.report.standings import Standing, best, content_free, splits_of, standings
-from waver.report.wording import CONTENT_FREE, PROTOCOLS, interval, listed, plural, score, signed
+from waver.report.wording import CONSTANTS, PROTOCOLS, interval, listed, plural, score, signed
 
 DIFFERENCE = "AVGF1_minus_content_free"
 """Metric of the paired difference to the content-free control, with its own interval."""
@@ -87,7 +87,7 @@ def _with_interval(row: Standing) -> str:
 
 def _against_constants(leader: Standing, rows: Sequence[Standing]) -> str:
     reached = leader.value("AVGF1") or 0.0
-    constants = [row for row in rows if row.control and row.method != CONTENT_FREE]
+    constants = [row for row in rows if row.method in CONSTANTS]
     above = [f"{row.name.lower()} {score(value)}" for row in constants if (value := row.value("AVGF1") or 0) >= reached]
     return f" One answer for everything scores no less ({listed(above)}), so it shows nothing." if above else ""
 

@@ -15,6 +15,8 @@ CONTROLS = {
 """Predictors that look at no person; they stand in every table."""
 
 CONTENT_FREE = "content_free"
+CONSTANTS = {"all_negative", "all_positive"}
+"""Controls that give one answer for everything."""
 
 METHODS = {
     "lfan": "LFAN",
