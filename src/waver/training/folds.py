@@ -102,7 +102,7 @@ def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modaliti
     )
     held_out = [sample for sample in samples if sample.participant in judge]
     write_predictions(fold.part, held_out, predict(checkpoint, held_out), {"key": fold.key}, fold.fold_of)
-    job.state.unlink(missing_ok=True)
+    job.forget()
 
 
 def _join_histories(histories: Sequence[Path], output: Path) -> None:

@@ -47,7 +47,7 @@ class Job:
         seed: decides initial weights, the order of windows and the dropout.
         key: what the training is made from; a state file with another key is ignored.
         history: JSON lines, one an epoch.
-        state: file from which a killed job goes on; removed by the caller when all is written.
+        state: file from which a killed job goes on; the caller forgets it when all is written.
     """
 
     config: TrainConfig
@@ -55,6 +55,16 @@ class Job:
     key: str
     history: Path
     state: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held while the job trains, so that two copies of it never write together."""
+        return Path(f"{self.state}.lock")
+
+    def forget(self) -> None:
+        """Remove what a finished job needs no more."""
+        self.state.unlink(missing_ok=True)
+        self.lock.unlink(missing_ok=True)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -97,7 +107,7 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
     model.to(torch_device())
     optimiser = make_optimiser(model, config)
     # a copy of this job may still train on a node that Slurm lost: wait for it, and go on from its last epoch
-    with exclusive(Path(f"{job.state}.lock")):
+    with exclusive(job.lock):
         progress = resume(job.state, job.key, model, optimiser)
         if progress.epoch:
             log.info("going on after epoch %d", progress.epoch)
