@@ -1,13 +1,8 @@
 """evaluate: predictions of any method -> scores with controls and intervals. Knows no method."""
 
-CONTROLS = [
-    "all_negative",
-    "all_positive",
-    "question_prior",
-    "content_free",
-    "neighbours",
-]
-PROTOCOLS = ["standard", "cv"] if cfg.train.folds > 1 else ["standard"]
+from waver.evaluation.names import CONTROLS, CROSS_VALIDATED, LEVELS, STANDARD
+
+CONTROL_PROTOCOLS = [STANDARD] + [CROSS_VALIDATED] * (cfg.train.folds > 1)
 
 
 rule evaluate_controls:
@@ -20,8 +15,8 @@ rule evaluate_controls:
             control=[
                 f"{name}.{level}.{protocol}"
                 for name in CONTROLS
-                for level in ("frame", "video")
-                for protocol in PROTOCOLS
+                for level in LEVELS
+                for protocol in CONTROL_PROTOCOLS
             ],
         ),
     log:

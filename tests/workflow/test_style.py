@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ORDER = [
-    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config", "device"},
+    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config", "device", "decision"},
     {"assets"},
     {"store"},
     {"cluster"},

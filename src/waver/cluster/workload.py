@@ -15,11 +15,11 @@ import numpy.typing as npt
 from waver.config.model import Config
 from waver.errors import WaverError
 from waver.paths import Paths
+from waver.shapes import FPS
 from waver.store.tables import VIDEOS, read_arrow
 
 log = logging.getLogger(__name__)
 
-FPS = 24
 SPLITS = ("train", "val", "test")
 _SAMPLE = 20
 _DERIVED = ("frames", "cropped", ".")

@@ -28,9 +28,10 @@ from scipy import stats
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import interval
+from waver.evaluation.names import CONTROLS, REFERENCE
 from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.table import CONTROLS, REFERENCE, Table
+from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
 
 REFERENCES = (REFERENCE, "source_only")
@@ -40,14 +41,9 @@ COMPARED = ("AVGF1", "AVGF1_equal", "AP", "AUROC", "AUROC_within")
 
 COMPARISONS = pa.schema(
     [
-        pa.field("method", pa.string(), False, {"meaning": "method compared"}),
-        pa.field("modalities", pa.string(), False, {"meaning": "its modalities, letters"}),
-        pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
+        *METHOD_FIELDS,
         pa.field("reference", pa.string(), False, {"meaning": "method it is compared with"}),
         pa.field("reference_modalities", pa.string(), False, {"meaning": "modalities of the reference"}),
-        pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
-        pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
-        pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
         pa.field("metric", pa.string(), False, {"meaning": "AVGF1, AVGF1_equal, AP, AUROC, AUROC_within"}),
         pa.field("difference", pa.float64(), True, {"meaning": "method minus reference, on the items of both"}),
         pa.field("low", pa.float64(), True, {"meaning": "2.5 % of the paired participant bootstrap"}),
@@ -112,14 +108,9 @@ def _row(paired: Paired, predicted: Predicted, reference: Predicted, metric: str
     difference, low, high = interval(gap)
     score, own = _own_gap(paired, predicted, reference, metric)
     row = {
-        "method": predicted.name.method,
-        "modalities": predicted.name.modalities,
-        "model_set": predicted.name.model_set,
+        **method_row(paired.table, predicted),
         "reference": reference.name.method,
         "reference_modalities": reference.name.modalities,
-        "level": paired.table.level,
-        "split": paired.table.split,
-        "protocol": paired.table.protocol,
         "metric": metric,
         "difference": difference,
         "low": low,

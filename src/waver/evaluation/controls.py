@@ -34,16 +34,14 @@ from sklearn.preprocessing import StandardScaler
 from waver.align.packs import read_packs
 from waver.data.context import frame_context, question_one_hot, video_context
 from waver.data.folds import folds_of
+from waver.decision import cut
 from waver.errors import WaverError
+from waver.evaluation.names import STANDARD
 from waver.provenance import seed_for
 from waver.store.arrays import Array
 from waver.store.tables import ANSWERS, PACK_INDEX, PREDICTIONS, read_tables, write_arrow
 
 log = logging.getLogger(__name__)
-
-CONTROLS = ("all_negative", "all_positive", "question_prior", "content_free", "neighbours")
-LEVELS = ("frame", "video")
-PROTOCOLS = ("standard", "cv")
 
 _CERTAIN = 40.0
 """Logit margin of the constants: probability 1 in float64, or below 1e-17."""
@@ -92,7 +90,7 @@ def predict_controls(
         packs: folder of the packs; of them the frame labels of train and val are read, nothing else.
         answers: ANSWERS tables of every shard, for the video level.
         folds: folds of the cross-validation; below 2 its tables are empty.
-        outputs: ``<control>.<level>.<protocol>`` -> predictions file, for CONTROLS, LEVELS, PROTOCOLS.
+        outputs: ``<control>.<level>.<protocol>`` -> predictions file, see ``waver.evaluation.names``.
         record: metadata that all files share: model_set, config, code.
 
     Raises:
@@ -106,7 +104,7 @@ def predict_controls(
     for name, path in outputs.items():
         control, level, protocol = name.split(".")
         items, margins = everything[level], partial(_margins, control, level, everything[level])
-        if protocol == "standard":
+        if protocol == STANDARD:
             rows = [row for row in items.rows if row["split"] in ("val", "test")]
             table = _table(rows, margins([row for row in items.rows if row["split"] == "train"], rows), None)
         else:
@@ -241,18 +239,6 @@ def fit(features: Array, label: Array) -> Pipeline:
     model[-1].intercept_ -= cut(model.decision_function(features), int(label.sum()))
     log.info("control fitted on %d items", len(label))
     return model
-
-
-def cut(margin: Array, positives: int) -> float:
-    """The value between two margins above which the number of items is nearest to ``positives``.
-
-    Where all items tie, nothing tells them apart, and all get the larger class.
-    """
-    value, count = np.unique(-np.round(margin, 9), return_counts=True)
-    if len(value) == 1:
-        return -float(value[0]) + (-1 if 2 * positives > len(margin) else 1)
-    best = int(np.argmin(np.abs(np.cumsum(count)[:-1] - positives)))
-    return -float(value[best] + value[best + 1]) / 2
 
 
 def _table(rows: Sequence[Row], margin: Array, fold: int | None) -> pa.Table:

@@ -29,9 +29,10 @@ import pyarrow as pa
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import interval
+from waver.evaluation.names import CONTROLS
 from waver.evaluation.paired import Paired, Values, common_items
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.table import CONTROLS, Table
+from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
 
 STEPS = {"question": "question_prior", "length": "content_free"}
@@ -42,12 +43,7 @@ WITHIN = ("AVGF1_within", "AUROC_within")
 
 DECOMPOSITION = pa.schema(
     [
-        pa.field("method", pa.string(), False, {"meaning": "method whose score is taken apart"}),
-        pa.field("modalities", pa.string(), False, {"meaning": "its modalities, letters"}),
-        pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
-        pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
-        pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
-        pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+        *METHOD_FIELDS,
         pa.field("metric", pa.string(), False, {"meaning": "AVGF1, AP, AUROC; AVGF1_within, AUROC_within"}),
         pa.field("step", pa.string(), False, {"meaning": "chance, question, length, person; within"}),
         pa.field("predictor", pa.string(), False, {"meaning": "what predicts at this step"}),
@@ -119,12 +115,7 @@ def _chance(paired: Paired, predicted: Predicted, item: Array, metric: str) -> _
 def _head(paired: Paired, predicted: Predicted, item: Array) -> Row:
     table = paired.table
     return {
-        "method": predicted.name.method,
-        "modalities": predicted.name.modalities,
-        "model_set": predicted.name.model_set,
-        "level": table.level,
-        "split": table.split,
-        "protocol": table.protocol,
+        **method_row(table, predicted),
         "n": len(item),
         "participants": int(np.isin(paired.people, table.truth.participant[item]).sum()),
     }

@@ -18,20 +18,16 @@ import pyarrow as pa
 from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
 from waver.evaluation.bootstrap import Sample, interval
+from waver.evaluation.names import CROSS_VALIDATED, STANDARD
 from waver.evaluation.paired import Paired
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.table import CROSS_VALIDATED, STANDARD, Table
+from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.evaluation.truth import Truth
 from waver.store.arrays import Array
 
 CALIBRATION = pa.schema(
     [
-        pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, content_free"}),
-        pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
-        pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
-        pa.field("level", pa.string(), False, {"meaning": "frame or video"}),
-        pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
-        pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+        *METHOD_FIELDS,
         pa.field("tempered", pa.bool_(), False, {"meaning": "the curve after temperature scaling"}),
         pa.field("bin", pa.int16(), False, {"meaning": "equal-mass bin, from 0"}),
         pa.field("low", pa.float64(), False, {"meaning": "lowest probability in the bin"}),
@@ -114,12 +110,7 @@ def _method_rows(paired: Paired, predicted: Predicted, temperature: Array) -> It
     known = bool(len(temperature)) and bool(np.isfinite(temperature).all())
     mended = calibration.tempered(calibration.margin_of(predicted.probability), temperature)
     head = {
-        "method": predicted.name.method,
-        "modalities": predicted.name.modalities,
-        "model_set": predicted.name.model_set,
-        "level": paired.table.level,
-        "split": paired.table.split,
-        "protocol": paired.table.protocol,
+        **method_row(paired.table, predicted),
         "temperature": float(np.unique(temperature).mean()) if known else None,
     }
     for name, score in (("ECE", calibration.ece), ("Brier", calibration.brier), ("log_loss", calibration.log_loss)):

@@ -14,10 +14,11 @@ import numpy as np
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import BIASED, METRICS, Sample, interval
 from waver.evaluation.groups import EVERYONE, group_names, members
+from waver.evaluation.names import REFERENCE
 from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted, read_predictions
 from waver.evaluation.statistics import write_statistics
-from waver.evaluation.table import REFERENCE, SPLITS, Table, arrange
+from waver.evaluation.table import SPLITS, Table, arrange, method_row
 from waver.evaluation.truth import frame_truth, video_truth
 from waver.store.arrays import Array
 from waver.store.tables import ANSWERS, SCORES, read_tables, write_table
@@ -97,16 +98,7 @@ def _group_rows(paired: Paired, group: str) -> Iterator[Row]:
 
 
 def _head(table: Table, predicted: Predicted, group: str) -> Row:
-    return {
-        "method": predicted.name.method,
-        "modalities": predicted.name.modalities,
-        "level": table.level,
-        "split": table.split,
-        "protocol": table.protocol,
-        "group": group,
-        "seeds": predicted.seeds,
-        "model_set": predicted.name.model_set,
-    }
+    return {**method_row(table, predicted), "group": group, "seeds": predicted.seeds}
 
 
 def _sizes(table: Table, sample: Sample) -> Row:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from waver.evaluation.bootstrap import Sample
+from waver.evaluation.names import CONTROLS, CROSS_VALIDATED, STANDARD
 from waver.evaluation.predictions import Predicted, restrict, to_videos
 from waver.evaluation.truth import Truth
 from waver.store.arrays import Array
 
 SPLITS = ("train", "val", "test")
-STANDARD, CROSS_VALIDATED = "standard", "cv"
-REFERENCE = "content_free"
-CONTROLS = ("all_negative", "all_positive", "question_prior", REFERENCE, "neighbours")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,29 @@ class Table:
     protocol: str
     truth: Truth
     methods: Sequence[Predicted]
+
+
+METHOD_FIELDS = [
+    pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, shot, content_free"}),
+    pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
+    pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
+    pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
+    pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
+    pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+]
+"""Columns that tell which method of which table a row is about; see ``method_row``."""
+
+
+def method_row(table: Table, predicted: Predicted) -> dict[str, Any]:
+    """The values of METHOD_FIELDS."""
+    return {
+        "method": predicted.name.method,
+        "modalities": predicted.name.modalities,
+        "model_set": predicted.name.model_set,
+        "level": table.level,
+        "split": table.split,
+        "protocol": table.protocol,
+    }
 
 
 def arrange(found: Sequence[Predicted], truths: Mapping[str, Truth], window_frames: int) -> Iterator[Table]:

@@ -15,7 +15,7 @@ from waver.report.rule import ruled
 from waver.report.standings import Standing, content_free, splits_of, standings
 from waver.report.style import Drawn
 from waver.report.tables import ShownTable, differences
-from waver.report.wording import CONTENT_FREE, SPLITS, interval, listed, percent, plural, score
+from waver.report.wording import CONSTANTS, CONTENT_FREE, SPLITS, interval, listed, percent, plural, score
 
 HEADINGS = {"frame": "Frame by frame", "video": "Whole videos"}
 RULED = {"frame": "Frame by frame", "participant": "As a mean over participants", "video": "For whole videos"}
@@ -148,7 +148,7 @@ def _neighbours(material: Material) -> str:
 
 
 def _constant(rows: list[Standing]) -> str:
-    values = [row.value("AVGF1") or 0.0 for row in rows if row.method in ("all_negative", "all_positive")]
+    values = [row.value("AVGF1") or 0.0 for row in rows if row.method in CONSTANTS]
     return f"; one answer for everything gives {score(max(values))}" if values else ""
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from waver.config.sections import TrainConfig
+from waver.decision import cut
 from waver.device import torch_device
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
@@ -67,7 +68,7 @@ def train_fusion(
     videos = read_corpus(indexes, packs, modalities, ["val", "test"])
     metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
     write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
-    state.unlink(missing_ok=True)
+    job.forget()
 
 
 def fit(
@@ -128,9 +129,7 @@ def _decision(model: nn.Module, learnt_from: Sequence[VideoSample], config: Trai
     model.to(torch_device())
     margins = [video_margin(model, sample, config.window, config.hop) for sample in learnt_from]
     model.to("cpu")
-    positives = sum(int(sample.label.sum()) for sample in learnt_from)
-    ranked = np.sort(np.concatenate(margins))[::-1]
-    return float(ranked[max(positives - 1, 0) : positives + 1].mean())
+    return cut(np.concatenate(margins), sum(int(sample.label.sum()) for sample in learnt_from))
 
 
 def _initialised(fusion: str, sizes: dict[str, int], options: Any, seed: int) -> nn.Module:

@@ -6,7 +6,8 @@ import pytest
 from scored_folder import FOLDS, Folder
 
 from synthetic import write_answers, write_packs
-from waver.evaluation.controls import CONTROLS, LEVELS, PROTOCOLS, predict_controls
+from waver.evaluation.controls import predict_controls
+from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS
 from waver.store.tables import PACK_INDEX, PARTICIPANTS, read_tables, write_table
 
 

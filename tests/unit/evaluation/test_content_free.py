@@ -15,7 +15,8 @@ from waver.align.packs import write_pack
 from waver.data.context import FRAME_SIZE, frame_context, question_one_hot, video_context
 from waver.data.folds import folds_of
 from waver.errors import WaverError
-from waver.evaluation.controls import CONTROLS, predict_controls
+from waver.evaluation.controls import predict_controls
+from waver.evaluation.names import CONTROLS
 from waver.store.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
 
 Guesses = dict[str, np.ndarray]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from waver.evaluation.controls import cut, fit
+from waver.decision import cut
+from waver.evaluation.controls import fit
 
 
 def test_the_cut_lies_between_two_margins() -> None:

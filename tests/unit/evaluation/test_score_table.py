@@ -14,7 +14,8 @@ from synthetic import write_answers, write_packs
 from waver import metrics
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import METRICS
-from waver.evaluation.controls import CONTROLS, predict_controls
+from waver.evaluation.controls import predict_controls
+from waver.evaluation.names import CONTROLS
 from waver.evaluation.scores import score_predictions
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, SCORES, read_table, write_table
 

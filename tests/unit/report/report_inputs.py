@@ -15,7 +15,8 @@ from waver.align.packs import read_packs
 from waver.config.sections import EvaluateConfig
 from waver.data.folds import folds_of
 from waver.errors import SetAside
-from waver.evaluation.controls import CONTROLS, LEVELS, PROTOCOLS, predict_controls
+from waver.evaluation.controls import predict_controls
+from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS
 from waver.evaluation.scores import score_predictions
 from waver.report.page import ReportInputs
 from waver.store.arrays import StoreWriter

@@ -1,6 +1,6 @@
 import pytest
 
-from waver.evaluation.controls import CONTROLS as SCORED_CONTROLS
+from waver.evaluation.names import CONTROLS as SCORED_CONTROLS
 from waver.report.published import constant_mark, constant_score, impossible, near_one_class, prevalence, published
 from waver.report.wording import CONTROLS
 
