@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from waver.errors import WaverError
 from waver.provenance import digest
+
+
+def dealt(participants: Iterable[str], parts: int, order: Callable[[str], object]) -> dict[str, int]:
+    """Part of each participant, 0 to ``parts - 1``, dealt out one after the other by ``order`` and then by id."""
+    people = sorted(set(participants), key=lambda person: (order(person), person))
+    return {person: number % parts for number, person in enumerate(people)}
 
 
 def folds_of(participants: Iterable[str], count: int) -> dict[str, int]:
@@ -21,10 +27,10 @@ def folds_of(participants: Iterable[str], count: int) -> dict[str, int]:
     Raises:
         WaverError: there are fewer participants than folds.
     """
-    people = sorted(set(participants), key=lambda person: (digest(["fold", person]), person))
-    if len(people) < count:
-        raise WaverError(f"{len(people)} participants of train and val do not fill {count} folds; lower train.folds")
-    return {person: number % count for number, person in enumerate(people)}
+    folds = dealt(participants, count, lambda person: digest(["fold", person]))
+    if len(folds) < count:
+        raise WaverError(f"{len(folds)} participants of train and val do not fill {count} folds; lower train.folds")
+    return folds
 
 
 def parts_of(fold_of: dict[str, int], held_out: int, count: int) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:

@@ -16,8 +16,11 @@ _OVERLAP_S = 1.0
 """Chunks of one window overlap by less; a chunk that starts earlier belongs to a new window."""
 _LANGUAGES = {"english": "en", "french": "fr", "spanish": "es", "german": "de", "italian": "it", "portuguese": "pt"}
 _COMMON = {
-    "en": "the and to i of a it that is in my for was but have with so not on be this you",
-    "fr": "le la les de des du un une et je que qui est dans mon ma pour pas mais en ce c ai j",
+    code: frozenset(words.split())
+    for code, words in {
+        "en": "the and to i of a it that is in my for was but have with so not on be this you",
+        "fr": "le la les de des du un une et je que qui est dans mon ma pour pas mais en ce c ai j",
+    }.items()
 }
 """The commonest words of the languages that BAH is spoken in."""
 
@@ -137,5 +140,5 @@ def guessed_language(text: str) -> str | None:
     Releases name the language of a chunk; public split files do not.
     """
     words = re.findall(r"[^\W\d_]+", text.lower())
-    english, french = (sum(word in common.split() for word in words) for common in _COMMON.values())
+    english, french = (sum(word in common for word in words) for common in _COMMON.values())
     return None if english == french else "en" if english > french else "fr"

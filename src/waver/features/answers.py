@@ -20,6 +20,7 @@ from waver.device import torch_device
 from waver.errors import WaverError
 from waver.models.contracts import Encoding
 from waver.models.text.backbone import (
+    BATCH_TOKENS,
     like_lengths,
     load_backbone,
     load_tokenizer,
@@ -35,12 +36,6 @@ from waver.store.tables import FEATURE_INDEX, write_table
 log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
-
-MOST_TOKENS = 256
-"""Tokens of a piece of text, special ones included; a longer answer is cut into pieces."""
-
-BATCH_TOKENS = 4096
-"""Tokens of a forward pass, padding included."""
 
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?…])\s+")
 _MOST_WORDS, _RUN_WORDS = 40, 25
@@ -189,7 +184,7 @@ class _Encoder:
         tokens = self._tokenizer(
             list(texts),
             truncation=True,
-            max_length=most_tokens(self._model, MOST_TOKENS),
+            max_length=most_tokens(self._model),
             return_overflowing_tokens=True,
             return_special_tokens_mask=True,
             padding=False,

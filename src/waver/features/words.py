@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
-from waver.device import encoder_settings, torch_device
+from waver.device import torch_device
 from waver.errors import SetAside, WaverError
+from waver.models.text.backbone import like_lengths, load_backbone, load_tokenizer, most_tokens, padded
 from waver.provenance import digest
 from waver.shapes import FPS
 from waver.store.arrays import StoreWriter, read_store, store_attributes
@@ -30,11 +29,7 @@ log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
 Words = Sequence[str]
 
-MOST_TOKENS = 256
-"""Tokens of a piece of text, with the special ones, as in the papers' released features."""
-
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
-_BATCH_TOKENS = 4096  # tokens of a forward pass, padding included
 _AHEAD = 16  # videos whose sentences go through the encoder together
 _LEAST_OVERLAP = 1e-3  # frames; below it lies the rounding of float32 seconds
 
@@ -141,17 +136,15 @@ class TextEncoder:
     """A frozen transformer; the vector of a word piece is the sum of its last hidden layers."""
 
     def __init__(self, folder: Path, layers: int, device: torch.device) -> None:
-        disable_progress_bar()
         self._device = device
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True, **encoder_settings(device))
-        self._model = model.eval().requires_grad_(False).to(device)
+        self._tokenizer = load_tokenizer(folder)
+        self._model = load_backbone(folder, device).requires_grad_(False)
         depth = self._model.config.num_hidden_layers
         if layers > depth:
             raise WaverError(f"features.words.layers is {layers} and the encoder {folder} has {depth}; lower it")
         self._layers = layers
         self.dim = int(self._model.config.hidden_size)
-        self._most = min(MOST_TOKENS, int(self._model.config.max_position_embeddings))
+        self._most = most_tokens(self._model)
 
     def embed(self, texts: Sequence[Words]) -> list[tuple[Floats, npt.NDArray[np.int64]]]:
         """Embed several texts, each split into sentences, in batches of sentences of like length.
@@ -165,7 +158,7 @@ class TextEncoder:
         parts = [(text, first, words) for text, every in enumerate(texts) for first, words in sentences(every)]
         pieces = self._pieces([words for _, _, words in parts])
         vectors: list[Floats] = [np.zeros((0, self.dim), np.float32)] * len(pieces)
-        for batch in _batches([len(ids) for ids, _, _ in pieces]):
+        for batch in like_lengths([len(ids) for ids, _, _ in pieces]):
             for number, found in zip(batch, self._forward([pieces[i][0] for i in batch]), strict=True):
                 vectors[number] = found
         results: list[tuple[list[Floats], list[npt.NDArray[np.int64]]]] = [([], []) for _ in texts]
@@ -193,28 +186,11 @@ class TextEncoder:
         return [(ids, tokens.word_ids(i), sentence[i]) for i, ids in enumerate(tokens["input_ids"])]
 
     def _forward(self, batch: Sequence[list[int]]) -> list[Floats]:
-        longest = max(map(len, batch))
-        ids = torch.full((len(batch), longest), self._tokenizer.pad_token_id or 0)
-        mask = torch.zeros_like(ids)
-        for row, values in enumerate(batch):
-            ids[row, : len(values)] = torch.tensor(values)
-            mask[row, : len(values)] = 1
+        ids, mask = padded(batch, self._tokenizer.pad_token_id or 0, self._device)
         with torch.inference_mode():
-            out = self._model(
-                input_ids=ids.to(self._device), attention_mask=mask.to(self._device), output_hidden_states=True
-            )
+            out = self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
             summed = torch.stack(out.hidden_states[-self._layers :]).sum(0).cpu().numpy()
         return [summed[row, : len(values)] for row, values in enumerate(batch)]
-
-
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Numbers of the sentences, longest first, in batches of at most ``_BATCH_TOKENS`` padded tokens."""
-    batches: list[list[int]] = []
-    for number in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if not batches or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(number)
-    return batches
 
 
 def sentences(words: Words) -> list[tuple[int, Words]]:

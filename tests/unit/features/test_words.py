@@ -10,13 +10,13 @@ from waver.config.sections import WordsConfig
 from waver.errors import WaverError
 from waver.features.words import (
     TextEncoder,
-    _batches,
     embed_words,
     mean_of_words,
     sentences,
     timed_words,
     uniform_words,
 )
+from waver.models.text.backbone import like_lengths
 from waver.store.arrays import new_store, read_store
 from waver.store.tables import FEATURE_INDEX, read_table, write_table
 
@@ -99,7 +99,7 @@ def test_a_word_is_the_mean_of_its_pieces():
 
 def test_batches_hold_all_sentences_and_keep_their_size():
     lengths = np.random.default_rng(0).integers(3, 257, 200).tolist()
-    batches = _batches(lengths)
+    batches = like_lengths(lengths)
     assert sorted(i for batch in batches for i in batch) == list(range(200))
     assert all(len(batch) * max(lengths[i] for i in batch) <= 4096 for batch in batches)
 

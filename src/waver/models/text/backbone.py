@@ -15,6 +15,12 @@ from transformers.utils.logging import disable_progress_bar
 from waver.device import encoder_settings
 from waver.errors import WaverError
 
+MOST_TOKENS = 256
+"""Tokens of a piece of text, with the special ones, as in the papers' released features; a longer one is cut."""
+
+BATCH_TOKENS = 4096
+"""Tokens of a forward pass, padding included."""
+
 
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer of a transformers or sentence-transformers folder.
@@ -45,7 +51,7 @@ def load_backbone(folder: Path, device: torch.device) -> Any:
     return model.eval().to(device)
 
 
-def most_tokens(model: Any, wanted: int) -> int:
+def most_tokens(model: Any, wanted: int = MOST_TOKENS) -> int:
     """Tokens of a text that a model takes, special ones included, at most ``wanted``."""
     positions = int(getattr(model.config, "max_position_embeddings", wanted))
     # of RoBERTa's positions the first two are never used
@@ -83,7 +89,7 @@ def padded(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> t
     return ids.to(device), mask.to(device)
 
 
-def like_lengths(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def like_lengths(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> list[list[int]]:
     """Numbers of the texts, longest first, in batches of at most ``budget`` tokens, padding included."""
     batches: list[list[int]] = []
     for number in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -20,11 +20,10 @@ from waver.models.text.cue_counts import CUE_NAMES, cue_counts
 from waver.models.text.inputs import (
     Floats,
     Labels,
-    check_classes,
     check_inputs,
     class_weight,
     context,
-    own_order,
+    learnable,
     people_apart,
 )
 from waver.models.text.linear import THRESHOLD_IS, Scale, Threshold, fit_logistic, margins
@@ -86,10 +85,8 @@ class Content:
         Raises:
             WaverError: a class or the encodings are missing.
         """
-        check_classes("content", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
-        blocks = self._blocks(answers, [needed(vectors)[i] for i in order])
+        answers, label, vectors = learnable("content", answers, label, needed(vectors))
+        blocks = self._blocks(answers, vectors)
         people = [answer.participant for answer in answers]
         self.strength = self._chosen(blocks, label, people)
         self.scales = _scales(blocks)

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from waver.data.transcripts import guessed_language
+
 CUE_LISTS = Path(__file__).with_name("cues.yaml")
 """A rule whose method counts cues has this file's sha256 among its params: code versions do not see it."""
 
@@ -38,7 +40,6 @@ CUE_NAMES = (*_CODEBOOK, "repetition", "ambivalence", *_OTHERS)
 """Columns of ``cue_counts``."""
 
 _LANGUAGES = ("en", "fr")
-_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _SAID = r"[^\W\d_]+(?:'[^\W\d_]+)?"
 _AGAIN = re.compile(rf"(?<![\w'])({_SAID}(?: {_SAID})?)(?:[,.… -]+\1)+(?![\w'])")
 """A word, or two, said again at once: "the the", "i was, i was"."""
@@ -65,7 +66,7 @@ def cue_counts(texts: Sequence[str], languages: Sequence[str | None]) -> npt.NDA
 @cache
 def _counts(text: str, language: str | None) -> tuple[float, ...]:
     text = normalised(text)
-    expressions = _expressions().get(language or language_of(text), {})
+    expressions = _expressions().get(language or guessed_language(text) or "en", {})
     found = {name: float(len(regex.findall(text))) for name, regex in expressions.items()}
     found["repetition"] = float(len(_AGAIN.findall(text)))
     found["ambivalence"] = min(found.get("positive", 0.0), found.get("negative", 0.0))
@@ -75,13 +76,6 @@ def _counts(text: str, language: str | None) -> tuple[float, ...]:
 def normalised(text: str) -> str:
     """Lower case, straight apostrophes, single spaces."""
     return " ".join(text.lower().replace("’", "'").replace("‘", "'").split())
-
-
-def language_of(text: str) -> str:
-    """``en`` or ``fr``, by which language's commonest words are more frequent in a lower-case text."""
-    words = _WORD.findall(text)
-    common = _lists()["languages"]
-    return max(_LANGUAGES, key=lambda language: sum(word in common[language] for word in words))
 
 
 @cache

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from waver.config.sections import Section
 from waver.data.answers import Answer
 from waver.models.contracts import Encoding, Labelled
 from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs, own_order
+from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
 from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins
 
 
@@ -52,9 +51,7 @@ class Cues:
         Raises:
             WaverError: a class is missing.
         """
-        check_classes("cues", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
+        answers, label, _ = learnable("cues", answers, label)
         people = [answer.participant for answer in answers]
         features = self.beside.fit(answers)
         self.model = fit_logistic(features, label, people, self.config.strength, self.config.threshold)

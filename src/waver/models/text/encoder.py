@@ -23,7 +23,7 @@ from waver.models.contracts import Encoding, Labelled
 from waver.models.text.backbone import load_backbone, load_tokenizer, most_tokens, padded, pooling
 from waver.models.text.beside import Beside
 from waver.models.text.descent import Course, Forward, descend, in_parts, loss_of, seeded, start_head
-from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs, class_weight, own_order
+from waver.models.text.inputs import Floats, Labels, check_inputs, class_weight, learnable
 from waver.provenance import seed_for
 
 QUESTIONS = Path(answers_module.__file__).with_name("questions.yaml")
@@ -80,9 +80,7 @@ class TunedEncoder:
         Raises:
             WaverError: a class is missing, or the folder holds no encoder.
         """
-        check_classes("encoder", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
+        answers, label, _ = learnable("encoder", answers, label)
         beside = self.beside.fit(answers)
         self.tokenizer = load_tokenizer(self.folder)
         course = Course(self.config.epochs, self.config.batch, self.config.warm_up, self.config.patience)

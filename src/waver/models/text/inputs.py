@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from waver.data.answers import Answer
 from waver.data.context import video_context
+from waver.data.folds import dealt
 from waver.errors import WaverError
+from waver.models.contracts import Encoding
 from waver.provenance import seed_for
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +46,19 @@ def own_order(answers: Sequence[Answer]) -> npt.NDArray[np.int64]:
     return np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
 
 
+def learnable(
+    method: str, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None
+) -> tuple[list[Answer], Labels, list[Encoding]]:
+    """What a fit begins with: answers [n], labels uint8 [n] and encodings (none where none are given) in own order.
+
+    Raises:
+        WaverError: a class has no answer.
+    """
+    check_classes(method, label)
+    order = own_order(answers)
+    return [answers[i] for i in order], np.asarray(label)[order], [vectors[i] for i in order] if vectors else []
+
+
 def context(answers: Sequence[Answer]) -> Floats:
     """What the content-free control knows where no video is at hand: float64 [n, 8].
 
@@ -61,6 +76,5 @@ def class_weight(label: npt.NDArray[Any]) -> Floats:
 
 def people_apart(participants: Sequence[str], parts: int, seed: int) -> npt.NDArray[np.int64]:
     """Part int64 [n], 0 to ``parts - 1``, of each answer; a participant is in one part only."""
-    people = sorted(set(participants), key=lambda person: (seed_for("people", person, seed), person))
-    part = {person: number % parts for number, person in enumerate(people)}
+    part = dealt(participants, parts, lambda person: seed_for("people", person, seed))
     return np.array([part[person] for person in participants], np.int64)

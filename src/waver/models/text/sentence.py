@@ -14,7 +14,7 @@ from waver.data.answers import Answer
 from waver.errors import WaverError
 from waver.models.contracts import Encoding, Labelled
 from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs, own_order
+from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
 from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins, side_by_side
 
 
@@ -51,10 +51,7 @@ class Sentence:
         Raises:
             WaverError: a class or the encodings are missing.
         """
-        check_classes("sentence", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
-        vectors = [needed(vectors)[i] for i in order]
+        answers, label, vectors = learnable("sentence", answers, label, needed(vectors))
         self.beside.fit(answers)
         people = [answer.participant for answer in answers]
         features = self._features(answers, vectors)

@@ -17,7 +17,7 @@ from waver.data.answers import Answer
 from waver.models.contracts import Encoding, Labelled
 from waver.models.text.beside import Beside
 from waver.models.text.descent import Course, Forward, descend, in_parts, loss_of, seeded, start_head
-from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs, class_weight, own_order
+from waver.models.text.inputs import Floats, Labels, check_inputs, class_weight, learnable
 from waver.models.text.linear import Scale
 from waver.models.text.sentence import needed
 from waver.provenance import seed_for
@@ -75,10 +75,7 @@ class SequenceModel:
         Raises:
             WaverError: a class or the encodings are missing.
         """
-        check_classes("sequence", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
-        vectors = [needed(vectors)[i] for i in order]
+        answers, label, vectors = learnable("sequence", answers, label, needed(vectors))
         beside = self.beside.fit(answers)
         self.token_scale = Scale(np.concatenate([vector.tokens for vector in vectors]))
         course = Course(self.config.epochs, self.config.batch, 0.1, self.config.patience)

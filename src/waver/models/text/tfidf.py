@@ -15,7 +15,7 @@ from waver.data.answers import Answer
 from waver.errors import WaverError
 from waver.models.contracts import Encoding, Labelled
 from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_classes, check_inputs, own_order
+from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
 from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins, side_by_side
 
 
@@ -60,9 +60,7 @@ class Tfidf:
         Raises:
             WaverError: a class is missing, or hardly a word occurs twice.
         """
-        check_classes("tfidf", label)
-        order = own_order(answers)
-        answers, label = [answers[i] for i in order], np.asarray(label)[order]
+        answers, label, _ = learnable("tfidf", answers, label)
         texts = [answer.text for answer in answers]
         try:
             for vectoriser in self.terms:

@@ -3,8 +3,9 @@ import pytest
 import yaml
 
 from waver.data.answers import Answer
+from waver.data.transcripts import guessed_language
 from waver.models.text.beside import Beside
-from waver.models.text.cue_counts import CUE_LISTS, CUE_NAMES, cue_counts, language_of, normalised
+from waver.models.text.cue_counts import CUE_LISTS, CUE_NAMES, cue_counts, normalised
 from waver.models.text.cues import Cues, CuesConfig
 
 
@@ -52,8 +53,8 @@ def test_a_longer_expression_hides_the_shorter_ones_of_its_cue():
 
 def test_an_unknown_language_is_told_by_its_words():
     french = "Je dis que c'est la chose que j'ai dans ma maison et je ne l'aime pas"
-    assert language_of(normalised(french)) == "fr"
-    assert language_of(normalised("I do it and it is the thing that I like")) == "en"
+    assert guessed_language(french) == "fr"
+    assert guessed_language("I do it and it is the thing that I like") == "en"
     np.testing.assert_array_equal(cue_counts([french], [None]), cue_counts([french], ["fr"]))
     assert (cue_counts([french], ["en"]) != cue_counts([french], ["fr"])).any()
 
@@ -61,7 +62,7 @@ def test_an_unknown_language_is_told_by_its_words():
 def test_every_list_is_of_distinct_strings_in_both_languages():
     lists = yaml.safe_load(CUE_LISTS.read_text())
     assert [*lists["cues"]] == [name for name in CUE_NAMES if name not in ("repetition", "ambivalence")]
-    for cue, by_language in [*lists["cues"].items(), ("languages", lists["languages"])]:
+    for cue, by_language in lists["cues"].items():
         assert set(by_language) == {"en", "fr"}
         for language, phrases in by_language.items():
             assert all(isinstance(phrase, str) and phrase == normalised(phrase) for phrase in phrases), (cue, language)
