@@ -161,6 +161,10 @@ def every_shard(template):
     return files
 
 
+FOLDING = {"folds": cfg.train.folds, "folding": cfg.train.folding}
+"""Who is held out together, the same for all models and controls."""
+
+
 def own_path(wildcards):
     """The path that the config gives for one model, by role; the other models' do not count."""
     role = wildcards.model.removeprefix("path.")
@@ -170,7 +174,7 @@ def own_path(wildcards):
 def train_slice(wildcards):
     """The part of the training config that decides one model: without the list of the others."""
     own = cfg.train.options.get(wildcards.fusion, {})
-    others = {"runs", "seeds", "folds", "options"}
+    others = {"runs", "seeds", "folds", "folding", "options"}
     return cfg.train.model_dump(exclude=others) | {"options": {wildcards.fusion: own}}
 
 
@@ -213,7 +217,7 @@ def answers_code(wildcards):
 def answers_slice(wildcards):
     """The part of the config that decides one model of answers."""
     own = cfg.answers.options.get(wildcards.answers, {})
-    return {"folds": cfg.train.folds, "options": own}
+    return FOLDING | {"options": own}
 
 
 def answers_outputs(name):

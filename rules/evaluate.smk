@@ -28,12 +28,12 @@ rule evaluate_controls:
     resources:
         mem_mb=4000,
     params:
-        folds=cfg.train.folds,
+        folding=FOLDING,
         code=code("evaluate_controls", "waver.evaluation.controls"),
         record={
             "model_set": cfg.models.set,
             "code": code("evaluate_controls", "waver.evaluation.controls"),
-            "config": {"folds": cfg.train.folds},
+            "config": FOLDING,
         },
     message:
         "Predicting without looking at anybody: the controls"

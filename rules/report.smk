@@ -24,6 +24,7 @@ rule report_html:
         histories=train_outputs("history.jsonl"),
         predictions=train_outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
+        weights=answers_outputs("weights.parquet"),
         models=model_records(),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -48,7 +49,7 @@ rule report_html:
             "evaluate": {"least_group": cfg.evaluate.least_group},
             "models": {"set": cfg.models.set},
             "dataset": {"name": cfg.dataset.name},
-            "train": {"select": cfg.train.select, "folds": cfg.train.folds},
+            "train": {"select": cfg.train.select} | FOLDING,
         },
         run=cfg.run,
         demo=cfg.dataset.source == "demo",

@@ -48,7 +48,7 @@ rule train_folds:
     resources:
         mem_mb=4000,
     params:
-        config=lambda wildcards: train_slice(wildcards) | {"folds": cfg.train.folds},
+        config=lambda wildcards: train_slice(wildcards) | FOLDING,
         code=folds_code,
         record=train_record,
     message:
@@ -65,6 +65,7 @@ rule train_answers:
     output:
         predictions=paths.train_answers("predictions.parquet"),
         folds=paths.train_answers("folds.parquet"),
+        weights=paths.train_answers("weights.parquet"),
     log:
         paths.log("train_answers", "answers", "inputs", "seed"),
     benchmark:

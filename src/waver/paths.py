@@ -59,7 +59,7 @@ class Paths:
         return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
 
     def train_answers(self, name: str) -> str:
-        """predictions.parquet (val, test), folds.parquet (cv) of one model of the answers' text."""
+        """predictions.parquet (val, test), folds.parquet (cv), weights.parquet of one model of the answers' text."""
         return f"{self.results}/train/{{answers}}/{{inputs}}/{{seed}}/{name}"
 
     # adapt --------------------------------------------------------------------------------------

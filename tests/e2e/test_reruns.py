@@ -25,6 +25,7 @@ CONFIG_EDITS = {
     "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
     "train, a seed more": ({"train__seeds": [0, 1]}, FRAMES | SCORES),
     "train, folds": ({"train__folds": 3}, {"train_folds", "train_answers", "evaluate_controls"} | SCORES),
+    "train, folding": ({"train__folding": "numbers"}, {"train_folds", "train_answers", "evaluate_controls"} | SCORES),
     "answers, one model": ({"answers__options": {"tfidf": {"strength": 0.5}}}, {"train_answers"} | SCORES),
     "align": ({"align__tolerance_frames": 3}, {"align_pack"} | AFTER_ALIGN),
     "words": (

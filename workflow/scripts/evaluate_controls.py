@@ -10,7 +10,7 @@ with job(snakemake) as j:
         indexes=[Path(index) for index in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
         answers=[Path(path) for path in j.input.answers],
-        folds=j.params.folds,
+        **j.params.folding,
         outputs={Path(path).stem: Path(path) for path in j.output},
         record=j.params.record,
     )

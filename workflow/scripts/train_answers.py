@@ -13,8 +13,7 @@ with job(snakemake) as j:
         name=j.wildcards.answers,
         inputs=j.wildcards.inputs,
         seed=int(j.wildcards.seed),
-        folds=j.params.config["folds"],
-        options=j.params.config["options"],
-        outputs={name: Path(j.output[name]) for name in ("predictions", "folds")},
+        **j.params.config,
+        outputs={name: Path(j.output[name]) for name in ("predictions", "folds", "weights")},
         record=j.params.record,
     )

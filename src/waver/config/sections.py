@@ -163,6 +163,11 @@ class TrainConfig(Section):
         le=20,
         description="folds of the cross-validation over participants of train and val, of all models; below 2: none",
     )
+    folding: Literal["random", "numbers"] = Field(
+        "random",
+        description="who is held out together: random: anybody; numbers: people with neighbouring participant "
+        "numbers, as they may have been recorded or annotated one after the other",
+    )
     decision: Literal["half", "prevalence"] = Field(
         "half",
         description="what counts as A/H: half: probability above .5, as the papers do; prevalence: the margin is "

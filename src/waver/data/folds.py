@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from waver.errors import WaverError
 from waver.provenance import digest
+
+Folding = Literal["random", "numbers"]
+"""Who is held out together: anybody, or people with neighbouring participant numbers."""
 
 
 def dealt(participants: Iterable[str], parts: int, order: Callable[[str], object]) -> dict[str, int]:
@@ -14,23 +18,37 @@ def dealt(participants: Iterable[str], parts: int, order: Callable[[str], object
     return {person: number % parts for number, person in enumerate(people)}
 
 
-def folds_of(participants: Iterable[str], count: int) -> dict[str, int]:
+def folds_of(participants: Iterable[str], count: int, folding: Folding = "random") -> dict[str, int]:
     """Fold of each participant, 0 to ``count - 1``; folds differ by one participant at most.
 
-    Participants are dealt out in an order that depends on their ids alone, so that models of frames, of
-    videos and of text, and all their seeds, hold out the same people.
+    Folds depend on the ids alone, so that models of frames, of videos and of text, and all their seeds, hold
+    out the same people. People who were recorded or annotated one after the other may have something in
+    common; with ``numbers`` they are held out together, and only the edges of a fold have neighbours outside.
 
     Args:
         participants: participants of train and val; repetitions count once.
         count: number of folds, at least 2.
+        folding: ``random``: dealt out in an order that has nothing to do with the numbers; ``numbers``: a fold
+            is a stretch of participant numbers.
 
     Raises:
-        WaverError: there are fewer participants than folds.
+        WaverError: there are fewer participants than folds, or an id that is no number with ``numbers``.
     """
-    folds = dealt(participants, count, lambda person: digest(["fold", person]))
+    if folding == "numbers":
+        folds = _stretches(set(participants), count)
+    else:
+        folds = dealt(participants, count, lambda person: digest(["fold", person]))
     if len(folds) < count:
         raise WaverError(f"{len(folds)} participants of train and val do not fill {count} folds; lower train.folds")
     return folds
+
+
+def _stretches(participants: set[str], count: int) -> dict[str, int]:
+    wordy = sorted(person for person in participants if not person.isdecimal())
+    if wordy:
+        raise WaverError(f"participant {wordy[0]} has no number to make folds by; set train.folding to random")
+    people = sorted(participants, key=lambda person: (int(person), person))
+    return {person: rank * count // len(people) for rank, person in enumerate(people)}
 
 
 def parts_of(fold_of: dict[str, int], held_out: int, count: int) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:

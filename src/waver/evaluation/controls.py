@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 from waver.align.packs import read_packs
 from waver.data.context import frame_context, question_one_hot, video_context
-from waver.data.folds import folds_of
+from waver.data.folds import Folding, folds_of
 from waver.decision import cut
 from waver.errors import WaverError
 from waver.evaluation.names import STANDARD
@@ -82,6 +82,7 @@ def predict_controls(
     folds: int,
     outputs: Mapping[str, Path],
     record: Mapping[str, Any],
+    folding: Folding = "random",
 ) -> None:
     """Fit the controls and write their predictions of val and test, and out of fold of train and val.
 
@@ -92,6 +93,7 @@ def predict_controls(
         folds: folds of the cross-validation; below 2 its tables are empty.
         outputs: ``<control>.<level>.<protocol>`` -> predictions file, see ``waver.evaluation.names``.
         record: metadata that all files share: model_set, config, code.
+        folding: who is held out together.
 
     Raises:
         WaverError: the train split has no labels.
@@ -100,7 +102,7 @@ def predict_controls(
     answered = read_tables(answers, ANSWERS)
     everything = {"frame": frame_items(list(packed.values()), indexes, packs), "video": video_items(answered, packed)}
     people = [row["participant"] for row in answered if row["split"] in ("train", "val")]
-    fold_of = folds_of(people, folds) if folds > 1 else {}
+    fold_of = folds_of(people, folds, folding) if folds > 1 else {}
     for name, path in outputs.items():
         control, level, protocol = name.split(".")
         items, margins = everything[level], partial(_margins, control, level, everything[level])

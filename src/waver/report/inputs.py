@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from waver.assets.manifest import Installed, installed
+from waver.data.folds import Folding
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
 from waver.evaluation.reliability import CALIBRATION
@@ -20,6 +21,7 @@ from waver.store.tables import (
     SEGMENTS,
     SET_ASIDE,
     VIDEOS,
+    WEIGHTS,
     read_metadata,
     read_table,
     read_tables,
@@ -43,6 +45,7 @@ class ReportInputs:
         packs: folder of the packs.
         histories: ``<fusion>/<modalities>/<seed>/history.jsonl`` of the training runs.
         predictions: PREDICTIONS tables of models and controls.
+        weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
     """
@@ -62,6 +65,7 @@ class ReportInputs:
     packs: Path
     histories: list[Path]
     predictions: list[Path]
+    weights: list[Path]
     models: list[Path]
     benchmarks: Path
 
@@ -100,6 +104,7 @@ class Material:
     packs: list[Row]
     trainings: list[Training]
     predictions: dict[Path, Row]
+    weights: dict[tuple[str, str], list[Row]]
     models: list[Installed]
 
     @property
@@ -111,6 +116,12 @@ class Material:
     def folds(self) -> int:
         """Folds of the cross-validation; below 2 there was none."""
         return int(self.config.get("train", {}).get("folds", 0))
+
+    @property
+    def folding(self) -> Folding:
+        """Who was held out together."""
+        found: Folding = self.config.get("train", {}).get("folding", "random")
+        return found
 
     @property
     def recorded(self) -> bool:
@@ -147,8 +158,18 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         packs=read_tables(inputs.pack_indexes, PACK_INDEX),
         trainings=[_training(path) for path in inputs.histories],
         predictions={path: read_metadata(path) for path in inputs.predictions},
+        weights=_weights(inputs.weights),
         models=[installed(path) for path in inputs.models],
     )
+
+
+def _weights(tables: list[Path]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of all seeds by method and modalities."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for path in tables:
+        about = read_metadata(path)
+        found.setdefault((about["method"], about["modalities"]), []).extend(read_table(path, WEIGHTS))
+    return found
 
 
 def _unsaid(row: Row) -> Row:

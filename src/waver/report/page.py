@@ -36,6 +36,7 @@ from waver.report.style import Drawn
 from waver.report.summary import summary
 from waver.report.tables import ShownTable, differences, published_tables, results
 from waver.report.timeline import draw_timeline
+from waver.report.weights import draw_weights
 from waver.report.wording import PROTOCOLS, SPLITS, plural
 
 __all__ = ["ReportInputs", "render_report"]
@@ -103,7 +104,8 @@ def _render(context: dict[str, Any]) -> str:
 def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     timeline, no_timeline = draw_timeline(material, gate, folder)
     select = str(material.config.get("train", {}).get("select", "AP"))
-    closer = _drawn(*_groups(material, folder), timeline, draw_curves(material.trainings, select, folder))
+    curves_drawn = draw_curves(material.trainings, select, folder)
+    closer = _drawn(draw_weights(material, folder), *_groups(material, folder), timeline, curves_drawn)
     told = chapter(material, folder)
     reliable = _reliability(material, folder)
     aside, spent = set_aside(material, gate), costs(material.inputs.benchmarks)

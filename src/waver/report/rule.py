@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from waver import metrics
-from waver.data.folds import folds_of
+from waver.data.folds import Folding, folds_of
 from waver.evaluation.bootstrap import interval, resamples
 from waver.report.inputs import Material, Row
 from waver.store.arrays import Array
@@ -65,7 +65,7 @@ def ruled(material: Material, level: str, split: str) -> Ruled | None:
     train = [part for part in parts if part.split == "train"]
     if not any(part.positive for part in train):
         return None
-    said = _cross(parts, material.folds) if split == "cv" else _held(parts, split, lambda: top(train))
+    said = _cross(parts, material.folds, material.folding) if split == "cv" else _held(parts, split, lambda: top(train))
     people = sorted({part.participant for part, _ in said})
     counts = np.zeros((len(people), 4))
     for part, positive in said:
@@ -101,12 +101,12 @@ def _held(parts: Sequence[_Part], split: str, chosen: Callable[[], tuple[int, ..
     return [(part, part.question in questions) for part in parts if part.split == split]
 
 
-def _cross(parts: Sequence[_Part], count: int) -> list[tuple[_Part, bool]]:
+def _cross(parts: Sequence[_Part], count: int, folding: Folding) -> list[tuple[_Part, bool]]:
     known = [part for part in parts if part.split in ("train", "val")]
     people = {part.participant for part in known}
     if count < 2 or len(people) < count:
         return []
-    fold = folds_of(people, count)
+    fold = folds_of(people, count, folding)
     said = []
     for number in range(count):
         questions = top([part for part in known if fold[part.participant] != number])

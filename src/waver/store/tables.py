@@ -155,6 +155,15 @@ PREDICTIONS = pa.schema(
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
 code."""
 
+WEIGHTS = pa.schema(
+    [
+        _field("feature", pa.string(), "what is weighed, in words"),
+        _field("weight", pa.float64(), "change of the margin by one standard deviation; positive: towards A/H"),
+        _field("fold", pa.int8(), "fold that was held out; null: fitted on train", True),
+    ]
+)
+"""Weights of a model of answers that can be read; empty of any other. Metadata as of predictions."""
+
 SCORES = pa.schema(
     [
         _field("method", pa.string(), "e.g. lfan, shot, content_free"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,36 @@ import pyarrow as pa
 
 from waver.assets.manifest import installed
 from waver.data.answers import Answer, read_answers
-from waver.data.folds import folds_of, parts_of
+from waver.data.folds import Folding, folds_of, parts_of
 from waver.errors import WaverError
 from waver.features.answers import read_encodings
+from waver.models.contracts import AnswerModel
 from waver.models.registry import ANSWER_MODELS, load, method_config
-from waver.store.tables import PREDICTIONS, write_arrow
+from waver.store.tables import PREDICTIONS, WEIGHTS, write_arrow, write_table
 
 log = logging.getLogger(__name__)
 
 Margins = npt.NDArray[np.float64]
-Predict = Callable[[Sequence[Answer]], Margins]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that has learnt, and the encodings that it may ask for."""
+
+    model: AnswerModel
+    vectors: Mapping[str, Any]
+
+    def margin(self, judged: Sequence[Answer]) -> Margins:
+        """Margins float64 [n] of n answers."""
+        return np.asarray(self.model.margin(judged, _of(judged, self.vectors)), np.float64)
+
+    def weights(self, fold: int | None) -> list[dict[str, Any]]:
+        """WEIGHTS rows, of a model that can be read."""
+        explain = getattr(self.model, "explain", dict)
+        return [{"feature": name, "weight": weight, "fold": fold} for name, weight in explain().items()]
+
+
+Fit = Callable[[Sequence[Answer], Sequence[Answer]], Fitted]
 
 
 def train_answers(
@@ -33,6 +54,7 @@ def train_answers(
     inputs: str,
     seed: int,
     folds: int,
+    folding: Folding,
     options: Mapping[str, Any],
     outputs: Mapping[str, Path],
     record: Mapping[str, Any],
@@ -49,8 +71,9 @@ def train_answers(
         inputs: T, TQ or Q.
         seed: handed to the model.
         folds: folds of the cross-validation; below 2 none, and the table of folds is empty.
+        folding: who is held out together.
         options: keys of the model's own config.
-        outputs: ``predictions`` (val, test) and ``folds`` (out of fold) to write.
+        outputs: ``predictions`` (val, test), ``folds`` (out of fold) and ``weights`` to write.
         record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
 
     Raises:
@@ -61,54 +84,51 @@ def train_answers(
     vectors = read_encodings(encodings[0].with_name("stores"), encodings) if method.encodes else {}
     folder = Path(installed(encoder).folder) if method.tunes else None
 
-    def fitted(learn: Sequence[Answer], choose: Sequence[Answer]) -> Predict:
+    def fitted(learn: Sequence[Answer], choose: Sequence[Answer]) -> Fitted:
         model = method(inputs, config, seed, folder)
         model.fit(*_labelled(learn, vectors), _labelled(choose, vectors))
-        return lambda judged: np.asarray(model.margin(judged, _of(judged, vectors)), np.float64)
+        return Fitted(model, vectors)
 
-    def fitted_to_all(learn: Sequence[Answer], choose: Sequence[Answer]) -> Predict:
+    def fitted_to_all(learn: Sequence[Answer], choose: Sequence[Answer]) -> Fitted:
         return fitted(list(dict.fromkeys([*learn, *choose])), [])  # of two folds both are the same half
 
     split = {part: [answer for answer in everyone if answer.split == part] for part in ("train", "val", "test")}
     _check(split["train"])
     judged = [*split["val"], *split["test"]]
-    margin = fitted(split["train"], split["val"])(judged)
+    first = fitted(split["train"], split["val"])
     about = {"method": name, "modalities": inputs, "level": "video", "seed": seed, **record}
-    write_arrow(outputs["predictions"], answer_table(judged, margin), {**about, "protocol": "standard"})
+    write_arrow(outputs["predictions"], answer_table(judged, first.margin(judged)), {**about, "protocol": "standard"})
     # a model that chooses no epoch learns from the folds that others choose with
     fit = fitted if method.chooses else fitted_to_all
-    held_out, fold, margin = cross_validate([*split["train"], *split["val"]], folds, fit)
-    write_arrow(outputs["folds"], answer_table(held_out, margin, fold), {**about, "protocol": "cv"})
+    known = [*split["train"], *split["val"]]
+    fold_of = folds_of([answer.participant for answer in known], folds, folding) if folds > 1 else {}
+    table, weights = cross_validate(known, fold_of, folds, fit)
+    write_arrow(outputs["folds"], table, {**about, "protocol": "cv"})
+    write_table(outputs["weights"], [*first.weights(None), *weights], WEIGHTS, about)
 
 
 def cross_validate(
-    answers: Sequence[Answer],
-    count: int,
-    fitted: Callable[[Sequence[Answer], Sequence[Answer]], Predict],
-) -> tuple[list[Answer], list[int], Margins]:
-    """Answers in the order of their folds, the fold of each, and the margins of models that never saw the person.
+    answers: Sequence[Answer], fold_of: dict[str, int], count: int, fit: Fit
+) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Predictions of models that never saw the person, in the order of the folds, and the models' weights.
 
     Args:
         answers: of train and val.
-        count: folds; below 2 nothing is done.
-        fitted: answers to learn from, answers to choose the epoch with -> a function that predicts margins.
+        fold_of: participant -> fold; empty: nothing is done.
+        count: folds.
+        fit: answers to learn from, answers to choose the epoch with -> a fitted model.
     """
-    if count < 2:
-        return [], [], np.zeros(0)
-    fold_of = folds_of([answer.participant for answer in answers], count)
-    held_out: list[Answer] = []
-    numbers: list[int] = []
-    margins: list[Margins] = []
-    for number in range(count):
+    tables, weights = [answer_table([], np.zeros(0), [])], []
+    for number in range(count if fold_of else 0):
         learn, choose, judge = (
             [answer for answer in answers if answer.participant in people]
             for people in map(set, parts_of(fold_of, number, count))
         )
-        margins.append(fitted(learn, choose)(judge))
-        held_out += judge
-        numbers += [number] * len(judge)
+        fitted = fit(learn, choose)
+        tables.append(answer_table(judge, fitted.margin(judge), [number] * len(judge)))
+        weights += fitted.weights(number)
         log.info("fold %d of %d: %d answers learnt from, %d held out", number + 1, count, len(learn), len(judge))
-    return held_out, numbers, np.concatenate(margins)
+    return pa.concat_tables(tables), weights
 
 
 def answer_table(answers: Sequence[Answer], margin: Margins, fold: Sequence[int] | None = None) -> pa.Table:

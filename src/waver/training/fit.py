@@ -157,6 +157,6 @@ def fingerprint(
 ) -> str:
     """What the training is made from: a state file of anything else is not resumed."""
     keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
-    recipe = config.model_dump(exclude={"runs", "seeds", "folds", "options"})
+    recipe = config.model_dump(exclude={"runs", "seeds", "folds", "folding", "options"})
     own = config.options.get(fusion, {})
     return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from waver.config.sections import TrainConfig
-from waver.data.folds import folds_of, parts_of
+from waver.data.folds import Folding, folds_of, parts_of
 from waver.provenance import digest
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
 from waver.training.corpus import VideoSample, read_corpus
@@ -34,10 +34,10 @@ class _Fold:
     part: Path
 
 
-def fold_table(participants: Path, count: int) -> dict[str, int]:
+def fold_table(participants: Path, count: int, folding: Folding) -> dict[str, int]:
     """Fold of each participant of train and val, from the participants table."""
     rows = read_table(participants, PARTICIPANTS)
-    return folds_of([row["participant"] for row in rows if row["split"] in ("train", "val")], count)
+    return folds_of([row["participant"] for row in rows if row["split"] in ("train", "val")], count, folding)
 
 
 def train_folds(
@@ -71,7 +71,7 @@ def train_folds(
         WaverError: too few participants, or a fold's data do not allow the config's choices.
     """
     made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
-    fold_of = fold_table(participants, config.folds)
+    fold_of = fold_table(participants, config.folds, config.folding)
     samples = read_corpus(indexes, packs, modalities, ["train", "val"])
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "cv", "seed": seed, **record}
     parts, histories = [], []

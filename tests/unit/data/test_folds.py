@@ -29,6 +29,20 @@ def test_folds_depend_on_the_ids_alone():
     assert [folds_of(PEOPLE[:6], 3)[person] for person in PEOPLE[:6]] == [2, 1, 2, 0, 1, 0]
 
 
+def test_neighbouring_numbers_are_held_out_together():
+    people = [*PEOPLE[3:], *PEOPLE[:3], "9"]  # 9 comes before 82553, whatever letters say
+    fold_of = folds_of(people, 5, "numbers")
+    order = sorted(people, key=int)
+    assert [fold_of[person] for person in order] == sorted(fold_of.values())
+    sizes = Counter(fold_of.values())
+    assert sorted(sizes) == list(range(5))
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+    with pytest.raises(WaverError, match=r"participant P07 has no number to make folds by; set train\.folding"):
+        folds_of(["1", "2", "P07"], 2, "numbers")
+    with pytest.raises(WaverError, match="do not fill 3 folds"):
+        folds_of(["1", "2"], 3, "numbers")
+
+
 def test_too_few_people_are_told():
     assert sorted(folds_of(["a", "b", "c"], 3).values()) == [0, 1, 2]
     with pytest.raises(WaverError, match=r"2 participants of train and val do not fill 3 folds; lower train\.folds"):

@@ -29,6 +29,7 @@ from waver.store.tables import (
     SEGMENTS,
     SET_ASIDE,
     VIDEOS,
+    WEIGHTS,
     read_table,
     read_tables,
     write_table,
@@ -74,6 +75,7 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
         packs=packs,
         histories=_histories(folder),
         predictions=predictions,
+        weights=[],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
     )
@@ -127,9 +129,23 @@ def make_transcripts(folder: Path) -> ReportInputs:
         packs=packs,
         histories=[],
         predictions=predictions,
+        weights=[_weights(folder)],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
     )
+
+
+def _weights(folder: Path) -> Path:
+    """Weights of a model of cues on train and in three folds, which agree about all but one."""
+    weights = {"count of hedge": (0.5, 0.4, 0.6, 0.5), "question 4": (1.0, 0.9, 1.1, 1.0), "rate of pause": (0.3,) * 4}
+    weights |= {"question 1": (-0.8,) * 4, "count of but": (0.2, -0.1, 0.3, 0.2)}
+    rows = [
+        {"feature": name, "weight": value, "fold": None if place == 0 else place - 1}
+        for name, values in weights.items()
+        for place, value in enumerate(values)
+    ]
+    write_table(folder / "weights.parquet", rows, WEIGHTS, {"method": "cues", "modalities": "TQ"})
+    return folder / "weights.parquet"
 
 
 def _text_predictions(folder: Path, indexes: list[Path], packs: Path, answers: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from waver.data.answers import UNKNOWN, Answer, read_answers
 from waver.data.folds import folds_of
 from waver.errors import WaverError
 from waver.features.answers import encode_shard
-from waver.store.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
+from waver.store.tables import ANSWERS, PREDICTIONS, WEIGHTS, read_metadata, read_table, write_table
 from waver.training.answers import train_answers
 
 FOLDS = 3
@@ -46,9 +46,9 @@ def write(path, answers):
 def run(folder, answers, name="tfidf", inputs="T", folds=FOLDS, seed=0, encodings=(), encoder=None, options=None):
     """Two shards in, two tables out."""
     shards = [write(folder / f"{n:03d}.answers.parquet", answers[n::2]) for n in range(2)]
-    outputs = {"predictions": folder / "predictions.parquet", "folds": folder / "folds.parquet"}
+    outputs = {name: folder / f"{name}.parquet" for name in ("predictions", "folds", "weights")}
     encoder = encoder or folder / "none.json"
-    train_answers(shards, list(encodings), encoder, name, inputs, seed, folds, options or {}, outputs, RECORD)
+    train_answers(shards, list(encodings), encoder, name, inputs, seed, folds, "random", options or {}, outputs, RECORD)
     return outputs
 
 
@@ -140,10 +140,22 @@ def test_what_was_said_is_learnt(tmp_path):
     answers = made(40)
     files = run(tmp_path, answers)
     truth = {answer.video: answer.label for answer in answers}
-    for path in files.values():
+    for path in (files["predictions"], files["folds"]):
         found = margins(path)
         label = np.array([truth[video] for video in found], np.uint8)
         assert metrics.auroc(np.array([*found.values()]), label) > 0.8
+
+
+def test_a_model_that_can_be_read_is_written_down(tmp_path):
+    out = run(tmp_path, made(), "cues", "TQ")
+    rows = read_table(out["weights"], WEIGHTS)
+    assert read_metadata(out["weights"])["method"] == "cues"
+    features = {row["feature"] for row in rows}
+    assert {"count of hedge", "question 4", "log words"} <= features
+    assert [row["fold"] for row in rows if row["feature"] == "question 4"] == [None, 0, 1, 2]
+    assert len(rows) == 4 * len(features)
+    assert next(row["weight"] for row in rows if row["feature"] == "question 4") > 0
+    assert not read_table(run(tmp_path / "unreadable", made(), "tfidf")["weights"], WEIGHTS)
 
 
 def test_an_empty_test_split(tmp_path):
