@@ -86,12 +86,12 @@ def published(checkout):
     return space
 
 
-def their_model(space, fusion):
+def their_model(space, fusion, frames=30):
     names = list(THEIRS.values())
     last = {THEIRS[name]: sizes[-1] for name, sizes in channels(fusion).items()}
     if fusion == "lfan":
         model = space["LFAN"](
-            None, 2, "-", modality=names, example_length=30, encoder_dim=last,
+            None, 2, "-", modality=names, example_length=frames, encoder_dim=last,
             tcn_channel={THEIRS[name]: list(sizes) for name, sizes in channels(fusion).items()},
             embedding_dim={THEIRS[name]: size for name, size in DIMS.items()},
         )  # fmt: skip
