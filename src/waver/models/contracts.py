@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -127,4 +127,71 @@ class AnswerModel(Protocol):
 
     def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None) -> npt.NDArray[np.float64]:
         """Logit of A/H minus logit of none, float64 [n]; above 0 means A/H."""
+        ...
+
+
+class Backbone(Protocol):
+    """One feature from the picture of one face.
+
+    A backbone is a ``torch.nn.Module`` built as ``Class(config)``, of ``waver.models.registry.BACKBONES``.
+    ``waver.models.backbones`` has what goes with it: classes (``classified``), weights from a file
+    (``pretrained``), and the end of its learning (``frozen``).
+
+    Attributes:
+        Config: the network's settings, with at least ``size``, D of the feature, and ``dropout``, before classes.
+        PARTS: prefixes of the parameters that a file of weights may lack, each as a whole.
+        zero_head: classes on top of it begin with weights of zero.
+        config: the settings given.
+        reduction: last module, from the network's own vector to the feature; without parameters where the
+            sizes agree.
+    """
+
+    Config: ClassVar[type[Any]]
+    PARTS: ClassVar[tuple[str, ...]]
+    zero_head: ClassVar[bool]
+    config: Any
+    reduction: Any
+
+    def __init__(self, config: Any) -> None: ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features float32 [B, size] of aligned faces float32 [B, 3, 112, 112], RGB, -1 black to 1 white."""
+        ...
+
+    @staticmethod
+    def translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a published file under the network's own names."""
+        ...
+
+
+class VideoModel(Protocol):
+    """One decision for a whole video, from its faces or from the features of its frames.
+
+    A video model is a ``torch.nn.Module`` of ``waver.models.registry.VIDEO_MODELS``. One that looks at faces
+    is built as ``Class(config)``, or as ``Class(config, folder)`` where the registry names an asset that it
+    needs (``VIDEO_ASSETS``); one that takes features is built as ``Class(dims, config)``, where ``dims`` maps
+    the names of its streams to their sizes.
+
+    It may offer ``loss(*inputs, label) -> scalar`` with ``label`` float32 [B], the probability of A/H that is
+    taught, which then takes the place of the cross entropy; and ``learns``, False where nothing is fitted.
+
+    Attributes:
+        Config: the method's settings.
+        inputs: ``faces`` or ``features``.
+        config: the settings given; of faces with ``frames``, F.
+    """
+
+    Config: ClassVar[type[Any]]
+    inputs: ClassVar[str]
+    config: Any
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """Logits float32 [B, 2] of B videos: no A/H, A/H.
+
+        Args:
+            inputs: of faces: clips float32 [B, F, 3, 224, 224], RGB, 0 black to 1 white. Of features: streams,
+                name -> float32 [B, S, D], S steps of the whole video, z-scored, zeros where nothing is; and
+                mask, name -> bool [B, S], False there and on padding, which changes no logit. The context Q
+                is the stream ``question`` of one step.
+        """
         ...

@@ -18,6 +18,18 @@ FUSIONS: dict[str, str] = {
     "conflict": "waver.models.fusion.conflict:Conflict",
 }
 
+EXPLAINED = frozenset({"conflict"})
+"""Fusions that offer ``explain``: what led to their logits, frame by frame."""
+
+BACKBONES: dict[str, str] = {
+    "resnet18": "waver.models.backbones.resnet:ResNet18",
+    "resnet34": "waver.models.backbones.resnet:ResNet34",
+    "resnet50": "waver.models.backbones.resnet:ResNet50",
+    "resnet101": "waver.models.backbones.resnet:ResNet101",
+    "resnet152": "waver.models.backbones.resnet:ResNet152",
+    "apvit": "waver.models.backbones.apvit:Apvit",
+}
+
 ANSWER_MODELS: dict[str, str] = {
     "question_prior": "waver.models.text.prior:QuestionPrior",
     "tfidf": "waver.models.text.tfidf:Tfidf",
@@ -27,6 +39,37 @@ ANSWER_MODELS: dict[str, str] = {
     "sequence": "waver.models.text.sequence:SequenceModel",
     "encoder": "waver.models.text.encoder:TunedEncoder",
 }
+
+VIDEO_MODELS: dict[str, str] = {
+    "focalnet_tiny": "waver.models.video.focalnet:VideoFocalNet",
+    "focalnet_small": "waver.models.video.focalnet:VideoFocalNet",
+    "focalnet_base": "waver.models.video.focalnet:VideoFocalNet",
+    "emoclip": "waver.models.video.emoclip:EmoClip",
+    "discrepancy": "waver.models.video.discrepancy:Discrepancy",
+}
+VIDEO_INPUTS: dict[str, str] = {
+    "focalnet_tiny": "faces",
+    "focalnet_small": "faces",
+    "focalnet_base": "faces",
+    "emoclip": "faces",
+    "discrepancy": "features",
+}
+"""What a video model looks at: the pixels of faces, or the features of all frames."""
+VIDEO_ASSETS: dict[str, str] = {"emoclip": "clip"}
+"""Role of the model without which a video model cannot be built."""
+VIDEO_LOADERS: dict[str, str] = {
+    "focalnet_tiny": "waver.models.video.focalnet:load_focalnet_weights",
+    "focalnet_small": "waver.models.video.focalnet:load_focalnet_weights",
+    "focalnet_base": "waver.models.video.focalnet:load_focalnet_weights",
+    "emoclip": "waver.models.video.emoclip_weights:load_emoclip_weights",
+}
+"""Of a video model that may begin with weights of a file: ``(model, path)``; the file's role is the model's name."""
+IMPLIED: dict[str, dict[str, Any]] = {
+    "focalnet_tiny": {"size": "tiny"},
+    "focalnet_small": {"size": "small"},
+    "focalnet_base": {"size": "base"},
+}
+"""Options that a name stands for."""
 
 
 def load(table: Mapping[str, str], name: str) -> Any:
@@ -46,14 +89,17 @@ def load(table: Mapping[str, str], name: str) -> Any:
 
 
 def method_config(table: Mapping[str, str], name: str, options: Mapping[str, Any]) -> Any:
-    """A method's own frozen config: its defaults, changed by ``options``.
+    """A method's own frozen config: its defaults, changed by ``options`` and by what its name stands for.
 
     Raises:
         WaverError: an option is unknown or has a value of the wrong kind.
     """
-    config = load(table, name).Config
+    config, implied = load(table, name).Config, IMPLIED.get(name, {})
+    for key, value in implied.items():
+        if options.get(key, value) != value:
+            raise WaverError(f"options of {name}: {key} of {name} is {value}; leave it out, or name another model")
     try:
-        return config(**options)
+        return config(**{**options, **implied})
     except ValidationError as error:
         problems = "; ".join(_sentence(problem, config) for problem in error.errors())
         raise WaverError(f"options of {name}: {problems}; correct them in the config") from None

@@ -45,7 +45,7 @@ def whole(batch=3, frames=50):
 )
 def test_parameter_counts_with_the_papers_features(modalities, count):
     dims = dict(PAPER[letter] for letter in modalities)
-    model = Conflict(dims, method_config(FUSIONS, "conflict", {"video_head": True}))
+    model = Conflict(dims, method_config(FUSIONS, "conflict", {"video_head": True, "input_norm": True}))
     assert sum(p.numel() for p in model.parameters()) == count
 
 
@@ -53,7 +53,7 @@ def test_parameter_counts_of_the_parts():
     def count(module):
         return sum(p.numel() for p in module.parameters())
 
-    model = Conflict(dict(PAPER.values()), method_config(FUSIONS, "conflict", {"video_head": True}))
+    model = Conflict(dict(PAPER.values()), method_config(FUSIONS, "conflict", {"video_head": True, "input_norm": True}))
     level_one = {name: count(encoder) for name, encoder in model.encoders.items()}
     assert level_one == {"visual": 203_011, "audio": 103_939, "text": 269_059}
     assert count(model.directions) == 24_576
@@ -63,8 +63,20 @@ def test_parameter_counts_of_the_parts():
     assert count(model.gates) == 66_056
     assert count(model.context.layers) == 264_960
     assert count(model.video_head) == 16_577 + 8_841 + 8_577
-    same = Conflict(dict.fromkeys(DIMS, 768), method_config(FUSIONS, "conflict", {"video_head": True}))
+    same = Conflict(
+        dict.fromkeys(DIMS, 768), method_config(FUSIONS, "conflict", {"video_head": True, "input_norm": True})
+    )
     assert count(same) == 1_312_029
+
+
+def test_without_the_norm_of_the_input_its_parameters_are_gone_and_strength_is_seen():
+    plain, normed = build(), build(input_norm=True)
+    fewer = sum(p.numel() for p in normed.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert fewer == 2 * sum(DIMS.values())
+    streams = inputs()
+    twice = {name: 2 * x for name, x in streams.items()}
+    assert torch.allclose(normed(streams, whole()), normed(twice, whole()), atol=1e-3)
+    assert not torch.allclose(plain(streams, whole()), plain(twice, whole()), atol=1e-2)
 
 
 def test_level_one_sees_no_other_modality():

@@ -7,7 +7,7 @@ from torch import nn
 
 from waver.metrics import avgf1
 from waver.models.conflict.affect import baseline, pooled, steps_of
-from waver.models.conflict.augment import with_absences, with_gaps, with_noise
+from waver.models.conflict.augment import with_absences, with_dimensions_dropped, with_gaps, with_noise
 from waver.models.conflict.discord import WITHIN, pair_features, pair_size, within_features
 from waver.models.conflict.gates import Context, Gate, positions
 from waver.models.conflict.losses import (
@@ -210,6 +210,10 @@ def test_augmentation_does_what_its_numbers_say():
     noisy = with_noise(streams, 0.05)
     assert (noisy["visual"] - 1).std().item() == pytest.approx(0.05, rel=0.05)
     assert not noisy["text"][:, :5].any()
+    dropped = with_dimensions_dropped(streams, 0.25)["visual"]
+    assert torch.equal(dropped, dropped[:, :1].expand(-1, 40, -1))
+    assert sorted(dropped.unique().tolist()) == pytest.approx([0, 4 / 3])
+    assert dropped.mean().item() == pytest.approx(1, abs=0.1)
     gaps = with_gaps(streams, mask, 0.1)["visual"]
     assert (gaps == 0).all(-1).float().mean().item() == pytest.approx(0.1, abs=0.01)
     assert ((gaps[:, 1:] == 0).all(-1) & (gaps[:, :-1] != 0).all(-1)).sum(1).max() == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from waver.errors import WaverError
+from waver.models.weights import load_weights
 from waver.shapes import check_shape
 
 DIM = 128
@@ -57,22 +57,7 @@ def load_vggish(weights: str | Path) -> VGGish:
     Raises:
         WaverError: the file cannot be read, or its parameters are not VGGish's.
     """
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WaverError(f"{weights} cannot be read as VGGish weights ({error}); give a PyTorch state dict") from error
     with torch.device("meta"):  # no time and memory for values that are replaced at once
         model = VGGish()
-    wanted = model.state_dict()
-    state = {name: value for name, value in state.items() if not name.startswith(_POST_PROCESSING)}
-    problems = [f"missing {name}" for name in wanted if name not in state]
-    problems += [f"unknown {name}" for name in state if name not in wanted]
-    problems += [
-        f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    if problems:
-        raise WaverError(f"{weights} does not hold VGGish ({'; '.join(problems)}); give torchvggish's weights")
-    model.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
+    load_weights(model, weights, "VGGish", ignore=(_POST_PROCESSING,))
     return model.eval().requires_grad_(False)

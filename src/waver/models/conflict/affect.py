@@ -84,13 +84,16 @@ class AffectEncoder(nn.Module):
         kernel: taps of a convolution.
         dropout: of the blocks; half as much again after the input's projection.
         causal: a step sees its past only.
+        norm: normalise each step over its dimensions first.
     """
 
-    def __init__(self, size: int, channels: Sequence[int], kernel: int, dropout: float, causal: bool) -> None:
+    def __init__(
+        self, size: int, channels: Sequence[int], kernel: int, dropout: float, causal: bool, norm: bool
+    ) -> None:
         super().__init__()
         sizes = [channels[0], *channels]
         self.causal, self.size = causal, channels[-1]
-        self.norm_in = nn.LayerNorm(size)
+        self.norm_in = nn.LayerNorm(size) if norm else nn.Identity()
         self.project = nn.Linear(2 * size, channels[0])
         self.dropout = nn.Dropout(min(1.5 * dropout, 0.9))
         self.blocks = nn.ModuleList(

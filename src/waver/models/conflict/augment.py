@@ -6,6 +6,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout1d
+
+
+def with_dimensions_dropped(streams: Mapping[str, Tensor], rate: float) -> dict[str, Tensor]:
+    """Streams that each miss a ``rate`` of their dimensions, others in every video; the rest is scaled up for it."""
+    return {name: dropout1d(x.transpose(1, 2), rate, training=True).transpose(1, 2) for name, x in streams.items()}
 
 
 def with_noise(streams: Mapping[str, Tensor], sd: float) -> dict[str, Tensor]:

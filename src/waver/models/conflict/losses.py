@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from waver.models.conflict.gates import prior
+from waver.models.soft_f1 import soft_macro_f1
 
 QUESTIONS = 7
 _PROMPTED = ((1, 0), (2, 1), (3, 2), (4, 3), (5, 1), (6, 2), (7, 3))  # question -> bits: 1 positive, 2 negative
@@ -30,14 +31,6 @@ def frame_loss(logits: Tensor, label: Tensor, mask: Tensor, weight: Tensor | Non
     positive = None if weight is None else (weight[1] / weight[0]).sqrt()
     loss = binary_cross_entropy_with_logits(margin, truth, pos_weight=positive)
     return loss + f1_share * (1 - soft_macro_f1(margin.sigmoid(), truth)) if f1_share else loss
-
-
-def soft_macro_f1(probability: Tensor, truth: Tensor) -> Tensor:
-    """Mean F1 of the two classes with counts taken from probabilities; of 0 and 1 it is the macro F1."""
-    hit, wrong = (probability * truth).sum(), (probability * (1 - truth)).sum()
-    missed, rejected = ((1 - probability) * truth).sum(), ((1 - probability) * (1 - truth)).sum()
-    halves = [2 * right / (2 * right + wrong + missed).clamp(min=1e-8) for right in (hit, rejected)]
-    return (halves[0] + halves[1]) / 2
 
 
 def smooth_loss(margin: Tensor, mask: Tensor, most: float = 4.0) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,6 +23,29 @@ ORDER = ("visual", "audio", "text")
 ANCHORS = ("text", "visual", "audio")
 
 
+def _own(**options: object) -> dict[str, Any]:
+    return {"options": {"conflict": options}}
+
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "no_pairs": _own(pairs=False),
+    "no_within": _own(within=False),
+    "difference_only": _own(pair_parts=("difference",)),
+    "no_affect_pairs": _own(pair_parts=("difference", "product")),
+    "input_norm": _own(input_norm=True),
+    "no_affect_loss": _own(affect_share=0.0),
+    "no_gates": _own(gates=False),
+    "no_prior": _own(prior=False),
+    "stop_gradient": _own(stop_gradient=True),
+    "no_stop_gradient": _own(stop_gradient=False),
+    "anchor_visual": _own(anchor="visual"),
+    "anchor_audio": _own(anchor="audio"),
+    "no_augmentation": _own(input_dropout=0.0, noise=0.0, gap=0.0, absence=0.0),
+    "no_durations": {"decoding": "none"},
+}
+"""Ablations by name: the keys of the training section, the model's own options in it, that differ."""
+
+
 class ConflictConfig(Section):
     """Sizes, ablations, augmentation and weights of the loss."""
 
@@ -36,6 +59,10 @@ class ConflictConfig(Section):
     layers: int = Field(2, ge=0, description="transformer layers over time")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout; half as much again in the input and in heads")
     causal: bool = Field(False, description="a step sees its past only")
+    input_norm: bool = Field(
+        False,
+        description="normalise each step over its input dimensions, as first proposed; it hides how strong a cue is",
+    )
     pool: int = Field(4, ge=1, description="frames averaged into one step; the logit of a step is that of its frames")
     anchor: Literal["text", "visual", "audio"] = Field(
         "text", description="modality that gates and evidence are centred on; where missing: text, visual, audio"
@@ -52,6 +79,9 @@ class ConflictConfig(Section):
     )
     strict: bool = Field(False, description="nor does anything else of level 1; for training with targets of affect")
     video_head: bool = Field(False, description="add the head of whole videos, which needs the model's own loss")
+    input_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of whole input dimensions of a window, against learning by heart"
+    )
     noise: float = Field(0.0, ge=0, description="standard deviation of noise on the z-scored input in training")
     gap: float = Field(0.0, ge=0, lt=1, description="share of a window that each stream misses in training")
     absence: float = Field(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from waver.errors import WaverError
 from waver.models.conflict.affect import AffectEncoder, pooled, steps_of
-from waver.models.conflict.augment import with_absences, with_gaps, with_noise
+from waver.models.conflict.augment import with_absences, with_dimensions_dropped, with_gaps, with_noise
 from waver.models.conflict.discord import WITHIN, Direction, Evidence, pair_features, pair_size, within_features
 from waver.models.conflict.gates import UNKNOWN, Context, ContextInput, Gate, prior
 from waver.models.conflict.losses import affect_loss, conflict_loss, frame_loss, prompted, smooth_loss, video_loss
@@ -77,7 +77,9 @@ class Conflict(nn.Module):
         )
         self.encoders = nn.ModuleDict(
             {
-                n: AffectEncoder(dims[n], config.channels[n], config.kernel, config.dropout, config.causal)
+                n: AffectEncoder(
+                    dims[n], config.channels[n], config.kernel, config.dropout, config.causal, config.input_norm
+                )
                 for n in self.modalities
             }
         )
@@ -153,6 +155,8 @@ class Conflict(nn.Module):
         if not self.training:
             return streams
         config = self.config
+        if config.input_dropout:
+            streams = with_dimensions_dropped(streams, config.input_dropout)
         if config.noise:
             streams = with_noise(streams, config.noise)
         if config.gap:
