@@ -1,10 +1,64 @@
-"""report: one self-contained page."""
+"""report: the papers' tables and the table of costs as files, and one self-contained page."""
+
+from waver.report.names import FIGURE, TABLES
 
 PAGE_PARTS = sorted(
     path
     for path in (SOURCE / "report").iterdir()
     if path.suffix in (".html", ".css", ".js", ".yaml")
 )
+
+
+localrules:
+    tables,
+
+
+rule report_tables:
+    input:
+        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
+        layouts=[SOURCE / "report" / name for name in ("papers.yaml", "published.yaml")],
+        scores=paths.scores,
+        beside=scores_beside(),
+        costs=cost_outputs(),
+        answers=answers_outputs("predictions.parquet"),
+        models=model_records(),
+    output:
+        index=paths.report_table("tables.json"),
+        tables=report(
+            expand(paths.report_table("{name}.md"), name=TABLES), category="Tables"
+        ),
+        values=expand(
+            paths.report_table("{name}.{form}"), name=TABLES, form=["csv", "tex"]
+        ),
+        figure=paths.report_table(f"{FIGURE}.svg"),
+    log:
+        paths.log("report_tables"),
+    benchmark:
+        paths.benchmark("report_tables")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        things=THINGS,
+        beside=list(cfg.report.beside),
+        backbone=cfg.features.visual.backbone if RECORDED else "",
+        kinds=table_kinds(),
+        data=cfg.dataset.name,
+        demo=cfg.dataset.source == "demo",
+        window=cfg.train.window,
+        benchmarks=f"benchmarks/{cfg.run}",
+        code=code("report_tables", "waver.report.files"),
+    message:
+        "Filling the papers' tables"
+    script:
+        "../workflow/scripts/report_tables.py"
+
+
+# also one by one: snakemake results/<run>/report/tables/2026_table_2.md
+rule tables:
+    input:
+        rules.report_tables.output,
 
 
 rule report_html:
@@ -26,6 +80,7 @@ rule report_html:
         + [paths.control_predictions.format(control="content_free.frame.standard")],
         weights=answers_outputs("weights.parquet"),
         models=model_records(),
+        tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
         figures=report(
@@ -46,7 +101,7 @@ rule report_html:
         benchmarks=f"benchmarks/{cfg.run}",
         config={
             "report": cfg.report.model_dump(),
-            "evaluate": {"least_group": cfg.evaluate.least_group},
+            "evaluate": cfg.evaluate.model_dump(include={"least_group", "video_rule"}),
             "models": {"set": cfg.models.set},
             "dataset": {"name": cfg.dataset.name},
             "train": {"select": cfg.train.select} | FOLDING,

@@ -17,5 +17,6 @@ with job(snakemake) as j:
         pack_indexes=[Path(path) for path in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
         benchmarks=Path(j.params.benchmarks),
+        tables=Path(j.input.tables),
     )
     render_report(inputs, j.params.config, j.params.run, j.params.demo, Path(j.output.page), Path(j.output.figures))

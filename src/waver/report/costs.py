@@ -58,20 +58,23 @@ def costs(folder: Path) -> list[Cost]:
 
 
 def _cost(folder: Path) -> Cost:
-    jobs = [job for path in sorted(folder.rglob("*.jsonl")) for job in _jobs(path)]
-    wall = [_number(job, "s") for job in jobs]
+    jobs = [job for path in sorted(folder.rglob("*.jsonl")) for job in jobs_in(path)]
+    wall = [number_of(job, "s") for job in jobs]
     return Cost(
         stage=folder.name.split("_")[0],
         rule=folder.name,
         jobs=len(jobs),
         wall_s=sum(wall),
         longest_s=max(wall, default=0.0),
-        cpu_s=sum(_number(job, "cpu_time") for job in jobs),
-        peak_mb=max((_number(job, "max_rss") for job in jobs), default=0.0),
+        cpu_s=sum(number_of(job, "cpu_time") for job in jobs),
+        peak_mb=max((number_of(job, "max_rss") for job in jobs), default=0.0),
     )
 
 
-def _jobs(path: Path) -> Iterator[dict[str, Any]]:
+def jobs_in(path: Path) -> Iterator[dict[str, Any]]:
+    """Measurements of a benchmark file, one a run of the job; none where there is no file."""
+    if not path.is_file():
+        return
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             job = json.loads(line)
@@ -82,11 +85,11 @@ def _jobs(path: Path) -> Iterator[dict[str, Any]]:
             yield job
 
 
-def _number(job: dict[str, Any], key: str) -> float:
+def number_of(job: dict[str, Any], key: str) -> float:
+    """A measured number; 0 where the job was too short to be measured."""
     try:
         value = float(job.get(key, 0.0))
     except (TypeError, ValueError):
-        # "NA" where a job was too short to be measured
         return 0.0
     return value if math.isfinite(value) else 0.0
 

@@ -106,13 +106,16 @@ def decoding(material: Material, gate: Gate) -> list[tuple[str, str]]:
 def model_sets(material: Material) -> str:
     """One sentence on the set of models that ran."""
     wanted = material.config.get("models", {}).get("set", "")
-    own = [model.role.replace("_", " ") for model in material.models if model.set == "path"]
+    by_path, trained = (
+        [model.role.replace("_", " ") for model in material.models if model.set == kind] for kind in ("path", "trained")
+    )
     told = {
         "embedded": "The embedded set ran: small models that arrive with the packages, not those of the papers. "
         "Scores are not comparable with the papers' for this reason alone.",
         "paper": "The paper set ran: the models that the papers name.",
     }.get(wanted, "")
-    return f"{told} Given by path: {listed(own)}." if own else told
+    told += f" Given by path: {listed(by_path)}." if by_path else ""
+    return told + (f" Trained by this workflow: {listed(trained)}." if trained else "")
 
 
 def made_by(material: Material) -> list[tuple[str, str]]:

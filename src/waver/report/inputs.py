@@ -48,6 +48,7 @@ class ReportInputs:
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
+        tables: the papers' tables and the costs (``waver.report.files``); None: the page has none.
     """
 
     scores: Path
@@ -68,6 +69,7 @@ class ReportInputs:
     weights: list[Path]
     models: list[Path]
     benchmarks: Path
+    tables: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,17 @@ from waver.report.findings import gaps
 from waver.report.gate import Gate, sayings
 from waver.report.inputs import Material, ReportInputs, load
 from waver.report.overview import draw_overview
+from waver.report.papers_section import papers_section
 from waver.report.reliability import calibration_table, curves, draw_reliability
 from waver.report.standings import splits_of, standings
 from waver.report.style import Drawn
 from waver.report.summary import summary
 from waver.report.tables import ShownTable, differences, published_tables, results
 from waver.report.timeline import draw_timeline
+from waver.report.variants import variant_table
 from waver.report.weights import draw_weights
-from waver.report.wording import PROTOCOLS, SPLITS, plural
+from waver.report.windows import draw_windows
+from waver.report.wording import PROTOCOLS, SPLITS, VIDEO_RULES, plural
 
 __all__ = ["ReportInputs", "render_report"]
 
@@ -104,12 +107,13 @@ def _render(context: dict[str, Any]) -> str:
 def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     timeline, no_timeline = draw_timeline(material, gate, folder)
     select = str(material.config.get("train", {}).get("select", "AP"))
-    curves_drawn = draw_curves(material.trainings, select, folder)
-    closer = _drawn(draw_weights(material, folder), *_groups(material, folder), timeline, curves_drawn)
+    learnt = draw_windows(material.scores, folder), draw_curves(material.trainings, select, folder)
+    closer = _drawn(draw_weights(material, folder), *_groups(material, folder), timeline, *learnt)
     told = chapter(material, folder)
     reliable = _reliability(material, folder)
     aside, spent = set_aside(material, gate), costs(material.inputs.benchmarks)
     protocols = _protocols(material)
+    papers = papers_section(material.inputs.tables)
     return {
         "title": material.config.get("report", {}).get("title", "Waver"),
         "run": material.run,
@@ -117,7 +121,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "lead": summary(material),
         "tiles": tiles(material),
         "made": made_by(material),
-        "sections": _sections(told is not None, bool(protocols), bool(reliable)),
+        "sections": _sections(told is not None, bool(protocols), bool(reliable), bool(papers.shown)),
         "chapter": told,
         "reliable": reliable,
         "counts": split_counts(material),
@@ -131,6 +135,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "protocols": protocols,
         "personal_published": published_tables("participant"),
         "personal_ours": compared(material, "participant"),
+        "papers": papers,
         "closer": closer,
         "no_timeline": no_timeline,
         "aside_rows": aside,
@@ -156,12 +161,12 @@ def _same_for_all() -> dict[str, Any]:
     }
 
 
-def _sections(told: bool, personal: bool, reliable: bool) -> list[tuple[str, str]]:
-    known = {"control": told, "personal": personal, "calibration": reliable}
+def _sections(told: bool, personal: bool, reliable: bool, papers: bool) -> list[tuple[str, str]]:
+    known = {"control": told, "personal": personal, "calibration": reliable, "papers": papers}
     sections = [
         ("data", "Data"), ("control", "Without looking"), ("frames", "Frames"), ("videos", "Videos"),
-        ("personal", "Personalisation"), ("calibration", "Calibration"), ("look", "A closer look"),
-        ("aside", "Set aside"), ("cost", "Run time"), ("metrics", "Metrics"), ("cite", "Cite"),
+        ("personal", "Personalisation"), ("calibration", "Calibration"), ("papers", "Papers' tables"),
+        ("look", "A closer look"), ("aside", "Set aside"), ("cost", "Cost"), ("metrics", "Metrics"), ("cite", "Cite"),
     ]  # fmt: skip
     return [(id_, name) for id_, name in sections if known.get(id_, True)]
 
@@ -192,11 +197,12 @@ def _frame_level(material: Material, folder: Path) -> dict[str, Any]:
 
 
 def _video_level(material: Material, folder: Path) -> dict[str, Any]:
+    rule = VIDEO_RULES[material.config.get("evaluate", {}).get("video_rule", "sliding_mean")]
     return {
         "id": "videos",
         "heading": "Whole videos",
-        "intro": "A video is positive if any of it is A/H. Models of the answer's words judge it as a whole. Frame "
-        "models are turned into video scores by the papers' rule, the highest mean over a sliding window.",
+        "intro": "A video is positive if any of it is A/H. Models of the answer's words and of whole videos judge it "
+        f"as a whole. Frame models are turned into video scores {rule}.",
         **_level(material, "video", folder, []),
     }
 
@@ -205,6 +211,7 @@ def _level(material: Material, level: str, folder: Path, more: list[tuple[str, S
     """Tables of a level, the split to choose by first, and the figures of that one."""
     splits = splits_of(material.scores, level)
     tables = [(_LABELS[split], results(material.scores, level, split)) for split in splits]
+    varied = variant_table(material.comparisons, level, splits[0]) if splits else None
     figures = []
     if splits:
         rows = standings(material.scores, level, splits[0])
@@ -212,7 +219,7 @@ def _level(material: Material, level: str, folder: Path, more: list[tuple[str, S
         figures = [draw_forest(rows, level, splits[0], folder), draw_difference(found, level, splits[0], folder)]
     return {
         "first": tables[0] if tables else None,
-        "more": _more(*tables[1:], *more),
+        "more": _more(*tables[1:], *more, ("Variants: each minus the model without it", varied)),
         "figures": _drawn(*figures),
         "published": published_tables(level),
         "ours": compared(material, level),

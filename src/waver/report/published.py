@@ -97,6 +97,12 @@ def prevalence(release: str, level: str) -> float:
     return float(counts["positives"] / counts["n"])
 
 
+def published_costs() -> list[dict[str, Any]]:
+    """Printed costs: paper, table, method, modalities, parameters, trainable, flops, macs, epoch_s, frame_s, device."""
+    loaded: list[dict[str, Any]] = _source()["compute"]
+    return loaded
+
+
 @cache
 def published(level: str) -> tuple[PublishedTable, ...]:
     """The printed tables of a level: frame, video or participant."""

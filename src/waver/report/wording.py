@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 CONTROLS = {
@@ -36,6 +37,11 @@ METHODS = {
     "content": "Cues + sentences",
     "sequence": "Word sequence",
     "encoder": "Fine-tuned encoder",
+    "discrepancy": "Discrepancy transformer",
+    "focalnet_tiny": "Video-FocalNet tiny",
+    "focalnet_small": "Video-FocalNet small",
+    "focalnet_base": "Video-FocalNet base",
+    "emoclip": "EmoCLIP",
 }
 
 OF_ANSWERS = {"question_prior", "tfidf", "cues", "sentence", "content", "sequence", "encoder"}
@@ -54,6 +60,14 @@ PROTOCOLS = {
 """How a target participant's frames were split for adaptation; the one to trust comes first."""
 
 
+VIDEO_RULES = {
+    "sliding_mean": "by the papers' rule, the highest mean over a sliding window",
+    "majority": "by the vote of their frames",
+    "mean_logits": "by the mean of the frames' logits",
+    "mean_probabilities": "by the mean of the frames' probabilities",
+}
+"""How frame models judge a whole video."""
+
 SPLITS = {
     "cv": "cross-validation",
     "test": "test split",
@@ -65,7 +79,13 @@ LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", 
 
 
 def method_name(method: str, modalities: str = "") -> str:
-    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``."""
+    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``.
+
+    A variant is told after it: ``"LFAN V+A+T, window 24"``, ``"Conflict model V+A+T without pairs"``.
+    """
+    method, _, variant = method.partition(".")
+    if variant:
+        return method_name(method, modalities) + _variant(variant)
     name = CONTROLS.get(method) or METHODS.get(method) or method.replace("_", " ")
     if method in CONTROLS:
         return f"{name}, as a model" if modalities else name
@@ -75,6 +95,13 @@ def method_name(method: str, modalities: str = "") -> str:
     parts = [seen] if seen else []
     parts += ["question"] if modalities.endswith("Q") else []
     return f"{name} {' + '.join(parts)}".strip()
+
+
+def _variant(name: str) -> str:
+    if re.fullmatch(r"w\d+", name):
+        return f", window {name[1:]}"
+    words = name.replace("_", " ")
+    return f" without {words[3:]}" if words.startswith("no ") else f", {words}"
 
 
 def where(level: str, split: str) -> str:

@@ -1,0 +1,78 @@
+"""Files of all tables: the papers', the costs', and one JSON of which the page is made."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from waver.report.compute import CostInputs, compute_sheet
+from waver.report.filling import paper_sheets
+from waver.report.papers import layouts, read_runs
+from waver.report.sheets import FORMS, form
+from waver.report.window_length import draw_figure_12, window_sheets
+
+log = logging.getLogger(__name__)
+
+INDEX = "tables.json"
+"""All tables, for the page."""
+
+
+@dataclass(frozen=True)
+class TableInputs:
+    """What the tables are made from.
+
+    Attributes:
+        scores: this run's SCORES table.
+        beside: name -> SCORES table of another run.
+        costs: files of the table of costs.
+        backbone: this run's visual backbone; empty where there are no faces.
+        kinds: what else rows may ask of this run: ``zero_shot`` or ``fine_tuned``.
+        data: name of the data set.
+        demo: its participants are synthetic.
+        window: ``train.window``, frames.
+    """
+
+    scores: Path
+    beside: Mapping[str, Path]
+    costs: CostInputs
+    backbone: str
+    kinds: Sequence[str]
+    data: str
+    demo: bool
+    window: int
+
+
+def write_tables(inputs: TableInputs, folder: Path) -> None:
+    """Write every table as Markdown, CSV and LaTeX, the figure, and ``tables.json`` (rule ``report_tables``).
+
+    Nothing of a single participant is read: scores and costs alone.
+
+    Args:
+        inputs: what the tables are made from.
+        folder: where they go.
+
+    Raises:
+        WaverError: a table of scores cannot be read.
+    """
+    data = "synthetic participants, on whom scores say nothing about people" if inputs.demo else inputs.data
+    runs = read_runs(inputs.scores, inputs.backbone, inputs.kinds, data, inputs.beside)
+    written = [paper_sheets(layout, runs) for layout in layouts()["tables"]]
+    written += [window_sheets(runs, inputs.window), [compute_sheet(inputs.costs)]]
+    folder.mkdir(parents=True, exist_ok=True)
+    for sheets in written:
+        for suffix in FORMS:
+            _write(folder / f"{sheets[0].name}.{suffix}", form(sheets, suffix))
+        log.info("%s: %d lines of ours", sheets[0].name, sheets[0].ours)
+    drawn = draw_figure_12(runs, inputs.window, folder)
+    told = {"tables": [[sheet.record() for sheet in sheets] for sheets in written], "figure_caption": drawn.caption}
+    _write(folder / INDEX, json.dumps(told) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

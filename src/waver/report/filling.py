@@ -1,0 +1,209 @@
+"""One paper's table on one split, filled: the paper's rows, what it does not have, the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from waver.evaluation.names import STANDARD
+from waver.models.registry import FUSIONS, VIDEO_MODELS
+from waver.report.paper_cells import NOTHING, OWN_METRICS, columns_of, constants, our_cells, printed_cell
+from waver.report.papers import Layout, Notes, Run, layouts, printed_table, run_caption, splits_at, window_of
+from waver.report.published import releases
+from waver.report.sheets import Cell, Line, Sheet
+from waver.report.standings import Standing, standings
+from waver.report.wording import count, method_name
+
+FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
+"""Controls below every table."""
+ALSO, CONTROLS = "Not in the paper", "Controls"
+"""Bodies of a table below the paper's rows."""
+
+_PATTERNS = {"@fusions": FUSIONS, "@videos": VIDEO_MODELS}
+
+
+def paper_sheets(layout: Layout, runs: Sequence[Run]) -> list[Sheet]:
+    """One paper's table, once a split that was scored; without values of ours where nothing was.
+
+    Args:
+        layout: an entry of ``tables`` of papers.yaml.
+        runs: this run, then others.
+    """
+    return [Filling(layout, runs, split).sheet() for split in splits_at(layout["level"], runs)]
+
+
+class Filling:
+    """A table while it is filled.
+
+    Args:
+        layout: an entry of ``tables`` of papers.yaml.
+        runs: this run, then others.
+        split: what is shown.
+    """
+
+    def __init__(self, layout: Layout, runs: Sequence[Run], split: str) -> None:
+        self.layout, self.runs, self.split = layout, runs, split
+        self.own, self.printed, self.notes = runs[0], printed_table(layout), Notes()
+        self.groups: list[dict[str, Any]] = layout.get("groups", [{}])
+        self.found = {run.label: _standings(run, layout["level"], split) for run in runs}
+        self.used: set[tuple[str, str, str]] = set()
+        self.ours = 0
+
+    def sheet(self) -> Sheet:
+        """The finished table."""
+        lines = [self._paper_line(row) for row in self.layout["rows"]]
+        lines += [*self._backbone_lines(), *self._more_lines(), *self._foot()]
+        paper = self.printed.paper[0].upper() + self.printed.paper[1:]
+        return Sheet(
+            name=self.layout["table"],
+            title=f"{paper}, {self.printed.table}: {self.printed.title}",
+            split=self.split,
+            caption=self._caption(),
+            heads=tuple(self.layout["heads"]),
+            columns=tuple(c for g in self.groups for c in columns_of(self.printed.metrics, g.get("head", ""))),
+            lines=tuple(lines),
+            notes=tuple(self.notes.told),
+            ours=self.ours,
+        )
+
+    # the paper's rows ---------------------------------------------------------------------------
+    def _paper_line(self, row: Layout) -> Line:
+        run = self._run_of(row.get("run"))
+        cells = [cell for group in self.groups for cell in self._cells(row, group, run)]
+        return Line(tuple(row["labels"]), tuple(cells), "")
+
+    def _run_of(self, kind: str | None) -> Run | None:
+        if kind is None:
+            return self.own
+        return next((run for run in self.runs if kind in run.kinds), None)
+
+    def _cells(self, row: Layout, group: Layout, run: Run | None) -> list[Cell]:
+        """Cells of one row in one group: ours and printed in turns."""
+        method, modalities = self._method(row, group)
+        standing = self.found[run.label].get((method, modalities)) if run else None
+        if run is not None and standing is not None:
+            self.used.add((run.label, method, modalities))
+            self.ours += 1
+            note = self._other_items(run, standing)
+        else:
+            note = self.notes.number(self._missing(row, group, run))
+        setting = row.get("setting") or group.get("setting")
+        return self._beside(standing, self._printed(row.get("published"), modalities, setting), note)
+
+    def _method(self, row: Layout, group: Layout) -> tuple[str, str]:
+        return row.get("method") or group["method"], row.get("modalities") or self.layout["modalities"]
+
+    def _beside(self, standing: Standing | None, printed: Sequence[Cell], note: int = 0) -> list[Cell]:
+        metrics = self.printed.metrics
+        ours = our_cells(standing, (*metrics, *OWN_METRICS), note)
+        pairs = [cell for pair in zip(ours[: len(metrics)], printed, strict=True) for cell in pair]
+        return [*pairs, *ours[len(metrics) :]]
+
+    def _printed(self, method: str | None, modalities: str, setting: str | None) -> list[Cell]:
+        for name, letters, how, cells in self.printed.rows:
+            if (name, letters) == (method, modalities) and setting in (None, how):
+                return [printed_cell(cell) for cell in cells]
+        return self._blank
+
+    @property
+    def _blank(self) -> list[Cell]:
+        return [NOTHING] * len(self.printed.metrics)
+
+    def _missing(self, row: Layout, group: Layout, run: Run | None) -> str:
+        """That a row was not run, and the lines of the config that would run it."""
+        how = layouts()["how"]
+        if run is None or "otherwise" in row:
+            return "not run; it would be with " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
+        method, modalities = self._method(row, group)
+        fusion, _, variant = method.partition(".")
+        kind = self.layout.get("how") or ("variant" if variant else "fusion")
+        lines = [how[kind].format(fusion=fusion, variant=variant, model=method, modalities=modalities)]
+        lines += [group["config"]] if "config" in group else []
+        others = f" in the run {run.label}" if run.label else ""
+        return f"not run{others}; it would be with {' and '.join(lines)}"
+
+    def _other_items(self, run: Run, standing: Standing) -> int:
+        """Number of the note that another run was scored on other items than this one; 0 where it was not."""
+        mine = next(iter(self.found[self.own.label].values()), None)
+        if not run.label or (mine is not None and _size(mine) == _size(standing)):
+            return 0
+        items = f"{count(_size(standing)[0])} {self.layout['level']}s"
+        return self.notes.number(f"from the run {run.label}, which was scored on other data: {items}")
+
+    # what the paper does not have ---------------------------------------------------------------
+    def _backbone_lines(self) -> Iterator[Line]:
+        """Runs whose backbone the paper does not list."""
+        listed = {row.get("run") for row in self.layout["rows"]}
+        methods = {group.get("method") for group in self.groups}
+        for run in self.runs if self.layout.get("backbones") else ():
+            if run.backbone not in listed and any(method in methods for method, _ in self.found[run.label]):
+                cells = [cell for group in self.groups for cell in self._cells({}, group, run)]
+                yield Line((run.backbone,), tuple(cells), ALSO)
+
+    def _more_lines(self) -> Iterator[Line]:
+        """Methods of the layout's ``more`` that no row has taken."""
+        more = self.layout.get("more", {"methods": [], "modalities": []})
+        methods = list(_expanded(more["methods"]))
+        for run in (run for run in self.runs if run.label not in asked_of_runs()):
+            for (method, modalities), standing in self.found[run.label].items():
+                wanted = _any(method, methods) and _any(modalities, more["modalities"])
+                if wanted and (run.label, method, modalities) not in self.used and window_of(method) is None:
+                    self.ours += 1
+                    yield self._more_line(run, standing)
+
+    def _more_line(self, run: Run, standing: Standing) -> Line:
+        name = f"{standing.name}, run {run.label}" if run.label else standing.name
+        cells = self._beside(standing, self._blank, self._other_items(run, standing))
+        return Line(self._labelled(name), tuple(cells), ALSO)
+
+    def _labelled(self, name: str) -> tuple[str, ...]:
+        return (name, *[""] * (len(self.layout["heads"]) - 1))
+
+    def _foot(self) -> Iterator[Line]:
+        """Controls, beside what constants score on the paper's own test set."""
+        for control in FOOT:
+            standing = self.found[self.own.label].get((control, ""))
+            cells = self._beside(standing, constants(control, self.printed))
+            yield Line(self._labelled(method_name(control)), tuple(cells * len(self.groups)), CONTROLS)
+
+    def _caption(self) -> str:
+        release = releases()[self.printed.release]
+        items = f"{count(release[self.printed.level]['n'])} {self.printed.level}s"
+        paper = f"; {self.layout['paper']}" if "paper" in self.layout else ""
+        told = [
+            f"Published: test split of the release of {self.printed.release} participants "
+            f"({release['participants']['test']} participants, {items}{paper}).",
+            run_caption(self.found[self.own.label].values(), self.own, self.layout["level"], self.split),
+            "In brackets: the 95 % interval over participants; beside a published number the constant predictor "
+            "that scores the same.",
+        ]
+        told += [f"Of the published rows: {'; '.join(self.printed.remarks)}."] if self.printed.remarks else []
+        return " ".join(told)
+
+
+@cache
+def asked_of_runs() -> frozenset[str]:
+    """What rows of any table ask of a run: a run beside that has such a name fills these rows alone."""
+    return frozenset(row["run"] for layout in layouts()["tables"] for row in layout["rows"] if "run" in row)
+
+
+def _standings(run: Run, level: str, split: str) -> dict[tuple[str, str], Standing]:
+    rows = standings(run.scores, level, split, STANDARD)
+    return {(row.method, row.modalities): row for row in rows}
+
+
+def _size(standing: Standing) -> tuple[int, int]:
+    return int(standing.any["n"]), int(standing.any["positives"])
+
+
+def _expanded(patterns: Iterable[str]) -> Iterator[str]:
+    """Patterns of methods; a registry stands for its names and their variants."""
+    for pattern in patterns:
+        for name in _PATTERNS.get(pattern, [pattern]):
+            yield from (name, f"{name}.*") if pattern in _PATTERNS else (name,)
+
+
+def _any(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

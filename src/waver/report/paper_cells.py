@@ -1,0 +1,75 @@
+"""Cells of a paper's table: our scores, printed numbers, and what constants score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from waver.report.published import Cell as Printed
+from waver.report.published import PublishedTable, constant_score, prevalence
+from waver.report.sheets import Cell, Column
+from waver.report.standings import Standing
+from waver.report.tables import COLUMNS
+from waver.report.wording import count, interval, score
+
+OWN_METRICS = ("AP", "AUROC_within")
+"""Columns that no paper has: the usual average precision, and what the question cannot explain."""
+DIGITS = 4
+NOTHING = Cell("–")
+SCORE_PARTS = ("", " low", " high")
+
+
+def columns_of(metrics: Sequence[str], group: str = "") -> list[Column]:
+    """Columns of one group: each metric and beside it the printed one, then ours alone, then counts."""
+    columns = []
+    for metric in metrics:
+        columns.append(Column(COLUMNS[metric], group, SCORE_PARTS))
+        columns.append(Column(f"{COLUMNS[metric]}, published", group, ("", " mark")))
+    columns += [Column(COLUMNS[metric], group, SCORE_PARTS) for metric in OWN_METRICS]
+    return [*columns, *counts_of(group)]
+
+
+def counts_of(group: str = "") -> list[Column]:
+    """The last columns of a group: how many were predicted positive, by how many seeds of which models."""
+    return [Column("Predicted A/H", group, ("", " of")), Column("Seeds, models", group, ("", " models"))]
+
+
+def our_cells(standing: Standing | None, metrics: Sequence[str], note: int = 0) -> list[Cell]:
+    """Scores with intervals, positives predicted, seeds and model set of a line; ``note`` stands at the first."""
+    if standing is None:
+        return [Cell("–", note=note), *[NOTHING] * (len(metrics) + 1)]
+    about = standing.any
+    predicted, n = about["predicted_positives"], about["n"]
+    constant = {0: "= all-negative", n: "= all-positive"}.get(predicted, "") if not standing.control else ""
+    counted = f"of {count(n)}\n{constant}".strip()
+    seeds = Cell(str(about["seeds"]), about["model_set"], (about["seeds"], about["model_set"]))
+    scored = [scored_cell(standing, metric) for metric in metrics]
+    scored[0] = Cell(scored[0].text, scored[0].below, scored[0].values, note=note)
+    return [*scored, Cell(count(predicted), counted, (predicted, n), marked=bool(constant)), seeds]
+
+
+def scored_cell(standing: Standing, metric: str) -> Cell:
+    """One score and its interval."""
+    value = standing.value(metric)
+    if value is None:
+        return NOTHING
+    low, high = (standing.scores[metric][end] for end in ("low", "high"))
+    ends = () if low is None or high is None else (low, high)
+    return Cell(score(value, DIGITS), interval(low, high), (value, *ends))
+
+
+def printed_cell(cell: Printed | None) -> Cell:
+    """A published number and its mark."""
+    if cell is None:
+        return NOTHING
+    mark = f"= {cell.mark}" if cell.mark else ""
+    return Cell(score(cell.value, DIGITS), mark, (cell.value, cell.mark), marked=bool(cell.mark))
+
+
+def constants(control: str, printed: PublishedTable) -> list[Cell]:
+    """What a control with one answer scores on the paper's own test set, computed from its prevalence."""
+    positive = {"all_negative": False, "all_positive": True}.get(control)
+    if positive is None:
+        return [NOTHING] * len(printed.metrics)
+    share = prevalence(printed.release, printed.level)
+    values = [constant_score(metric, share, positive) for metric in printed.metrics]
+    return [NOTHING if v is None else Cell(score(v, DIGITS), "computed", (v, "computed")) for v in values]

@@ -1,0 +1,42 @@
+"""The papers' tables of a finished run: there, linked from the page, and not made twice."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from waver.report.names import FIGURE, TABLES
+from waver.report.sheets import FORMS
+
+
+def test_every_table_is_there_and_the_page_links_what_is_there(finished):
+    report = finished.folder / "results/tiny/report"
+    wanted = {f"{name}.{form}" for name in TABLES for form in FORMS} | {f"{FIGURE}.svg", "tables.json"}
+    assert wanted <= {path.name for path in (report / "tables").iterdir()}
+    links = re.findall(r'href="(tables/[^"]+)"', (report / "report.html").read_text())
+    assert "tables/compute.md" in links
+    assert [link for link in links if not (report / link).is_file()] == []
+
+
+def test_costs_were_measured_of_each_trained_model(finished):
+    train = finished.folder / "results/tiny/train"
+    assert {str(path.parent.relative_to(train)) for path in train.rglob("cost.json")} >= {"lfan/VAT", "can/V"}
+    cost = json.loads((train / "lfan/VAT/cost.json").read_text())
+    assert cost["frames"] == 96
+    assert cost["epochs"] == [2]
+    table = (finished.folder / "results/tiny/report/tables/compute.md").read_text()
+    assert f"{cost['parameters']:,}" in table
+
+
+def test_tables_that_are_made_are_not_made_again(finished):
+    assert finished.would_run("--", "tables", "results/tiny/report/tables/2026_table_2.md") == set()
+
+
+def test_another_layout_fills_the_tables_again_and_scores_nothing(finished):
+    path = finished.folder / "src/waver/report/papers.yaml"
+    original = path.read_text()
+    try:
+        path.write_text(original + "\n# edited\n")
+        assert finished.would_run() == {"report_tables", "report_html"}
+    finally:
+        path.write_text(original)
