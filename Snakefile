@@ -32,7 +32,8 @@ wildcard_constraints:
     modalities="(V|A|T|VA|VT|AT|VAT)Q?|Q",
     answers="|".join(ANSWER_MODELS),
     inputs="T|TQ|Q",
-    fusion="|".join(FUSIONS),
+    fusion=rf"({'|'.join(FUSIONS)})(\.[a-z][a-z0-9_]*)?",
+    video_model="|".join(VIDEO_MODELS),
     method="|".join(METHODS),
     protocol="frame_random|block",
 
@@ -59,3 +60,4 @@ rule all:
     default_target: True
     input:
         paths.report("report.html"),
+        explanations(),

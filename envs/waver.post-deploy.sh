@@ -2,6 +2,7 @@
 # Generated from the locks beside it (make config). Snakemake runs it inside the new environment.
 set -euo pipefail
 python -m pip install --no-deps --no-compile -r /dev/stdin <<'PINS'
+absl-py==2.5.1
 aiohappyeyeballs==2.7.1
 aiohttp==3.14.5
 aiosignal==1.4.0
@@ -178,6 +179,7 @@ sqlmodel==0.0.37
 sympy==1.14.0
 tabulate==0.10.0
 tenacity==9.2.1
+tensorboard==2.21.0
 threadpoolctl==3.8.0
 throttler==1.2.3
 tifffile==2026.3.3

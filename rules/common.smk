@@ -7,10 +7,24 @@ from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
+from waver.data.emotions import stamp
 from waver.errors import WaverError
-from waver.models.registry import ANSWER_MODELS, FUSIONS, method_config
+from waver.models.registry import (
+    ANSWER_MODELS,
+    BACKBONES,
+    EXPLAINED,
+    FUSIONS,
+    VIDEO_ASSETS,
+    VIDEO_INPUTS,
+    VIDEO_LOADERS,
+    VIDEO_MODELS,
+    method_config,
+)
 from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
+from waver.training.costing import measured_by, method_of
+from waver.training.names import split_name
+from waver.training.variants import check_variants, models_of, recipe_of
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(
@@ -42,6 +56,12 @@ def checked_config():
             {run.model for run in (*checked.answers.runs, *checked.answers.tuned)},
             checked.answers.options,
         ),
+        (
+            "videos.runs",
+            VIDEO_MODELS,
+            {run.model for run in checked.videos.runs} | set(checked.videos.recipes),
+            checked.videos.options,
+        ),
         ("adapt.methods", METHODS, set(checked.adapt.methods), checked.adapt.options),
     ):
         for name in sorted(names | set(options)):
@@ -54,7 +74,47 @@ def checked_config():
         ):  # loads the methods that have options, and torch with them
             for name, values in options.items():
                 method_config(table, name, values)
+    check_variants(checked.train, options=workflow.is_main_process)
+    check_backbone(checked)
+    check_videos(checked)
     return checked
+
+
+def check_videos(checked):
+    """The modalities of video-level models held to what these look at; what they are built on is there."""
+    for run in checked.videos.runs:
+        faces = VIDEO_INPUTS[run.model] == "faces"
+        if faces and run.modalities != "V":
+            raise WaverError(
+                f"videos.runs: {run.model} takes V alone, not {run.modalities}; it looks at faces"
+            )
+        if not faces and run.modalities == "Q":
+            raise WaverError(f"videos.runs: {run.model} needs V, A or T beside Q")
+        if run.model in VIDEO_ASSETS:
+            asset_for(VIDEO_ASSETS[run.model], checked.models.set, checked.models.paths)
+
+
+def check_backbone(checked):
+    """The visual backbone held to the registry, and its weights to where they can come from."""
+    name, options = checked.features.visual.backbone, checked.features.visual.options
+    stages = checked.backbone.stages
+    if name == "mini_xception":
+        if stages or options:
+            raise WaverError(
+                "features.visual.backbone: mini_xception is used as it is, without backbone.stages and options; "
+                f"to train, name one of {', '.join(BACKBONES)}"
+            )
+    elif name not in BACKBONES:
+        raise WaverError(
+            f"features.visual.backbone: {name!r} is not a known backbone; known are mini_xception, {', '.join(BACKBONES)}"
+        )
+    elif not stages and "expression_backbone" not in checked.models.paths:
+        raise WaverError(
+            f"features.visual.backbone: there are no weights for {name}; give models.paths.expression_backbone, "
+            "or train it: backbone.stages"
+        )
+    elif options and workflow.is_main_process:
+        method_config(BACKBONES, name, options)
 
 
 cfg = stop_with_a_sentence(checked_config)
@@ -107,7 +167,55 @@ def model_records():
     roles += ["face_detector", "expression_backbone"] if RECORDED else []
     roles += ["speech_recogniser"] if recognised else []
     roles += ["vggish"] if embedded else []
-    return [model_record(role) for role in roles]
+    roles += sorted(
+        {role for run in cfg.videos.runs for role in video_roles(run.model)}
+    )
+    return [
+        visual_record() if role == "expression_backbone" else model_record(role)
+        for role in roles
+    ]
+
+
+def installs():
+    """The records of all models that are installed, before anything is trained."""
+    used = [*model_records(), *(given_backbone() if RECORDED else [])]
+    return [record for record in used if record.startswith("resources/models/")]
+
+
+def given_backbone():
+    """Record of the weights that the config gives for the visual backbone, if it does: a training begins there."""
+    given = "expression_backbone" in cfg.models.paths
+    return [model_record("expression_backbone")] if given else []
+
+
+def trained_backbone(stage, name="asset.json"):
+    """A file of a stage of the visual backbone's training."""
+    path = paths.trained_emotions if stage == "emotions" else paths.trained_frames
+    return path(cfg.features.visual.backbone, name)
+
+
+def visual_record():
+    """Record of the visual backbone's weights: of the last stage of its training, else installed."""
+    stages = cfg.backbone.stages
+    if stages:
+        return trained_backbone(stages[-1])
+    return model_record("expression_backbone")
+
+
+def visual_code(name, module):
+    """Fingerprint of a job on the visual backbone and of this network; other networks do not count."""
+    own = cfg.features.visual.backbone
+    return code(name, module, *([BACKBONES[own]] if own in BACKBONES else []))
+
+
+def backbone_start(name):
+    """What a training of the visual backbone begins with, but for its weights."""
+    return {
+        "backbone": cfg.features.visual.backbone,
+        "options": cfg.features.visual.options,
+        "seed": cfg.backbone.seed,
+        "code": visual_code(name, "waver.training.backbones"),
+    }
 
 
 _INGESTED = {}
@@ -172,24 +280,23 @@ def own_path(wildcards):
 
 
 def train_slice(wildcards):
-    """The part of the training config that decides one model: without the list of the others."""
-    own = cfg.train.options.get(wildcards.fusion, {})
-    others = {"runs", "seeds", "folds", "folding", "options"}
-    return cfg.train.model_dump(exclude=others) | {"options": {wildcards.fusion: own}}
+    """The part of the training config that decides one model or variant: without the list of the others."""
+    return recipe_of(cfg.train, wildcards.fusion).recipe
 
 
 def train_code(wildcards):
     """Fingerprint of the loop and of this fusion; other fusions do not count."""
-    return code("train_fusion", "waver.training.fit", FUSIONS[wildcards.fusion])
+    own = FUSIONS[split_name(wildcards.fusion)[0]]
+    return code("train_fusion", "waver.training.fit", own)
 
 
 def train_outputs(name):
     """A file of every training run of the config."""
     return [
         paths.train(name).format(
-            fusion=run.fusion, modalities=run.modalities, seed=seed
+            fusion=model.method, modalities=model.modalities, seed=seed
         )
-        for run in cfg.train.runs
+        for model in models_of(cfg.train)
         for seed in cfg.train.seeds
     ]
 
@@ -205,7 +312,23 @@ def train_record(wildcards):
 
 def folds_code(wildcards):
     """As ``train_code``, of the cross-validation."""
-    return code("train_folds", "waver.training.folds", FUSIONS[wildcards.fusion])
+    own = FUSIONS[split_name(wildcards.fusion)[0]]
+    return code("train_folds", "waver.training.folds", own)
+
+
+def explanations_code(wildcards):
+    """As ``train_code``, of what a fusion shows of its reasons."""
+    own = FUSIONS[split_name(wildcards.fusion)[0]]
+    return code("train_explanations", "waver.training.explanations", own)
+
+
+def explanations():
+    """What every model shows that can."""
+    return [
+        path
+        for path in train_outputs("explanations.parquet")
+        if split_name(Path(path).parts[-4])[0] in EXPLAINED
+    ]
 
 
 def answers_code(wildcards):
@@ -231,11 +354,129 @@ def answers_outputs(name):
     ]
 
 
+def videos_code(wildcards):
+    """Fingerprint of the runner and of this video-level model; other models do not count."""
+    name = wildcards.video_model
+    own = [table[name] for table in (VIDEO_MODELS, VIDEO_LOADERS) if name in table]
+    return code("train_videos", "waver.training.videos", *own)
+
+
+def videos_slice(wildcards):
+    """The part of the config that decides one video-level model."""
+    recipe = cfg.videos.recipe(wildcards.video_model)
+    return FOLDING | {"recipe": recipe.model_dump(exclude={"runs", "recipes"})}
+
+
+def videos_indexes(wildcards):
+    """What a video-level model looks at: indexes of the faces, or of the packs."""
+    faces = VIDEO_INPUTS[wildcards.video_model] == "faces"
+    template = paths.feature_index("faces") if faces else paths.pack_index
+    return every_shard(template)(wildcards)
+
+
+def video_roles(name):
+    """Roles of the models that a video-level model is built on, or begins with if the config gives it."""
+    built_on = [VIDEO_ASSETS[name]] if name in VIDEO_ASSETS else []
+    return built_on + [name] * (name in cfg.models.paths)
+
+
+def videos_weights(wildcards):
+    """The installed records of these roles."""
+    return [model_record(role) for role in video_roles(wildcards.video_model)]
+
+
+def video_texts(wildcards):
+    """Fingerprints of the files of words that a video-level model is given."""
+    names = ["descriptions.yaml"] if wildcards.video_model == "emoclip" else []
+    return [file_sha256(SOURCE / "models/video" / name) for name in names]
+
+
+def videos_record(wildcards):
+    """What the predictions of a video-level model say about what made them."""
+    return {
+        "model_set": cfg.models.set,
+        "code": videos_code(wildcards),
+        "config": videos_slice(wildcards),
+    }
+
+
+def videos_outputs(name):
+    """A file of every video-level model in the config."""
+    return [
+        paths.train_videos(name).format(
+            video_model=run.model, modalities=run.modalities, seed=seed
+        )
+        for run in cfg.videos.runs
+        for seed in run.seeds
+    ]
+
+
+def of_trained(name):
+    """Input function: a file of every seed of one trained model of frames or of videos."""
+
+    def files(wildcards):
+        ingested()  # planned after it, as what it is made from
+        folder = f"{paths.results}/train/{wildcards.trained}/"
+        every = train_outputs(name) + videos_outputs(name)
+        return [path for path in every if path.startswith(folder)]
+
+    return files
+
+
+def cost_code(wildcards):
+    """Fingerprint of the measurement and of the model measured."""
+    name = split_name(method_of(wildcards.trained))[0]
+    own = (VIDEO_MODELS | FUSIONS)[name]
+    return code("train_cost", measured_by(wildcards.trained), own)
+
+
+def cost_weights(wildcards):
+    """The installed records of what a video-level model is built on, or begins with."""
+    return [model_record(role) for role in video_roles(method_of(wildcards.trained))]
+
+
+def cost_outputs():
+    """The costs of every trained model of frames and of videos."""
+    folders = {
+        Path(path).parents[1]
+        for path in train_outputs("model.pt") + videos_outputs("model.pt")
+    }
+    return [f"{folder}/cost.json" for folder in sorted(folders)]
+
+
+def table_kinds():
+    """What rows of the papers' tables may ask of this run, beside its visual backbone."""
+    nothing_fitted = cfg.videos.options.get("emoclip", {}).get("zero_shot", False)
+    return ["zero_shot" if nothing_fitted else "fine_tuned"]
+
+
+def scores_beside():
+    """Scores of the runs that ``report.beside`` names."""
+    found = [
+        f"{folder.rstrip('/')}/evaluate/scores.parquet"
+        for folder in cfg.report.beside.values()
+    ]
+    for name, path in zip(cfg.report.beside, found):
+        if Path(path).absolute() == Path(paths.scores).absolute():
+            raise WorkflowError(
+                f"report.beside.{name} names this run itself; leave it out"
+            )
+        if not Path(path).is_file():
+            raise WorkflowError(
+                f"report.beside.{name}: there is no {path}; finish that run first, or correct the folder"
+            )
+    return found
+
+
 def cross_validated():
     """Out-of-fold predictions of every model; none where there are no folds."""
     if cfg.train.folds < 2:
         return []
-    return train_outputs("folds.parquet") + answers_outputs("folds.parquet")
+    return (
+        train_outputs("folds.parquet")
+        + answers_outputs("folds.parquet")
+        + videos_outputs("folds.parquet")
+    )
 
 
 def adapt_slice(*methods):

@@ -32,7 +32,7 @@ rule features_faces:
 rule features_visual:
     input:
         faces=of_shard(paths.feature_index("faces")),
-        model=model_record("expression_backbone"),
+        model=visual_record(),
     output:
         index=paths.feature_index("visual"),
     log:
@@ -45,7 +45,7 @@ rule features_visual:
         mem_mb=3000,
     params:
         config=cfg.features.visual.model_dump(),
-        code=code("features_visual", "waver.features.visual"),
+        code=visual_code("features_visual", "waver.features.visual"),
     message:
         "Visual features of shard {wildcards.shard}"
     script:

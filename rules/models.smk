@@ -9,7 +9,7 @@ localrules:
 
 rule models:
     input:
-        model_records(),
+        installs(),
 
 
 rule models_install:

@@ -7,6 +7,65 @@ ANSWER_TEXTS = [
 ]
 
 
+rule train_emotions:
+    input:
+        initial=given_backbone(),
+    output:
+        record=trained_backbone("emotions"),
+        history=trained_backbone("emotions", "history.jsonl"),
+        pictures=trained_backbone("emotions", "pictures.parquet"),
+        set_aside=trained_backbone("emotions", "set_aside.parquet"),
+    log:
+        paths.log("train_emotions"),
+    benchmark:
+        paths.benchmark("train_emotions")
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=8000,
+    params:
+        config=cfg.backbone.emotions.model_dump(),
+        pictures=stamp(cfg.backbone.emotions.sets),
+        start=backbone_start("train_emotions"),
+    message:
+        "Training the visual backbone on basic emotions"
+    script:
+        "../workflow/scripts/train_emotions.py"
+
+
+rule train_backbone:
+    input:
+        faces=every_shard(paths.feature_index("faces")),
+        videos=every_shard(paths.shard_table("videos")),
+        segments=every_shard(paths.shard_table("segments")),
+        initial=(
+            [trained_backbone("emotions")]
+            if "emotions" in cfg.backbone.stages
+            else given_backbone()
+        ),
+    output:
+        record=trained_backbone("ah"),
+        history=trained_backbone("ah", "history.jsonl"),
+    log:
+        paths.log("train_backbone"),
+    benchmark:
+        paths.benchmark("train_backbone")
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=8000,
+    params:
+        config=cfg.backbone.ah.model_dump(),
+        tolerance=cfg.align.tolerance_frames,
+        start=backbone_start("train_backbone"),
+    message:
+        "Training the visual backbone on frames with and without A/H"
+    script:
+        "../workflow/scripts/train_backbone.py"
+
+
 rule train_fusion:
     input:
         packs=every_shard(paths.pack_index),
@@ -57,6 +116,29 @@ rule train_folds:
         "../workflow/scripts/train_folds.py"
 
 
+rule train_explanations:
+    input:
+        packs=every_shard(paths.pack_index),
+        model=paths.train("model.pt"),
+    output:
+        paths.train("explanations.parquet"),
+    log:
+        paths.log("train_explanations", "fusion", "modalities", "seed"),
+    benchmark:
+        paths.benchmark("train_explanations", "fusion", "modalities", "seed")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        code=explanations_code,
+        record=lambda wildcards: dict(wildcards) | {"model_set": cfg.models.set},
+    message:
+        "Explaining {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/train_explanations.py"
+
+
 rule train_answers:
     input:
         answers=every_shard(paths.shard_table("answers")),
@@ -87,3 +169,60 @@ rule train_answers:
         "Training {wildcards.answers} on {wildcards.inputs} of the answers, seed {wildcards.seed}"
     script:
         "../workflow/scripts/train_answers.py"
+
+
+rule train_videos:
+    input:
+        answers=every_shard(paths.shard_table("answers")),
+        indexes=videos_indexes,
+        weights=videos_weights,
+    output:
+        model=paths.train_videos("model.pt"),
+        history=paths.train_videos("history.jsonl"),
+        predictions=paths.train_videos("predictions.parquet"),
+        folds=paths.train_videos("folds.parquet"),
+        folds_history=paths.train_videos("folds.jsonl"),
+    log:
+        paths.log("train_videos", "video_model", "modalities", "seed"),
+    benchmark:
+        paths.benchmark("train_videos", "video_model", "modalities", "seed")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        config=videos_slice,
+        roles=lambda wildcards: video_roles(wildcards.video_model),
+        texts=video_texts,
+        code=videos_code,
+        record=videos_record,
+    message:
+        "Training {wildcards.video_model} on whole videos, {wildcards.modalities}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/train_videos.py"
+
+
+rule train_cost:
+    input:
+        models=of_trained("model.pt"),
+        histories=of_trained("history.jsonl"),
+        weights=cost_weights,
+    output:
+        paths.train_cost,
+    log:
+        paths.log("train_cost", "trained"),
+    benchmark:
+        paths.benchmark("train_cost", "trained")
+    wildcard_constraints:
+        trained=r"(videos/)?[a-z0-9_.]+/[VATQ]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+    params:
+        roles=lambda wildcards: video_roles(method_of(wildcards.trained)),
+        code=cost_code,
+    message:
+        "Measuring what {wildcards.trained} costs"
+    script:
+        "../workflow/scripts/train_cost.py"

@@ -54,13 +54,30 @@ class Paths:
         return f"{self.resources}/align/{{shard}}.parquet"
 
     # train --------------------------------------------------------------------------------------
+    def trained_emotions(self, backbone: str, name: str) -> str:
+        """asset.json, history.jsonl of a backbone trained on basic emotions, the same for all data sets."""
+        return f"resources/emotions/train/{backbone}/{name}"
+
+    def trained_frames(self, backbone: str, name: str) -> str:
+        """asset.json, history.jsonl of a backbone trained on the data set's frames."""
+        return f"{self.resources}/train/{backbone}/{name}"
+
     def train(self, name: str) -> str:
-        """model.pt, history.jsonl, predictions.parquet of one training run; folds.parquet of its cross-validation."""
+        """model.pt, history.jsonl, predictions.parquet, explanations.parquet of one run; folds.parquet of its folds."""
         return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
 
     def train_answers(self, name: str) -> str:
         """predictions.parquet (val, test), folds.parquet (cv), weights.parquet of one model of the answers' text."""
         return f"{self.results}/train/{{answers}}/{{inputs}}/{{seed}}/{name}"
+
+    def train_videos(self, name: str) -> str:
+        """model.pt, history.jsonl, predictions.parquet, folds.parquet, folds.jsonl of one video-level model."""
+        return f"{self.results}/train/videos/{{video_model}}/{{modalities}}/{{seed}}/{name}"
+
+    @property
+    def train_cost(self) -> str:
+        """Costs of one trained model, all seeds: ``<fusion>/<modalities>`` or ``videos/<model>/<modalities>``."""
+        return f"{self.results}/train/{{trained}}/cost.json"
 
     # adapt --------------------------------------------------------------------------------------
     def adapt_source(self, name: str) -> str:
@@ -100,6 +117,10 @@ class Paths:
 
     def report(self, name: str) -> str:
         return f"{self.results}/report/{name}"
+
+    def report_table(self, name: str) -> str:
+        """A table of the papers, or of the costs, as md, csv and tex; tables.json holds all of them."""
+        return f"{self.results}/report/tables/{name}"
 
     # housekeeping -------------------------------------------------------------------------------
     def log(self, rule: str, *wildcards: str) -> str:

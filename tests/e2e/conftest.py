@@ -22,7 +22,8 @@ TINY = {
     "dataset": {"name": "tiny", "shards": 2, "root": "data"},
     "features": {"faces": {"long_side": 320, "every": 4}, "speech": {"beam": 1}},
     "train": {
-        "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V"}],
+        "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V", "variants": ["slow"]}],
+        "variants": {"slow": {"lr": 0.0001}},
         "seeds": [0],
         "window": 96,
         "epochs": 2,
@@ -30,6 +31,14 @@ TINY = {
         "options": {},
     },
     "answers": {"runs": [{"model": "tfidf", "inputs": "TQ"}]},
+    "videos": {
+        "runs": [{"model": "discrepancy", "modalities": "VATQ"}, {"model": "focalnet_tiny", "modalities": "V"}],
+        "recipes": {name: {"epochs": 1, "batch": 4} for name in ("discrepancy", "focalnet_tiny")},
+        "options": {
+            "discrepancy": {"size": 8, "heads": 2, "feedforward": 8, "hidden": 8},
+            "focalnet_tiny": {"width": 4, "depths": [1], "frames": 2},
+        },
+    },
     "adapt": {"methods": ["source_only", "shot"], "protocols": ["block"], "source_epochs": 2},
     "evaluate": {"bootstrap": 100},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-SCORES = {"evaluate_scores", "report_html"}
-FRAMES = {"train_fusion", "train_folds"}
-AFTER_ALIGN = FRAMES | {"adapt_source", "adapt_target", "evaluate_controls"} | SCORES
+SCORES = {"evaluate_scores", "report_tables", "report_html"}
+FRAMES = {"train_fusion", "train_folds", "train_cost"}
+VIDEOS = {"train_videos", "train_cost"}
+FOLDED = {"train_folds", "train_answers", "evaluate_controls"} | VIDEOS
+AFTER_ALIGN = FRAMES | VIDEOS | {"adapt_source", "adapt_target", "evaluate_controls"} | SCORES
 CONFIG_EDITS = {
     "nothing": ({}, set()),
     "report": ({"report__title": "Other"}, {"report_html"}),
@@ -23,10 +26,15 @@ CONFIG_EDITS = {
     "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
     "train": ({"train__lr": 0.01}, FRAMES | SCORES),
     "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
+    "train, one variant": ({"train__variants": {"slow": {"lr": 0.0002}}}, FRAMES | SCORES),
+    "train, a window": ({"train__windows": [48]}, FRAMES | SCORES),
     "train, a seed more": ({"train__seeds": [0, 1]}, FRAMES | SCORES),
-    "train, folds": ({"train__folds": 3}, {"train_folds", "train_answers", "evaluate_controls"} | SCORES),
-    "train, folding": ({"train__folding": "numbers"}, {"train_folds", "train_answers", "evaluate_controls"} | SCORES),
+    "train, folds": ({"train__folds": 3}, FOLDED | SCORES),
+    "train, folding": ({"train__folding": "numbers"}, FOLDED | SCORES),
     "answers, one model": ({"answers__options": {"tfidf": {"strength": 0.5}}}, {"train_answers"} | SCORES),
+    "videos, one model": ({"videos__options": {"focalnet_tiny": {"frames": 3}}}, VIDEOS | SCORES),
+    "videos, one recipe": ({"videos__recipes": {"discrepancy": {"lr": 0.1}}}, VIDEOS | SCORES),
+    "videos, a rule": ({"evaluate__video_rule": "majority"}, SCORES),
     "align": ({"align__tolerance_frames": 3}, {"align_pack"} | AFTER_ALIGN),
     "words": (
         {"features__words__layers": 2},
@@ -41,6 +49,7 @@ CODE_EDITS = {
     "a method": ("src/waver/adaptation/sfda/shot.py", "\nEDITED = 1\n", {"adapt_target"} | SCORES),
     "a fusion": ("src/waver/models/fusion/can.py", "\nEDITED = 1\n", FRAMES | SCORES),
     "a model of answers": ("src/waver/models/text/tfidf.py", "\nEDITED = 1\n", {"train_answers"} | SCORES),
+    "a video model": ("src/waver/models/video/focalnet.py", "\nEDITED = 1\n", VIDEOS | SCORES),
     "a deep import": (
         "src/waver/features/logmel.py",
         "\nEDITED = 1\n",
@@ -78,6 +87,29 @@ def test_one_fusion_edited_trains_that_fusion_alone(finished):
     assert "Training can on V" in told
     assert "Cross-validating can on V" in told
     assert "ing lfan on" not in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained"),
+    [
+        ({"train__variants": {"slow": {"lr": 0.0002}}}, {"can.slow on V"}),
+        ({"train__windows": [48]}, {"lfan.w48 on VAT"}),
+        ({"train__options": {"can": {"dropout": 0.3}}}, {"can on V", "can.slow on V"}),
+    ],
+)
+def test_a_variant_edited_trains_that_variant_alone(finished, changes, trained):
+    result = finished.snakemake("--dry-run", "--configfile", *finished.config(**changes))
+    told = result.stdout + result.stderr
+    assert set(re.findall(r"Training ([\w.]+ on \w+), seed", told)) == trained
+    assert set(re.findall(r"Cross-validating ([\w.]+ on \w+), seed", told)) == trained
+
+
+def test_one_video_model_edited_trains_that_model_alone(finished):
+    arguments = finished.config(videos__options={"focalnet_tiny": {"frames": 3}})
+    told = finished.snakemake("--dry-run", "--configfile", *arguments)
+    told = told.stdout + told.stderr
+    assert "Training focalnet_tiny on whole videos" in told
+    assert "Training discrepancy on whole videos" not in told
 
 
 def test_a_second_run_does_nothing(finished):

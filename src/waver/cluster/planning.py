@@ -25,7 +25,7 @@ from waver.errors import WaverError
 from waver.provenance import SOURCE
 
 ROOT = SOURCE.parents[1]
-LOCAL = frozenset({"all", "models"})
+LOCAL = frozenset({"all", "models", "tables"})
 """Rules that only name files."""
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from pydantic import BaseModel
 from waver.config.model import Config
 
 ROOT = Path(__file__).resolve().parents[3]
+
+_EXPONENT = re.compile(r"(?<=[ \[])(\d+)e(?=[+-]\d)")
+"""YAML takes 3e-05 for text, and 3.0e-05 for a number."""
 
 
 def config_yaml() -> str:
@@ -37,11 +41,12 @@ def _yaml_lines(section: BaseModel, indent: str = "") -> Iterator[str]:
         text = f"{indent}# {field.description}"
         yield from textwrap.wrap(text, 100, subsequent_indent=f"{indent}# ", break_long_words=False)
         plain = json.loads(json.dumps(value, default=_plain))
-        yield f"{indent}{name}: {json.dumps(plain)}"
+        value_text = _EXPONENT.sub(r"\1.0e", json.dumps(plain))
+        yield f"{indent}{name}: {value_text}"
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, BaseModel) else list(value)
+    return value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else list(value)
 
 
 def schema_json() -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from waver.config.sections import (
     AdaptConfig,
     AlignConfig,
     AnswersConfig,
+    BackboneConfig,
     DatasetConfig,
     EvaluateConfig,
     FeaturesConfig,
@@ -18,6 +19,7 @@ from waver.config.sections import (
     ReportConfig,
     Section,
     TrainConfig,
+    VideosConfig,
 )
 from waver.errors import WaverError
 
@@ -28,10 +30,12 @@ class Config(Section):
     run: str = Field("default", pattern=r"^[a-z0-9_]+$", description="folder below results/")
     dataset: DatasetConfig = DatasetConfig()
     models: ModelsConfig = ModelsConfig()
+    backbone: BackboneConfig = BackboneConfig()
     features: FeaturesConfig = FeaturesConfig()
     align: AlignConfig = AlignConfig()
     train: TrainConfig = TrainConfig()
     answers: AnswersConfig = AnswersConfig()
+    videos: VideosConfig = VideosConfig()
     adapt: AdaptConfig = AdaptConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
@@ -49,10 +53,12 @@ class Config(Section):
         if self.features.speech.source != "given":
             raise ValueError("dataset.source is transcripts: set features.speech.source to given")
         asked = {letter for run in self.train.runs for letter in run.modalities}
+        asked |= {letter for run in self.videos.runs for letter in run.modalities}
         asked |= set(self.adapt.modalities) if self.adapt.methods else set()
         if asked - set("TQ"):
             raise ValueError(
-                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, TQ or Q alone"
+                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, TQ or Q alone, "
+                "and so can videos.runs"
             )
         return self
 
@@ -76,4 +82,6 @@ def _sentence(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "the whole"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not a known key"
+    if problem["type"] == "value_error" and isinstance(problem["input"], (Mapping, BaseModel)):
+        return f"{where}: {problem['ctx']['error']}"
     return f"{where}: {problem['msg']} (given: {problem['input']!r:.60})"

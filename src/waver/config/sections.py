@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-MODALITY_SETS = "^((V|A|T|VA|VT|AT|VAT)Q?|Q)$"
-"""Subsets of the modalities, letters in the papers' order; Q: the question asked, as context."""
+from waver.config.backbone import BackboneConfig as BackboneConfig
+from waver.config.section import MODALITY_SETS as MODALITY_SETS
+from waver.config.section import Section as Section
+from waver.config.training import RunSpec as RunSpec
+from waver.config.training import TrainConfig as TrainConfig
+from waver.config.videos import VideosConfig as VideosConfig
+
 ModelRole = Literal["face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder"]
-
-
-class Section(BaseModel):
-    """Frozen, and refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+VideoRole = Literal["focalnet_tiny", "focalnet_small", "focalnet_base", "clip", "emoclip"]
+"""Weights that video-level models begin with; in no set."""
 
 
 class DemoConfig(Section):
@@ -54,7 +55,7 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: arrive with the packages; paper: the papers' own"
     )
-    paths: dict[ModelRole, str] = Field(
+    paths: dict[ModelRole | VideoRole, str] = Field(
         {}, description="role -> file or folder that takes the place of the set's model"
     )
 
@@ -75,8 +76,9 @@ class FacesConfig(Section):
 class VisualConfig(Section):
     """Frozen visual backbone over aligned faces."""
 
-    backbone: Literal["mini_xception"] = Field("mini_xception", description="backbone, by name")
+    backbone: str = Field("mini_xception", description="mini_xception, or a backbone by its name in the registry")
     batch: int = Field(64, ge=1, description="faces per forward pass")
+    options: dict[str, Any] = Field({}, description="keys of the backbone's own config that differ from its defaults")
 
 
 class AudioConfig(Section):
@@ -122,64 +124,6 @@ class AlignConfig(Section):
     """All on one clock."""
 
     tolerance_frames: int = Field(2, ge=0, description="frames by which annotation and video may differ and be mended")
-
-
-class RunSpec(Section):
-    """One row of the table of models."""
-
-    fusion: str = Field(description="fusion, by its name in the registry")
-    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T")
-
-
-class TrainConfig(Section):
-    """Supervised frame-level training."""
-
-    runs: tuple[RunSpec, ...] = Field(
-        (
-            *(RunSpec(fusion="lfan", modalities=m) for m in ("V", "A", "T", "VA", "VT", "AT", "VAT")),
-            RunSpec(fusion="can", modalities="VAT"),
-        ),
-        description="fusion and modalities of each model",
-    )
-    seeds: tuple[int, ...] = Field(
-        (0, 1, 2, 3, 4), min_length=1, description="seeds; tables show the mean of their probabilities"
-    )
-    window: int = Field(696, ge=24, description="window, frames")
-    hop: int = Field(48, ge=1, description="hop between training windows, frames")
-    stride: int = Field(
-        1, ge=1, description="every n-th frame is worked on; its prediction stands for all n (text changes slowly)"
-    )
-    batch: int = Field(4, ge=1, description="windows per step")
-    epochs: int = Field(60, ge=1, description="most epochs")
-    patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
-    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
-    lr: float = Field(1e-3, gt=0, description="learning rate")
-    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
-    class_weight: bool = Field(False, description="weight the classes by inverse frequency; the papers do not")
-    select: Literal["AP", "AP_paper", "AVGF1"] = Field("AP", description="validation score of the kept epoch")
-    folds: int = Field(
-        5,
-        ge=0,
-        le=20,
-        description="folds of the cross-validation over participants of train and val, of all models; below 2: none",
-    )
-    folding: Literal["random", "numbers"] = Field(
-        "random",
-        description="who is held out together: random: anybody; numbers: people with neighbouring participant "
-        "numbers, as they may have been recorded or annotated one after the other",
-    )
-    decision: Literal["half", "prevalence"] = Field(
-        "half",
-        description="what counts as A/H: half: probability above .5, as the papers do; prevalence: the margin is "
-        "shifted so that as many frames learnt from are predicted positive as are",
-    )
-    padding: Literal["mask", "repeat"] = Field(
-        "mask", description="mask: padding is not scored; repeat: as released, padding is scored"
-    )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
-    options: dict[str, dict[str, Any]] = Field(
-        {}, description="fusion name -> keys of its own config that differ from its defaults"
-    )
 
 
 class AnswerRun(Section):
@@ -230,7 +174,12 @@ class EvaluateConfig(Section):
 
     bootstrap: int = Field(1000, ge=100, description="resamples of participants")
     seed: int = Field(0, description="seed of the bootstrap")
-    window_frames: int = Field(24, ge=1, description="sliding mean of the video-level rule, frames")
+    video_rule: Literal["sliding_mean", "majority", "mean_logits", "mean_probabilities"] = Field(
+        "sliding_mean",
+        description="from frames to a video: sliding_mean: the papers', largest mean of a window; the release's: "
+        "majority of the frames' decisions, mean of the logits, mean of the probabilities",
+    )
+    window_frames: int = Field(24, ge=1, description="window of sliding_mean, frames")
     least_group: int = Field(5, ge=1, description="people below which a group is not shown")
 
 
@@ -240,6 +189,11 @@ class ReportConfig(Section):
     title: str = Field("Waver", description="heading of the report")
     timeline: str = Field(
         "auto", description="video of the timeline figure; auto takes a consenting test participant's"
+    )
+    beside: dict[str, str] = Field(
+        {},
+        description="name -> results/<another run>, whose scores stand in the papers' tables; the name of a visual "
+        "backbone fills that backbone's rows",
     )
 
     @field_validator("title")

@@ -11,6 +11,8 @@ ranking of them says little; there it is the share of their videos judged right,
 because both are about decisions at .5. Log loss would have no ties, but it compares how probabilities are
 calibrated, and a class-balanced model loses by it whatever it decides.
 
+A variant of a model (``lfan.w24``) is also held against the model without it (``lfan``), on the same modalities.
+
 Holm's correction goes over all methods of one table (level, split, protocol) held against one reference in
 one metric. Controls are compared too, but nobody claims anything of them: they are in no family.
 """
@@ -75,12 +77,12 @@ def comparison_rows(
 
     Args:
         table: methods scored side by side.
-        references: names of methods; those not in the table are passed over.
+        references: names of methods; those not in the table are passed over. Models with variants are added.
         config: resamples and seed, as for the scores.
         paired: values of the table where they are shared with others.
     """
     paired = paired or Paired(table, config)
-    for name in references:
+    for name in (*references, *_varied(table)):
         rows = [
             _row(paired, predicted, reference, metric)
             for predicted in table.methods
@@ -91,8 +93,21 @@ def comparison_rows(
         yield from rows
 
 
+def _varied(table: Table) -> list[str]:
+    """Models of which the table has variants."""
+    return sorted({predicted.name.method.partition(".")[0] for predicted in table.methods if _varies(predicted)})
+
+
+def _varies(predicted: Predicted) -> bool:
+    return "." in predicted.name.method
+
+
 def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted]:
     mine = predicted.name
+    if name in _varied(table):
+        if mine.method.partition(".")[0] != name or not _varies(predicted):
+            return []
+        return [other for other in table.methods if other.name == mine._replace(method=name)]
     if mine.method == name or (mine.method in CONTROLS and name not in CONTROLS):
         return []
     found = [other for other in table.methods if other.name.method == name]

@@ -13,7 +13,7 @@ import numpy as np
 
 from waver.errors import WaverError
 from waver.evaluation.truth import Truth
-from waver.evaluation.video_level import video_probabilities
+from waver.evaluation.video_level import VideoRule, video_probabilities
 from waver.store.arrays import Array
 from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
 
@@ -134,7 +134,9 @@ def _read(path: Path, truth: Truth) -> tuple[Array, Array, Array, Array]:
     return (start + frame)[known], probability[known], margin[known], fold[known]
 
 
-def to_videos(predicted: Predicted, frames: Truth, videos: Truth, window_frames: int) -> Predicted:
+def to_videos(
+    predicted: Predicted, frames: Truth, videos: Truth, window_frames: int, rule: VideoRule = "sliding_mean"
+) -> Predicted:
     """Video-level predictions from frame-level ones; videos not predicted whole are left out."""
     names = [name for name in frames.start if name in videos.start]
     start = np.array([frames.start[name] for name in names], np.int64)
@@ -146,8 +148,9 @@ def to_videos(predicted: Predicted, frames: Truth, videos: Truth, window_frames:
     frame_of_whole = np.zeros(len(frames.label), bool)
     for first, last in zip(start[whole], (start + length)[whole], strict=True):
         frame_of_whole[first:last] = True
-    probability = predicted.probability[frame_of_whole[predicted.item]]
-    probability = video_probabilities(probability, length[whole], window_frames)
+    kept = frame_of_whole[predicted.item]
+    probability, margin = predicted.probability[kept], predicted.margin[kept]
+    probability = video_probabilities(probability, length[whole], window_frames, rule, margin)
     item = np.array([videos.start[name] for name, there in zip(names, whole, strict=True) if there], np.int64)
     order = np.argsort(item)
     probability = probability[order]

@@ -41,7 +41,7 @@ def score_predictions(
     """Score all predictions and write the scores table and the statistics beside it.
 
     Frames are scored against the labels on the 24 fps clock, videos against the released label. A method
-    without video-level predictions of its own gets them from its frames by the papers' sliding window.
+    without video-level predictions of its own gets them from its frames by ``config.video_rule``.
     At participant level each participant with positives is scored alone on their frames, and the mean and
     the sample standard deviation over participants are given (2026 paper, personalisation tables).
 
@@ -51,7 +51,7 @@ def score_predictions(
         packs: folder of the packs.
         participants: participants table, for the groups.
         answers: ANSWERS tables, for the video labels and the languages.
-        config: bootstrap, window of the video-level rule, least size of a group.
+        config: bootstrap, video-level rule, least size of a group.
         outputs: Parquet files to write: ``scores``, ``comparisons``, ``calibration``, ``decomposition``;
             and ``json``: the scores as a JSON list of objects.
 
@@ -60,9 +60,9 @@ def score_predictions(
     """
     truths = {"frame": frame_truth(indexes, packs, SPLITS), "video": video_truth(answers, SPLITS)}
     groups = group_names(participants, read_tables(answers, ANSWERS))
-    everyone = [
-        Paired(table, config) for table in arrange(read_predictions(predictions, truths), truths, config.window_frames)
-    ]
+    found = read_predictions(predictions, truths)
+    tables = arrange(found, truths, config.window_frames, config.video_rule)
+    everyone = [Paired(table, config) for table in tables]
     rows = [row for paired in everyone for row in table_rows(paired, groups, config)]
     write_table(outputs["scores"], rows, SCORES)
     _write_json(outputs["json"], rows)

@@ -17,6 +17,7 @@ from waver.evaluation.bootstrap import Sample
 from waver.evaluation.names import CONTROLS, CROSS_VALIDATED, STANDARD
 from waver.evaluation.predictions import Predicted, restrict, to_videos
 from waver.evaluation.truth import Truth
+from waver.evaluation.video_level import VideoRule
 from waver.store.arrays import Array
 
 SPLITS = ("train", "val", "test")
@@ -56,11 +57,13 @@ def method_row(table: Table, predicted: Predicted) -> dict[str, Any]:
     }
 
 
-def arrange(found: Sequence[Predicted], truths: Mapping[str, Truth], window_frames: int) -> Iterator[Table]:
-    """The tables that the predictions make, controls first in each."""
+def arrange(
+    found: Sequence[Predicted], truths: Mapping[str, Truth], window_frames: int, rule: VideoRule = "sliding_mean"
+) -> Iterator[Table]:
+    """The tables that the predictions make, controls first in each; ``rule`` makes videos of frames."""
     own = {predicted.name for predicted in found if predicted.level == "video"}
     derived = [
-        to_videos(predicted, truths["frame"], truths["video"], window_frames)
+        to_videos(predicted, truths["frame"], truths["video"], window_frames, rule)
         for predicted in found
         if predicted.level == "frame"
         and predicted.name.protocol in (STANDARD, CROSS_VALIDATED)

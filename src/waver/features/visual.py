@@ -1,28 +1,71 @@
-"""Frozen visual features of aligned faces, and the expression that the backbone sees in them."""
+"""Frozen visual features of aligned faces, and the expression that the backbone sees in them.
+
+``mini_xception`` looks at grey faces of 64 pixels; every backbone of ``waver.models.registry`` at the middle 112 of
+124 pixels in colour (2026 paper, training details). Frozen means frozen: normalisation keeps its statistics too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from waver.assets.manifest import installed
+from waver.assets.manifest import Installed, installed
 from waver.config.sections import VisualConfig
 from waver.device import threads, torch_device
-from waver.models.backbones.mini_xception import INPUT_SIDE, MiniXception, load_mini_xception
+from waver.errors import WaverError
+from waver.features.face_pixels import central_input, small_face
+from waver.models.backbones.classified import Classified
+from waver.models.backbones.frozen import freeze
+from waver.models.backbones.mini_xception import EXPRESSIONS, INPUT_SIDE, load_mini_xception
+from waver.models.backbones.pretrained import load_backbone_weights
+from waver.models.backbones.trained import load_head, read_trained, weights_file
+from waver.models.registry import BACKBONES, load, method_config
 from waver.store.arrays import StoreWriter, open_store
 from waver.store.shards import Row, run_shard, store_path
 from waver.store.tables import FEATURE_INDEX, read_table
 
-_BACKBONES = {"mini_xception": load_mini_xception}
 _CROP = (20 / 256, 40 / 256, 216 / 256)
 """Left, top and side of the part of an aligned face that FER2013's pictures show, as shares of its
 side: from above the eyebrows to the chin, ear to ear."""
+
+Pixels = npt.NDArray[np.uint8]
+Seen = tuple[Tensor, Tensor | None]
+"""Features float32 [B, D], and class probabilities float32 [B, K] of a network that knows emotions."""
+
+
+@dataclass(frozen=True)
+class Looker:
+    """A frozen network with what comes before it: aligned faces in, features and expressions out.
+
+    Attributes:
+        name: of the backbone.
+        expressions: names of its emotion classes; empty where it has none.
+        device: where it runs.
+        prepare: faces uint8 [B, S, S, 3] -> what the network is given.
+        look: the network.
+    """
+
+    name: str
+    expressions: tuple[str, ...]
+    device: torch.device
+    prepare: Callable[[Pixels], Tensor]
+    look: Callable[[Tensor], Seen]
+
+    def __call__(self, faces: Pixels) -> Seen:
+        """Look at aligned faces uint8 [B, S, S, 3], RGB."""
+        batch = self.prepare(faces).to(self.device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            feature, expression = self.look(batch)
+        return feature.float().cpu(), None if expression is None else expression.float().cpu()
 
 
 def extract_visual(
@@ -36,14 +79,14 @@ def extract_visual(
 ) -> None:
     """Make the visual stores of one shard (rule ``features_visual``).
 
-    A store holds ``feature`` float32 [T, D], ``expression`` float32 [T, 7] (class probabilities, order
-    of ``mini_xception.EXPRESSIONS``) and ``valid`` bool [T] (of the faces). Videos that the faces set
-    aside do not appear.
+    A store holds ``feature`` float32 [T, D] and ``valid`` bool [T] (of the faces); of a backbone with emotion
+    classes also ``expression`` float32 [T, K], their probabilities, named in the attribute ``expressions``. Videos
+    that the faces set aside do not appear.
 
     Args:
         faces_index: the shard's index of faces (FEATURE_INDEX).
         faces_stores: folder of the face stores.
-        model: ``asset.json`` of the installed backbone.
+        model: ``asset.json`` of the installed or trained backbone.
         stores: folder of the stores.
         index: Parquet file to write (FEATURE_INDEX).
         config: backbone and batch.
@@ -56,34 +99,84 @@ def extract_visual(
     cv2.setNumThreads(threads())
     torch.set_num_threads(threads())
     record = installed(model)
-    device = torch_device()
-    # depthwise convolutions run 2.5 times as fast on a CPU with the channels last
-    network = _BACKBONES[config.backbone](record).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    looker = make_looker(config, record)
     rows = [{**row, "checksum": row["key"]} for row in read_table(faces_index, FEATURE_INDEX) if row["status"] == "ok"]
-    compute = partial(_visual_of, faces_stores=faces_stores, network=network, device=device, batch=config.batch)
+    compute = partial(_visual_of, faces_stores=faces_stores, looker=looker, batch=config.batch)
     made_from = {"thing": "visual", "config": config.model_dump(), "code": code, "model": record.key}
     run_shard(rows, stores, index, made_from, compute)
 
 
-def _visual_of(
-    row: Row, writer: StoreWriter, faces_stores: Path, network: MiniXception, device: torch.device, batch: int
-) -> tuple[int, str]:
+def _visual_of(row: Row, writer: StoreWriter, faces_stores: Path, looker: Looker, batch: int) -> tuple[int, str]:
     faces = open_store(store_path(faces_stores, row))
     images, valid = faces["image"], np.asarray(faces["valid"][:])
-    features, expressions = [], []
-    with torch.inference_mode():
-        for start in range(0, len(valid), batch):
-            grey = network_input(np.asarray(images[start : start + batch]))
-            feature, expression = network(grey.to(device, memory_format=torch.channels_last))
-            features.append(feature.float().cpu().numpy())
-            expressions.append(expression.float().cpu().numpy())
-    writer.put("feature", np.concatenate(features))
-    writer.put("expression", np.concatenate(expressions))
+    seen = [looker(np.asarray(images[start : start + batch])) for start in range(0, len(valid), batch)]
+    writer.put("feature", torch.cat([feature for feature, _ in seen]).numpy())
+    if looker.expressions:
+        writer.put("expression", torch.cat([expression for _, expression in seen if expression is not None]).numpy())
+        writer.attributes.update(expressions=list(looker.expressions))
     writer.put("valid", valid)
-    return len(valid), f"backbone=mini_xception on {device.type}; {row['note']}"
+    return len(valid), f"backbone={looker.name} on {looker.device.type}; {row['note']}"
 
 
-def network_input(faces: npt.NDArray[np.uint8]) -> Tensor:
+def make_looker(config: VisualConfig, record: Installed) -> Looker:
+    """The backbone that the config names, with its weights.
+
+    Raises:
+        WaverError: the weights are not those of this backbone.
+    """
+    device = torch_device()
+    if config.backbone == "mini_xception":
+        known = _placed(load_mini_xception(record), device)
+        return Looker(config.backbone, EXPRESSIONS, device, network_input, known)
+    path = weights_file(record)
+    backbone = _weighted(config, path)
+    trained = read_trained(path)
+    if trained is None or trained.task != "emotions":
+        _placed(freeze(backbone), device)
+        return Looker(config.backbone, (), device, colour_input, lambda batch: (backbone(batch), None))
+    network = Classified(backbone, len(trained.classes))
+    load_head(network, path)
+    _placed(freeze(network), device)
+
+    def look(batch: Tensor) -> Seen:
+        feature = backbone(batch)
+        return feature, network.head(feature).softmax(1)
+
+    return Looker(config.backbone, trained.classes, device, colour_input, look)
+
+
+def _weighted(config: VisualConfig, path: Path) -> Any:
+    """The registered backbone with the weights of a file.
+
+    Raises:
+        WaverError: they are not its own, or lack the layer before the feature.
+    """
+    name = config.backbone
+    backbone = load(BACKBONES, name)(method_config(BACKBONES, name, config.options))
+    left = load_backbone_weights(backbone, path)
+    if left not in ((), ("reduction.",)):
+        parts = ", ".join(part.rstrip(".") for part in left)
+        raise WaverError(f"{path} holds {name} without {parts}; train it (backbone.stages), or give all of its weights")
+    if left:
+        size = next(backbone.reduction.parameters()).shape[0]
+        raise WaverError(
+            f"{path} holds {name} without the layer from {size} to {backbone.config.size} values; train it "
+            f"(backbone.stages), or take the {size} as they are: features.visual.options {{size: {size}}}"
+        )
+    return backbone
+
+
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    # convolutions run fastest with the channels last; depthwise ones on a CPU 2.5 times as fast
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def colour_input(faces: Pixels) -> Tensor:
+    """Aligned faces uint8 [B, S, S, 3] RGB as float32 [B, 3, 112, 112], -1 black to 1 white."""
+    return central_input(torch.from_numpy(np.stack([small_face(face) for face in faces])))
+
+
+def network_input(faces: Pixels) -> Tensor:
     """Aligned faces uint8 [B, S, S, 3] RGB as float32 [B, 1, 64, 64] grey, -1 black to 1 white."""
     side = faces.shape[1]
     left, top, crop = (round(share * side) for share in _CROP)

@@ -19,7 +19,9 @@ from waver.errors import WaverError
 from waver.features.answers import read_encodings
 from waver.models.contracts import AnswerModel
 from waver.models.registry import ANSWER_MODELS, load, method_config
-from waver.store.tables import PREDICTIONS, WEIGHTS, write_arrow, write_table
+from waver.store.tables import WEIGHTS, write_arrow, write_table
+from waver.training.answer_table import answer_table
+from waver.training.learnt import learnt_numbers
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +99,7 @@ def train_answers(
     judged = [*split["val"], *split["test"]]
     first = fitted(split["train"], split["val"])
     about = {"method": name, "modalities": inputs, "level": "video", "seed": seed, **record}
+    about["parameters"] = learnt_numbers(first.model)
     write_arrow(outputs["predictions"], answer_table(judged, first.margin(judged)), {**about, "protocol": "standard"})
     # a model that chooses no epoch learns from the folds that others choose with
     fit = fitted if method.chooses else fitted_to_all
@@ -129,18 +132,6 @@ def cross_validate(
         weights += fitted.weights(number)
         log.info("fold %d of %d: %d answers learnt from, %d held out", number + 1, count, len(learn), len(judge))
     return pa.concat_tables(tables), weights
-
-
-def answer_table(answers: Sequence[Answer], margin: Margins, fold: Sequence[int] | None = None) -> pa.Table:
-    """PREDICTIONS rows of answers, at video level."""
-    columns: dict[str, Any] = {
-        name: [getattr(answer, name) for answer in answers] for name in ("video", "participant", "split")
-    }
-    columns["frame"] = [None] * len(answers)
-    columns["probability"] = np.exp(-np.logaddexp(0, -margin))
-    columns["margin"] = margin
-    columns["fold"] = [None] * len(answers) if fold is None else fold
-    return pa.table([pa.array(columns[field.name], field.type) for field in PREDICTIONS], schema=PREDICTIONS)
 
 
 def _check(train: Sequence[Answer]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,15 @@ from torch import Tensor, nn
 
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
+from waver.training.archive import load_archive, save_archive
+from waver.training.average import MovingAverage
 from waver.training.corpus import Normalisation
+from waver.training.durations import Decoder
+
+__all__ = [
+    "Checkpoint", "Progress", "build_model", "load_checkpoint", "resume", "save_archive", "save_checkpoint",
+    "save_progress",
+]  # fmt: skip
 
 FORMAT = 2
 
@@ -31,7 +37,9 @@ class Checkpoint:
         window: frames of an evaluation window, counted after thinning.
         hop: frames between windows, likewise.
         stride: every n-th frame is looked at.
-        offset: taken from the margin, so that 0 is the decision that the config asks for.
+        offset: taken from the margin (decoded, where there is a decoder), so that 0 is the decision that the
+            config asks for.
+        decoder: what margins are decoded with; None: they stand as they are.
         record: what made it: seed, epoch, scores, config, code, model_set.
     """
 
@@ -44,6 +52,7 @@ class Checkpoint:
     hop: int
     stride: int = 1
     offset: float = 0.0
+    decoder: Decoder | None = None
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -77,7 +86,9 @@ def build_model(checkpoint: Checkpoint) -> nn.Module:
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
     parts = {name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__}
-    save_archive(Path(path), {**parts, "normalisation": checkpoint.normalisation.state(), "format": FORMAT})
+    parts["normalisation"] = checkpoint.normalisation.state()
+    parts["decoder"] = None if checkpoint.decoder is None else checkpoint.decoder.state()
+    save_archive(Path(path), {**parts, "format": FORMAT})
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -86,14 +97,22 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         WaverError: the file is not a checkpoint of this version.
     """
-    parts = _load(Path(path))
+    parts = load_archive(Path(path))
     if parts is None or parts.pop("format", None) != FORMAT:
         raise WaverError(f"{path} is not a model of this version; train it again")
-    return Checkpoint(**{**parts, "normalisation": Normalisation.from_state(parts["normalisation"])})
+    parts["normalisation"] = Normalisation.from_state(parts["normalisation"])
+    decoder = parts.get("decoder")
+    parts["decoder"] = None if decoder is None else Decoder.from_state(decoder)
+    return Checkpoint(**parts)
 
 
 def save_progress(
-    path: str | Path, key: str, progress: Progress, model: nn.Module, optimiser: torch.optim.Optimizer
+    path: str | Path,
+    key: str,
+    progress: Progress,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: MovingAverage | None = None,
 ) -> None:
     """Write what ``resume`` needs, whole or not at all.
 
@@ -103,38 +122,30 @@ def save_progress(
         progress: epochs, history and the best network so far.
         model: the network after the last epoch.
         optimiser: with its momenta.
+        average: of the weights, where there is one.
     """
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    state: dict[str, Any] = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    if average is not None:
+        state["average"] = average.state()
     save_archive(Path(path), {"key": key, "progress": asdict(progress), **state})
 
 
-def resume(path: str | Path, key: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+def resume(
+    path: str | Path,
+    key: str,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: MovingAverage | None = None,
+) -> Progress:
     """Go on from a state file, or from the beginning where there is none that fits.
 
     Random numbers need no state: every epoch draws from its own seed.
     """
-    parts = _load(Path(path))
+    parts = load_archive(Path(path))
     if parts is None or parts.get("key") != key:
         return Progress()
     model.load_state_dict(parts["model"])
     optimiser.load_state_dict(parts["optimiser"])
+    if average is not None:
+        average.load(parts["average"])
     return Progress(**parts["progress"])
-
-
-def save_archive(path: Path, content: dict[str, Any]) -> None:
-    """Write a torch archive, whole or not at all; equal contents give equal bytes."""
-    # through memory: the archive's inner names would else depend on the temporary file's name
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getbuffer())
-    os.replace(temporary, path)
-
-
-def _load(path: Path) -> dict[str, Any] | None:
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # bytes that are no archive fail in many ways inside the unpickler
-        return None
-    return content

@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from waver.config.sections import TrainConfig
+from waver.config.training import NOT_RECIPE, TrainConfig
 from waver.decision import cut
 from waver.device import torch_device
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
 from waver.provenance import digest, seed_for
+from waver.shapes import FPS
 from waver.store.arrays import store_key
 from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
+from waver.training.durations import Decoder, fit_decoder
 from waver.training.loop import Job, train
+from waver.training.names import split_name
 from waver.training.predict import predict, video_margin, write_predictions
 
 log = logging.getLogger(__name__)
@@ -44,11 +48,12 @@ def train_fusion(
     Args:
         indexes: index tables of all packs.
         packs: folder of the packs.
-        fusion: name in the registry.
+        fusion: name in the registry, or ``<fusion>.<variant>``, whose recipe ``config`` then is.
         modalities: letters, e.g. ``"VAT"``.
         seed: decides initial weights, order of windows, dropout.
         config: the recipe.
-        outputs: files to write: ``model``, ``history``, ``predictions``.
+        outputs: files to write: ``model``, ``history``, ``predictions``. Scalars for TensorBoard are written beside
+            the history.
         record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
 
     Raises:
@@ -60,8 +65,9 @@ def train_fusion(
     samples = read_corpus(indexes, packs, modalities, ["train", "val"])
     split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
     del samples
-    job = Job(config, seed, made_from, Path(outputs["history"]), state)
-    checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
+    history = Path(outputs["history"])
+    job = Job(config, seed, made_from, history, state, history.parent)
+    checkpoint = fit(split["train"], split["val"], split_name(fusion)[0], modalities, job)
     del split
     checkpoint.record.update(record)
     save_checkpoint(model_file, checkpoint)
@@ -95,6 +101,7 @@ def fit(
     config = _thinned_config(job.config)
     job = replace(job, config=config)
     normalisation = Normalisation.fit(train_videos)
+    labels = [[sample.label for sample in videos] for videos in (train_videos, val_videos)]
     for videos in (train_videos, val_videos):
         for number, sample in enumerate(videos):
             videos[number] = thinned(normalisation.apply(sample), config.stride)
@@ -102,6 +109,7 @@ def fit(
     model = _initialised(fusion, normalisation.sizes, options, job.seed)
     _describe(model, train_videos, val_videos)
     progress = train(model, train_videos, val_videos, job)
+    decoder = _decoder(model, val_videos, labels, config)
     return Checkpoint(
         fusion=fusion,
         modalities=modalities,
@@ -111,7 +119,8 @@ def fit(
         window=config.window,
         hop=config.hop,
         stride=config.stride,
-        offset=_decision(model, train_videos, config),
+        offset=_decision(model, train_videos, labels[0], decoder, config),
+        decoder=decoder,
         record={"seed": job.seed, **progress.history[progress.best_epoch - 1]},
     )
 
@@ -122,14 +131,57 @@ def _thinned_config(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"window": window, "hop": hop})
 
 
-def _decision(model: nn.Module, learnt_from: Sequence[VideoSample], config: TrainConfig) -> float:
+def _decoder(
+    model: nn.Module, val_videos: Sequence[VideoSample], labels: Sequence[Sequence[Any]], config: TrainConfig
+) -> Decoder | None:
+    """What margins are decoded with: durations of the labels learnt from, the rest by the videos of val.
+
+    Args:
+        model: trained.
+        val_videos: that chose the epoch, normalised and thinned.
+        labels: of the training videos and of those of val, uint8 [T] on the clock.
+        config: the recipe.
+    """
+    if config.decoding == "none":
+        return None
+    decoder = fit_decoder(labels[0], _clock_margins(model, val_videos, labels[1], config), labels[1])
+    lasts = [frames / FPS for frames in decoder.durations.mean_frames]
+    log.info("A/H lasts %.1f s and its absence %.1f s; a frame counts %.3f", lasts[1], lasts[0], decoder.kappa)
+    return decoder
+
+
+def _decision(
+    model: nn.Module,
+    learnt_from: Sequence[VideoSample],
+    labels: Sequence[Any],
+    decoder: Decoder | None,
+    config: TrainConfig,
+) -> float:
     """Margin above which as many of the frames learnt from are predicted positive as are; 0 for ``half``."""
     if config.decision == "half":
         return 0.0
+    if decoder is not None:
+        decoded = decoder.decode(_clock_margins(model, learnt_from, labels, config))
+        return cut(np.concatenate(decoded), sum(int(label.sum()) for label in labels))
+    margins = np.concatenate(_margins(model, learnt_from, config))
+    return cut(margins, sum(int(sample.label.sum()) for sample in learnt_from))
+
+
+def _margins(
+    model: nn.Module, videos: Sequence[VideoSample], config: TrainConfig
+) -> list[npt.NDArray[np.floating[Any]]]:
     model.to(torch_device())
-    margins = [video_margin(model, sample, config.window, config.hop) for sample in learnt_from]
+    margins = [video_margin(model, sample, config.window, config.hop) for sample in videos]
     model.to("cpu")
-    return cut(np.concatenate(margins), sum(int(sample.label.sum()) for sample in learnt_from))
+    return list(margins)
+
+
+def _clock_margins(
+    model: nn.Module, videos: Sequence[VideoSample], labels: Sequence[Any], config: TrainConfig
+) -> list[npt.NDArray[np.float64]]:
+    """Margins [T] of every frame of the clock; ``labels`` say how many there are."""
+    pairs = zip(_margins(model, videos, config), labels, strict=True)
+    return [np.repeat(margin.astype(np.float64), config.stride)[: len(label)] for margin, label in pairs]
 
 
 def _initialised(fusion: str, sizes: dict[str, int], options: Any, seed: int) -> nn.Module:
@@ -157,6 +209,6 @@ def fingerprint(
 ) -> str:
     """What the training is made from: a state file of anything else is not resumed."""
     keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
-    recipe = config.model_dump(exclude={"runs", "seeds", "folds", "folding", "options"})
-    own = config.options.get(fusion, {})
+    recipe = config.model_dump(exclude={*NOT_RECIPE, "options"})
+    own = config.options.get(split_name(fusion)[0], {})
     return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])

@@ -11,13 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from waver.config.sections import TrainConfig
+from waver.config.training import TrainConfig
 from waver.data.folds import Folding, folds_of, parts_of
 from waver.provenance import digest
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
 from waver.training.corpus import VideoSample, read_corpus
 from waver.training.fit import fingerprint, fit
 from waver.training.loop import Job
+from waver.training.names import split_name
 from waver.training.predict import predict, write_predictions
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def train_folds(
         indexes: index tables of all packs.
         packs: folder of the packs.
         participants: participants table; decides the folds.
-        fusion: name in the registry.
+        fusion: name in the registry, or ``<fusion>.<variant>``, whose recipe ``config`` then is.
         modalities: letters.
         seed: decides initial weights, order of windows, dropout.
         config: the recipe; ``config.folds`` folds.
@@ -96,7 +97,7 @@ def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modaliti
     checkpoint = fit(
         [sample for sample in labelled if sample.participant in learn],
         [sample for sample in labelled if sample.participant in choose],
-        fusion,
+        split_name(fusion)[0],
         modalities,
         job,
     )

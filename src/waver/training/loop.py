@@ -4,6 +4,9 @@ Recipe (2026 paper, training details): cross entropy on every frame, SGD with Ne
 learning rate times .9 every 50 epochs down to 1e-7, the epoch with the best validation score kept.
 Of equal scores the earlier epoch is kept (the released code keeps the later one: under its selection
 score a saturated model then wins over an equally good, better calibrated one).
+
+What the config may add, and by default does not: a rate that warms up and changes with the steps, clipped
+gradients, a moving average of the weights in place of the last ones, an F1 term, fewer windows without A/H.
 """
 
 from __future__ import annotations
@@ -18,24 +21,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from waver.config.sections import TrainConfig
+from waver.config.training import TrainConfig
 from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
 from waver.store.lock import exclusive
+from waver.training.average import MovingAverage
+from waver.training.board import board
 from waver.training.checkpoint import Progress, resume, save_progress
 from waver.training.corpus import VideoSample
-from waver.training.losses import class_weights, frame_cross_entropy
+from waver.training.losses import class_weights, frame_loss
 from waver.training.predict import probability, video_logits
-from waver.training.windows import Batch, batches, epoch_order, repeat_last, windows_of
+from waver.training.schedule import LEAST_LR, Pace, learning_rate, make_optimiser
+from waver.training.windows import Batch, Window, batches, drawn, epoch_order, repeat_last, windows_of
+
+__all__ = ["LEAST_LR", "Job", "learning_rate", "make_optimiser", "train", "validate"]
 
 log = logging.getLogger(__name__)
-
-LEAST_LR = 1e-7
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Job:
         key: what the training is made from; a state file with another key is ignored.
         history: JSON lines, one an epoch.
         state: file from which a killed job goes on; the caller forgets it when all is written.
+        board: folder of the scalars for TensorBoard; None: none are written.
     """
 
     config: TrainConfig
@@ -55,6 +63,7 @@ class Job:
     key: str
     history: Path
     state: Path
+    board: Path | None = None
 
     @property
     def lock(self) -> Path:
@@ -67,25 +76,22 @@ class Job:
         self.lock.unlink(missing_ok=True)
 
 
-def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """Learning rate of an epoch, counted from 1.
+@dataclass(frozen=True)
+class _Learner:
+    """What changes in training."""
 
-    sgd: times .9 after every 50 epochs (the papers'). adamw: half a cosine over ``config.epochs``,
-    without warm-up. Both end no lower than 1e-7.
-    """
-    if config.optimiser == "sgd":
-        return max(config.lr * 0.9 ** ((epoch - 1) // 50), LEAST_LR)
-    share = (epoch - 1) / config.epochs
-    return LEAST_LR + max(config.lr - LEAST_LR, 0) * (1 + math.cos(math.pi * share)) / 2
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: MovingAverage | None
 
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Those that are judged and kept."""
+        return self.model.state_dict() if self.average is None else self.average.weights()
 
-def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum .9, or AdamW; weight decay on every parameter, as the papers do."""
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(
-            model.parameters(), lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay
-        )
-    return torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
 
 def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSample], job: Job) -> Progress:
@@ -106,18 +112,22 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
         val = [repeat_last(sample, config.window) for sample in val]
     model.to(torch_device())
     optimiser = make_optimiser(model, config)
+    average = MovingAverage(model, config.ema) if config.ema else None
+    learner = _Learner(model, optimiser, average)
     # a copy of this job may still train on a node that Slurm lost: wait for it, and go on from its last epoch
     with exclusive(job.lock):
-        progress = resume(job.state, job.key, model, optimiser)
+        progress = resume(job.state, job.key, model, optimiser, average)
         if progress.epoch:
             log.info("going on after epoch %d", progress.epoch)
         _write_history(job.history, progress.history)
-        while not _finished(progress, config):
-            record = _epoch(model, optimiser, train, val, job, progress.epoch + 1)
-            _take(progress, record, model, config)
-            save_progress(job.state, job.key, progress, model, optimiser)
-            _append_history(job.history, progress.history[-1])
-            _report(progress, config)
+        with board(job.board, progress.history) as draw:
+            while not _finished(progress, config):
+                record = _epoch(learner, train, val, job, progress.epoch + 1)
+                _take(progress, record, learner.weights, config)
+                save_progress(job.state, job.key, progress, model, optimiser, average)
+                _append_history(job.history, progress.history[-1])
+                draw(progress.history[-1])
+                _report(progress, config)
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress
@@ -128,85 +138,101 @@ def _finished(progress: Progress, config: TrainConfig) -> bool:
 
 
 def _epoch(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    train: Sequence[VideoSample],
-    val: Sequence[VideoSample],
-    job: Job,
-    epoch: int,
+    learner: _Learner, train: Sequence[VideoSample], val: Sequence[VideoSample], job: Job, epoch: int
 ) -> dict[str, Any]:
     started = time.perf_counter()
     # a seed of its own for each epoch: a resumed job needs no state of the random numbers
     torch.manual_seed(seed_for("train", job.seed, "epoch", epoch))
-    lr = learning_rate(job.config, epoch)
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    loss, wait_s = _train_epoch(model, optimiser, train, job, epoch)
+    told = _train_epoch(learner, train, job, epoch)
+    loss = told["train_loss"]
     if not math.isfinite(loss):
         raise WaverError(f"the training loss is {loss} in epoch {epoch}; lower train.lr or set train.precision to fp32")
-    scores = validate(model, val, job.config)
+    if learner.average is None:
+        scores = validate(learner.model, val, job.config)
+    else:
+        with learner.average.shown(learner.model):
+            scores = validate(learner.model, val, job.config)
     seconds = time.perf_counter() - started
-    return {"epoch": epoch, "train_loss": loss, **scores, "lr": lr, "seconds": seconds, "data_wait_s": wait_s}
+    return {
+        "epoch": epoch, "train_loss": loss, **scores, "lr": told["lr"], "seconds": seconds,
+        "data_wait_s": told["data_wait_s"],
+    }  # fmt: skip
 
 
-def _train_epoch(
-    model: nn.Module, optimiser: torch.optim.Optimizer, train: Sequence[VideoSample], job: Job, epoch: int
-) -> tuple[float, float]:
-    """Mean loss over the frames of all windows, and seconds spent waiting for data."""
-    model.train()
-    config, device = job.config, _device(model)
+def _train_epoch(learner: _Learner, train: Sequence[VideoSample], job: Job, epoch: int) -> dict[str, float]:
+    """Mean loss over the frames of all windows, the last learning rate, and seconds spent waiting for data."""
+    learner.model.train()
+    config, device = job.config, learner.device
     weight = class_weights(train).to(device) if config.class_weight else None
     windows = windows_of([sample.frames for sample in train], config.window, config.hop)
-    stream = batches(train, windows, config.batch, epoch_order(len(windows), job.seed, epoch))
+    order = _order(train, windows, job, epoch)
+    pace = Pace(config, epoch, math.ceil(len(order) / config.batch))
+    stream = batches(train, windows, config.batch, order)
     total, frames, wait_s = torch.zeros((), device=device), torch.zeros((), device=device), 0.0
+    step, lr = 0, math.nan
     while True:
         asked = time.perf_counter()
         batch = next(stream, None)
         if batch is None:
-            return float(total / frames), wait_s
+            return {"train_loss": float(total / frames), "lr": lr, "data_wait_s": wait_s}
         batch = batch.to(device)
         wait_s += time.perf_counter() - asked
-        loss = _step(model, optimiser, batch, config.precision, weight)
+        lr = pace.set(learner.optimiser, step)
+        loss = _step(learner, batch, config, weight)
         count = batch.mask.sum()
         total += loss * count
         frames += count
+        step += 1
 
 
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+def _order(train: Sequence[VideoSample], windows: Sequence[Window], job: Job, epoch: int) -> npt.NDArray[np.int64]:
+    """Numbers of the windows of an epoch, in the order of training."""
+    ratio = job.config.undersample
+    if not ratio:
+        return epoch_order(len(windows), job.seed, epoch)
+    positive = np.array([train[window.sample].label[window.start : window.stop].any() for window in windows])
+    kept = drawn(positive, ratio, job.seed, epoch)
+    return kept[epoch_order(len(kept), job.seed, epoch)]
 
 
-def _step(
-    model: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, precision: str, weight: Tensor | None
-) -> Tensor:
+def _step(learner: _Learner, batch: Batch, config: TrainConfig, weight: Tensor | None) -> Tensor:
+    model, optimiser = learner.model, learner.optimiser
     optimiser.zero_grad(set_to_none=True)
-    with autocast(batch.mask.device, precision):
+    with autocast(batch.mask.device, config.precision):
         own = getattr(model, "loss", None)
         if own is None:
-            loss = frame_cross_entropy(model(batch.streams, batch.mask), batch.label, batch.mask, weight)
+            logits = model(batch.streams, batch.mask)
+            loss = frame_loss(logits, batch.label, batch.mask, weight, config.f1_share)
         else:
             loss = own(batch.streams, batch.label, batch.mask, weight)
     loss.backward()  # type: ignore[no-untyped-call]
+    if config.clip:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimiser.step()
+    if learner.average is not None:
+        learner.average.update(model)
     return loss.detach()
 
 
 def validate(model: nn.Module, val: Sequence[VideoSample], config: TrainConfig) -> dict[str, float]:
     """Loss and scores over the pooled frames of labelled videos; a score without positives is nan."""
     model.eval()
-    logits = np.concatenate([video_logits(model, sample, config.window, config.hop, _device(model)) for sample in val])
+    device = next(model.parameters()).device
+    logits = np.concatenate([video_logits(model, sample, config.window, config.hop, device) for sample in val])
     label = np.concatenate([sample.label for sample in val])
     chance = probability(logits)
     own = np.where(label == 1, chance, 1 - chance)
+    precision, f1 = average_precision(chance, label), avgf1(chance, label)
     return {
         "val_loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
-        "val_AP": average_precision(chance, label),
+        "val_AP": precision,
         "val_AP_paper": average_precision_paper(chance, label),
-        "val_AVGF1": avgf1(chance, label),
+        "val_AVGF1": f1,
+        "val_AVGF1_AP": (f1 + precision) / 2,
     }
 
 
-def _take(progress: Progress, record: dict[str, Any], model: nn.Module, config: TrainConfig) -> None:
+def _take(progress: Progress, record: dict[str, Any], weights: dict[str, Tensor], config: TrainConfig) -> None:
     score = record[f"val_{config.select}"]
     if math.isnan(score):
         raise WaverError(
@@ -217,7 +243,7 @@ def _take(progress: Progress, record: dict[str, Any], model: nn.Module, config: 
     progress.history.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()})
     if score > progress.best_score:
         progress.best_epoch, progress.best_score = progress.epoch, score
-        progress.best_state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        progress.best_state = {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
 def _write_history(path: Path, history: Sequence[dict[str, Any]]) -> None:

@@ -34,14 +34,19 @@ def predict(checkpoint: Checkpoint, videos: Iterable[VideoSample]) -> dict[str, 
     """
     device = torch_device()
     model = build_model(checkpoint).to(device)
-    return {video.video: _clock_logits(model, video, checkpoint, device) for video in videos}
+    found = {video.video: _clock_logits(model, video, checkpoint, device) for video in videos}
+    if checkpoint.decoder is not None:
+        decoded = checkpoint.decoder.decode([margin_of(logits) for logits in found.values()])
+        found = {video: _as_logits(margin) for video, margin in zip(found, decoded, strict=True)}
+    for logits in found.values():
+        logits[:, 1] -= checkpoint.offset
+    return found
 
 
 def _clock_logits(model: nn.Module, video: VideoSample, checkpoint: Checkpoint, device: torch.device) -> Logits:
-    """Logits [T, 2] of every frame of the clock, the decision at 0."""
+    """Logits [T, 2] of every frame of the clock, as the network gives them."""
     seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
     logits = video_logits(model, seen, checkpoint.window, checkpoint.hop, device)
-    logits[:, 1] -= checkpoint.offset
     return np.repeat(logits, checkpoint.stride, axis=0)[: video.frames]
 
 
@@ -66,6 +71,16 @@ def video_logits(model: nn.Module, sample: VideoSample, window: int, hop: int, d
     return (total / seen).astype(np.float32)
 
 
+def _as_logits(margin: npt.NDArray[np.float64]) -> Logits:
+    return np.stack([np.zeros_like(margin), margin], -1).astype(np.float32)
+
+
+def margin_of(logits: Logits) -> npt.NDArray[np.float64]:
+    """Logit of A/H minus logit of none, float64 [T], of logits [T, 2]."""
+    margin: npt.NDArray[np.float64] = logits[:, 1].astype(np.float64) - logits[:, 0]
+    return margin
+
+
 def video_margin(model: nn.Module, sample: VideoSample, window: int, hop: int) -> Logits:
     """Logit of A/H minus logit of none, float32 [T]; arguments as ``video_logits``, the device is the model's."""
     model.eval()
@@ -76,7 +91,7 @@ def video_margin(model: nn.Module, sample: VideoSample, window: int, hop: int) -
 
 def probability(logits: Logits) -> npt.NDArray[np.float64]:
     """Probability of A/H, float64 [T]: softmax of the two logits."""
-    margin = logits[:, 1].astype(np.float64) - logits[:, 0]
+    margin = margin_of(logits)
     # log-space keeps the ranking of very negative margins
     result: npt.NDArray[np.float64] = np.exp(-np.logaddexp(0, -margin))
     return result
@@ -100,13 +115,13 @@ def write_predictions(
     """
     lengths = [video.frames for video in videos]
     values = np.concatenate([logits[video.video] for video in videos] or [np.zeros((0, 2), np.float32)])
-    columns = {
+    columns: dict[str, Any] = {
         "video": np.repeat([video.video for video in videos], lengths),
         "participant": np.repeat([video.participant for video in videos], lengths),
         "split": np.repeat([video.split for video in videos], lengths),
         "frame": np.concatenate([np.arange(n, dtype=np.int32) for n in lengths] or [np.zeros(0, np.int32)]),
         "probability": probability(values),
-        "margin": values[:, 1].astype(np.float64) - values[:, 0],
+        "margin": margin_of(values),
     }
     columns["fold"] = [None if fold_of is None else fold_of[name] for name in columns["participant"]]
     table = pa.table([pa.array(columns[f.name], f.type) for f in PREDICTIONS], schema=PREDICTIONS)

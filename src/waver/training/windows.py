@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from waver.errors import WaverError
 from waver.provenance import seed_for
 from waver.training.corpus import VideoSample
 
@@ -76,6 +77,28 @@ def repeat_last(sample: VideoSample, window: int) -> VideoSample:
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """A permutation of ``count`` windows that depends on the seed and the epoch alone."""
     return np.random.default_rng(seed_for("windows", seed, epoch)).permutation(count)
+
+
+def drawn(positive: npt.NDArray[np.bool_], ratio: float, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Numbers of the windows of one epoch, in order: those with A/H, and ``ratio`` times as many of the others.
+
+    Which of the others depends on the seed and the epoch alone; how many is the same in every epoch.
+
+    Args:
+        positive: bool [N], the window has a frame with A/H.
+        ratio: windows without A/H for each one with A/H; all there are where it asks for more.
+        seed: of the training.
+        epoch: counted from 1.
+
+    Raises:
+        WaverError: no window has A/H.
+    """
+    with_it, others = np.flatnonzero(positive), np.flatnonzero(~positive)
+    if not len(with_it):
+        raise WaverError("no training window has A/H; set train.undersample to 0 or add videos with A/H")
+    count = min(len(others), round(ratio * len(with_it)))
+    kept = np.random.default_rng(seed_for("undersample", seed, epoch)).choice(others, count, replace=False)
+    return np.sort(np.concatenate([with_it, kept]))
 
 
 def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:

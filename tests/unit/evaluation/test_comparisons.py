@@ -215,3 +215,28 @@ def test_one_class_leaves_rankings_undefined() -> None:
     row = _one(rows, metric="AUROC")
     assert (row["difference"], row["low"], row["p_bootstrap"], row["p_holm"]) == (None, None, None, None)
     assert _one(rows, metric="AVGF1")["difference"] is not None
+
+
+def test_a_variant_is_held_against_the_model_without_it() -> None:
+    truth = made_truth(people=40)
+    question = question_margin(truth)
+    margins = {
+        "content_free": question,
+        "lfan": question + skilled(truth, 0.5, 1),
+        "lfan.w24": question + skilled(truth, 3.0, 2),
+        "lfan.w48": question + skilled(truth, 0.5, 3),
+        "can": question + skilled(truth, 0.5, 4),
+    }
+    plain = made_table(truth, margins)
+    others = tuple(made(truth, method, margins[method], modalities="A") for method in ("lfan", "lfan.w24"))
+    rows = list(comparison_rows(replace(plain, methods=(*plain.methods, *others)), REFERENCES, CONFIG))
+    against = [row for row in rows if row["reference"] == "lfan" and row["metric"] == "AVGF1"]
+    assert [(row["method"], row["modalities"], row["reference_modalities"]) for row in against] == [
+        ("lfan.w24", "T", "T"), ("lfan.w48", "T", "T"), ("lfan.w24", "A", "A"),
+    ]  # fmt: skip
+    assert {row["methods_in_family"] for row in against} == {3}
+    mine, base = (metrics.avgf1(1 / (1 + np.exp(-margins[name])), truth.label) for name in ("lfan.w24", "lfan"))
+    assert against[0]["difference"] == pytest.approx(mine - base, abs=1e-12)
+    assert against[0]["p_holm"] < 0.05 < against[1]["p_holm"]
+    # against the control they are methods like any other
+    assert _one(rows, method="lfan.w48", reference="content_free", metric="AP")["methods_in_family"] == 6

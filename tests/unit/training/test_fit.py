@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
+from checkout import ROOT
 from synthetic import write_packs
+from waver.config.section import overlaid
 from waver.config.sections import TrainConfig
 from waver.errors import WaverError
 from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
@@ -23,6 +26,7 @@ from waver.training.predict import predict, probability
 
 OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text", "question")}} for name in ("lfan", "can")}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=4, lr=0.01, options=OPTIONS)
+WIDE = CONFIG.model_copy(update={"options": {"lfan": {"channels": {m: [12] for m in ("visual", "audio", "text")}}}})
 RECORD = {"model_set": "embedded", "code": "c0de", "config": {"lr": 0.01}}
 
 
@@ -62,6 +66,21 @@ def test_predictions_cover_every_frame_of_val_and_test(packs, undisturbed):
     assert read_metadata(undisturbed["predictions"]) == {
         "method": "lfan", "modalities": "VAT", "level": "frame", "protocol": "standard", "seed": 0, **RECORD,
     }  # fmt: skip
+
+
+def test_scalars_lie_beside_the_history(undisturbed):
+    (events,) = undisturbed["history"].parent.glob("events.out.tfevents.*")
+    assert events.stat().st_size > 1000
+
+
+def test_a_variant_is_its_fusion_under_its_own_name(packs, undisturbed, tmp_path):
+    same, other = run(packs, tmp_path / "a", "lfan.again"), run(packs, tmp_path / "b", "lfan.wide", config=WIDE)
+    assert read_metadata(same["predictions"])["method"] == "lfan.again"
+    tables = [pq.read_table(files["predictions"])["margin"].to_numpy() for files in (undisturbed, same, other)]
+    assert np.array_equal(tables[0], tables[1])
+    assert not np.array_equal(tables[0], tables[2])
+    assert load_checkpoint(other["model"]).fusion == "lfan"
+    assert load_checkpoint(other["model"]).options["channels"]["visual"] == (12,)
 
 
 def test_the_model_file_predicts_the_same(packs, undisturbed):
@@ -167,6 +186,19 @@ def test_what_was_asked_can_be_learnt_from(packs, tmp_path, fusion, modalities):
     assert list(checkpoint.normalisation.sizes) == (["text", "question"] if modalities == "TQ" else ["question"])
     history = [json.loads(line) for line in files["history"].read_text().splitlines()]
     assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "config/presets/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_trains_the_conflict_model(packs, tmp_path, recipe):
+    tiny = {"size": 16, "shared": 8, "layers": 1, "channels": {m: [8, 8] for m in ("visual", "audio", "text")}}
+    values = yaml.safe_load(recipe.read_text())["train"]
+    config = TrainConfig(**overlaid(values, {"epochs": 3, "options": {"conflict": tiny}}))
+    files = run(packs, tmp_path, "conflict", "VAT", config=config)
+    history = [json.loads(line) for line in files["history"].read_text().splitlines()]
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    checkpoint = load_checkpoint(files["model"])
+    assert (checkpoint.decoder is None) == (config.decoding == "none")
+    assert np.isfinite(pq.read_table(files["predictions"])["margin"].to_numpy()).all()
 
 
 def test_a_split_without_labels_is_told(tmp_path):

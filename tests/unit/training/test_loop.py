@@ -5,14 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from checkout import ROOT
 from synthetic import DIMS, write_packs
 from waver.config.sections import TrainConfig
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
+from waver.provenance import seed_for
+from waver.training.archive import load_archive
 from waver.training.corpus import Normalisation, read_corpus
 from waver.training.loop import Job, learning_rate, make_optimiser, train, validate
+from waver.training.losses import class_weights
 from waver.training.predict import probability, video_logits
+from waver.training.windows import batches, epoch_order, windows_of
 
 SMALL = TrainConfig(window=60, hop=30, batch=4, epochs=3, lr=0.01)
 
@@ -27,9 +33,10 @@ def splits(tmp_path_factory):
 
 def network(fusion="lfan", seed=0):
     torch.manual_seed(seed)
-    channels = {"channels": {"visual": [8, 8], "text": [8, 8]}}
+    options = {"channels": {"visual": [8, 8], "text": [8, 8]}}
+    options |= {"size": 16, "shared": 8, "layers": 1} if fusion == "conflict" else {}
     dims = {"visual": DIMS["visual"], "text": DIMS["text"]}
-    return load(FUSIONS, fusion)(dims, method_config(FUSIONS, fusion, channels))
+    return load(FUSIONS, fusion)(dims, method_config(FUSIONS, fusion, options))
 
 
 def run(splits, folder, config=SMALL, fusion="lfan", seed=0):
@@ -64,7 +71,8 @@ def test_history_has_one_record_an_epoch_and_the_loss_falls(splits, tmp_path, fu
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5]
     assert set(lines[0]) == {
-        "epoch", "train_loss", "val_loss", "val_AP", "val_AP_paper", "val_AVGF1", "lr", "seconds", "data_wait_s",
+        "epoch", "train_loss", "val_loss", "val_AP", "val_AP_paper", "val_AVGF1", "val_AVGF1_AP", "lr", "seconds",
+        "data_wait_s",
     }  # fmt: skip
     assert lines[-1]["train_loss"] < lines[0]["train_loss"]
     assert 0 < lines[-1]["data_wait_s"] < lines[-1]["seconds"]
@@ -165,3 +173,128 @@ def test_probability_is_the_softmax_and_keeps_the_ranking_of_confident_logits():
     assert chance[:2] == pytest.approx([0.5, 1 / (1 + math.exp(-2))])
     assert 0 < chance[3] < chance[2] < 1e-20
     assert chance[4] == 1
+
+
+def by_hand(videos, config, seed=0):
+    """What training is without anything that the config may add: the weights after the last epoch."""
+    model = network()
+    rate = {"lr": config.lr, "weight_decay": config.weight_decay}
+    optimiser = (
+        torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **rate)
+        if config.optimiser == "sgd"
+        else torch.optim.AdamW(model.parameters(), **rate)
+    )
+    windows = windows_of([video.frames for video in videos], config.window, config.hop)
+    weight = class_weights(videos) if config.class_weight else None
+    for epoch in range(1, config.epochs + 1):
+        torch.manual_seed(seed_for("train", seed, "epoch", epoch))
+        optimiser.param_groups[0]["lr"] = learning_rate(config, epoch)
+        model.train()
+        for batch in batches(videos, windows, config.batch, epoch_order(len(windows), seed, epoch)):
+            optimiser.zero_grad(set_to_none=True)
+            logits, label = model(batch.streams, batch.mask)[batch.mask], batch.label[batch.mask]
+            torch.nn.functional.cross_entropy(logits, label, weight).backward()
+            optimiser.step()
+    return model.state_dict()
+
+
+RECIPES = {"default": TrainConfig().recipe} | {
+    preset: TrainConfig(**yaml.safe_load((ROOT / f"config/presets/{preset}.yaml").read_text())["train"]).recipe
+    for preset in ("demo", "transcripts")
+}
+
+
+@pytest.mark.parametrize("class_weight", [False, True])
+@pytest.mark.parametrize("preset", RECIPES)
+def test_the_presets_train_as_by_hand_bit_by_bit(splits, tmp_path, preset, class_weight):
+    config = TrainConfig(**{**RECIPES[preset], "class_weight": class_weight, "epochs": 2, "window": 60, "hop": 30})
+    run(splits, tmp_path, config)
+    last, expected = load_archive(tmp_path / "state")["model"], by_hand(splits[0], config)
+    assert all(torch.equal(last[name], value) for name, value in expected.items())
+    other = by_hand(splits[0], config.model_copy(update={"lr": config.lr * 1.001}))
+    assert not all(torch.equal(last[name], value) for name, value in other.items())
+
+
+EVERYTHING = SMALL.model_copy(
+    update={
+        "optimiser": "adamw", "schedule": "steps", "warmup": 0.2, "clip": 0.5, "ema": 0.9, "decay_vectors": False,
+        "undersample": 0.5, "f1_share": 0.5, "class_weight": True, "select": "AVGF1_AP", "epochs": 4,
+    }
+)  # fmt: skip
+"""A recipe with all that may be added."""
+
+
+@pytest.mark.parametrize("fusion", ["lfan", "conflict"])
+def test_a_job_that_goes_on_ends_as_if_it_had_never_been_killed(splits, tmp_path, monkeypatch, fusion):
+    whole, undisturbed = run(splits, tmp_path / "a", EVERYTHING, fusion)
+
+    def killed(progress, config):
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("waver.training.loop._report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(splits, tmp_path / "b", EVERYTHING, fusion)
+    model, progress = run(splits, tmp_path / "b", EVERYTHING, fusion)
+    assert len(progress.history) == 4
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), model.parameters(), strict=True))
+    states = [load_archive(tmp_path / folder / "state") for folder in ("a", "b")]
+    assert states[0]["average"]["steps"] == states[1]["average"]["steps"] > 4
+    for part in ("model", "average"):
+        first, second = (state[part].get("weights", state[part]) for state in states)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    for score in ("val_AVGF1_AP", "train_loss", "lr"):
+        assert [r[score] for r in progress.history] == [r[score] for r in undisturbed.history]
+
+
+def test_averaged_weights_are_those_judged_and_kept(splits, tmp_path):
+    config = SMALL.model_copy(update={"ema": 0.9, "epochs": 1})
+    model, progress = run(splits, tmp_path / "a", config)
+    assert validate(model, splits[1], config)["val_AP"] == pytest.approx(progress.best_score)
+    state = load_archive(tmp_path / "a/state")
+    assert all(torch.equal(state["average"]["weights"][name], value) for name, value in model.state_dict().items())
+    # what is trained is not touched by the average
+    run(splits, tmp_path / "b", SMALL.model_copy(update={"epochs": 1}))
+    plain = load_archive(tmp_path / "b/state")["model"]
+    assert all(torch.equal(plain[name], value) for name, value in state["model"].items())
+    assert not all(torch.equal(plain[name], value) for name, value in state["average"]["weights"].items())
+
+
+def test_no_step_is_longer_than_the_clipped_gradient_allows(splits, tmp_path):
+    config = SMALL.model_copy(update={"epochs": 1, "batch": 1000, "clip": 1e-3, "weight_decay": 0.0, "lr": 0.1})
+    before = network().state_dict()
+    run(splits, tmp_path, config)
+    after = load_archive(tmp_path / "state")["model"]
+    names = [name for name, _ in network().named_parameters()]
+    moved = math.sqrt(sum(float((after[name] - before[name]).square().sum()) for name in names))
+    # one step of Nesterov's momentum is (1 + .9) times rate times gradient
+    assert moved == pytest.approx(1.9 * 0.1 * 1e-3, rel=1e-3)
+
+
+def test_the_rate_of_the_history_is_that_of_the_last_step(splits, tmp_path):
+    config = SMALL.model_copy(update={"optimiser": "adamw", "schedule": "steps", "warmup": 0.25, "epochs": 4})
+    _, progress = run(splits, tmp_path, config)
+    rates = [record["lr"] for record in progress.history]
+    assert rates[0] == pytest.approx(config.lr)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * config.lr
+
+
+def test_fewer_windows_without_ah_are_seen(splits, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(samples, windows, size, order):
+        seen.append([windows[number] for number in order])
+        return batches(samples, windows, size, order)
+
+    monkeypatch.setattr("waver.training.loop.batches", spy)
+    quiet = [replace(sample, label=np.where(np.arange(sample.frames) < 60, sample.label, 0)) for sample in splits[0]]
+    run((quiet, splits[1]), tmp_path, SMALL.model_copy(update={"undersample": 0.5, "window": 30, "epochs": 2}))
+    has = [[quiet[w.sample].label[w.start : w.stop].any() for w in epoch] for epoch in seen]
+    everything = windows_of([sample.frames for sample in quiet], 30, 30)
+    positive = [w for w in everything if quiet[w.sample].label[w.start : w.stop].any()]
+    assert [sum(epoch) for epoch in has] == [len(positive)] * 2
+    assert [len(epoch) - sum(epoch) for epoch in has] == [round(0.5 * len(positive))] * 2
+    drawn = [{w for w, p in zip(epoch, flags, strict=True) if not p} for epoch, flags in zip(seen, has, strict=True)]
+    assert drawn[0] != drawn[1]

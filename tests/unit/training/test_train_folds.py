@@ -97,7 +97,7 @@ def undisturbed(place, tmp_path_factory):
 
 def test_everybody_of_train_and_val_is_predicted_once(place, undisturbed):
     fold_of = place.folds()
-    assert fold_table(place.participants, FOLDS) == fold_of
+    assert fold_table(place.participants, FOLDS, "random") == fold_of
     table = read_arrow(undisturbed["predictions"], PREDICTIONS)
     found = sorted(zip(table["video"].to_pylist(), table["frame"].to_pylist(), strict=True))
     expected = [row for row in place.rows() if row["split"] != "test"]
@@ -201,6 +201,23 @@ def test_parts_of_another_recipe_are_made_again(place, undisturbed, tmp_path, ca
         files = run(place, tmp_path)
     assert "fold 1 of 3" in caplog.text
     assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+
+
+def test_a_variant_decodes_by_durations_of_people_it_may_learn_from(place, undisturbed, tmp_path):
+    """Neither durations nor kappa see the held out: turning their labels round changes nothing of theirs."""
+    config = CONFIG.model_copy(update={"decoding": "durations"})
+    files = outputs(tmp_path / "a")
+    arguments = (place.indexes, place.packs, place.participants, "lfan.lasting", "TQ", 0, config)
+    train_folds(*arguments, files, RECORD)
+    assert read_metadata(files["predictions"])["method"] == "lfan.lasting"
+    assert margins(files) != margins(undisturbed)
+    other = make_place(tmp_path / "packs")
+    held_out = {person for person, fold in other.folds().items() if fold == 1}
+    other.turn_round(held_out)
+    again = outputs(tmp_path / "b")
+    train_folds(other.indexes, other.packs, other.participants, *arguments[3:], again, RECORD)
+    before, after = margins(files), margins(again)
+    assert {person for person in before if before[person] == after[person]} == held_out
 
 
 def test_too_few_people_are_told(place, tmp_path):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from waver.errors import WaverError
 from waver.training.corpus import VideoSample
-from waver.training.windows import batches, collate, epoch_order, repeat_last, window_starts, windows_of
+from waver.training.windows import batches, collate, drawn, epoch_order, repeat_last, window_starts, windows_of
 
 
 def sample(frames, start=0):
@@ -67,3 +68,32 @@ def test_an_epoch_serves_every_window_once():
         for row in batch.streams["visual"]
     ]
     assert sorted(served) == sorted(100.0 * w.sample + w.start for w in windows)
+
+
+def test_windows_without_ah_are_drawn_down_to_a_ratio():
+    positive = np.arange(100) % 10 == 0
+    found = [drawn(positive, 3, seed=1, epoch=epoch) for epoch in (1, 2)]
+    for numbers in found:
+        assert len(numbers) == len(set(numbers)) == 40
+        assert positive[numbers].sum() == 10
+        assert (np.diff(numbers) > 0).all()
+    assert not np.array_equal(*found)
+    assert np.array_equal(found[0], drawn(positive, 3, seed=1, epoch=1))
+    assert not np.array_equal(found[0], drawn(positive, 3, seed=2, epoch=1))
+
+
+def test_no_more_are_drawn_than_there_are():
+    positive = np.arange(10) < 4
+    assert drawn(positive, 5, 0, 1).tolist() == list(range(10))
+    assert drawn(np.ones(3, bool), 1, 0, 1).tolist() == [0, 1, 2]
+
+
+def test_nothing_to_draw_for_is_told():
+    with pytest.raises(WaverError, match=r"no training window has A/H; set train\.undersample to 0"):
+        drawn(np.zeros(5, bool), 1, 0, 1)
+
+
+def test_every_window_without_ah_comes_up_in_time():
+    positive = np.arange(40) < 10
+    seen = {int(number) for epoch in range(1, 40) for number in drawn(positive, 0.5, 0, epoch)}
+    assert seen == set(range(40))

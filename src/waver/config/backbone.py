@@ -1,0 +1,71 @@
+"""The section of the config on the training of the visual backbone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from waver.config.section import Section
+
+
+class EmotionImages(Section):
+    """One data set of faces with basic emotions."""
+
+    layout: Literal["folders", "raf_db", "affectnet", "aff_wild2"] = Field(
+        "folders", description="how it is laid out; folders: <class>/*.jpg or <part>/<class>/*.jpg"
+    )
+    path: str = Field(description="its folder")
+    every: int = Field(1, ge=1, description="every n-th frame of a video (aff_wild2)")
+
+
+class ImageRecipe(Section):
+    """How one stage fits the network to single pictures (2026 paper, training details)."""
+
+    epochs: int = Field(60, ge=1, description="most epochs")
+    patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
+    batch: int = Field(1424, ge=2, description="pictures per step")
+    at_once: int = Field(
+        356, ge=2, description="pictures per forward pass; a step adds up the gradients of as many as it needs"
+    )
+    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    new_layers: float = Field(10, gt=0, description="times the learning rate, for layers that begin at random")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
+
+
+class EmotionsStage(ImageRecipe):
+    """First stage: six basic emotions."""
+
+    sets: tuple[EmotionImages, ...] = Field((), description="layout, path and every of each data set")
+
+
+class FramesStage(ImageRecipe):
+    """Second stage: frames of the data set, with and without A/H."""
+
+    every: int = Field(1, ge=1, description="every n-th frame of a video, in train and val")
+
+
+class BackboneConfig(Section):
+    """Training of the network that features.visual.backbone names; without stages there is none."""
+
+    stages: tuple[Literal["emotions", "ah"], ...] = Field(
+        (), description="emotions: basic emotions; ah: frames of this data set; in this order, either may be left out"
+    )
+    seed: int = Field(0, description="seed of new layers, order of pictures, crops and the draw of negatives")
+    emotions: EmotionsStage = EmotionsStage()
+    ah: FramesStage = FramesStage()
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value not in ((), ("emotions",), ("ah",), ("emotions", "ah")):
+            raise ValueError("must be [], [emotions], [ah] or [emotions, ah]")
+        return value
+
+    @model_validator(mode="after")
+    def _with_pictures(self) -> BackboneConfig:
+        if "emotions" in self.stages and not self.emotions.sets:
+            raise ValueError("stages has emotions, and emotions.sets is empty; name the data sets")
+        return self

@@ -1,0 +1,187 @@
+"""The training section: recipe, models, and variants of the recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from waver.config.section import MODALITY_SETS, Section, overlaid
+
+NOT_RECIPE = frozenset({"runs", "seeds", "folds", "folding", "variants", "windows", "window_runs", "ablations"})
+"""Keys of the training section that say which models there are, not how one is trained."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class RunSpec(Section):
+    """One row of the table of models."""
+
+    fusion: str = Field(description="fusion, by its name in the registry")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T")
+    variants: tuple[str, ...] = Field(
+        (), description="names in train.variants: this model is trained once more with each, as <fusion>.<name>"
+    )
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Fusion and modalities."""
+        return self.fusion, self.modalities
+
+
+class TrainConfig(Section):
+    """Supervised frame-level training."""
+
+    runs: tuple[RunSpec, ...] = Field(
+        (
+            *(RunSpec(fusion="lfan", modalities=m) for m in ("V", "A", "T", "VA", "VT", "AT", "VAT")),
+            RunSpec(fusion="can", modalities="VAT"),
+        ),
+        description="fusion and modalities of each model, and the names of its variants",
+    )
+    variants: dict[str, dict[str, Any]] = Field(
+        {}, description="name -> keys of this section that differ, options included; rows of runs name them"
+    )
+    windows: tuple[int, ...] = Field(
+        (), description="ablation of the window, frames: each of window_runs is trained with every one, as <fusion>.w24"
+    )
+    window_runs: tuple[RunSpec, ...] = Field(
+        (), description="rows of runs (fusion and modalities) that windows are tried on; empty: the first row"
+    )
+    ablations: tuple[str, ...] = Field(
+        (), description="ablations of the conflict model, trained for each of its rows; docs/training.md lists them"
+    )
+    seeds: tuple[int, ...] = Field(
+        (0, 1, 2, 3, 4), min_length=1, description="seeds; tables show the mean of their probabilities"
+    )
+    window: int = Field(696, ge=24, description="window, frames")
+    hop: int = Field(48, ge=1, description="hop between training windows, frames")
+    stride: int = Field(
+        1, ge=1, description="every n-th frame is worked on; its prediction stands for all n (text changes slowly)"
+    )
+    batch: int = Field(4, ge=1, description="windows per step")
+    undersample: float = Field(
+        0.0, ge=0, description="windows without A/H for each window with A/H, drawn anew each epoch; 0: all there are"
+    )
+    epochs: int = Field(60, ge=1, description="most epochs")
+    patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
+    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    schedule: Literal["epochs", "steps"] = Field(
+        "epochs",
+        description="the rate changes with the epochs: sgd times .9 every 50, the papers'; adamw half a cosine; "
+        "or with the steps: a linear warm-up, then half a cosine",
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises; with steps alone")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    decay_vectors: bool = Field(
+        True, description="weight decay on parameters of one dimension too (biases, norms), as the papers do"
+    )
+    clip: float = Field(0.0, ge=0, description="largest norm of the gradient of a step; 0: any")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, judged and kept in their place; 0: none"
+    )
+    class_weight: bool = Field(False, description="weight the classes by inverse frequency; the papers do not")
+    f1_share: float = Field(
+        0.0, ge=0, description="factor of 1 - soft macro F1 in the loss; a fusion with a loss of its own has its own"
+    )
+    select: Literal["AP", "AP_paper", "AVGF1", "AVGF1_AP"] = Field(
+        "AP", description="validation score of the kept epoch; AVGF1_AP: the mean of these two"
+    )
+    folds: int = Field(
+        5,
+        ge=0,
+        le=20,
+        description="folds of the cross-validation over participants of train and val, of all models; below 2: none",
+    )
+    folding: Literal["random", "numbers"] = Field(
+        "random",
+        description="who is held out together: random: anybody; numbers: people with neighbouring participant "
+        "numbers, as they may have been recorded or annotated one after the other",
+    )
+    decision: Literal["half", "prevalence"] = Field(
+        "half",
+        description="what counts as A/H: half: probability above .5, as the papers do; prevalence: the margin is "
+        "shifted so that as many frames learnt from are predicted positive as are",
+    )
+    decoding: Literal["none", "durations"] = Field(
+        "none",
+        description="durations: frames are decoded together, by how long A/H lasts in the training labels; how much "
+        "a frame's evidence counts is chosen with the videos that chose the epoch",
+    )
+    padding: Literal["mask", "repeat"] = Field(
+        "mask", description="mask: padding is not scored; repeat: as released, padding is scored"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="fusion name -> keys of its own config that differ from its defaults"
+    )
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The keys that say how one model is trained."""
+        return self.model_dump(exclude=set(NOT_RECIPE))
+
+    def changed(self, overrides: Mapping[str, Any]) -> TrainConfig:
+        """The recipe with some keys changed; without the lists of models.
+
+        Raises:
+            ValueError: one sentence on the first key that is unknown, or has an impossible value.
+        """
+        try:
+            return TrainConfig(**overlaid(self.recipe, overrides))
+        except ValidationError as error:
+            raise ValueError(_sentence(error)) from None
+
+    @model_validator(mode="after")
+    def _possible(self) -> TrainConfig:
+        if self.hop > self.window:
+            raise ValueError(f"hop {self.hop} is more than window {self.window}, which leaves frames out; lower hop")
+        if self.warmup and self.schedule != "steps":
+            raise ValueError("warmup needs schedule: steps")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> TrainConfig:
+        for name, overrides in self.variants.items():
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"variants: {name!r} must be lower-case letters, digits and _, a letter first")
+            listed = sorted(NOT_RECIPE & set(overrides))
+            if listed:
+                raise ValueError(f"variants.{name}: {listed[0]} is the same for all models and cannot differ here")
+            try:
+                self.changed(overrides)
+            except ValueError as error:
+                raise ValueError(f"variants.{name}: {error}") from None
+        for run in self.runs:
+            for name in run.variants:
+                if name not in self.variants:
+                    known = ", ".join(self.variants) or "none"
+                    raise ValueError(f"runs: {name!r} is not in train.variants (known are {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> TrainConfig:
+        for window in self.windows:
+            if window < 24:
+                raise ValueError(f"windows: {window} is less than 24 frames, a second")
+        for run in self.window_runs:
+            if run.names not in {other.names for other in self.runs}:
+                raise ValueError(f"window_runs: {run.fusion} on {run.modalities} is not in train.runs")
+            if run.variants:
+                raise ValueError("window_runs: variants stand in train.runs")
+        if self.windows and not self.runs:
+            raise ValueError("windows need a row in train.runs")
+        return self
+
+
+def _sentence(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where} is not a known key"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{where}: {problem['msg']} (given: {problem['input']!r:.60})"

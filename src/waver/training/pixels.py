@@ -1,0 +1,88 @@
+"""Pictures for training, decoded once and kept: in memory where they fit, else in a file beside the model."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from waver.features.face_pixels import SIDE, Pixels
+
+log = logging.getLogger(__name__)
+
+PICTURE_BYTES = SIDE * SIDE * 3
+SAY_EVERY_S = 60.0
+"""Between two lines of the log on how far long work has come."""
+Fill = Callable[[Pixels], dict[int, str]]
+"""Decodes every picture into its row; returns row -> reason of those that cannot be used."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Pictures with their classes.
+
+    Attributes:
+        pixels: uint8 [R, 124, 124, 3] RGB, in memory or mapped from a file.
+        rows: int64 [N], rows of ``pixels`` that belong to this part.
+        label: int64 [N], class of each.
+    """
+
+    pixels: Pixels
+    rows: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, items: npt.NDArray[np.int64]) -> Pixels:
+        """Pictures uint8 [B, 124, 124, 3] of the items named."""
+        return self.pixels[self.rows[items]]
+
+
+def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill) -> tuple[Pixels, dict[int, str]]:
+    """Pictures decoded by ``fill``, or as a job that was killed left them.
+
+    Args:
+        file: where they are kept if they are too many for the memory; ``forget_pixels`` removes it.
+        count: number of pictures R.
+        key: what they are made from; a file of anything else is written anew.
+        memory_bytes: most that may be kept in memory.
+        fill: decodes them.
+
+    Returns:
+        uint8 [R, 124, 124, 3], and row -> reason of pictures that cannot be used.
+    """
+    size = count * PICTURE_BYTES
+    in_memory = size <= memory_bytes
+    place = "in memory" if in_memory else f"in {file}"
+    log.info("%d pictures of %d pixels, %d bytes (%.2f GB), are kept %s", count, SIDE, size, size / 1e9, place)
+    if in_memory:
+        pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
+        return pixels, fill(pixels)
+    done = _done_file(file)
+    known = json.loads(done.read_text()) if done.exists() else {}
+    if file.exists() and known.get("key") == key:
+        log.info("they are there already")
+        return np.load(file, mmap_mode="r"), {int(row): reason for row, reason in known["unusable"].items()}
+    done.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mapped = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(count, SIDE, SIDE, 3))
+    unusable = fill(mapped)
+    mapped.flush()
+    done.write_text(json.dumps({"key": key, "unusable": unusable}))
+    return np.load(file, mmap_mode="r"), unusable
+
+
+def forget_pixels(file: Path) -> None:
+    """Remove what ``kept_pixels`` wrote."""
+    _done_file(file).unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+
+
+def _done_file(file: Path) -> Path:
+    return file.with_name(f"{file.name}.json")

@@ -1,0 +1,110 @@
+"""Which models of frames a config asks for, and the recipe of each; loads no torch.
+
+A model is named ``<fusion>`` or ``<fusion>.<variant>``. A variant is a set of keys of the training section that
+differ: one that the user names, a length of the window (``w24``), or an ablation of the conflict model. It is
+trained on the same windows, seeds and folds as the model without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waver.config.training import RunSpec, TrainConfig
+from waver.errors import WaverError
+from waver.models.conflict.settings import ABLATIONS
+from waver.models.registry import FUSIONS, method_config
+from waver.training.names import split_name
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model to train with every seed.
+
+    Attributes:
+        method: ``<fusion>`` or ``<fusion>.<variant>``, its name in paths, predictions and tables.
+        modalities: letters.
+    """
+
+    method: str
+    modalities: str
+
+
+def models_of(config: TrainConfig) -> tuple[TrainedModel, ...]:
+    """Every model of the config, in the order of its rows, each once."""
+    return tuple(dict.fromkeys(model for run in config.runs for model in _models(run, config)))
+
+
+def _models(run: RunSpec, config: TrainConfig) -> Iterator[TrainedModel]:
+    yield TrainedModel(run.fusion, run.modalities)
+    for variant in (*run.variants, *_generated(run, config)):
+        yield TrainedModel(f"{run.fusion}.{variant}", run.modalities)
+
+
+def _generated(run: RunSpec, config: TrainConfig) -> Iterator[str]:
+    widened = {row.names for row in config.window_runs or config.runs[:1]}
+    if run.names in widened:
+        yield from (f"w{window}" for window in config.windows)
+    if run.fusion == "conflict":
+        yield from config.ablations
+
+
+def overrides_of(config: TrainConfig) -> dict[str, Mapping[str, Any]]:
+    """Variant -> keys of the training section that differ, of every variant of the config."""
+    # windows shorter than the hop would leave frames out
+    windows = {f"w{window}": {"window": window, "hop": min(config.hop, window)} for window in config.windows}
+    return {**config.variants, **windows, **{name: ABLATIONS[name] for name in config.ablations}}
+
+
+def recipe_of(config: TrainConfig, method: str) -> TrainConfig:
+    """The recipe of one model: without the list of models, and without the options of other fusions.
+
+    Raises:
+        WaverError: the config has no such variant.
+    """
+    fusion, variant = split_name(method)
+    overrides = {"": {}, **overrides_of(config)}
+    if variant not in overrides:
+        raise WaverError(f"{method}: the config has no variant {variant!r}; name it in train.variants and train.runs")
+    recipe = config.changed(overrides[variant])
+    return recipe.model_copy(update={"options": {fusion: recipe.options.get(fusion, {})}})
+
+
+def check_variants(config: TrainConfig, options: bool) -> None:
+    """Hold the config's variants to what they need.
+
+    Args:
+        config: the training section; its rows name known fusions.
+        options: look at the fusions' own options too, which loads the fusions.
+
+    Raises:
+        WaverError: an ablation is unknown or has no row, two variants share a name, or one changes nothing.
+    """
+    for name in config.ablations:
+        if name not in ABLATIONS:
+            raise WaverError(f"train.ablations: {name!r} is not a known ablation; known are {', '.join(ABLATIONS)}")
+    if config.ablations and not any(run.fusion == "conflict" for run in config.runs):
+        raise WaverError("train.ablations needs a row {fusion: conflict, ...} in train.runs")
+    windows = [f"w{window}" for window in config.windows]
+    names = [*config.variants, *windows, *config.ablations]
+    for name in names:
+        if names.count(name) > 1:
+            raise WaverError(f"train: there are two variants {name!r}; give one of them another name")
+    for variant, overrides in overrides_of(config).items():
+        for fusion in overrides.get("options", {}):
+            if fusion not in FUSIONS:
+                raise WaverError(f"train.variants.{variant}: {fusion!r} is not a known method")
+    for model in models_of(config) if options else ():
+        # a length of the window may be the one that the model has anyway, and stands in the figure all the same
+        fusion, variant = split_name(model.method)
+        if variant and variant not in windows and _built(config, model.method) == _built(config, fusion):
+            raise WaverError(f"train: variant {variant!r} changes nothing of {fusion} as configured; leave it out")
+
+
+def _built(config: TrainConfig, method: str) -> tuple[TrainConfig, Any]:
+    """The recipe of a method and its fusion's whole config."""
+    fusion, _ = split_name(method)
+    recipe = recipe_of(config, method)
+    own = method_config(FUSIONS, fusion, recipe.options[fusion])
+    return recipe.model_copy(update={"options": {}}), own

@@ -1,0 +1,83 @@
+"""What a video-level model costs; see ``waver.training.cost``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from waver.device import torch_device
+from waver.models.registry import VIDEO_INPUTS
+from waver.shapes import FPS
+from waver.training.cost import device_name, epochs_of, flops_of, made_up, parameters_of, seconds_of
+from waver.training.cost_record import VIDEO_S, Cost, write_cost
+from waver.training.video_checkpoint import VideoCheckpoint, build_video_model, load_video_checkpoint
+from waver.training.video_clips import SIDE
+from waver.training.video_steps import pooled
+
+
+def measure(
+    method: str, models: Sequence[Path], histories: Sequence[Path], weights: Mapping[str, Path], output: Path
+) -> None:
+    """Measure a video-level model on one made-up video; arguments as in ``waver.training.costing``.
+
+    Raises:
+        WaverError: the model is not of this version.
+    """
+    checkpoint = load_video_checkpoint(models[0])
+    device = torch_device()
+    model = build_video_model(checkpoint, weights).to(device)
+    pixels = VIDEO_INPUTS[checkpoint.model] == "faces"
+    inputs = _moved(_clip(model) if pixels else _steps(checkpoint), device)
+    frames = round(VIDEO_S * FPS)
+    parameters, trainable = parameters_of(model)
+    epochs, epoch_s = epochs_of(histories)
+
+    @torch.inference_mode()
+    def judge() -> Any:
+        return model(*inputs).cpu()
+
+    cost = Cost(
+        method=method,
+        modalities=checkpoint.modalities,
+        parameters=parameters,
+        trainable=trainable if getattr(model, "learns", True) else 0,
+        unit="video",
+        frames=frames,
+        flops=flops_of(model, *inputs),
+        epochs=epochs,
+        epoch_s=epoch_s,
+        frame_s=seconds_of(judge) / frames,
+        video_frames=frames,
+        threads=torch.get_num_threads(),
+        device=device_name(device),
+        sees_pixels=pixels,
+    )
+    write_cost(output, cost)
+
+
+def _clip(model: nn.Module) -> tuple[Any, ...]:
+    """A grey clip [1, F, 3, 224, 224]."""
+    config: Any = model.config
+    return (torch.full((1, config.frames, 3, SIDE, SIDE), 0.5),)
+
+
+def _steps(checkpoint: VideoCheckpoint) -> tuple[Any, ...]:
+    """Steps of a made-up video, as the model takes them."""
+    assert checkpoint.normalisation is not None
+    video = pooled(made_up(checkpoint.normalisation.sizes, round(VIDEO_S * FPS)), checkpoint.step_frames)
+    features = {name: v[:1] if name == "question" else v for name, v in video.features.items()}
+    valid = {name: v[:1] if name == "question" else v for name, v in video.valid.items()}
+    return (
+        {name: torch.from_numpy(values)[None] for name, values in features.items()},
+        {name: torch.from_numpy(values)[None] for name, values in valid.items()},
+    )
+
+
+def _moved(inputs: Any, device: torch.device) -> Any:
+    if isinstance(inputs, dict):
+        return {name: values.to(device) for name, values in inputs.items()}
+    return inputs.to(device) if isinstance(inputs, torch.Tensor) else tuple(_moved(part, device) for part in inputs)

@@ -1,0 +1,155 @@
+"""Variants of a recipe: which models there are, and what each is trained with."""
+
+import pytest
+
+from waver.config.model import load_config
+from waver.config.training import NOT_RECIPE, TrainConfig
+from waver.errors import WaverError
+from waver.models.conflict.settings import ABLATIONS, ConflictConfig
+from waver.models.registry import FUSIONS, method_config
+from waver.training.names import split_name
+from waver.training.variants import TrainedModel, check_variants, models_of, recipe_of
+
+RUNS = [
+    {"fusion": "lfan", "modalities": "VAT", "variants": ["slow", "narrow"]},
+    {"fusion": "lfan", "modalities": "T"},
+    {"fusion": "conflict", "modalities": "VT", "variants": ["narrow"]},
+]
+VARIANTS = {
+    "slow": {"lr": 0.0001, "ema": 0.99},
+    "narrow": {"options": {"lfan": {"channels": {"text": [8]}}, "conflict": {"size": 64}}},
+}
+TRAIN = {
+    "runs": RUNS,
+    "variants": VARIANTS,
+    "windows": [24, 96],
+    "ablations": ["no_pairs", "no_durations"],
+    "decoding": "durations",
+    "options": {"lfan": {"dropout": 0.3, "channels": {"visual": [16, 16]}}, "can": {"dropout": 0.4}},
+}
+
+
+def config(**changes):
+    return load_config({"train": {**TRAIN, **changes}}).train
+
+
+def names(train):
+    return [(model.method, model.modalities) for model in models_of(train)]
+
+
+def test_the_rows_and_their_variants():
+    assert names(config()) == [
+        ("lfan", "VAT"), ("lfan.slow", "VAT"), ("lfan.narrow", "VAT"), ("lfan.w24", "VAT"), ("lfan.w96", "VAT"),
+        ("lfan", "T"),
+        ("conflict", "VT"), ("conflict.narrow", "VT"), ("conflict.no_pairs", "VT"), ("conflict.no_durations", "VT"),
+    ]  # fmt: skip
+    assert split_name("conflict.no_pairs") == ("conflict", "no_pairs")
+    assert split_name("lfan") == ("lfan", "")
+
+
+def test_without_variants_there_are_the_rows_alone():
+    assert names(TrainConfig()) == [(run.fusion, run.modalities) for run in TrainConfig().runs]
+    check_variants(TrainConfig(), options=True)
+
+
+def test_a_row_given_twice_is_trained_once():
+    assert names(config(runs=[RUNS[1], RUNS[1]], ablations=[])).count(("lfan", "T")) == 1
+
+
+def test_windows_are_tried_on_the_rows_marked():
+    marked = [{"fusion": "lfan", "modalities": "T"}, {"fusion": "conflict", "modalities": "VT"}]
+    found = [model for model in models_of(config(window_runs=marked)) if model.method.endswith(".w24")]
+    assert found == [TrainedModel("lfan.w24", "T"), TrainedModel("conflict.w24", "VT")]
+
+
+def test_a_variant_has_its_keys_and_nothing_else():
+    train = config()
+    plain, slow = recipe_of(train, "lfan").recipe, recipe_of(train, "lfan.slow").recipe
+    assert {key for key in plain if plain[key] != slow[key]} == {"lr", "ema"}
+    assert (slow["lr"], slow["ema"]) == (0.0001, 0.99)
+    assert not NOT_RECIPE & set(plain)
+
+
+def test_options_are_overlaid_key_by_key_and_only_the_fusions_own_count():
+    train = config()
+    assert recipe_of(train, "lfan.narrow").options == {
+        "lfan": {"dropout": 0.3, "channels": {"visual": [16, 16], "text": [8]}}
+    }
+    assert recipe_of(train, "conflict.narrow").options == {"conflict": {"size": 64}}
+    assert recipe_of(train, "lfan").options == {"lfan": TRAIN["options"]["lfan"]}
+
+
+def test_a_window_shorter_than_the_hop_leaves_no_frame_out():
+    train = config()
+    assert (recipe_of(train, "lfan.w24").window, recipe_of(train, "lfan.w24").hop) == (24, 24)
+    assert (recipe_of(train, "lfan.w96").window, recipe_of(train, "lfan.w96").hop) == (96, 48)
+
+
+def test_one_variant_changed_changes_no_other_recipe():
+    before, after = config(), config(variants={**VARIANTS, "slow": {"lr": 0.0002}}, windows=[24, 96, 48])
+    changed = [m for m in models_of(before) if recipe_of(before, m.method) != recipe_of(after, m.method)]
+    assert changed == [TrainedModel("lfan.slow", "VAT")]
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_is_of_known_keys(name):
+    train = config(ablations=[name], options={"conflict": {"noise": 0.1, "stop_gradient": name.startswith("no_")}})
+    check_variants(train, options=True)
+    plain, ablated = (recipe_of(train, method) for method in ("conflict", f"conflict.{name}"))
+    own = [method_config(FUSIONS, "conflict", recipe.options["conflict"]) for recipe in (plain, ablated)]
+    assert (own[0], plain.decoding) != (own[1], ablated.decoding)
+    assert isinstance(own[1], ConflictConfig)
+
+
+def test_a_recipe_can_be_given_to_a_job_and_is_the_same_there():
+    for model in models_of(config()):
+        recipe = recipe_of(config(), model.method)
+        assert TrainConfig(**recipe.recipe).recipe == recipe.recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"runs": [{**RUNS[0], "variants": ["fast"]}]}, r"'fast' is not in train\.variants \(known are slow, narrow\)"),
+        ({"variants": {**VARIANTS, "x": {"rate": 1}}}, r"variants\.x: rate is not a known key"),
+        ({"variants": {**VARIANTS, "x": {"lr": -1}}}, r"variants\.x: lr: .*greater than 0 \(given: -1\)"),
+        ({"variants": {**VARIANTS, "x": {"window": 24}}}, r"variants\.x: hop 48 is more than window 24"),
+        ({"variants": {**VARIANTS, "x": {"seeds": [1]}}}, r"variants\.x: seeds is the same for all models"),
+        ({"variants": {**VARIANTS, "X-1": {}}}, r"'X-1' must be lower-case letters"),
+        ({"windows": [12]}, r"windows: 12 is less than 24 frames"),
+        ({"window_runs": [{"fusion": "lfan", "modalities": "A"}]}, r"lfan on A is not in train\.runs"),
+        ({"window_runs": [RUNS[0]]}, r"window_runs: variants stand in train\.runs"),
+        ({"warmup": 0.1}, r"warmup needs schedule: steps"),
+        ({"hop": 1000}, r"hop 1000 is more than window 696"),
+        ({"ema": 1.0}, r"train\.ema"),
+        ({"decoding": "viterbi"}, r"train\.decoding"),
+    ],
+)
+def test_a_mistake_is_one_sentence(changes, told):
+    with pytest.raises(WaverError, match=told) as error:
+        config(**changes)
+    assert "1 mistake(s)" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"ablations": ["no_pears"]}, r"'no_pears' is not a known ablation; known are no_pairs, no_within"),
+        ({"runs": RUNS[:2]}, r"train\.ablations needs a row \{fusion: conflict"),
+        ({"variants": {**VARIANTS, "w24": {"lr": 0.1}}}, r"two variants 'w24'"),
+        ({"variants": {**VARIANTS, "narrow": {"options": {"lfam": {}}}}}, r"variants\.narrow: 'lfam' is not a known"),
+        ({"variants": {**VARIANTS, "narrow": {"options": {"can": {}}}}}, r"'narrow' changes nothing of lfan"),
+        ({"decoding": "none"}, r"'no_durations' changes nothing of conflict"),
+        ({"ablations": ["no_stop_gradient"]}, r"'no_stop_gradient' changes nothing of conflict"),
+        ({"variants": {**VARIANTS, "narrow": {"options": {"lfan": {"dropuot": 1}}}}}, "dropuot is not a known key"),
+    ],
+)
+def test_what_the_registries_refuse_is_one_sentence(changes, told):
+    with pytest.raises(WaverError, match=told):
+        check_variants(config(**changes), options=True)
+
+
+def test_a_method_of_no_variant_is_told():
+    with pytest.raises(WaverError, match=r"lfan\.fast: the config has no variant 'fast'"):
+        recipe_of(config(), "lfan.fast")

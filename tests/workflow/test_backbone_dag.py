@@ -1,0 +1,143 @@
+"""The visual backbone's stages in the workflow: what waits for what, and what a change runs again.
+
+Nothing is trained here: the files of a finished run lie empty, and Snakemake marks them as made (``--touch``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from waver.cluster.planning import plan, snakemake
+from waver.config.model import load_config
+from waver.config.section import overlaid
+from waver.errors import WaverError
+from waver.provenance import SOURCE, _closure
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAY = "backbones/resnet101"
+PACKS = ("--", "resources/x/align/000.parquet", "resources/x/align/001.parquet")
+CONFIG = {
+    "run": "x",
+    "dataset": {"name": "x", "shards": 2, "root": "release"},
+    "features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}},
+    "backbone": {"stages": ["emotions", "ah"], "emotions": {"sets": [{"path": "pictures"}]}},
+}
+AFTER = {"features_visual", "align_pack"}
+EDITS = {
+    "nothing": ({}, set()),
+    "stage 1": ({"backbone": {"emotions": {"lr": 0.5}}}, {"train_emotions", "train_backbone"} | AFTER),
+    "stage 2": ({"backbone": {"ah": {"every": 2}}}, {"train_backbone"} | AFTER),
+    "stage 3": ({"features": {"visual": {"batch": 7}}}, AFTER),
+    "without stage 2": ({"backbone": {"stages": ["emotions"]}}, AFTER),
+}
+
+
+def overlay(folder: Path, changes: dict) -> list[str]:
+    """Arguments that run the config with changes."""
+    for name, values in (("config", CONFIG), ("changes", changes)):
+        (folder / f"{name}.json").write_text(json.dumps(values))
+    return ["--configfile", str(folder / "config.json"), str(folder / "changes.json")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A working folder where all up to the packs is made."""
+    folder = tmp_path_factory.mktemp("dag")
+    for name in ("release", "pictures/train/fear"):
+        (folder / name).mkdir(parents=True)
+    arguments = overlay(folder, {})
+    for _ in range(2):  # before ingest, and after
+        for line in snakemake(ROOT, folder, [*arguments, "--summary", *PACKS]).text.splitlines():
+            if re.match(r"resources/\S+\t", line):
+                file = folder / line.split("\t")[0]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+    snakemake(ROOT, folder, [*arguments, "--touch", "--forceall", *PACKS])
+    return folder
+
+
+@pytest.mark.parametrize(("changes", "rules"), EDITS.values(), ids=EDITS)
+def test_a_change_runs_again_what_depends_on_it(finished, changes, rules):
+    assert set(plan(finished, [*overlay(finished, changes), *PACKS]).jobs) == rules
+
+
+def test_pictures_added_to_a_folder_are_learnt_from(finished):
+    folder = finished / "pictures/train/fear"
+    before = folder.stat().st_mtime_ns
+    (folder / "new.jpg").touch()
+    assert "train_emotions" in plan(finished, [*overlay(finished, {}), *PACKS]).jobs
+    (folder / "new.jpg").unlink()
+    os.utime(folder, ns=(before, before))
+
+
+def test_stages_wait_for_each_other_and_features_for_the_last(finished):
+    text = snakemake(ROOT, finished, [*overlay(finished, {}), "--rulegraph", *PACKS]).text
+    names = dict(re.findall(r'(\d+)\[label ?= ?"(\w+)"', text))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", text)}
+    assert edges >= {
+        ("train_emotions", "train_backbone"),
+        ("features_faces", "train_backbone"),
+        ("ingest_tables", "train_backbone"),
+        ("train_backbone", "features_visual"),
+        ("features_faces", "features_visual"),
+    }
+    assert not {("train_emotions", "features_visual"), ("models_install", "features_visual")} & edges
+    # faces wait for no training, or there would be a circle
+    assert {a for a, b in edges if b == "features_faces"} == {"ingest_tables", "models_install"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
+        ({"backbone": {"stages": []}}, "there are no weights for resnet18; give models.paths.expression_backbone"),
+        ({"features": {"visual": {"backbone": "mini_xception"}}}, "mini_xception is used as it is"),
+    ],
+    ids=["unknown", "no weights", "mini_xception"],
+)
+def test_what_cannot_be_is_told_before_anything_runs(tmp_path, changes, sentence):
+    (tmp_path / "release").mkdir()
+    with pytest.raises(WaverError, match=re.escape(sentence)):
+        snakemake(ROOT, tmp_path, [*overlay(tmp_path, changes), "--dry-run", *PACKS])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "sentence"),
+    [
+        ({"stages": ["ah", "emotions"]}, r"must be \[\], \[emotions\], \[ah\] or \[emotions, ah\]"),
+        ({"stages": ["emotions"]}, r"emotions\.sets is empty"),
+        ({"emotions": {"sets": [{"layout": "ferplus", "path": "x"}]}}, r"backbone\.emotions\.sets\.0\.layout"),
+    ],
+)
+def test_mistakes_of_the_section_are_told(backbone, sentence):
+    with pytest.raises(WaverError, match=sentence):
+        load_config({"backbone": backbone})
+
+
+@pytest.mark.parametrize("preset", ["bah224", "bah300"])
+def test_the_papers_backbone_goes_over_the_presets_of_the_releases(preset):
+    read = [yaml.safe_load((ROOT / f"config/presets/{name}.yaml").read_text()) for name in (preset, OVERLAY)]
+    config = load_config(overlaid(*read))
+    assert (config.run, config.features.visual.backbone) == (preset, "resnet101")
+    assert config.backbone.stages == ("emotions", "ah")
+    for stage in (config.backbone.emotions, config.backbone.ah):
+        assert (stage.epochs, stage.batch, stage.at_once, stage.optimiser) == (60, 1424, 356, "sgd")
+        assert (stage.new_layers, stage.weight_decay) == (10, 1e-4)
+        assert 9e-4 <= stage.lr <= 1e-3
+    assert load_config(read[0]).backbone.stages == ()
+
+
+def test_a_training_depends_on_no_other_room_than_its_own():
+    """An edit of a fusion, the packs or the frame models' loop must not train a backbone again."""
+    modules = _closure("waver.training.backbones")
+    assert not [name for name in modules if name.startswith(("waver.align", "waver.models.fusion"))]
+    own = {"archive", "backbones", "face_frames", "image_tasks", "images", "pixels"}
+    assert {name.split(".")[-1] for name in modules if name.startswith("waver.training")} == own
+    assert "waver.models.backbones.resnet" not in modules | _closure("waver.features.visual")
+    assert (SOURCE / "models/backbones/resnet.py").is_file()

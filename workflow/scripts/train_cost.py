@@ -1,0 +1,15 @@
+"""What one trained model costs: parameters, operations, seconds."""
+
+from pathlib import Path
+
+from waver.training.costing import measure
+from waver.workflow import job
+
+with job(snakemake) as j:
+    measure(
+        trained=j.wildcards.trained,
+        models=[Path(path) for path in j.input.models],
+        histories=[Path(path) for path in j.input.histories],
+        weights=dict(zip(j.params.roles, map(Path, j.input.weights), strict=True)),
+        output=Path(j.output[0]),
+    )

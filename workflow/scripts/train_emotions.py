@@ -1,0 +1,18 @@
+"""The visual backbone on basic emotions."""
+
+from pathlib import Path
+
+from waver.config.backbone import EmotionsStage
+from waver.training.backbones import Start, train_emotions
+from waver.workflow import job
+
+with job(snakemake) as j:
+    train_emotions(
+        config=EmotionsStage(**j.params.config),
+        start=Start(
+            **j.params.start,
+            initial=Path(j.input.initial[0]) if j.input.initial else None,
+            memory_bytes=j.resources.mem_mb * 500_000,
+        ),
+        outputs={name: Path(j.output[name]) for name in ("record", "history", "pictures", "set_aside")},
+    )

@@ -1,0 +1,15 @@
+"""What one trained model shows of its reasons, frame by frame."""
+
+from pathlib import Path
+
+from waver.training.explanations import explain_videos
+from waver.workflow import job
+
+with job(snakemake) as j:
+    explain_videos(
+        indexes=[Path(index) for index in j.input.packs],
+        packs=Path(j.input.packs[0]).with_name("packs"),
+        model=Path(j.input.model),
+        output=Path(j.output[0]),
+        record=j.params.record,
+    )
