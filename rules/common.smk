@@ -23,7 +23,7 @@ from waver.models.registry import (
 from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
 from waver.training.costing import measured_by, method_of
-from waver.training.names import split_name
+from waver.training.names import head_name, split_name
 from waver.training.variants import check_variants, models_of, recipe_of
 
 if not SOURCE.is_relative_to(workflow.basedir):
@@ -84,9 +84,9 @@ def check_videos(checked):
     """The modalities of video-level models held to what these look at; what they are built on is there."""
     for run in checked.videos.runs:
         faces = VIDEO_INPUTS[run.model] == "faces"
-        if faces and run.modalities != "V":
+        if faces and run.modalities not in ("V", "VQ"):
             raise WaverError(
-                f"videos.runs: {run.model} takes V alone, not {run.modalities}; it looks at faces"
+                f"videos.runs: {run.model} takes V or VQ, not {run.modalities}; it looks at faces"
             )
         if not faces and run.modalities == "Q":
             raise WaverError(f"videos.runs: {run.model} needs V, A or T beside Q")
@@ -316,10 +316,10 @@ def folds_code(wildcards):
     return code("train_folds", "waver.training.folds", own)
 
 
-def explanations_code(wildcards):
-    """As ``train_code``, of what a fusion shows of its reasons."""
+def fusion_code(wildcards, script, module):
+    """As ``train_code``, of a job on a model that is trained."""
     own = FUSIONS[split_name(wildcards.fusion)[0]]
-    return code("train_explanations", "waver.training.explanations", own)
+    return code(script, f"waver.training.{module}", own)
 
 
 def explanations():
@@ -329,6 +329,18 @@ def explanations():
         for path in train_outputs("explanations.parquet")
         if split_name(Path(path).parts[-4])[0] in EXPLAINED
     ]
+
+
+def video_heads():
+    """Video-level predictions of every model of frames that has a head for whole videos."""
+    headed = {
+        (model.method, model.modalities)
+        for model in models_of(cfg.train)
+        for options in recipe_of(cfg.train, model.method).options.values()
+        if options.get("video_head")
+    }
+    made = train_outputs("videos.parquet")
+    return [path for path in made if tuple(Path(path).parts[-4:-2]) in headed]
 
 
 def answers_code(wildcards):

@@ -45,6 +45,7 @@ rule evaluate_scores:
     input:
         predictions=train_outputs("predictions.parquet")
         + answers_outputs("predictions.parquet")
+        + video_heads()
         + videos_outputs("predictions.parquet")
         + cross_validated()
         + adapt_outputs()

@@ -116,6 +116,34 @@ rule train_folds:
         "../workflow/scripts/train_folds.py"
 
 
+rule train_video_head:
+    input:
+        packs=every_shard(paths.pack_index),
+        model=paths.train("model.pt"),
+    output:
+        paths.train("videos.parquet"),
+    log:
+        paths.log("train_video_head", "fusion", "modalities", "seed"),
+    benchmark:
+        paths.benchmark("train_video_head", "fusion", "modalities", "seed")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        code=lambda wildcards: fusion_code(wildcards, "train_video_head", "video_heads"),
+        record=lambda wildcards: train_record(wildcards)
+        | {
+            "method": head_name(wildcards.fusion),
+            "modalities": wildcards.modalities,
+            "seed": int(wildcards.seed),
+        },
+    message:
+        "Whole videos by {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/train_video_head.py"
+
+
 rule train_explanations:
     input:
         packs=every_shard(paths.pack_index),
@@ -131,7 +159,9 @@ rule train_explanations:
     resources:
         mem_mb=4000,
     params:
-        code=explanations_code,
+        code=lambda wildcards: fusion_code(
+            wildcards, "train_explanations", "explanations"
+        ),
         record=lambda wildcards: dict(wildcards) | {"model_set": cfg.models.set},
     message:
         "Explaining {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"

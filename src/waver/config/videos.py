@@ -27,7 +27,7 @@ class VideoRun(Section):
     """One row of the table of video-level models."""
 
     model: str = Field(description="model, by its name in the registry")
-    modalities: str = Field("V", pattern=MODALITY_SETS, description="letters; models of pixels take V")
+    modalities: str = Field("V", pattern=MODALITY_SETS, description="letters; models of pixels take V or VQ")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds; tables show the mean of the probabilities")
 
 

@@ -7,3 +7,9 @@ def split_name(method: str) -> tuple[str, str]:
     """Fusion and variant of ``<fusion>`` or ``<fusion>.<variant>``; the variant is empty where there is none."""
     fusion, _, variant = method.partition(".")
     return fusion, variant
+
+
+def head_name(method: str) -> str:
+    """Name, as a method of whole videos, of the head that a trained model has for them."""
+    fusion, variant = split_name(method)
+    return f"{fusion}.{variant}_video_head" if variant else f"{fusion}.video_head"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from waver.assets.manifest import installed
 from waver.errors import WaverError
 from waver.models.registry import VIDEO_ASSETS, VIDEO_INPUTS, VIDEO_LOADERS, VIDEO_MODELS, load, method_config
+from waver.models.video.asked import Asked
 from waver.models.weights import load_weights
 from waver.training.archive import load_archive, save_archive
 from waver.training.corpus import Normalisation
@@ -27,7 +28,7 @@ class VideoCheckpoint:
         model: name in the registry.
         modalities: letters.
         options: the method's whole config.
-        normalisation: of features, learnt from its training videos; None of a model of pixels.
+        normalisation: of features, learnt from its training videos; None of a model of pixels alone.
         state: the network's parameters and buffers; empty of a model that is applied as it is.
         step_frames: frames averaged to one step.
         record: what made it: seed, epoch, scores, config, code, model_set.
@@ -50,7 +51,7 @@ def new_video_model(
     Args:
         name: in the registry.
         options: keys of its own config.
-        sizes: of its streams, where it takes features.
+        sizes: of its streams, where it takes features; of the question alone, where faces are seen beside it.
         weights: role -> ``asset.json``, of what it is built on and of what it begins with, its own name; without
             that it begins at random.
 
@@ -71,6 +72,8 @@ def new_video_model(
             load(VIDEO_LOADERS, name)(model, file)
         else:
             load_weights(model, file, name)
+    if VIDEO_INPUTS[name] == "faces" and sizes:
+        return Asked(model, sizes["question"])
     return model
 
 

@@ -31,7 +31,7 @@ def measure(
     device = torch_device()
     model = build_video_model(checkpoint, weights).to(device)
     pixels = VIDEO_INPUTS[checkpoint.model] == "faces"
-    inputs = _moved(_clip(model) if pixels else _steps(checkpoint), device)
+    inputs = _moved(_clip(model, checkpoint) if pixels else _steps(checkpoint), device)
     frames = round(VIDEO_S * FPS)
     parameters, trainable = parameters_of(model)
     epochs, epoch_s = epochs_of(histories)
@@ -59,10 +59,12 @@ def measure(
     write_cost(output, cost)
 
 
-def _clip(model: nn.Module) -> tuple[Any, ...]:
-    """A grey clip [1, F, 3, 224, 224]."""
+def _clip(model: nn.Module, checkpoint: VideoCheckpoint) -> tuple[Any, ...]:
+    """A grey clip [1, F, 3, 224, 224] and, where it is known, the question asked [1, C]."""
     config: Any = model.config
-    return (torch.full((1, config.frames, 3, SIDE, SIDE), 0.5),)
+    clip = torch.full((1, config.frames, 3, SIDE, SIDE), 0.5)
+    known = checkpoint.normalisation
+    return (clip,) if known is None else (clip, torch.zeros(1, known.sizes["question"]))
 
 
 def _steps(checkpoint: VideoCheckpoint) -> tuple[Any, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from waver.config.videos import VideosConfig
 from waver.data.answers import Answer
@@ -60,11 +61,13 @@ class FaceMaterial:
 
     Args:
         indexes: FEATURE_INDEX tables of the faces; the stores lie in ``stores`` beside them.
+        modalities: V, or VQ: the question asked and the length of the answer beside the faces.
         frames: F, frames of a clip.
         config: whether and how clips vary.
     """
 
-    def __init__(self, indexes: Sequence[Path], frames: int, config: VideosConfig) -> None:
+    def __init__(self, indexes: Sequence[Path], modalities: str, frames: int, config: VideosConfig) -> None:
+        self._asked = "Q" in modalities
         self._rows = {row["video"]: row for row in read_tables(indexes, FEATURE_INDEX)}
         self._stores = Path(indexes[0]).with_name("stores")
         self._frames, self._config = frames, config
@@ -74,12 +77,42 @@ class FaceMaterial:
         _tell(answers, there, {video: row["reason"] for video, row in self._rows.items()}, "store of faces")
         return there
 
-    def learn(self, answers: Sequence[Answer]) -> None:
-        return None
+    def learn(self, answers: Sequence[Answer]) -> Normalisation | None:
+        return Normalisation.fit([_context_of(answer) for answer in answers]) if self._asked else None
 
     def examples(self, answers: Sequence[Answer], normalisation: Normalisation | None) -> Examples:
         stores = {answer.video: store_path(self._stores, self._rows[answer.video]) for answer in answers}
-        return FaceClips(answers, stores, self._frames, self._config.augment, self._config.least_crop)
+        clips = FaceClips(answers, stores, self._frames, self._config.augment, self._config.least_crop)
+        if normalisation is None:
+            return clips
+        known = [normalisation.apply(_context_of(answer)).features["question"] for answer in answers]
+        return AskedClips(clips, torch.from_numpy(np.concatenate(known)))
+
+
+@dataclass(frozen=True)
+class AskedClips:
+    """Clips, and the z-scored context float32 [N, C] of each video."""
+
+    clips: FaceClips
+    context: Tensor
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """The videos, with their labels."""
+        return self.clips.answers
+
+    def batch(self, numbers: Sequence[int], draws: Sequence[np.random.Generator] | None) -> tuple[Any, ...]:
+        """``(clips, context)``, float32 [B, F, 3, 224, 224] and [B, C]."""
+        return (*self.clips.batch(numbers, draws), self.context[list(numbers)])
+
+
+def _context_of(answer: Answer) -> VideoSample:
+    """What is known of a video without looking at it, as one step of a stream."""
+    known = video_context([{"question": answer.question, "words": answer.words}], timed=False).astype(np.float32)
+    about = {"video": answer.video, "participant": answer.participant, "split": answer.split}
+    valid, label = {"question": np.ones(1, bool)}, np.zeros(1, np.uint8)
+    return VideoSample(**about, question=answer.question, features={"question": known}, valid=valid, label=label,
+                       labelled=False)  # fmt: skip
 
 
 class FeatureMaterial:

@@ -126,10 +126,10 @@ def train_videos(
 def _material(name: str, modalities: str, indexes: Sequence[Path], config: VideosConfig) -> Material:
     if VIDEO_INPUTS[name] == "features":
         return FeatureMaterial(indexes, modalities, config)
-    if modalities != "V":
-        raise WaverError(f"{name} looks at faces alone; set its modalities in videos.runs to V, not {modalities}")
+    if modalities not in ("V", "VQ"):
+        raise WaverError(f"{name} looks at faces alone; set its modalities in videos.runs to V or VQ, not {modalities}")
     options = method_config(VIDEO_MODELS, name, config.options.get(name, {}))
-    return FaceMaterial(indexes, options.frames, config)
+    return FaceMaterial(indexes, modalities, options.frames, config)
 
 
 def _given(

@@ -168,6 +168,22 @@ class Killed(Exception):
     """Stands in for the death of a job."""
 
 
+def test_the_question_beside_faces_is_learnt_and_kept(place, tmp_path):
+    found = run(place, tmp_path, "focalnet_tiny", "VQ", folds=0, epochs=6, lr=0.3)
+    checkpoint = load_video_checkpoint(found["model"])
+    assert (checkpoint.modalities, checkpoint.normalisation.sizes) == ("VQ", {"question": 8})
+    model = build_video_model(checkpoint, {})
+    learnt = model.context.weight[1] - model.context.weight[0]
+    # here questions 1 and 3 are those with A/H
+    assert learnt[[0, 2]].min() > learnt[[1, 3]].max()
+    answers = [answer for answer in read_answers(place.answers) if answer.split == "test"]
+    material = FaceMaterial(place.faces, "VQ", 2, VideosConfig())
+    logits = video_logits(model, material.examples(answers, checkpoint.normalisation), 2)
+    rows = {row["video"]: row["margin"] for row in read_table(found["predictions"], PREDICTIONS)}
+    assert np.allclose([rows[a.video] for a in answers], logits[:, 1] - logits[:, 0], atol=1e-5)
+    assert read_metadata(found["predictions"])["modalities"] == "VQ"
+
+
 @pytest.mark.parametrize(
     ("name", "modalities", "folds", "dies"), [("discrepancy", "VATQ", 2, 5), ("focalnet_tiny", "V", 2, 2)]
 )
@@ -301,7 +317,7 @@ def test_clips_show_what_the_stores_hold(place):
     answers = read_answers(place.answers)
     for augment in (False, True):
         config = VideosConfig(augment=augment)
-        examples = FaceMaterial(place.faces, 4, config).examples(answers, None)
+        examples = FaceMaterial(place.faces, "V", 4, config).examples(answers, None)
         draws = [np.random.default_rng(n) for n in range(8)]
         (clips,) = examples.batch(range(8), draws)
         assert clips.shape == (8, 4, 3, 224, 224)
