@@ -14,6 +14,7 @@ from waver.models.registry import (
     BACKBONES,
     EXPLAINED,
     FUSIONS,
+    IMPLIED,
     VIDEO_ASSETS,
     VIDEO_INPUTS,
     VIDEO_LOADERS,
@@ -115,6 +116,16 @@ def check_backbone(checked):
         )
     elif options and workflow.is_main_process:
         method_config(BACKBONES, name, options)
+    looked_at = [*checked.train.runs, *checked.videos.runs]
+    if (
+        "ah" in stages
+        and checked.train.folds > 1
+        and any("V" in run.modalities for run in looked_at)
+    ):
+        raise WaverError(
+            "backbone.stages: ah learns from everybody's labels in train and chooses its epoch on val, so that a "
+            "cross-validation of models with V would be flattered; set train.folds to 0, or stages to [emotions]"
+        )
 
 
 cfg = stop_with_a_sentence(checked_config)
@@ -376,7 +387,11 @@ def videos_code(wildcards):
 def videos_slice(wildcards):
     """The part of the config that decides one video-level model."""
     recipe = cfg.videos.recipe(wildcards.video_model)
-    return FOLDING | {"recipe": recipe.model_dump(exclude={"runs", "recipes"})}
+    implied = IMPLIED.get(wildcards.video_model, {})
+    return FOLDING | {
+        "recipe": recipe.model_dump(exclude={"runs", "recipes"}),
+        "implied": implied,
+    }
 
 
 def videos_indexes(wildcards):

@@ -67,11 +67,11 @@ class TrainConfig(Section):
     )
     epochs: int = Field(60, ge=1, description="most epochs")
     patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
-    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
+    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, as released; adamw")
     lr: float = Field(1e-3, gt=0, description="learning rate")
     schedule: Literal["epochs", "steps"] = Field(
         "epochs",
-        description="the rate changes with the epochs: sgd times .9 every 50, the papers'; adamw half a cosine; "
+        description="the rate changes with the epochs: sgd times .9 every 50, as released; adamw half a cosine; "
         "or with the steps: a linear warm-up, then half a cosine",
     )
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises; with steps alone")

@@ -41,7 +41,9 @@ class VideosConfig(Section):
     at_once: int = Field(64, ge=1, description="videos in memory at once; a step adds up as many parts as it needs")
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9; adamw")
     lr: float = Field(0.0125, gt=0, description="highest learning rate")
-    body_rate: float = Field(1, ge=0, description="of weights that come from a file, as a share of it")
+    body_rate: float = Field(
+        1, ge=0, description="of the body (Video-FocalNet below its classes, CLIP's towers), as a share of it"
+    )
     warm_up: float = Field(5, ge=0, description="epochs in which the rate rises from 0; then it falls on a cosine")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay; none on biases, norms and other vectors")
     clip: float = Field(5, gt=0, description="largest norm of the gradient")

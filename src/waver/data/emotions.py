@@ -147,7 +147,7 @@ def _read_folders(root: Path, every: int, found: _Found) -> None:
                     found.skip(str(classes), "its name is no basic emotion", f"name it one of {known}", str(classes))
                 continue
             for file in sorted(os.listdir(classes)):
-                if Path(file).suffix.lower() in _PICTURE_NAMES:
+                if Path(file).suffix.lower() in _PICTURE_NAMES and not file.startswith("."):
                     found.add(classes / file, _SPELLINGS[emotion], _PART_NAMES.get(name) or _drawn_part(file))
 
 
@@ -166,9 +166,9 @@ _RAF_DB_FOLDERS = ("Image/aligned", "aligned", "Image/original", ".")
 def _read_raf_db(root: Path, every: int, found: _Found) -> None:
     """Lines ``train_00001.jpg 5``; the picture is ``Image/aligned/train_00001_aligned.jpg``."""
     labels = _first(root, _RAF_DB_LISTS)
-    folder = next(root / name for name in _RAF_DB_FOLDERS if (root / name).is_dir())
-    with_suffix = "aligned" in folder.name
-    for number, line in enumerate(labels.read_text().splitlines(), start=1):
+    kind = next(name for name in _RAF_DB_FOLDERS if (root / name).is_dir())
+    folder, with_suffix = root / kind, kind.endswith("aligned")
+    for number, line in enumerate(_text(labels).splitlines(), start=1):
         name, code = (*line.split(), "", "")[:2]
         if not name:
             continue
@@ -205,22 +205,21 @@ def _read_affectnet(root: Path, every: int, found: _Found) -> None:
 
 def _csv_rows(labels: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, path and code of each picture."""
-    with open(labels, newline="", encoding="utf-8") as stream:
-        rows = enumerate(csv.reader(stream), start=1)
-        number, first = next(rows, (0, []))
-        names = [name.strip().lower() for name in first]
-        place = tuple(
-            next((names.index(name) for name in known if name in names), -1) for known in (_PATH_COLUMNS, _CODE_COLUMNS)
-        )
-        if -1 in place:
-            if len(first) <= max(_HEADLESS) or not first[_HEADLESS[1]].isdigit():
-                raise WaverError(f"{labels} has no columns {_PATH_COLUMNS[0]} and {_CODE_COLUMNS[0]}; name them so")
-            place = _HEADLESS
-            yield number, first[place[0]], first[place[1]].strip()
-        for number, row in rows:
-            if row:
-                values = [row[column].strip() if column < len(row) else "" for column in place]
-                yield number, values[0], values[1]
+    rows = enumerate(csv.reader(_text(labels).splitlines()), start=1)
+    number, first = next(rows, (0, []))
+    names = [name.strip().lower() for name in first]
+    place = tuple(
+        next((names.index(name) for name in known if name in names), -1) for known in (_PATH_COLUMNS, _CODE_COLUMNS)
+    )
+    if -1 in place:
+        if len(first) <= max(_HEADLESS) or not first[_HEADLESS[1]].isdigit():
+            raise WaverError(f"{labels} has no columns {_PATH_COLUMNS[0]} and {_CODE_COLUMNS[0]}; name them so")
+        place = _HEADLESS
+        yield number, first[place[0]], first[place[1]].strip()
+    for number, row in rows:
+        if row:
+            values = [row[column].strip() if column < len(row) else "" for column in place]
+            yield number, values[0], values[1]
 
 
 _AFF_WILD2_PARTS = {"Train_Set": "train", "Validation_Set": "val"}
@@ -253,7 +252,7 @@ def _annotations(root: Path) -> list[Path]:
 
 
 def _read_video(labels: Path, pictures: Path, there: set[str], every: int, found: _Found) -> None:
-    frames = [line.strip() for line in labels.read_text().rstrip().splitlines()]
+    frames = [line.strip() for line in _text(labels).rstrip().splitlines()]
     if frames and re.search("[A-Za-z]", frames[0]):  # the head, names of the classes
         frames = frames[1:]
     missing, strange = 0, 0
@@ -274,6 +273,13 @@ def _read_video(labels: Path, pictures: Path, there: set[str], every: int, found
         found.skip(labels.stem, reason, "nothing, if no face was seen in them", str(labels))
     if strange:
         found.skip(labels.stem, f"{strange} of its lines hold no code", "codes are -1 to 7", str(labels))
+
+
+def _text(labels: Path) -> str:
+    try:
+        return labels.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise WaverError(f"{labels} is not in UTF-8; save it so") from None
 
 
 def _first(root: Path, names: Sequence[str]) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,8 @@ def _published(entry: Mapping[str, Any], notes: Notes) -> Line:
     cells[1], cells[2] = _about(entry["trainable"], 1e6, "M"), _about(entry["parameters"], 1e6, "M")
     cells[4], cells[5] = _about(entry["flops"], 1e9), _about(entry["macs"], 1e9)
     cells[6], cells[9] = _about(entry["epoch_s"]), _about(entry["frame_s"], 1e-3)
+    unsaid = notes.number("the paper does not say which encoders it counts")
+    cells[2], cells[9] = replace(cells[2], note=unsaid), replace(cells[9], note=unsaid)
     cells[10] = Cell("GPU", "", ("", entry["device"]), note=notes.number(entry["device"]))
     name = f"{entry['method']}, {'+'.join(entry['modalities'])} ({entry['paper']}, {entry['table']})"
     return Line((name,), tuple(cells), PUBLISHED)

@@ -138,7 +138,8 @@ class Filling:
         listed = {row.get("run") for row in self.layout["rows"]}
         methods = {group.get("method") for group in self.groups}
         for run in self.runs if self.layout.get("backbones") else ():
-            if run.backbone not in listed and any(method in methods for method, _ in self.found[run.label]):
+            wanted = {(method, self.layout["modalities"]) for method in methods}
+            if run.backbone and run.backbone not in listed and wanted & self.found[run.label].keys():
                 cells = [cell for group in self.groups for cell in self._cells({}, group, run)]
                 yield Line((run.backbone,), tuple(cells), ALSO)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +115,10 @@ def train_emotions(config: EmotionsStage, start: Start, outputs: Mapping[str, Pa
     cv2.setNumThreads(1)
     pictures, rows = read_emotions(config.sets)
     said = [(picture.path, picture.emotion, picture.part) for picture in pictures]
-    stage = _Stage(TASKS["emotions"], config, start, digest(said), outputs)
+    # a picture that was mended or copied anew is another one
+    stage = _Stage(
+        TASKS["emotions"], config, start, digest([said, [_size_and_time(path) for path, *_ in said]]), outputs
+    )
 
     def read() -> tuple[dict[str, LabelledImages], list[Row]]:
         return _decoded(pictures, stage)
@@ -123,6 +127,14 @@ def train_emotions(config: EmotionsStage, start: Start, outputs: Mapping[str, Pa
     table = [{"path": path, "emotion": emotion, "part": part} for path, emotion, part in said]
     write_table(outputs["pictures"], table, PICTURES)
     write_table(outputs["set_aside"], rows, SET_ASIDE)
+
+
+def _size_and_time(path: str) -> tuple[int, int] | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def train_backbone(tables: FaceTables, config: FramesStage, start: Start, outputs: Mapping[str, Path]) -> None:
@@ -201,10 +213,8 @@ def initial_network(task: ImageTask, start: Start) -> tuple[Classified, list[nn.
         log.warning("no weights are given for %s: all of it begins at random", start.backbone)
         return network, list(network.head_parameters())
     left = load_backbone_weights(backbone, weights_file(installed(start.initial)))
-    new = [*network.head.parameters()]
-    if "reduction." in left:
-        new += backbone.reduction.parameters()
-    return network, new
+    random = [parameter for name, parameter in backbone.named_parameters() if name.startswith(left)]
+    return network, [*network.head.parameters(), *random]
 
 
 def _record(stage: _Stage, sha256: str) -> Installed:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill)
         pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
         return pixels, fill(pixels)
     done = _done_file(file)
-    known = json.loads(done.read_text()) if done.exists() else {}
+    known = _known(done)
     if file.exists() and known.get("key") == key:
         log.info("they are there already")
         return np.load(file, mmap_mode="r"), {int(row): reason for row, reason in known["unusable"].items()}
@@ -74,8 +75,19 @@ def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill)
     mapped = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(count, SIDE, SIDE, 3))
     unusable = fill(mapped)
     mapped.flush()
-    done.write_text(json.dumps({"key": key, "unusable": unusable}))
+    writing = done.with_name(f"{done.name}.new")
+    writing.write_text(json.dumps({"key": key, "unusable": unusable}))
+    writing.replace(done)
     return np.load(file, mmap_mode="r"), unusable
+
+
+def _known(done: Path) -> dict[str, Any]:
+    """What stands beside the file; empty where nothing whole does."""
+    try:
+        found: dict[str, Any] = json.loads(done.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def forget_pixels(file: Path) -> None:

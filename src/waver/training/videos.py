@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,9 @@ class Row:
         """A file of a finished part: ``standard`` or ``fold0`` and so on."""
         return self.folder / f"{name}.{kind}.part"
 
-    def job(self, name: str) -> VideoJob:
-        """The training of a part."""
-        key, state = digest([self.key, name]), self.folder / f"{name}.resume"
+    def job(self, name: str, *who: Any) -> VideoJob:
+        """The training of a part; ``who`` is learnt from, where that is not the train split."""
+        key, state = digest([self.key, name, *who]), self.folder / f"{name}.resume"
         return VideoJob(self.config, self.seed, key, self.part(name, "jsonl"), state)
 
 
@@ -168,13 +169,12 @@ def _folds(row: Row, known: Sequence[Answer], everyone: Sequence[Answer], count:
             for people in map(set, parts_of(fold_of, number, count))
         )
         part = f"fold{number}"
-        job, path = row.job(part), row.part(part, "parquet")
-        key = digest([job.key, fold_of])
-        if path.exists() and read_metadata(path).get("key") == key:
+        job, path = row.job(part, fold_of), row.part(part, "parquet")
+        if path.exists() and read_metadata(path).get("key") == job.key:
             continue
         log.info("fold %d of %d: %d videos learnt from, %d held out", number + 1, count, len(learn), len(judge))
         checkpoint = fit(row, learn, choose, job)
-        write_arrow(path, _predicted(row, checkpoint, judge, [number] * len(judge)), {"key": key})
+        write_arrow(path, _predicted(row, checkpoint, judge, [number] * len(judge)), {"key": job.key})
         job.forget()
     return [f"fold{number}" for number in range(count)]
 
@@ -254,8 +254,10 @@ def _finish(row: Row, folds: Sequence[str], outputs: Mapping[str, Path]) -> None
         for line in row.part(part, "jsonl").read_text().splitlines()
     ]
     write_history(outputs["folds_history"], lines)
-    os.replace(row.part("standard", "jsonl"), outputs["history"])
+    # the history stays until the model is in place: a job killed in between finds both
+    shutil.copyfile(row.part("standard", "jsonl"), outputs["history"])
     os.replace(row.part("standard", "pt"), outputs["model"])
+    row.part("standard", "jsonl").unlink()
     for part in folds:
         for kind in ("parquet", "jsonl"):
             row.part(part, kind).unlink()

@@ -60,6 +60,10 @@ class DiscrepancyConfig(Section):
     def _heads_divide(self) -> DiscrepancyConfig:
         if self.layers and self.size % self.heads:
             raise ValueError(f"heads {self.heads} do not divide size {self.size}")
+        if (self.text_weight == 0 and self.blend > 0) or (self.text_weight == 1 and self.blend < 1):
+            raise ValueError(
+                "text_weight and blend must leave out the same head: one that learns nothing tells nothing"
+            )
         return self
 
 
@@ -192,26 +196,29 @@ def focal_loss(margin: Tensor, label: Tensor, exponent: float) -> Tensor:
 
 
 def cut_and_mix(streams: Streams, mask: Streams, label: Tensor) -> tuple[Streams, Streams, Tensor]:
-    """Put the same stretch of another video's steps into each video; its share, at most a half, mixes the labels.
+    """Put a stretch of another video's steps into each video; its share of the video mixes the labels.
 
-    The context of one step stays with its video.
+    The stretch is at most half of the shorter of the two, and padding is no part of it. The context of one step
+    stays with its video.
     """
     share = float(torch.distributions.Beta(1.0, 1.0).sample())
     share = min(share, 1 - share)
     other = torch.randperm(len(label), device=label.device)
     place = float(torch.rand(()))
+    lengths = _lengths([seen for name, seen in mask.items() if name != "question"])
+    both = torch.minimum(lengths, lengths[other])
+    width = (share * both).round()
+    start = (place * (both - width + 1)).floor()
     cut_streams, cut_mask = dict(streams), dict(mask)
     for name, stream in streams.items():
         if name == "question":
             continue
-        steps = stream.shape[1]
-        width = round(share * steps)
-        start = int(place * (steps - width + 1))
-        inside = torch.zeros(steps, dtype=torch.bool, device=stream.device)
-        inside[start : start + width] = True
-        cut_streams[name] = torch.where(inside[None, :, None], stream[other], stream)
-        cut_mask[name] = torch.where(inside[None], mask[name][other], mask[name])
-    return cut_streams, cut_mask, (1 - share) * label + share * label[other]
+        step = torch.arange(stream.shape[1], device=stream.device)
+        inside = (step >= start[:, None]) & (step < (start + width)[:, None])
+        cut_streams[name] = torch.where(inside[..., None], stream[other], stream)
+        cut_mask[name] = torch.where(inside, mask[name][other], mask[name])
+    mixed = width / lengths
+    return cut_streams, cut_mask, (1 - mixed) * label + mixed * label[other]
 
 
 def _lengths(masks: list[Tensor]) -> Tensor:
