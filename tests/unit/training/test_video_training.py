@@ -218,6 +218,24 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES.values())
 
 
+def test_a_fold_that_was_killed_does_not_go_on_with_other_people(place, tmp_path, monkeypatch):
+    """Its weights have learnt from people whom the new folds hold out."""
+    saved, save = [], video_loop.save_progress
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        saved.append(0)
+        if len(saved) == 3:
+            raise Killed
+
+    monkeypatch.setattr(video_loop, "save_progress", save_and_die)
+    with pytest.raises(Killed):
+        run(place, tmp_path / "killed", folds=2)
+    monkeypatch.setattr(video_loop, "save_progress", save)
+    again, clean = (run(place, tmp_path / name, folds=3) for name in ("killed", "clean"))
+    assert again["folds"].read_bytes() == clean["folds"].read_bytes()
+
+
 def test_a_part_of_another_recipe_is_not_taken_up(place, undisturbed, tmp_path, monkeypatch):
     saved, save = [], video_loop.save_progress
 

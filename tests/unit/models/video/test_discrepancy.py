@@ -212,6 +212,26 @@ def test_cutmix_puts_a_stretch_of_another_video_and_its_share_of_the_label():
     assert exchanged > 5
 
 
+def test_cutmix_counts_no_padding():
+    torch.manual_seed(5)
+    lengths, label = torch.tensor([15, 100]), torch.tensor([0.0, 1.0])
+    mask = {"text": torch.arange(100) < lengths[:, None]}
+    streams = {"text": torch.where(mask["text"], label[:, None], torch.nan)[..., None].expand(-1, -1, 4).clone()}
+    for _ in range(20):
+        cut, seen, mixed = cut_and_mix(streams, mask, label)
+        assert torch.equal(seen["text"], mask["text"])
+        share = torch.stack([own[there].mean() for own, there in zip(cut["text"][..., 0], mask["text"], strict=True)])
+        assert torch.allclose(share, mixed, atol=1e-6)
+
+
+def test_a_head_that_learns_nothing_is_not_asked():
+    with pytest.raises(ValueError, match="must leave out the same head"):
+        DiscrepancyConfig(text_weight=0)
+    with pytest.raises(ValueError, match="must leave out the same head"):
+        DiscrepancyConfig(text_weight=1)
+    assert DiscrepancyConfig(text_weight=0, blend=0).blend == 0
+
+
 def test_disagreement_is_learnt_and_no_modality_alone_tells_it():
     """Label: face and words differ, which neither tells."""
     draw = np.random.default_rng(0)
