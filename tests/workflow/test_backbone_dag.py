@@ -27,6 +27,7 @@ CONFIG = {
     "dataset": {"name": "x", "shards": 2, "root": "release"},
     "features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}},
     "backbone": {"stages": ["emotions", "ah"], "emotions": {"sets": [{"path": "pictures"}]}},
+    "train": {"folds": 0},
 }
 AFTER = {"features_visual", "align_pack"}
 EDITS = {
@@ -65,6 +66,13 @@ def finished(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("changes", "rules"), EDITS.values(), ids=EDITS)
 def test_a_change_runs_again_what_depends_on_it(finished, changes, rules):
     assert set(plan(finished, [*overlay(finished, changes), *PACKS]).jobs) == rules
+
+
+def test_a_cross_validation_on_a_backbone_that_saw_its_labels_is_refused(finished):
+    with pytest.raises(WaverError, match="of models with V would be flattered"):
+        plan(finished, [*overlay(finished, {"train": {"folds": 5}}), *PACKS])
+    emotions = {"train": {"folds": 5}, "backbone": {"stages": ["emotions"]}}
+    assert plan(finished, [*overlay(finished, emotions), *PACKS]).jobs
 
 
 def test_pictures_added_to_a_folder_are_learnt_from(finished):

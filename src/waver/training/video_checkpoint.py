@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from waver.assets.manifest import installed
 from waver.errors import WaverError
+from waver.models.asked import Asked
 from waver.models.registry import VIDEO_ASSETS, VIDEO_INPUTS, VIDEO_LOADERS, VIDEO_MODELS, load, method_config
-from waver.models.video.asked import Asked
 from waver.models.weights import load_weights
 from waver.training.archive import load_archive, save_archive
 from waver.training.corpus import Normalisation
