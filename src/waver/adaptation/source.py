@@ -21,7 +21,7 @@ from waver.errors import WaverError
 from waver.metrics import average_precision, avgf1
 from waver.provenance import seed_for
 from waver.shapes import modality_names
-from waver.training.checkpoint import save_archive
+from waver.training.archive import save_archive
 from waver.training.corpus import Normalisation, VideoSample, read_corpus
 
 log = logging.getLogger(__name__)

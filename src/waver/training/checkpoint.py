@@ -1,25 +1,18 @@
-"""Model files: the finished model, and the state from which a killed job goes on."""
+"""Model files of frame-level models."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from waver.errors import WaverError
 from waver.models.registry import FUSIONS, load, method_config
 from waver.training.archive import load_archive, save_archive
-from waver.training.average import MovingAverage
 from waver.training.corpus import Normalisation
 from waver.training.durations import Decoder
-
-__all__ = [
-    "Checkpoint", "Progress", "build_model", "load_checkpoint", "resume", "save_archive", "save_checkpoint",
-    "save_progress",
-]  # fmt: skip
 
 FORMAT = 2
 
@@ -56,25 +49,6 @@ class Checkpoint:
     record: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class Progress:
-    """How far a training has come.
-
-    Attributes:
-        epoch: epochs finished.
-        history: one record an epoch.
-        best_epoch: epoch with the best validation score.
-        best_score: that score.
-        best_state: the network after that epoch, on the CPU.
-    """
-
-    epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_score: float = -1.0
-    best_state: dict[str, Tensor] = field(default_factory=dict)
-
-
 def build_model(checkpoint: Checkpoint) -> nn.Module:
     """The trained network on the CPU, in evaluation mode."""
     config = method_config(FUSIONS, checkpoint.fusion, checkpoint.options)
@@ -104,48 +78,3 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     decoder = parts.get("decoder")
     parts["decoder"] = None if decoder is None else Decoder.from_state(decoder)
     return Checkpoint(**parts)
-
-
-def save_progress(
-    path: str | Path,
-    key: str,
-    progress: Progress,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: MovingAverage | None = None,
-) -> None:
-    """Write what ``resume`` needs, whole or not at all.
-
-    Args:
-        path: file to write.
-        key: what the training is made from; another key is never resumed.
-        progress: epochs, history and the best network so far.
-        model: the network after the last epoch.
-        optimiser: with its momenta.
-        average: of the weights, where there is one.
-    """
-    state: dict[str, Any] = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-    if average is not None:
-        state["average"] = average.state()
-    save_archive(Path(path), {"key": key, "progress": asdict(progress), **state})
-
-
-def resume(
-    path: str | Path,
-    key: str,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: MovingAverage | None = None,
-) -> Progress:
-    """Go on from a state file, or from the beginning where there is none that fits.
-
-    Random numbers need no state: every epoch draws from its own seed.
-    """
-    parts = load_archive(Path(path))
-    if parts is None or parts.get("key") != key:
-        return Progress()
-    model.load_state_dict(parts["model"])
-    optimiser.load_state_dict(parts["optimiser"])
-    if average is not None:
-        average.load(parts["average"])
-    return Progress(**parts["progress"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from waver.config.training import TrainConfig
 from waver.data.folds import Folding, folds_of, parts_of
 from waver.provenance import digest
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
+from waver.training.archive import join_histories
 from waver.training.corpus import VideoSample, read_corpus
 from waver.training.fit import fingerprint, fit
 from waver.training.loop import Job
@@ -85,7 +85,7 @@ def train_folds(
         if not part.exists() or read_metadata(part).get("key") != key:
             _one_fold(samples, fold, fusion, modalities, Job(config, seed, key, histories[-1], Path(f"{part}.resume")))
     write_arrow(outputs["predictions"], pa.concat_tables([read_arrow(part, PREDICTIONS) for part in parts]), about)
-    _join_histories(histories, outputs["history"])
+    join_histories(histories, outputs["history"])
     for path in (*parts, *histories):
         path.unlink()
 
@@ -104,12 +104,3 @@ def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modaliti
     held_out = [sample for sample in samples if sample.participant in judge]
     write_predictions(fold.part, held_out, predict(checkpoint, held_out), {"key": fold.key}, fold.fold_of)
     job.forget()
-
-
-def _join_histories(histories: Sequence[Path], output: Path) -> None:
-    lines = [
-        {"fold": number, **json.loads(line)}
-        for number, path in enumerate(histories)
-        for line in path.read_text().splitlines()
-    ]
-    output.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -7,13 +7,12 @@ kept, of equal ones the first.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from waver.errors import WaverError
 from waver.features.face_pixels import central_input, network_input, random_crops
 from waver.models.backbones.classified import Classified
 from waver.provenance import seed_for
-from waver.training.archive import load_archive, save_archive
+from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.image_tasks import ImageTask, Ints
 from waver.training.pixels import SAY_EVERY_S, LabelledImages
 
@@ -55,17 +54,6 @@ class ImageJob:
     key: str
     history: Path
     state: Path
-
-
-@dataclass
-class ImageProgress:
-    """How far a training has come; ``best_state`` is the network after its best epoch, on the CPU."""
-
-    epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_score: float = -1.0
-    best_state: dict[str, Tensor] = field(default_factory=dict)
 
 
 def learning_rate(config: ImageRecipe, epoch: int) -> float:
@@ -94,7 +82,7 @@ def fit_images(
     parts: dict[str, LabelledImages],
     task: ImageTask,
     job: ImageJob,
-) -> ImageProgress:
+) -> Progress:
     """Train a network and leave it, on the CPU, as it was after its best epoch.
 
     Args:
@@ -112,29 +100,22 @@ def fit_images(
     # convolutions run fastest with the channels last, on GPUs and CPUs alike
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = make_optimiser(network, new, config)
-    progress = _resume(job, network, optimiser)
-    _write_history(job.history, progress.history)
-    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+    progress = resume(job.state, job.key, network, optimiser)
+    if progress.epoch:
+        log.info("going on after epoch %d", progress.epoch)
+    write_history(job.history, progress.history)
+    while not progress.finished(config.epochs, config.patience):
         record = _epoch(network, optimiser, parts, task, job, progress.epoch + 1)
-        _take(progress, record, network, task)
-        state = {"model": network.state_dict(), "optimiser": optimiser.state_dict()}
-        save_archive(job.state, {"key": job.key, "progress": asdict(progress), **state})
-        _write_history(job.history, progress.history)
+        undefined = (
+            f"{task.select} is undefined on the val split (it has no frame with A/H and a face); "
+            "add val videos with A/H"
+        )
+        progress.take(record, task.select, network.state_dict(), undefined)
+        save_progress(job.state, job.key, progress, network, optimiser)
+        write_history(job.history, progress.history)
         _report(progress, config, task)
     network.load_state_dict(progress.best_state)
     network.to("cpu").eval()
-    return progress
-
-
-def _resume(job: ImageJob, network: nn.Module, optimiser: torch.optim.Optimizer) -> ImageProgress:
-    """Go on from the state file, or begin. Random numbers need no state: every epoch draws from its own seed."""
-    parts = load_archive(job.state)
-    if parts is None or parts.get("key") != job.key:
-        return ImageProgress()
-    network.load_state_dict(parts["model"])
-    optimiser.load_state_dict(parts["optimiser"])
-    progress = ImageProgress(**parts["progress"])
-    log.info("going on after epoch %d", progress.epoch)
     return progress
 
 
@@ -256,39 +237,7 @@ def logits_of(network: Classified, images: LabelledImages, config: ImageRecipe) 
     return np.concatenate(found)
 
 
-def _take(progress: ImageProgress, record: dict[str, Any], network: nn.Module, task: ImageTask) -> None:
-    score = record[f"val_{task.select}"]
-    if math.isnan(score):
-        raise WaverError(
-            f"{task.select} is undefined on the val split (it has no frame with A/H and a face); "
-            "add val videos with A/H"
-        )
-    progress.epoch = record["epoch"]
-    progress.history.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()})
-    if score > progress.best_score:
-        progress.best_epoch, progress.best_score = progress.epoch, score
-        progress.best_state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-
-
-def _write_history(path: Path, history: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in history))
-
-
-def _report(progress: ImageProgress, config: ImageRecipe, task: ImageTask) -> None:
-    last, spent_s = progress.history[-1], sum(record["seconds"] for record in progress.history)
-    log.info(
-        "epoch %d of at most %d: %d pictures, loss %.4f, val %s %.4f (best %.4f in epoch %d), %.1f s, %.0f %% of it "
-        "waiting for data, at most %.1f min left",
-        progress.epoch,
-        config.epochs,
-        last["pictures"],
-        last["train_loss"],
-        task.select,
-        last[f"val_{task.select}"],
-        progress.best_score,
-        progress.best_epoch,
-        last["seconds"],
-        100 * last["data_wait_s"] / last["seconds"],
-        (config.epochs - progress.epoch) * spent_s / progress.epoch / 60,
-    )
+def _report(progress: Progress, config: ImageRecipe, task: ImageTask) -> None:
+    last = progress.history[-1]
+    waiting = f"{100 * last['data_wait_s'] / last['seconds']:.0f} % of it"
+    log.info("%s", progress.told(config.epochs, task.select, waiting, f"{last['pictures']} pictures, "))

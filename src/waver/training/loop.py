@@ -31,9 +31,9 @@ from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
 from waver.store.lock import exclusive
+from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.average import MovingAverage
 from waver.training.board import board
-from waver.training.checkpoint import Progress, resume, save_progress
 from waver.training.corpus import VideoSample
 from waver.training.losses import class_weights, frame_loss
 from waver.training.predict import probability, video_logits
@@ -119,11 +119,15 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
         progress = resume(job.state, job.key, model, optimiser, average)
         if progress.epoch:
             log.info("going on after epoch %d", progress.epoch)
-        _write_history(job.history, progress.history)
+        write_history(job.history, progress.history)
         with board(job.board, progress.history) as draw:
-            while not _finished(progress, config):
+            while not progress.finished(config.epochs, config.patience):
                 record = _epoch(learner, train, val, job, progress.epoch + 1)
-                _take(progress, record, learner.weights, config)
+                undefined = (
+                    f"{config.select} is undefined on the val split (it has no frame with A/H); "
+                    "set train.select to AVGF1 or add val videos with A/H"
+                )
+                progress.take(record, config.select, learner.weights, undefined)
                 save_progress(job.state, job.key, progress, model, optimiser, average)
                 _append_history(job.history, progress.history[-1])
                 draw(progress.history[-1])
@@ -131,10 +135,6 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress
-
-
-def _finished(progress: Progress, config: TrainConfig) -> bool:
-    return progress.epoch >= config.epochs or progress.epoch - progress.best_epoch >= config.patience
 
 
 def _epoch(
@@ -232,43 +232,12 @@ def validate(model: nn.Module, val: Sequence[VideoSample], config: TrainConfig) 
     }
 
 
-def _take(progress: Progress, record: dict[str, Any], weights: dict[str, Tensor], config: TrainConfig) -> None:
-    score = record[f"val_{config.select}"]
-    if math.isnan(score):
-        raise WaverError(
-            f"{config.select} is undefined on the val split (it has no frame with A/H); "
-            "set train.select to AVGF1 or add val videos with A/H"
-        )
-    progress.epoch = record["epoch"]
-    progress.history.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()})
-    if score > progress.best_score:
-        progress.best_epoch, progress.best_score = progress.epoch, score
-        progress.best_state = {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def _write_history(path: Path, history: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in history))
-
-
 def _append_history(path: Path, record: dict[str, Any]) -> None:
     with open(path, "a") as stream:
         stream.write(json.dumps(record) + "\n")
 
 
 def _report(progress: Progress, config: TrainConfig) -> None:
-    last, spent_s = progress.history[-1], sum(record["seconds"] for record in progress.history)
-    log.info(
-        "epoch %d of at most %d: loss %.4f, val %s %.4f (best %.4f in epoch %d), %.1f s, %.0f %% of it waiting for "
-        "data, at most %.1f min left",
-        progress.epoch,
-        config.epochs,
-        last["train_loss"],
-        config.select,
-        last[f"val_{config.select}"],
-        progress.best_score,
-        progress.best_epoch,
-        last["seconds"],
-        100 * last["data_wait_s"] / last["seconds"],
-        (config.epochs - progress.epoch) * spent_s / progress.epoch / 60,
-    )
+    last = progress.history[-1]
+    waiting = f"{100 * last['data_wait_s'] / last['seconds']:.0f} % of it"
+    log.info("%s", progress.told(config.epochs, config.select, waiting))

@@ -6,7 +6,6 @@ has to be kept between epochs. Of equal validation scores the earlier epoch is k
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -28,7 +27,7 @@ from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
 from waver.store.lock import exclusive
-from waver.training.checkpoint import Progress, resume, save_progress
+from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.predict import probability
 from waver.training.video_data import Examples, on_device
 
@@ -111,19 +110,19 @@ def train_epochs(model: nn.Module, learn: Examples, choose: Examples, job: Video
         if progress.epoch:
             log.info("going on after epoch %d", progress.epoch)
         write_history(job.history, progress.history)
-        while not _finished(progress, job.config):
+        while not progress.finished(job.config.epochs, job.config.patience):
             record = _epoch(model, optimiser, learn, choose, job, progress.epoch + 1)
-            _take(progress, record, model, job.config)
+            undefined = (
+                f"{job.config.select} is undefined on the videos that choose the epoch (none shows A/H); "
+                "set videos.select to AVGF1 or add val videos with A/H"
+            )
+            progress.take(record, job.config.select, model.state_dict(), undefined)
             save_progress(job.state, job.key, progress, model, optimiser)
             write_history(job.history, progress.history)
             _report(progress, job.config)
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress
-
-
-def _finished(progress: Progress, config: VideosConfig) -> bool:
-    return progress.epoch >= config.epochs or progress.epoch - progress.best_epoch >= config.patience
 
 
 def _epoch(
@@ -227,39 +226,6 @@ def validate(model: nn.Module, choose: Examples, config: VideosConfig) -> dict[s
     }
 
 
-def _take(progress: Progress, record: dict[str, Any], model: nn.Module, config: VideosConfig) -> None:
-    score = record[f"val_{config.select}"]
-    if math.isnan(score):
-        raise WaverError(
-            f"{config.select} is undefined on the videos that choose the epoch (none shows A/H); "
-            "set videos.select to AVGF1 or add val videos with A/H"
-        )
-    progress.epoch = record["epoch"]
-    progress.history.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()})
-    if score > progress.best_score:
-        progress.best_epoch, progress.best_score = progress.epoch, score
-        progress.best_state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-
-
-def write_history(path: Path, history: Sequence[dict[str, Any]]) -> None:
-    """JSON lines, one an epoch."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in history))
-
-
 def _report(progress: Progress, config: VideosConfig) -> None:
-    last, spent_s = progress.history[-1], sum(record["seconds"] for record in progress.history)
-    log.info(
-        "epoch %d of at most %d: loss %.4f, val %s %.4f (best %.4f in epoch %d), %.1f s, %.1f s of them waiting for "
-        "data, at most %.1f min left",
-        progress.epoch,
-        config.epochs,
-        last["train_loss"],
-        config.select,
-        last[f"val_{config.select}"],
-        progress.best_score,
-        progress.best_epoch,
-        last["seconds"],
-        last["data_wait_s"],
-        (config.epochs - progress.epoch) * spent_s / progress.epoch / 60,
-    )
+    waiting = f"{progress.history[-1]['data_wait_s']:.1f} s of them"
+    log.info("%s", progress.told(config.epochs, config.select, waiting))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -34,6 +33,7 @@ from waver.store.tables import (
     write_arrow,
 )
 from waver.training.answer_table import answer_table
+from waver.training.archive import join_histories, write_history
 from waver.training.video_checkpoint import (
     VideoCheckpoint,
     build_video_model,
@@ -42,7 +42,7 @@ from waver.training.video_checkpoint import (
     save_video_checkpoint,
 )
 from waver.training.video_data import FaceMaterial, FeatureMaterial, Material
-from waver.training.video_loop import VideoJob, train_epochs, video_logits, write_history
+from waver.training.video_loop import VideoJob, train_epochs, video_logits
 
 log = logging.getLogger(__name__)
 
@@ -248,12 +248,7 @@ def _predicted(
 
 def _finish(row: Row, folds: Sequence[str], outputs: Mapping[str, Path]) -> None:
     """Put the histories of the folds together, and the parts under the names of the outputs."""
-    lines = [
-        {"fold": number, **json.loads(line)}
-        for number, part in enumerate(folds)
-        for line in row.part(part, "jsonl").read_text().splitlines()
-    ]
-    write_history(outputs["folds_history"], lines)
+    join_histories([row.part(part, "jsonl") for part in folds], outputs["folds_history"])
     # the history stays until the model is in place: a job killed in between finds both
     shutil.copyfile(row.part("standard", "jsonl"), outputs["history"])
     os.replace(row.part("standard", "pt"), outputs["model"])
