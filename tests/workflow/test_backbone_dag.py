@@ -5,7 +5,6 @@ Nothing is trained here: the files of a finished run lie empty, and Snakemake ma
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import touched
 from waver.cluster.planning import plan, snakemake
 from waver.config.model import load_config
 from waver.config.section import overlaid
@@ -41,9 +41,7 @@ EDITS = {
 
 def overlay(folder: Path, changes: dict) -> list[str]:
     """Arguments that run the config with changes."""
-    for name, values in (("config", CONFIG), ("changes", changes)):
-        (folder / f"{name}.json").write_text(json.dumps(values))
-    return ["--configfile", str(folder / "config.json"), str(folder / "changes.json")]
+    return touched.overlay(folder, CONFIG, changes)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +50,7 @@ def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dag")
     for name in ("release", "pictures/train/fear"):
         (folder / name).mkdir(parents=True)
-    arguments = overlay(folder, {})
-    for _ in range(2):  # before ingest, and after
-        for line in snakemake(ROOT, folder, [*arguments, "--summary", *PACKS]).text.splitlines():
-            if re.match(r"resources/\S+\t", line):
-                file = folder / line.split("\t")[0]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.touch()
-    snakemake(ROOT, folder, [*arguments, "--touch", "--forceall", *PACKS])
+    touched.touch_outputs(folder, CONFIG, PACKS)
     return folder
 
 

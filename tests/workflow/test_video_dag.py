@@ -5,12 +5,12 @@ Nothing is trained here: the files of a finished run lie empty, and Snakemake ma
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
+import touched
 from waver.cluster.planning import snakemake
 from waver.config.model import load_config
 from waver.errors import WaverError
@@ -47,9 +47,7 @@ EDITS = {
 
 def overlay(folder: Path, changes: dict) -> list[str]:
     """Arguments that run the config with changes."""
-    for name, values in (("config", CONFIG), ("changes", changes)):
-        (folder / f"{name}.json").write_text(json.dumps(values))
-    return ["--configfile", str(folder / "config.json"), str(folder / "changes.json")]
+    return touched.overlay(folder, CONFIG, changes)
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +55,7 @@ def finished(tmp_path_factory) -> Path:
     """A working folder where all up to the scores is made."""
     folder = tmp_path_factory.mktemp("videos")
     (folder / "release").mkdir()
-    arguments = overlay(folder, {})
-    for _ in range(2):  # before ingest, and after
-        for line in snakemake(ROOT, folder, [*arguments, "--summary", "--", SCORES]).text.splitlines():
-            if re.match(r"re(sources|sults)/\S+\t", line):
-                file = folder / line.split("\t")[0]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.touch()
-    snakemake(ROOT, folder, [*arguments, "--touch", "--forceall", "--", SCORES])
+    touched.touch_outputs(folder, CONFIG, ("--", SCORES))
     return folder
 
 

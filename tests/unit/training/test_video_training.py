@@ -168,6 +168,20 @@ class Killed(Exception):
     """Stands in for the death of a job."""
 
 
+def dies_after(monkeypatch, epochs):
+    """From now on a training is killed when it has saved so many epochs, and goes on if it is started again."""
+    saved, save = [], video_loop.save_progress
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        saved.append(arguments[0])
+        if len(saved) == epochs:
+            raise Killed
+
+    monkeypatch.setattr(video_loop, "save_progress", save_and_die)
+    return saved
+
+
 def test_the_question_beside_faces_is_learnt_and_kept(place, tmp_path):
     found = run(place, tmp_path, "focalnet_tiny", "VQ", folds=0, epochs=6, lr=0.3)
     checkpoint = load_video_checkpoint(found["model"])
@@ -191,16 +205,8 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
     place, undisturbed, of_faces, tmp_path, monkeypatch, caplog, name, modalities, folds, dies
 ):
     """It dies in a fold, after an epoch was saved; what is finished is not done again."""
-    saved, save = [], video_loop.save_progress
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        saved.append(arguments[0])
-        if len(saved) == dies:
-            raise Killed
-
+    saved = dies_after(monkeypatch, dies)
     changes = {} if name == "discrepancy" else {"epochs": 1}
-    monkeypatch.setattr(video_loop, "save_progress", save_and_die)
     with pytest.raises(Killed):
         run(place, tmp_path, name, modalities, folds=folds, **changes)
     left = sorted(path.name for path in tmp_path.iterdir())
@@ -220,32 +226,16 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
 
 def test_a_fold_that_was_killed_does_not_go_on_with_other_people(place, tmp_path, monkeypatch):
     """Its weights have learnt from people whom the new folds hold out."""
-    saved, save = [], video_loop.save_progress
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        saved.append(0)
-        if len(saved) == 3:
-            raise Killed
-
-    monkeypatch.setattr(video_loop, "save_progress", save_and_die)
+    dies_after(monkeypatch, 3)
     with pytest.raises(Killed):
         run(place, tmp_path / "killed", folds=2)
-    monkeypatch.setattr(video_loop, "save_progress", save)
+    monkeypatch.undo()
     again, clean = (run(place, tmp_path / name, folds=3) for name in ("killed", "clean"))
     assert again["folds"].read_bytes() == clean["folds"].read_bytes()
 
 
 def test_a_part_of_another_recipe_is_not_taken_up(place, undisturbed, tmp_path, monkeypatch):
-    saved, save = [], video_loop.save_progress
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        saved.append(0)
-        if len(saved) == 3:
-            raise Killed
-
-    monkeypatch.setattr(video_loop, "save_progress", save_and_die)
+    dies_after(monkeypatch, 3)
     with pytest.raises(Killed):
         run(place, tmp_path, lr=0.02)
     found = run(place, tmp_path)
