@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from waver.errors import SetAside, WaverError
 from waver.models.registry import load, method_config
 from waver.provenance import seed_for
 from waver.store.tables import PREDICTIONS, write_arrow
+from waver.store.whole import written_whole
 from waver.training.corpus import VideoSample, read_corpus
 
 log = logging.getLogger(__name__)
@@ -283,7 +283,5 @@ def _table(results: Sequence[Result]) -> pa.Table:
 
 
 def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, path)
+    with written_whole(path) as file:
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

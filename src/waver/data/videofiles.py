@@ -16,6 +16,7 @@ from waver.data.inventory import FoundFile
 from waver.data.probe import probe_video
 from waver.errors import SetAside, is_machine_trouble
 from waver.provenance import code_version, file_sha256
+from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +140,6 @@ class _Known:
             self.save()
 
     def save(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"files": self._files}, indent=1, sort_keys=True) + "\n")
-        os.replace(temporary, self._path)
+        with written_whole(self._path) as file:
+            file.write_text(json.dumps({"files": self._files}, indent=1, sort_keys=True) + "\n")
         self._saved_s = time.monotonic()

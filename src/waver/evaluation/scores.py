@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from waver.evaluation.table import SPLITS, Table, arrange, method_row
 from waver.evaluation.truth import frame_truth, video_truth
 from waver.store.arrays import Array
 from waver.store.tables import ANSWERS, SCORES, read_tables, write_table
+from waver.store.whole import written_whole
 
 DIFFERENCES = ("AVGF1", "AP")
 """Scores whose difference to the content-free control is given, as ``<score>_minus_content_free``."""
@@ -126,7 +126,5 @@ def _too_few(table: Table, group: str, people: int) -> Iterator[Row]:
 
 def _write_json(path: Path, rows: Sequence[Row]) -> None:
     ordered = [{name: row[name] for name in SCORES.names} for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with written_whole(path) as file:
+        file.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")

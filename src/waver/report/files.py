@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from waver.report.filling import paper_sheets
 from waver.report.papers import layouts, read_runs
 from waver.report.sheets import FORMS, form
 from waver.report.window_length import draw_figure_12, window_sheets
+from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,10 @@ def write_tables(inputs: TableInputs, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for sheets in written:
         for suffix in FORMS:
-            _write(folder / f"{sheets[0].name}.{suffix}", form(sheets, suffix))
+            with written_whole(folder / f"{sheets[0].name}.{suffix}") as file:
+                file.write_text(form(sheets, suffix), encoding="utf-8")
         log.info("%s: %d lines of ours", sheets[0].name, sheets[0].ours)
-    drawn = draw_figure_12(runs, inputs.window, folder)
-    told = {"tables": [[sheet.record() for sheet in sheets] for sheets in written], "figure_caption": drawn.caption}
-    _write(folder / INDEX, json.dumps(told) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    draw_figure_12(runs, inputs.window, folder)
+    with written_whole(folder / INDEX) as file:
+        told = {"tables": [[sheet.record() for sheet in sheets] for sheets in written]}
+        file.write_text(json.dumps(told) + "\n", encoding="utf-8")

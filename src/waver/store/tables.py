@@ -6,7 +6,6 @@ Two writes of the same rows give the same bytes, so that Snakemake sees what did
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from waver.errors import WaverError
+from waver.store.whole import written_whole
 
 
 def _field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -> pa.Field:
@@ -202,17 +202,11 @@ def write_table(path: str | Path, rows: Iterable[Row], schema: pa.Schema, metada
 
 def write_arrow(path: str | Path, table: pa.Table, metadata: Row | None = None) -> None:
     """As ``write_table``, for a table that is already in Arrow form."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     if metadata is not None:
         record = json.dumps(metadata, sort_keys=True, default=str)
         table = table.replace_schema_metadata({b"waver": record.encode()})
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        pq.write_table(table, file)
 
 
 def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:

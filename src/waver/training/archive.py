@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from waver.errors import WaverError
+from waver.store.whole import written_whole
 
 
 def save_archive(path: Path, content: dict[str, Any]) -> None:
@@ -25,10 +25,8 @@ def save_archive(path: Path, content: dict[str, Any]) -> None:
     # through memory: the archive's inner names would else depend on the temporary file's name
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getbuffer())
-    os.replace(temporary, path)
+    with written_whole(path) as file:
+        file.write_bytes(buffer.getbuffer())
 
 
 def load_archive(path: Path) -> dict[str, Any] | None:

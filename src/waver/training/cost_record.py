@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from waver.errors import WaverError
+from waver.store.whole import written_whole
 
 VIDEO_S = 26.7
 """Mean length of a video of the release of 300 participants (10.60 h in 1,427 videos; 2026 paper, section 3)."""
@@ -58,10 +58,8 @@ class Cost:
 
 def write_cost(path: Path, cost: Cost) -> None:
     """Write costs, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(cost), indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with written_whole(path) as file:
+        file.write_text(json.dumps(asdict(cost), indent=1) + "\n", encoding="utf-8")
 
 
 def read_cost(path: Path) -> Cost:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waver.features.face_pixels import SIDE, Pixels
+from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +76,8 @@ def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill)
     mapped = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(count, SIDE, SIDE, 3))
     unusable = fill(mapped)
     mapped.flush()
-    writing = done.with_name(f"{done.name}.new")
-    writing.write_text(json.dumps({"key": key, "unusable": unusable}))
-    writing.replace(done)
+    with written_whole(done) as record:
+        record.write_text(json.dumps({"key": key, "unusable": unusable}))
     return np.load(file, mmap_mode="r"), unusable
 
 
