@@ -7,7 +7,6 @@ from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
-from waver.data.emotions import stamp
 from waver.errors import WaverError
 from waver.models.registry import (
     ANSWER_MODELS,
@@ -217,6 +216,16 @@ def visual_code(name, module):
     """Fingerprint of a job on the visual backbone and of this network; other networks do not count."""
     own = cfg.features.visual.backbone
     return code(name, module, *([BACKBONES[own]] if own in BACKBONES else []))
+
+
+def pictures_stamp():
+    """Changes when the pictures of basic emotions do; what looks at them is loaded where there are any."""
+    sets = cfg.backbone.emotions.sets
+    if not sets:
+        return ""
+    from waver.data.emotions import stamp
+
+    return stamp(sets)
 
 
 def backbone_start(name):

@@ -26,7 +26,7 @@ rule train_emotions:
         mem_mb=8000,
     params:
         config=cfg.backbone.emotions.model_dump(),
-        pictures=stamp(cfg.backbone.emotions.sets),
+        pictures=pictures_stamp(),
         start=backbone_start("train_emotions"),
     message:
         "Training the visual backbone on basic emotions"
