@@ -20,7 +20,8 @@ from waver.models.conflict.discord import WITHIN
 from waver.store.tables import write_arrow
 from waver.training.checkpoint import Checkpoint, build_model, load_checkpoint
 from waver.training.corpus import VideoSample, read_corpus, thinned
-from waver.training.windows import collate, windows_of
+from waver.training.predict import over_windows
+from waver.training.windows import windows_of
 
 log = logging.getLogger(__name__)
 
@@ -62,21 +63,14 @@ def video_tracks(network: nn.Module, video: VideoSample, checkpoint: Checkpoint)
     """Tracks float32 [T] of one video as read, on every frame of the clock; means where windows overlap."""
     seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
     device = next(network.parameters()).device
-    total: Tracks = {}
-    counts = np.zeros(seen.frames, np.float32)
-    for window in windows_of([seen.frames], checkpoint.window, checkpoint.hop):
-        batch = collate([seen], [window]).to(device)
-        span = slice(window.start, window.stop)
-        counts[span] += 1
-        for name, values in _named(network.explain(batch.streams, batch.mask)):  # type: ignore[operator]
-            total.setdefault(name, np.zeros(seen.frames, np.float32))[span] += values
+    windows = windows_of([seen.frames], checkpoint.window, checkpoint.hop)
+    found = over_windows(seen, windows, device, lambda batch: network.explain(batch.streams, batch.mask))  # type: ignore[operator]
     clock = np.arange(video.frames) // checkpoint.stride
-    return {name: (values / counts)[clock] for name, values in total.items()}
+    return {name: track[clock] for name, track in _named(found)}
 
 
-def _named(found: Mapping[str, Any]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    for name, values in found.items():
-        track = values[0].float().cpu().numpy()
+def _named(found: Mapping[str, npt.NDArray[np.float32]]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    for name, track in found.items():
         if track.ndim == 1:
             yield name, track
         else:

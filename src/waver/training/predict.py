@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from waver.device import torch_device
 from waver.store.tables import PREDICTIONS, write_arrow
 from waver.training.checkpoint import Checkpoint, build_model
 from waver.training.corpus import VideoSample, thinned
-from waver.training.windows import collate, windows_of
+from waver.training.windows import Batch, Window, collate, windows_of
 
 Logits = npt.NDArray[np.float32]
 _WINDOWS_AT_ONCE = 8
@@ -59,16 +59,35 @@ def video_logits(model: nn.Module, sample: VideoSample, window: int, hop: int, d
     """
     whole = bool(model.whole_video)
     windows = windows_of([sample.frames], sample.frames if whole else window, hop)
-    total = np.zeros((sample.frames, 2))
-    seen = np.zeros((sample.frames, 1))
+    found = over_windows(sample, windows, device, lambda batch: {"logits": model(batch.streams, batch.mask)})
+    return found["logits"]
+
+
+def over_windows(
+    sample: VideoSample, windows: Sequence[Window], device: torch.device, of: Callable[[Batch], Mapping[str, Tensor]]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """What a model makes of each frame of a video, the mean of the windows that hold the frame.
+
+    Args:
+        sample: normalised.
+        windows: of the sample; they cover it.
+        device: of the model.
+        of: batch of windows -> name -> [B, T, ...].
+
+    Returns:
+        name -> float32 [T, ...].
+    """
+    total: dict[str, npt.NDArray[np.float64]] = {}
+    seen = np.zeros(sample.frames)
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows[first : first + _WINDOWS_AT_ONCE]
-        batch = collate([sample], chunk).to(device)
-        logits = model(batch.streams, batch.mask).float().cpu().numpy()
-        for part, piece in zip(chunk, logits, strict=True):
-            total[part.start : part.stop] += piece
+        made = {name: x.float().cpu().numpy() for name, x in of(collate([sample], chunk).to(device)).items()}
+        for row, part in enumerate(chunk):
             seen[part.start : part.stop] += 1
-    return (total / seen).astype(np.float32)
+            for name, values in made.items():
+                own = total.setdefault(name, np.zeros((sample.frames, *values.shape[2:])))
+                own[part.start : part.stop] += values[row, : part.stop - part.start]
+    return {name: (x.T / seen).T.astype(np.float32) for name, x in total.items()}
 
 
 def _as_logits(margin: npt.NDArray[np.float64]) -> Logits:
