@@ -35,6 +35,7 @@ from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted
 from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
+from waver.training.names import split_name
 
 REFERENCES = (REFERENCE, "source_only")
 """Methods that the others are held against by default; the latter stands in tables of adaptation only."""
@@ -95,7 +96,7 @@ def comparison_rows(
 
 def _varied(table: Table) -> list[str]:
     """Models of which the table has variants."""
-    return sorted({predicted.name.method.partition(".")[0] for predicted in table.methods if _varies(predicted)})
+    return sorted({split_name(predicted.name.method)[0] for predicted in table.methods if _varies(predicted)})
 
 
 def _varies(predicted: Predicted) -> bool:
@@ -105,7 +106,7 @@ def _varies(predicted: Predicted) -> bool:
 def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted]:
     mine = predicted.name
     if name in _varied(table):
-        if mine.method.partition(".")[0] != name or not _varies(predicted):
+        if split_name(mine.method)[0] != name or not _varies(predicted):
             return []
         return [other for other in table.methods if other.name == mine._replace(method=name)]
     if mine.method == name or (mine.method in CONTROLS and name not in CONTROLS):

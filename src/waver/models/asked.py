@@ -30,11 +30,6 @@ class Asked(nn.Module):
         """The settings of the model of faces."""
         return self.model.config
 
-    @property
-    def learns(self) -> bool:
-        """Always, if only how much the question tells."""
-        return True
-
     def forward(self, clips: Tensor, context: Tensor) -> Tensor:
         """Logits float32 [B, 2] of clips float32 [B, F, 3, 224, 224] and z-scored context float32 [B, C]."""
         return self.model(clips) + self.context(context)  # type: ignore[no-any-return]

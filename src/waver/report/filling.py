@@ -10,11 +10,12 @@ from typing import Any
 from waver.evaluation.names import STANDARD
 from waver.models.registry import FUSIONS, VIDEO_MODELS
 from waver.report.paper_cells import NOTHING, OWN_METRICS, columns_of, constants, our_cells, printed_cell
-from waver.report.papers import Layout, Notes, Run, layouts, printed_table, run_caption, splits_at, window_of
+from waver.report.papers import Layout, Notes, Run, layouts, printed_table, run_caption, splits_at
 from waver.report.published import releases
 from waver.report.sheets import Cell, Line, Sheet
 from waver.report.standings import Standing, standings
 from waver.report.wording import count, method_name
+from waver.training.names import split_name, window_of
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
@@ -117,7 +118,7 @@ class Filling:
         if run is None or "otherwise" in row:
             return "not run; it would be with " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
-        fusion, _, variant = method.partition(".")
+        fusion, variant = split_name(method)
         kind = self.layout.get("how") or ("variant" if variant else "fusion")
         lines = [how[kind].format(fusion=fusion, variant=variant, model=method, modalities=modalities)]
         lines += [group["config"]] if "config" in group else []

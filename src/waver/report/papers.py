@@ -111,9 +111,3 @@ def run_caption(rows: Iterable[Standing], own: Run, level: str, split: str) -> s
     told += f", {share(row['positives'], row['n'])} with A/H"
     seen = f"; visual backbone {own.backbone}" if own.backbone else ""
     return f"{told}; models of the {row['model_set']} set{seen}; scored is the mean over seeds."
-
-
-def window_of(method: str) -> int | None:
-    """Frames of the window that a variant of the window ablation is named by: 24 of ``lfan.w24``."""
-    _, _, variant = method.partition(".")
-    return int(variant[1:]) if variant[:1] == "w" and variant[1:].isdigit() else None

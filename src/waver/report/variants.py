@@ -8,6 +8,7 @@ from waver.report.findings import LEVEL, Gap
 from waver.report.inputs import Row
 from waver.report.tables import ShownCell, ShownRow, ShownTable
 from waver.report.wording import SPLITS, interval, method_name, p_value, plural, score, signed
+from waver.training.names import split_name
 
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}
 
@@ -43,7 +44,7 @@ def variant_table(comparisons: Sequence[Row], level: str, split: str) -> ShownTa
 
 
 def _of_variant(row: Row) -> bool:
-    model, _, variant = row["method"].partition(".")
+    model, variant = split_name(row["method"])
     return bool(variant) and row["reference"] == model
 
 

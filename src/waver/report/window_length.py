@@ -9,13 +9,14 @@ from typing import Any
 from waver.evaluation.names import STANDARD
 from waver.report.filling import CONTROLS, FOOT
 from waver.report.paper_cells import OWN_METRICS, SCORE_PARTS, counts_of, our_cells
-from waver.report.papers import Notes, Run, layouts, run_caption, splits_at, window_of
+from waver.report.papers import Notes, Run, layouts, run_caption, splits_at
 from waver.report.sheets import Column, Line, Sheet
 from waver.report.standings import Standing, standings
 from waver.report.style import CONTROL, MUTED, RED, SERIES, Drawn, finish, look, new_figure
 from waver.report.tables import COLUMNS
 from waver.report.wording import SPLITS, method_name, score
 from waver.shapes import FPS
+from waver.training.names import split_name, window_of
 
 _TICKS = 12
 
@@ -69,7 +70,7 @@ def series(run: Run, window: int, split: str) -> dict[str, list[Point]]:
     for row in rows:
         frames = window_of(row.method)
         if frames is not None:
-            found.setdefault((row.method.partition(".")[0], row.modalities), {})[frames] = row
+            found.setdefault((split_name(row.method)[0], row.modalities), {})[frames] = row
     for row in rows:
         if (row.method, row.modalities) in found:
             found[row.method, row.modalities].setdefault(window, row)

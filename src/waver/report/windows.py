@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,18 @@ from waver.report.style import CONTROL, SERIES, WASH, Drawn, finish, look, new_f
 from waver.report.tables import COLUMNS
 from waver.report.wording import method_name, score, where
 from waver.shapes import FPS
+from waver.training.names import split_name, window_of
 
 METRICS = ("AVGF1", "WF1", "AP", "AP_paper")
-_VARIANT = re.compile(r"(\w+)\.w(\d+)")
 
 
 def tried(rows: Sequence[Standing]) -> dict[str, list[tuple[float, Standing]]]:
     """Model -> (length of the window in seconds, its scores), ascending, of models with two lengths or more."""
     found: dict[tuple[str, str], list[tuple[float, Standing]]] = {}
     for row in rows:
-        variant = _VARIANT.fullmatch(row.method)
-        if variant:
-            found.setdefault((variant[1], row.modalities), []).append((int(variant[2]) / FPS, row))
+        frames = window_of(row.method)
+        if frames is not None:
+            found.setdefault((split_name(row.method)[0], row.modalities), []).append((frames / FPS, row))
     return {
         method_name(*model): sorted(points, key=lambda point: point[0])
         for model, points in sorted(found.items())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
+
+from waver.training.names import split_name, window_of
 
 CONTROLS = {
     "all_negative": "All negative",
@@ -83,9 +84,10 @@ def method_name(method: str, modalities: str = "") -> str:
 
     A variant is told after it: ``"LFAN V+A+T, window 24"``, ``"Conflict model V+A+T without pairs"``.
     """
-    method, _, variant = method.partition(".")
+    model, variant = split_name(method)
     if variant:
-        return method_name(method, modalities) + _variant(variant)
+        frames = window_of(method)
+        return method_name(model, modalities) + (_variant(variant) if frames is None else f", window {frames}")
     name = CONTROLS.get(method) or METHODS.get(method) or method.replace("_", " ")
     if method in CONTROLS:
         return f"{name}, as a model" if modalities else name
@@ -98,8 +100,6 @@ def method_name(method: str, modalities: str = "") -> str:
 
 
 def _variant(name: str) -> str:
-    if re.fullmatch(r"w\d+", name):
-        return f", window {name[1:]}"
     words = name.replace("_", " ")
     return f" without {words[3:]}" if words.startswith("no ") else f", {words}"
 

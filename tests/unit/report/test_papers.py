@@ -8,10 +8,11 @@ from waver.errors import WaverError
 from waver.report.filling import CONTROLS, paper_sheets
 from waver.report.names import FIGURE, TABLES
 from waver.report.paper_cells import NOTHING
-from waver.report.papers import Run, layouts, read_runs, splits_at, window_of
+from waver.report.papers import Run, layouts, read_runs, splits_at
 from waver.report.sheets import FORMS, Cell, Column, Line, Sheet, form, tex
 from waver.report.window_length import draw_figure_12, series, window_sheets
 from waver.store.tables import SCORES, write_table
+from waver.training.names import window_of
 
 N = 335_110
 
