@@ -21,8 +21,11 @@ class Fusion(Protocol):
     of its streams (``visual``, ``audio``, ``text``), in the papers' order, to their sizes, and
     ``config`` is an instance of its own frozen ``Config``.
 
-    A fusion may offer ``loss(streams, label, mask, weight) -> scalar``, which then takes the place of the
-    cross entropy over frames (``waver.training.losses``).
+    A fusion may offer ``loss(streams, label, mask, weight, affect) -> scalar``, which then takes the place of the
+    cross entropy over frames (``waver.training.losses``). ``affect`` holds targets (``waver.training.windows.Batch``)
+    where the fusion's config says ``taught_affect``, else nothing. It may offer ``begin_epoch(number)``, called
+    before each epoch of training, the first with 1. Any module of it may name parameters of its own that are no
+    layer's weights in ``UNDECAYED`` (``waver.training.schedule.decay_groups``).
 
     Attributes:
         Config: the method's settings, with the papers' values as defaults.
@@ -45,6 +48,25 @@ class Fusion(Protocol):
         Returns:
             float32 [B, T, 2]: no A/H, A/H.
         """
+        ...
+
+
+class Temporal(Protocol):
+    """What the frames around a frame add to it, in one stream.
+
+    A temporal context is a ``torch.nn.Module`` of ``waver.models.registry.TEMPORALS``, built as
+    ``Class(size, settings)``, where ``size`` is D of the input and ``settings`` are those of
+    ``waver.models.temporal.settings.TemporalSettings`` under its name; the TCN, which the papers use, has its keys
+    beside these.
+
+    Attributes:
+        size: C of the output.
+    """
+
+    size: int
+
+    def __call__(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Float32 [B, D, T] and bool [B, T], False on padding at the end, which changes no other frame -> [B, C, T]."""
         ...
 
 
@@ -135,11 +157,13 @@ class Backbone(Protocol):
 
     A backbone is a ``torch.nn.Module`` built as ``Class(config)``, of ``waver.models.registry.BACKBONES``.
     ``waver.models.backbones`` has what goes with it: classes (``classified``), weights from a file
-    (``pretrained``), and the end of its learning (``frozen``).
+    (``pretrained``), and the end of its learning (``frozen``). Its modules may have ``UNDECAYED``, as a fusion's.
 
     Attributes:
         Config: the network's settings, with at least ``size``, D of the feature, and ``dropout``, before classes.
         PARTS: prefixes of the parameters that a file of weights may lack, each as a whole.
+        INPUT: ``waver.models.backbones.feature.FaceSize``, pixels to which a face is brought and cut; below, the
+            latter are c.
         zero_head: classes on top of it begin with weights of zero.
         config: the settings given.
         reduction: last module, from the network's own vector to the feature; without parameters where the
@@ -148,6 +172,7 @@ class Backbone(Protocol):
 
     Config: ClassVar[type[Any]]
     PARTS: ClassVar[tuple[str, ...]]
+    INPUT: ClassVar[Any]
     zero_head: ClassVar[bool]
     config: Any
     reduction: Any
@@ -155,7 +180,7 @@ class Backbone(Protocol):
     def __init__(self, config: Any) -> None: ...
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features float32 [B, size] of aligned faces float32 [B, 3, 112, 112], RGB, -1 black to 1 white."""
+        """Features float32 [B, size] of aligned faces float32 [B, 3, c, c], RGB, -1 black to 1 white."""
         ...
 
     @staticmethod

@@ -18,6 +18,18 @@ FUSIONS: dict[str, str] = {
     "conflict": "waver.models.fusion.conflict:Conflict",
 }
 
+TEMPORALS: dict[str, str] = {
+    "tcn": "waver.models.temporal.tcn:Tcn",
+    "bigru": "waver.models.temporal.bigru:BiGru",
+    "mstcn": "waver.models.temporal.mstcn:MsTcn",
+    "asformer": "waver.models.temporal.asformer:AsFormer",
+    "ssm": "waver.models.temporal.ssm:Ssm",
+    "xl": "waver.models.temporal.xl:Xl",
+}
+"""Temporal contexts of one stream, see ``waver.models.contracts.Temporal``."""
+OWN_CONTEXT = frozenset({"conflict"})
+"""Fusions that look at time in a way of their own, and not by one of ``TEMPORALS``."""
+
 EXPLAINED = frozenset({"conflict"})
 """Fusions that offer ``explain``: what led to their logits, frame by frame."""
 
@@ -28,6 +40,7 @@ BACKBONES: dict[str, str] = {
     "resnet101": "waver.models.backbones.resnet:ResNet101",
     "resnet152": "waver.models.backbones.resnet:ResNet152",
     "apvit": "waver.models.backbones.apvit:Apvit",
+    "ir50": "waver.models.backbones.ir50_embedding:Ir50Embedding",
 }
 
 ANSWER_MODELS: dict[str, str] = {

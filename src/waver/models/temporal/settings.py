@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from waver.config.sections import Section
 
@@ -33,6 +33,49 @@ class MsTcnSettings(Section):
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout of each layer")
 
 
+class AsFormerSettings(Section):
+    """Encoder and decoders with attention in windows over a stream; a frame sees both sides."""
+
+    decoders: int = Field(3, ge=0, description="decoders; the stream has (1 + decoders) * classes channels")
+    layers: int = Field(10, ge=1, description="blocks of encoder and decoder, of dilation and window 1, 2, 4, ...")
+    width: int = Field(64, ge=1, description="channels inside encoder and decoder")
+    reduction: int = Field(2, ge=1, description="queries, keys and values have width / reduction channels")
+    classes: int = Field(32, ge=1, description="outputs of encoder and decoder; a decoder takes their softmax")
+    decay: float = Field(3.0, ge=0, description="the attention of decoder 0, 1, 2, ... counts exp(-decay * decoder)")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout of each block")
+
+
+class SsmSettings(Section):
+    """Selective state space over a stream; it sees the whole window, on both sides unless causal."""
+
+    width: int = Field(128, ge=1, description="channels between the blocks, and of the stream")
+    expansion: int = Field(2, ge=1, description="channels inside a block, as a multiple of width")
+    states: int = Field(16, ge=1, description="values that a channel's state has")
+    rank: int = Field(8, ge=1, description="numbers from which the step lengths of all channels are made")
+    kernel: int = Field(4, ge=1, description="taps of the convolution before the states")
+    layers: int = Field(2, ge=1, description="blocks of each direction")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of each block's output")
+    causal: bool = Field(False, description="forward only; otherwise forward and backward, summed")
+
+
+class XlSettings(Section):
+    """Transformer-XL over a stream; a frame sees its past only."""
+
+    width: int = Field(128, ge=2, multiple_of=2, description="channels of a layer, and of the stream")
+    heads: int = Field(4, ge=1, description="attention heads")
+    layers: int = Field(3, ge=1, description="layers; each sees further back")
+    hidden: int = Field(512, ge=1, description="hidden units of a layer's feed-forward part")
+    segment: int = Field(96, ge=1, description="frames that attend to one another")
+    memory: int = Field(96, ge=1, description="frames before the segment that each layer remembers")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of inputs, attention and feed-forward parts")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
+        return self
+
+
 class TemporalSettings(Section):
     """Temporal context of the streams, the same keys in every fusion; the defaults are the papers'.
 
@@ -44,6 +87,7 @@ class TemporalSettings(Section):
         "visual": (256, 256, 128, 128, 128),
         "audio": (128, 128, 64, 64),
         "text": (256, 256, 128, 128),
+        "cues": (128, 128, 64, 64),
         "question": (16, 16),
     }
 
@@ -56,11 +100,14 @@ class TemporalSettings(Section):
         0.0, ge=0, lt=1, description="dropout of whole input dimensions; against learning few videos by heart"
     )
     causal: bool = Field(True, description="tcn: a frame sees its past only, as in the papers")
-    temporal: Literal["tcn", "bigru", "mstcn", "none"] = Field(
+    temporal: Literal["tcn", "bigru", "mstcn", "asformer", "ssm", "xl", "none"] = Field(
         "tcn", description="temporal context of each modality; none: the frame alone"
     )
     bigru: BiGruSettings = BiGruSettings()
     mstcn: MsTcnSettings = MsTcnSettings()
+    asformer: AsFormerSettings = AsFormerSettings()
+    ssm: SsmSettings = SsmSettings()
+    xl: XlSettings = XlSettings()
 
     @field_validator("channels", mode="before")
     @classmethod

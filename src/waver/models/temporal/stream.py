@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 from waver.errors import WaverError
-from waver.models.temporal.bigru import BiGru
-from waver.models.temporal.mstcn import MsTcn
+from waver.models.registry import TEMPORALS, load
 from waver.models.temporal.norm import MaskedBatchNorm
 from waver.models.temporal.settings import TemporalSettings
-from waver.models.temporal.tcn import Tcn
 
 
-def context_of(name: str, size: int, settings: TemporalSettings) -> Tcn | BiGru | MsTcn | None:
-    """The temporal module that the settings ask for; None: a frame stands for itself.
-
-    It takes float32 [B, D, T] and bool [B, T], gives [B, C, T], and has C as its ``size``.
+def context_of(name: str, size: int, settings: TemporalSettings) -> Any:
+    """The temporal context (``waver.models.contracts.Temporal``) that the settings ask for; None: the frame alone.
 
     Raises:
         WaverError: the settings have no channels for the modality ``name``.
     """
-    if settings.temporal == "none":
+    kind = settings.temporal
+    if kind == "none":
         return None
-    if settings.temporal == "bigru":
-        return BiGru(size, settings.bigru)
-    if settings.temporal == "mstcn":
-        return MsTcn(size, settings.mstcn)
+    if kind != "tcn":
+        return load(TEMPORALS, kind)(size, getattr(settings, kind))
     channels = settings.channels.get(name)
     if not channels:
         raise WaverError(f"the model's options give {name!r} no channels; add {name!r} to its channels")
-    return Tcn(size, channels, settings.kernel, settings.dropout, settings.causal)
+    return load(TEMPORALS, kind)(size, channels, settings.kernel, settings.dropout, settings.causal)
 
 
 class TemporalStream(nn.Module):
