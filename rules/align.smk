@@ -1,4 +1,4 @@
-"""align: faces, sound, words and labels on the 24 fps clock; one pack a shard."""
+"""align: faces, sound, words, cues and labels on the 24 fps clock; one pack a shard."""
 
 ALIGNED = [thing for thing in THINGS if thing != "speech"]
 

@@ -1,4 +1,4 @@
-"""features: videos -> faces, visual, audio, speech, words; one Zarr store per video and thing.
+"""features: videos -> faces, visual, audio, speech, words, cues; one Zarr store per video and thing.
 
 A job works on one shard with its model loaded once. Its output is the shard's index; the stores are
 not declared, so that a failure deletes nothing that was whole (see docs/stores.md).
@@ -55,9 +55,7 @@ rule features_visual:
 rule features_audio:
     input:
         videos=of_shard(paths.shard_table("videos")),
-        vggish=(
-            [model_record("vggish")] if cfg.features.audio.feature == "vggish" else []
-        ),
+        model=[model_record(role) for role in audio_roles()],
     output:
         index=paths.feature_index("audio"),
     log:
@@ -129,6 +127,33 @@ rule features_words:
         "Word vectors of shard {wildcards.shard}"
     script:
         "../workflow/scripts/features_words.py"
+
+
+rule features_cues:
+    input:
+        speech=of_shard(paths.feature_index("speech")),
+        audio=of_shard(paths.feature_index("audio")) if RECORDED else [],
+        videos=of_shard(paths.shard_table("videos")),
+        sentiment=(
+            [model_record("sentiment")] if "sentiment" in cfg.models.paths else []
+        ),
+    output:
+        index=paths.feature_index("cues"),
+    log:
+        paths.log("features_cues", "shard"),
+    benchmark:
+        paths.benchmark("features_cues", "shard")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        lists=file_sha256(SOURCE / "models/text/cues.yaml"),
+        code=code("features_cues", "waver.features.cues"),
+    message:
+        "Cues of voice, pauses and words of shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/features_cues.py"
 
 
 rule features_answers:

@@ -11,6 +11,8 @@ from waver.align.packs import write_pack
 from waver.store.tables import ANSWERS, PACK_INDEX, read_tables, write_table
 
 DIMS = {"visual": 16, "audio": 12, "text": 20}
+CUES = 5
+"""Size of the cues, of which the first is the state of the words."""
 
 
 def conflict_video(rng: np.random.Generator, frames: int, directions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -26,9 +28,21 @@ def conflict_video(rng: np.random.Generator, frames: int, directions: dict[str, 
     arrays["word_of_frame"] = word.astype(np.int32)
     arrays["visual_valid"] = np.ones(frames, bool)
     arrays["audio_valid"] = np.ones(frames, bool)
+    waves = np.cos(np.arange(frames)[:, None] / np.arange(2, 1 + CUES))
+    arrays["cues"] = np.column_stack([states["text"], waves]).astype(np.float32)
+    arrays["cues_valid"] = np.ones(frames, bool)
+    for name in DIMS:
+        arrays[f"{name}_affect"] = affect_of(states[name], name)
     arrays["label"] = (states["visual"] != states["text"]).astype(np.uint8)
     arrays["source_frame"] = np.arange(frames, dtype=np.int32)
     return arrays
+
+
+def affect_of(state: np.ndarray, name: str) -> np.ndarray:
+    """Targets of affect: positive where the state is +1, negative where -1; of the sound only how hesitant."""
+    target = np.stack([state > 0, state < 0, np.zeros(len(state))], 1).astype(np.float32)
+    target[:, {"visual": [2], "audio": [0, 1], "text": []}[name]] = np.nan
+    return target
 
 
 def write_packs(

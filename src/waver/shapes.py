@@ -19,9 +19,10 @@ from typing import Any
 FPS = 24
 """Frames per second of the clock on which every modality, label and prediction lies."""
 
-MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text", "Q": "question"}
-"""Letter of a modality, as in the papers' tables, and its name in stores. Q is no modality of the person but
-what is known without looking at anybody (``waver.data.context``), given to a model as context."""
+MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text", "C": "cues", "Q": "question"}
+"""Letter of a modality, as in the papers' tables, and its name in stores. C are hand-made cues of how something
+is said (``waver.features.cues``). Q is no modality of the person but what is known without looking at anybody
+(``waver.data.context``), given to a model as context."""
 
 
 def modality_names(letters: str) -> list[str]:

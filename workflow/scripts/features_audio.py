@@ -10,7 +10,7 @@ with job(snakemake) as j:
     extract_audio(
         videos=Path(j.input.videos),
         root=Path(j.params.root),
-        vggish=Path(j.input.vggish[0]) if j.input.vggish else None,
+        model=Path(j.input.model[0]) if j.input.model else None,
         stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=AudioConfig(**j.params.config),

@@ -4,8 +4,10 @@ A pack holds, for N frames and W words:
 
     visual         float32 [N, Dv]   visual_valid  bool [N]   (a face was found)
     audio          float32 [N, Da]   audio_valid   bool [N]   (there is sound)
+    cues           float32 [N, Dc]   cues_valid    bool [N]   (there is sound, or a transcript)
     text           float32 [W, Dt]   word_of_frame int32 [N]  (row of ``text``, -1: nobody speaks)
     label          uint8   [N]       source_frame  int32 [N]  (frame of the source video)
+    visual_affect, audio_affect, text_affect    float32 [N, 3]  (targets of affect, nan where nothing is known)
 
 Its index (PACK_INDEX) says which rows belong to which video.
 """
@@ -23,14 +25,20 @@ from waver.errors import WaverError
 from waver.store.arrays import Array, new_store, open_store
 from waver.store.tables import PACK_INDEX, read_table, write_table
 
+AFFECTED = ("visual", "audio", "text")
+"""Modalities that have targets of affect; columns: positive, negative, hesitant, each in [0, 1]."""
+
 EMPTY: dict[str, Array] = {
     "visual": np.zeros((0, 0), np.float32),
     "visual_valid": np.zeros(0, bool),
     "audio": np.zeros((0, 0), np.float32),
     "audio_valid": np.zeros(0, bool),
+    "cues": np.zeros((0, 0), np.float32),
+    "cues_valid": np.zeros(0, bool),
     "word_of_frame": np.zeros(0, np.int32),
     "label": np.zeros(0, np.uint8),
     "source_frame": np.zeros(0, np.int32),
+    **{f"{name}_affect": np.zeros((0, 3), np.float32) for name in AFFECTED},
     "text": np.zeros((0, 0), np.float32),
 }
 FRAME_ARRAYS = tuple(name for name in EMPTY if name != "text")
@@ -67,7 +75,8 @@ def write_pack(
         pack: Zarr store to write.
         index: Parquet file to write.
         videos: index rows (without offset and key) and, where the status is ok, their arrays: FRAME_ARRAYS
-            with first axis ``frames``, ``word_of_frame`` counting the video's own words, and ``text``.
+            with first axis ``frames``, ``word_of_frame`` counting the video's own words, and ``text``. What a
+            video lacks of them is filled: not valid, nobody speaks, no target of affect is known.
         key: what the pack was made from.
     """
     rows, offset, words = [], 0, 0
@@ -76,16 +85,24 @@ def write_pack(
         rows.append({**row, "offset": offset, "key": key})
         if row["status"] != "ok":
             continue
-        spoken = arrays["word_of_frame"]
-        shifted = {**arrays, "word_of_frame": np.where(spoken >= 0, spoken + words, -1).astype(np.int32)}
-        for name, values in shifted.items():
+        whole = {name: arrays.get(name, _lacking(name, int(row["frames"]))) for name in EMPTY}
+        spoken = whole["word_of_frame"]
+        whole["word_of_frame"] = np.where(spoken >= 0, spoken + words, -1).astype(np.int32)
+        for name, values in whole.items():
             parts[name].append(values)
         offset += int(row["frames"])
-        words += len(arrays["text"])
+        words += len(whole["text"])
     with new_store(pack, key) as writer:
         for name, pieces in parts.items():
             writer.put(name, _end_to_end(name, pieces))
     write_table(index, rows, PACK_INDEX)
+
+
+def _lacking(name: str, frames: int) -> Array:
+    """What stands for an array that a video lacks."""
+    rows = 0 if name == "text" else frames
+    fill = np.nan if name.endswith("_affect") else -1 if name == "word_of_frame" else 0
+    return np.full((rows, *EMPTY[name].shape[1:]), fill, EMPTY[name].dtype)
 
 
 def _end_to_end(name: str, pieces: list[Array]) -> Array:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from waver.align.packs import write_pack
 from waver.config.sections import AlignConfig
 from waver.errors import SetAside
+from waver.features.affect import expression_affect
 from waver.provenance import digest
-from waver.store.arrays import Array, read_store
+from waver.store.arrays import Array, open_store, read_store
 from waver.store.lock import exclusive
 from waver.store.shards import Row, store_path
 from waver.store.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table
@@ -24,7 +25,12 @@ from waver.store.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table
 log = logging.getLogger(__name__)
 
 _CLOCKS = ("faces", "audio")  # stores that hold source_frame, in the order in which they are asked
-_MODALITIES = {"visual": ("feature", "valid"), "audio": ("feature", "valid"), "words": ("vector", "word_of_frame")}
+_MODALITIES = {
+    "visual": ("feature", "valid"),
+    "audio": ("feature", "valid"),
+    "words": ("vector", "word_of_frame"),
+    "cues": ("feature", "valid"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,13 @@ def align_pack(
     """Put the videos of a shard on the clock and write them end to end.
 
     A modality whose feature was set aside comes with width 0, ``valid`` False, and no words. A video
-    without any modality, or whose parts disagree in length by more than the tolerance, is set aside.
+    without any modality but cues, or whose parts disagree in length by more than the tolerance, is set aside.
 
     Args:
         videos: the shard's VIDEOS table.
         segments: the shard's SEGMENTS table.
-        indexes: FEATURE_INDEX tables by thing: visual, audio, words, and faces, whose ``source_frame``
-            is used where there is one.
+        indexes: FEATURE_INDEX tables by thing: visual, audio, words, cues, and faces, whose
+            ``source_frame`` is used where there is one.
         stores: folders of the stores, by thing.
         pack: Zarr store to write.
         index: PACK_INDEX table to write.
@@ -104,7 +110,7 @@ def _align(video: Row, shard: _Shard) -> tuple[dict[str, Any], dict[str, Array]]
         return {**row, "status": "set_aside", "reason": problem.reason, "remedy": problem.remedy}, {}
     counts = {
         "frames": len(arrays["source_frame"]),
-        "words": len(arrays["text"]),
+        "words": len(arrays.get("text", ())),
         "positive_frames": int(arrays["label"].sum()),
     }
     return {**row, **counts, "note": "; ".join(notes)}, arrays
@@ -112,21 +118,33 @@ def _align(video: Row, shard: _Shard) -> tuple[dict[str, Any], dict[str, Array]]
 
 def _arrays(video: Row, shard: _Shard) -> tuple[dict[str, Array], list[str]]:
     present = [thing for thing in _MODALITIES if shard.has(thing, video["video"])]
-    if not present:
+    if not set(present) - {"cues"}:
         raise SetAside(f"it has no usable modality ({_reasons(video, shard)})", "see the feature tables of its shard")
     source_frame = _clock(video, shard)
     label, notes = _labels(video, shard, source_frame)
     arrays = {"source_frame": source_frame, "label": label}
     for thing in _MODALITIES:
-        if thing in present:
-            first, second, note = _read_modality(thing, video, shard, len(source_frame))
-            notes += note
-        else:
-            first, second = _missing(thing, len(source_frame))
+        if thing not in present:
             notes.append(f"no {thing}")
+            continue
+        first, second, note = _read_modality(thing, video, shard, len(source_frame))
+        notes += note
         names = ("text", "word_of_frame") if thing == "words" else (thing, f"{thing}_valid")
         arrays.update(zip(names, (first, second), strict=True))
-    return arrays, notes
+    return arrays | _affect(video, shard, len(source_frame)), notes
+
+
+def _affect(video: Row, shard: _Shard, frames: int) -> dict[str, Array]:
+    """Targets of affect that are known, float32 [T, 3] each."""
+    found: dict[str, Array] = {}
+    if shard.has("visual", video["video"]):
+        store = open_store(store_path(shard.stores["visual"], video))
+        if "expression" in store:  # of a backbone with emotion classes
+            expression, valid = (np.asarray(store[name][:]) for name in ("expression", "valid"))
+            found["visual_affect"] = expression_affect(expression, store.attrs["expressions"], valid)
+    if shard.has("cues", video["video"]):
+        found |= shard.read("cues", video, "audio_affect", "text_affect")
+    return {name: _fit(values, frames, np.nan) for name, values in found.items()}
 
 
 def _clock(video: Row, shard: _Shard) -> npt.NDArray[np.int32]:
@@ -191,9 +209,3 @@ def _fit(values: Array, frames: int, fill: float) -> Array:
         return values[:frames]
     rest = np.full((frames - len(values), *values.shape[1:]), fill, values.dtype)
     return np.concatenate([values, rest])
-
-
-def _missing(thing: str, frames: int) -> tuple[Array, Array]:
-    if thing == "words":
-        return np.zeros((0, 0), np.float32), np.full(frames, -1, np.int32)
-    return np.zeros((frames, 0), np.float32), np.zeros(frames, bool)

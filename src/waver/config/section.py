@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-MODALITY_SETS = "^((V|A|T|VA|VT|AT|VAT)Q?|Q)$"
-"""Subsets of the modalities, letters in the papers' order; Q: the question asked, as context."""
+MODALITY_SETS = "^((V|A|T|VA|VT|AT|VAT)C?Q?|CQ?|Q)$"
+"""Subsets of the modalities, letters in the papers' order; C: cues of how it is said; Q: the question asked, as
+context."""
 
 
 class Section(BaseModel):

@@ -13,7 +13,9 @@ from waver.config.training import RunSpec as RunSpec
 from waver.config.training import TrainConfig as TrainConfig
 from waver.config.videos import VideosConfig as VideosConfig
 
-ModelRole = Literal["face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder"]
+ModelRole = Literal[
+    "face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder", "sentiment", "speech_encoder"
+]
 VideoRole = Literal["focalnet_tiny", "focalnet_small", "focalnet_base", "clip", "emoclip"]
 """Weights that video-level models begin with; in no set."""
 
@@ -84,10 +86,12 @@ class VisualConfig(Section):
 class AudioConfig(Section):
     """Log-mel track and the audio feature of each frame (VGGish front end)."""
 
-    feature: Literal["logmel_stats", "vggish"] = Field(
+    feature: Literal["logmel_stats", "vggish", "speech_encoder"] = Field(
         "logmel_stats",
-        description="of each frame: mean and deviation of the 0.96 s log-mel patch (128), or VGGish's embedding (128)",
+        description="of each frame: mean and deviation of the 0.96 s log-mel patch (128), VGGish's embedding (128), or "
+        "a hidden state of the encoder under models.paths.speech_encoder (wav2vec 2.0, HuBERT, WavLM)",
     )
+    layer: int = Field(-1, description="speech_encoder: after which layer; 0: before the first, -1: after the last")
 
 
 class SpeechConfig(Section):

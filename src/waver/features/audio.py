@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from waver.device import torch_device
 from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.features.logmel import Floats, padded_log_mel, patch_starts, patch_statistics, patches
+from waver.features.prosody import prosody
 from waver.features.waveform import Sound, read_waveform
 from waver.models.backbones.vggish import load_vggish
 from waver.shapes import FPS
@@ -24,34 +25,36 @@ from waver.store.arrays import StoreWriter
 from waver.store.shards import Row, run_shard
 from waver.store.tables import VIDEOS, read_table
 
-Describe = Callable[[Floats, npt.NDArray[np.int64]], Floats]
-"""From a log-mel track [R, 64] and first rows of patches [T] to features [T, 128]."""
+Describe = Callable[[Floats, Floats, int], tuple[Floats, Floats]]
+"""From samples [S], log-mel track [R, 64] and T to features [T, D] and valence [T], see ``extract_audio``."""
 
 _BATCH = 64
 
 
 def extract_audio(
-    videos: Path, root: Path, vggish: Path | None, stores: Path, index: Path, config: AudioConfig, code: str
+    videos: Path, root: Path, model: Path | None, stores: Path, index: Path, config: AudioConfig, code: str
 ) -> None:
     """Make the audio stores of a shard.
 
-    A store holds ``logmel`` float32 [R, 64] at 100 Hz, ``feature`` float32 [T, 128], ``valid`` bool [T]
-    and ``source_frame`` int32 [T]. A frame is valid where sound was recorded while it was shown; no
-    frame of a file of digital silence is. Pauses, however quiet, are sound: they tell of hesitancy.
+    A store holds ``logmel`` float32 [R, 64] at 100 Hz, ``feature`` float32 [T, D], ``prosody`` float32 [T, 3]
+    (``waver.features.prosody``), ``valence`` float32 [T] (0 negative to 1 positive, nan unless the feature's model
+    was taught it), ``valid`` bool [T] and ``source_frame`` int32 [T]. A frame is valid where sound was recorded
+    while it was shown; no frame of a file of digital silence is. Pauses, however quiet, are sound: they tell of
+    hesitancy.
 
     Args:
         videos: the shard's VIDEOS table.
         root: folder to which the table's paths are relative.
-        vggish: ``asset.json`` of VGGish; needed for that feature only.
+        model: ``asset.json`` of VGGish or of a speech encoder, for these features.
         stores: folder of the stores.
         index: FEATURE_INDEX table to write.
         config: which feature.
         code: code version of this module.
 
     Raises:
-        WaverError: VGGish is asked for and there are no weights, or a GPU is and there is none.
+        WaverError: the feature's model is not given or cannot be read, or a GPU was asked for and there is none.
     """
-    describe, model = _describer(config, vggish)
+    describe, key = _describer(config, model)
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
         clock = frame_clock(root / video["path"])
@@ -59,13 +62,16 @@ def extract_audio(
         sound = read_waveform(root / video["path"], clock.audio_start_s, frames / FPS)
         track = padded_log_mel(sound.samples)
         writer.put("logmel", track)
-        writer.put("feature", describe(track, patch_starts(frames, len(track))))
+        feature, valence = describe(sound.samples, track, frames)
+        writer.put("feature", feature)
+        writer.put("valence", valence)
+        writer.put("prosody", prosody(sound.samples, frames))
         writer.put("valid", sounding_frames(sound, frames))
         writer.put("source_frame", np.asarray(clock.source_frame, np.int32))
         silent = "digital silence" if sound.silent else ""
         return frames, "; ".join(filter(None, (sound.note, silent)))
 
-    made_from = {"thing": "audio", "config": config.model_dump(), "code": code, "model": model}
+    made_from = {"thing": "audio", "config": config.model_dump(), "code": code, "model": key}
     run_shard(read_table(videos, VIDEOS), stores, index, made_from, compute)
 
 
@@ -76,34 +82,46 @@ def sounding_frames(sound: Sound, frames: int) -> npt.NDArray[np.bool_]:
     return within & (not sound.silent)
 
 
-def _describer(config: AudioConfig, vggish: Path | None) -> tuple[Describe, str | None]:
+def _describer(config: AudioConfig, model: Path | None) -> tuple[Describe, str | None]:
     """The feature's function, and the fingerprint of the weights it uses."""
     if config.feature == "logmel_stats":
-        return patch_statistics, None
-    if vggish is None:
+        return lambda _, track, frames: (
+            patch_statistics(track, patch_starts(frames, len(track))),
+            _unknown(frames),
+        ), None
+    if model is None:
         raise WaverError(
-            "features.audio.feature is vggish and there are no weights; give their file under models.paths.vggish"
+            f"features.audio.feature is {config.feature} and there are no weights; give them under "
+            f"models.paths.{config.feature}"
         )
-    record = installed(vggish)
-    return embedder(record.file()), record.key
+    record, device = installed(model), torch_device()
+    if config.feature == "vggish":
+        return embedder(record.file(), device), record.key
+    # the library of pretrained encoders loads for seconds, and no other feature needs it
+    from waver.features.speech_encoder import SpeechEncoder
+
+    # loaded when the first video needs it
+    encoder = cache(partial(SpeechEncoder, Path(record.folder), config.layer, device))
+    return lambda samples, _, frames: encoder()(samples, frames), record.key
 
 
-def embedder(weights: Path) -> Describe:
+def embedder(weights: Path, device: torch.device) -> Describe:
     """VGGish over patches; the network is loaded when the first video needs it."""
-    device = torch_device()
 
     @cache
     def network() -> Any:
         return load_vggish(weights).to(device)
 
-    def embed(track: Floats, starts: npt.NDArray[np.int64]) -> Floats:
-        model = network()
-        parts = []
+    def embed(_: Floats, track: Floats, frames: int) -> tuple[Floats, Floats]:
+        model, starts, parts = network(), patch_starts(frames, len(track)), []
         with torch.inference_mode():
             for first in range(0, len(starts), _BATCH):
                 batch = np.ascontiguousarray(patches(track, starts[first : first + _BATCH]))
                 parts.append(model(torch.from_numpy(batch)[:, None].to(device)).cpu().numpy())
-        features: Floats = np.concatenate(parts)
-        return features
+        return np.concatenate(parts), _unknown(frames)
 
     return embed
+
+
+def _unknown(frames: int) -> Floats:
+    return np.full(frames, np.nan, np.float32)

@@ -1,7 +1,8 @@
-"""Faces as the image backbones see them: shorter side 124, a crop of 112, from -1 (black) to 1 (white).
+"""Faces as the image backbones see them: made small, cut, from -1 (black) to 1 (white).
 
-The crop is random and mirrored at random in training, in the middle and as it is otherwise (recipe of the
-papers' released code).
+A backbone says to how many pixels (``FaceSize``): 124, of which 112 are cut out, for those of the papers. The cut is
+random and mirrored at random in training, in the middle and as it is otherwise (recipe of the papers' released
+code).
 """
 
 from __future__ import annotations
@@ -12,59 +13,55 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from waver.models.backbones.feature import INPUT_SIDE
-
-SIDE = 124
-"""Pixels, height and width of a face before the crop."""
-SLACK = SIDE - INPUT_SIDE
-"""Largest row or column at which a crop can begin."""
+from waver.models.backbones.feature import FACE, FaceSize
 
 Pixels = npt.NDArray[np.uint8]
 
 
-def small_face(image: Pixels) -> Pixels:
-    """The middle square of a picture uint8 [H, W, 3], as uint8 [124, 124, 3]."""
+def small_face(image: Pixels, size: FaceSize = FACE) -> Pixels:
+    """The middle square of a picture uint8 [H, W, 3], as uint8 [side, side, 3]."""
     height, width = image.shape[:2]
     if height != width:
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[top : top + side, left : left + side]
     # Pillow's filter: the pixels that the released code shows its networks, to the bit
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize((size.side, size.side), Image.Resampling.BILINEAR))
 
 
 def random_crops(
-    count: int, draw: np.random.Generator
+    count: int, draw: np.random.Generator, size: FaceSize = FACE
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """First row and first column of ``count`` crops, and which are mirrored (half of them)."""
-    top, left = draw.integers(0, SLACK + 1, (2, count))
+    top, left = draw.integers(0, size.slack + 1, (2, count))
     return top, left, draw.random(count) < 0.5
 
 
-def network_input(faces: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Tensor:
+def network_input(faces: Tensor, top: Tensor, left: Tensor, mirrored: Tensor, size: FaceSize = FACE) -> Tensor:
     """Crops of faces.
 
     Args:
-        faces: uint8 [B, 124, 124, 3], RGB, on the device that is to cut them.
-        top: int64 [B], first row of each crop, 0 to 12.
+        faces: uint8 [B, side, side, 3], RGB, on the device that is to cut them.
+        top: int64 [B], first row of each crop, 0 to the slack.
         left: int64 [B], first column.
         mirrored: bool [B].
+        size: that of the backbone.
 
     Returns:
-        float32 [B, 3, 112, 112] in [-1, 1].
+        float32 [B, 3, crop, crop] in [-1, 1].
     """
-    crops = torch.empty((len(faces), INPUT_SIDE, INPUT_SIDE, 3), device=faces.device)
+    crops = torch.empty((len(faces), size.crop, size.crop, 3), device=faces.device)
     # slices: five times as fast as one gather with an index per pixel
     for crop, face, row, column, mirror in zip(
         crops, faces, top.tolist(), left.tolist(), mirrored.tolist(), strict=True
     ):
-        part = face[row : row + INPUT_SIDE, column : column + INPUT_SIDE]
+        part = face[row : row + size.crop, column : column + size.crop]
         crop.copy_(part.flip(1) if mirror else part)
     return crops.permute(0, 3, 1, 2).div_(127.5).sub_(1)
 
 
-def central_input(faces: Tensor) -> Tensor:
-    """The middle crop of faces uint8 [B, 124, 124, 3], as ``network_input``."""
-    edge = SLACK // 2
-    crops = faces[:, edge : edge + INPUT_SIDE, edge : edge + INPUT_SIDE]
+def central_input(faces: Tensor, size: FaceSize = FACE) -> Tensor:
+    """The middle crop of faces uint8 [B, side, side, 3], as ``network_input``."""
+    first, last = size.slack // 2, size.slack // 2 + size.crop
+    crops = faces[:, first:last, first:last]
     return crops.permute(0, 3, 1, 2).float().div(127.5).sub(1)

@@ -1,7 +1,8 @@
 """Frozen visual features of aligned faces, and the expression that the backbone sees in them.
 
-``mini_xception`` looks at grey faces of 64 pixels; every backbone of ``waver.models.registry`` at the middle 112 of
-124 pixels in colour (2026 paper, training details). Frozen means frozen: normalisation keeps its statistics too.
+``mini_xception`` looks at grey faces of 64 pixels; every backbone of ``waver.models.registry`` at the middle of a
+face in colour, as large as it asks for: 112 of 124 pixels for the papers' (2026 paper, training details). Frozen
+means frozen: normalisation keeps its statistics too.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from waver.device import threads, torch_device
 from waver.errors import WaverError
 from waver.features.face_pixels import central_input, small_face
 from waver.models.backbones.classified import Classified
+from waver.models.backbones.feature import FaceSize
 from waver.models.backbones.frozen import freeze
 from waver.models.backbones.mini_xception import EXPRESSIONS, INPUT_SIDE, load_mini_xception
 from waver.models.backbones.pretrained import load_backbone_weights
-from waver.models.backbones.trained import load_head, read_trained, weights_file
+from waver.models.backbones.trained import check_options, load_head, read_trained, weights_file
 from waver.models.registry import BACKBONES, load, method_config
 from waver.store.arrays import StoreWriter, open_store
 from waver.store.shards import Row, run_shard, store_path
@@ -130,10 +132,11 @@ def make_looker(config: VisualConfig, record: Installed) -> Looker:
         return Looker(config.backbone, EXPRESSIONS, device, network_input, known)
     path = weights_file(record)
     backbone = _weighted(config, path)
+    prepare = partial(colour_input, size=backbone.INPUT)
     trained = read_trained(path)
     if trained is None or trained.task != "emotions":
         _placed(freeze(backbone), device)
-        return Looker(config.backbone, (), device, colour_input, lambda batch: (backbone(batch), None))
+        return Looker(config.backbone, (), device, prepare, lambda batch: (backbone(batch), None))
     network = Classified(backbone, len(trained.classes))
     load_head(network, path)
     _placed(freeze(network), device)
@@ -142,17 +145,18 @@ def make_looker(config: VisualConfig, record: Installed) -> Looker:
         feature = backbone(batch)
         return feature, network.head(feature).softmax(1)
 
-    return Looker(config.backbone, trained.classes, device, colour_input, look)
+    return Looker(config.backbone, trained.classes, device, prepare, look)
 
 
 def _weighted(config: VisualConfig, path: Path) -> Any:
     """The registered backbone with the weights of a file.
 
     Raises:
-        WaverError: they are not its own, or lack the layer before the feature.
+        WaverError: they are not its own, were trained with other options, or lack the layer before the feature.
     """
     name = config.backbone
     backbone = load(BACKBONES, name)(method_config(BACKBONES, name, config.options))
+    check_options(path, name, backbone.config)
     left = load_backbone_weights(backbone, path)
     if left not in ((), ("reduction.",)):
         parts = ", ".join(part.rstrip(".") for part in left)
@@ -171,9 +175,9 @@ def _placed(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def colour_input(faces: Pixels) -> Tensor:
-    """Aligned faces uint8 [B, S, S, 3] RGB as float32 [B, 3, 112, 112], -1 black to 1 white."""
-    return central_input(torch.from_numpy(np.stack([small_face(face) for face in faces])))
+def colour_input(faces: Pixels, size: FaceSize) -> Tensor:
+    """Aligned faces uint8 [B, S, S, 3] RGB as float32 [B, 3, crop, crop], -1 black to 1 white."""
+    return central_input(torch.from_numpy(np.stack([small_face(face, size) for face in faces])), size)
 
 
 def network_input(faces: Pixels) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from waver.align.packs import PackedVideo, read_packs
+from waver.align.packs import AFFECTED, PackedVideo, read_packs
 from waver.data.context import frame_context
 from waver.errors import WaverError
 from waver.shapes import modality_names
@@ -36,6 +36,8 @@ class VideoSample:
         valid: modality name -> bool [T]; False where the frame has no face, sound or word.
         label: uint8 [T], 1 A/H; meaningless unless ``labelled``.
         labelled: the frame labels are known.
+        affect: modality name -> targets of affect (positive, negative, hesitant) float32 [T, 3] in [0, 1], nan
+            where nothing is known; empty unless asked for.
     """
 
     video: str
@@ -46,6 +48,7 @@ class VideoSample:
     valid: Mapping[str, Bools]
     label: npt.NDArray[np.uint8]
     labelled: bool
+    affect: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -53,7 +56,7 @@ class VideoSample:
 
 
 def read_corpus(
-    indexes: Sequence[str | Path], packs: str | Path, modalities: str, splits: Sequence[str]
+    indexes: Sequence[str | Path], packs: str | Path, modalities: str, splits: Sequence[str], affect: bool = False
 ) -> list[VideoSample]:
     """Samples of the splits named; data of other splits is never read.
 
@@ -63,6 +66,7 @@ def read_corpus(
         modalities: letters, e.g. ``"VAT"``; the order is kept in ``features``. Q is the context of
             ``waver.data.context``, the same for all frames but for the position.
         splits: splits to read.
+        affect: read the targets of affect too, of those of the modalities that have any.
 
     Raises:
         WaverError: packs disagree about the size of a modality.
@@ -70,6 +74,7 @@ def read_corpus(
     names = modality_names(modalities)
     stored = [name for name in names if name != "question"]
     arrays = [part for name in stored for part in ((name,) if name == "text" else (name, f"{name}_valid"))]
+    arrays += [f"{name}_affect" for name in names if affect and name in AFFECTED]
     samples = [_sample(video, names) for video in read_packs(indexes, packs, [*arrays, "label"], splits)]
     sizes = feature_sizes(samples)
     return [_with_sizes(sample, sizes) for sample in samples if sample.frames]
@@ -89,6 +94,7 @@ def _sample(video: PackedVideo, names: Sequence[str]) -> VideoSample:
         valid={name: arrays[f"{name}_valid"].astype(bool, copy=False) for name in names},
         label=arrays["label"].astype(np.uint8, copy=False),
         labelled=bool(row["labelled"]),
+        affect={name: arrays[f"{name}_affect"] for name in names if f"{name}_affect" in arrays},
     )
 
 
@@ -102,6 +108,7 @@ def thinned(sample: VideoSample, stride: int) -> VideoSample:
         features={name: values[rows] for name, values in sample.features.items()},
         valid={name: values[rows] for name, values in sample.valid.items()},
         label=sample.label[rows],
+        affect={name: values[rows] for name, values in sample.affect.items()},
     )
 
 

@@ -10,7 +10,8 @@ from waver.config.sections import AlignConfig
 from waver.store.arrays import new_store, store_key
 from waver.store.tables import FEATURE_INDEX, PACK_INDEX, SEGMENTS, VIDEOS, read_table, write_table
 
-THINGS = ("faces", "visual", "audio", "words")
+THINGS = ("faces", "visual", "audio", "words", "cues")
+EXPRESSIONS = ["angry", "happy", "sad"]
 
 
 class Shard:
@@ -21,6 +22,7 @@ class Shard:
         self.videos: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
         self.features: dict[str, list[dict[str, Any]]] = {thing: [] for thing in THINGS}
+        self.unknown_expressions: set[str] = set()
 
     def add(self, question: int, source_frame: np.ndarray, *, without: str = "", longer: dict[str, int] | None = None,
             segments: list[tuple[int, int]] | None = None, **changes: Any) -> None:  # fmt: skip
@@ -51,15 +53,23 @@ class Shard:
         frames = len(source_frame) + longer
         arrays = {
             "faces": {"source_frame": source_frame.astype(np.int32)},
-            "visual": {"feature": np.full((frames, 3), question, np.float32), "valid": np.ones(frames, bool)},
+            "visual": {"feature": np.full((frames, 3), question, np.float32), "valid": np.ones(frames, bool),
+                       "expression": np.tile(np.array([[0.1, 0.7, 0.2]], np.float32), (frames, 1))},
             "audio": {"feature": np.full((frames, 2), -question, np.float32), "valid": np.ones(frames, bool),
                       "source_frame": source_frame.astype(np.int32)},
             "words": {"vector": np.arange(8, dtype=np.float32).reshape(2, 4) + 10 * question,
                       "word_of_frame": (np.arange(frames) >= frames // 2).astype(np.int32)},
+            "cues": {"feature": np.full((frames, 5), 2 * question, np.float32), "valid": np.ones(frames, bool),
+                     "audio_affect": np.tile(np.array([[np.nan, np.nan, 0.5]], np.float32), (frames, 1)),
+                     "text_affect": np.full((frames, 3), 0.25, np.float32)},
         }[thing]  # fmt: skip
+        if video in self.unknown_expressions:
+            arrays.pop("expression", None)
         with new_store(self.folder / thing / "82001" / f"{video}.zarr", row["key"]) as writer:
             for name, values in arrays.items():
                 writer.put(name, values)
+            if "expression" in arrays:
+                writer.attributes.update(expressions=EXPRESSIONS)
 
     def align(self, tolerance: int = 2, things: tuple[str, ...] = THINGS) -> list[dict[str, Any]]:
         folder = self.folder
@@ -108,6 +118,8 @@ def test_videos_lie_end_to_end_and_come_back_apart(shard):
     for question, video in enumerate(shard.read(), start=1):
         assert (video.arrays["visual"] == question).all()
         assert (video.arrays["audio"] == -question).all()
+        assert (video.arrays["cues"] == 2 * question).all()
+        assert video.arrays["cues_valid"].all()
         assert video.arrays["text"][0, 0] == 10 * question
         assert video.arrays["text"][-1, 0] == 10 * question + 4
 
@@ -130,13 +142,49 @@ def test_a_missing_modality_is_empty_and_invalid(shard):
 
 
 def test_a_video_with_nothing_is_set_aside_and_the_rest_goes_on(shard):
-    shard.add(1, np.arange(24), without="faces visual audio words")
+    shard.add(1, np.arange(24), without="faces visual audio words cues")
     shard.add(2, np.arange(24))
     rows = shard.align()
     assert [row["status"] for row in rows] == ["set_aside", "ok"]
     assert "no usable modality" in rows[0]["reason"]
     assert "no audio here" in rows[0]["reason"]
     assert [video.video for video in shard.read()] == ["82001_Q2"]
+
+
+def test_cues_alone_are_no_video(shard):
+    shard.add(1, np.arange(24), without="visual audio words")
+    shard.add(2, np.arange(24))
+    rows = shard.align()
+    assert [row["status"] for row in rows] == ["set_aside", "ok"]
+    assert "no usable modality" in rows[0]["reason"]
+
+
+def test_a_video_without_cues_goes_on(shard):
+    shard.add(1, np.arange(24), without="cues")
+    shard.add(2, np.arange(24))
+    rows = shard.align()
+    assert [(row["status"], row["note"]) for row in rows] == [("ok", "no cues"), ("ok", "")]
+    first, second = shard.read()
+    assert first.arrays["cues"].shape == (24, 5)
+    assert not first.arrays["cues_valid"].any()
+    assert np.isnan(first.arrays["audio_affect"]).all()
+    assert np.isnan(first.arrays["text_affect"]).all()
+    assert not np.isnan(first.arrays["visual_affect"][:, :2]).any()
+    assert second.arrays["cues_valid"].all()
+
+
+def test_targets_of_affect_come_from_faces_and_cues(shard):
+    shard.unknown_expressions = {"82001_Q2"}
+    for question in (1, 2, 3):
+        shard.add(question, np.arange(24), without="visual" if question == 3 else "")
+    shard.align()
+    first, second, third = shard.read()
+    np.testing.assert_array_equal(first.arrays["visual_affect"], np.tile(np.float32([0.7, 0.2, np.nan]), (24, 1)))
+    np.testing.assert_array_equal(first.arrays["audio_affect"], np.tile(np.float32([np.nan, np.nan, 0.5]), (24, 1)))
+    assert (first.arrays["text_affect"] == 0.25).all()
+    for other in (second, third):
+        assert np.isnan(other.arrays["visual_affect"]).all()
+        assert (other.arrays["text_affect"] == 0.25).all()
 
 
 def test_words_alone_have_no_clock(shard):
@@ -152,7 +200,7 @@ def test_of_a_data_set_without_video_files_every_labelled_frame_has_its_slot(sha
     assert [row["status"] for row in rows] == ["ok", "set_aside"]
     assert "no usable modality (words: no words here)" in rows[1]["reason"]
     assert (rows[0]["frames"], rows[0]["words"], rows[0]["positive_frames"]) == (24, 2, 6)
-    assert rows[0]["note"] == "no visual; no audio"
+    assert rows[0]["note"] == "no visual; no audio; no cues"
     (video,) = read_packs([shard.folder / "000.parquet"], shard.folder / "packs", ("source_frame", "label", "text"))
     np.testing.assert_array_equal(video.arrays["source_frame"], np.arange(24))
     np.testing.assert_array_equal(np.flatnonzero(video.arrays["label"]), np.arange(3, 9))
@@ -162,15 +210,18 @@ def test_of_a_data_set_without_video_files_every_labelled_frame_has_its_slot(sha
 
 @pytest.mark.parametrize("extra", [-2, 2])
 def test_features_within_the_tolerance_are_mended(shard, extra):
-    shard.add(1, np.arange(24), longer={"visual": extra, "audio": extra, "words": extra})
+    shard.add(1, np.arange(24), longer={"visual": extra, "audio": extra, "words": extra, "cues": extra})
     row = shard.align()[0]
     video = shard.read()[0]
     assert row["status"] == "ok"
     assert "visual 2 frames" in row["note"]
     kept = 24 + min(extra, 0)
-    for name in ("visual_valid", "audio_valid", "text_valid"):
+    for name in ("visual_valid", "audio_valid", "text_valid", "cues_valid"):
         assert video.arrays[name][:kept].all()
         assert not video.arrays[name][kept:].any()
+    for name in ("visual_affect", "audio_affect", "text_affect"):
+        assert (~np.isnan(video.arrays[name][:kept])).any(axis=1).all()
+        assert np.isnan(video.arrays[name][kept:]).all()
     assert all(len(video.arrays[name]) == 24 for name in FRAME_ARRAYS)
 
 

@@ -5,21 +5,24 @@ import pytest
 import torch
 from sounding_clips import tone, write_sounding, write_videos
 
+from tiny_speech import with_head
 from waver.assets.manifest import install
 from waver.config.sections import AudioConfig
 from waver.errors import WaverError
 from waver.features.audio import extract_audio, sounding_frames
 from waver.features.logmel import padded_log_mel
+from waver.features.prosody import prosody
+from waver.features.speech_encoder import SpeechEncoder
 from waver.features.waveform import Sound
 from waver.models.backbones.vggish import VGGish, load_vggish
 from waver.store.arrays import read_store
 from waver.store.tables import FEATURE_INDEX, read_table
 
 
-def extract(folder: Path, clips: list[Path], config: AudioConfig | None = None, vggish: Path | None = None):
+def extract(folder: Path, clips: list[Path], config: AudioConfig | None = None, model: Path | None = None):
     write_videos(folder / "videos.parquet", clips, folder)
     extract_audio(
-        folder / "videos.parquet", folder, vggish, folder / "stores", folder / "index.parquet",
+        folder / "videos.parquet", folder, model, folder / "stores", folder / "index.parquet",
         config or AudioConfig(), "code",
     )  # fmt: skip
     return read_table(folder / "index.parquet", FEATURE_INDEX)
@@ -27,6 +30,11 @@ def extract(folder: Path, clips: list[Path], config: AudioConfig | None = None, 
 
 def store(folder: Path, question: int) -> dict[str, np.ndarray]:
     return read_store(folder / "stores" / "82001" / f"82001_Q{question}.zarr")
+
+
+def as_stored(samples: np.ndarray) -> np.ndarray:
+    """A waveform in steps of 16 bits."""
+    return (np.round(samples * 32767) / 32768).astype(np.float32)
 
 
 def test_stores_of_a_shard(tmp_path):
@@ -43,14 +51,16 @@ def test_stores_of_a_shard(tmp_path):
     assert rows[2]["note"] == "digital silence"
 
     whole = store(tmp_path, 1)
-    expected = padded_log_mel((np.round(tone(2.0) * 32767) / 32768).astype(np.float32))
+    expected = padded_log_mel(as_stored(tone(2.0)))
     np.testing.assert_array_equal(whole["logmel"], expected)
     assert whole["feature"].shape == (48, 128)
     assert whole["feature"].dtype == np.float32
     np.testing.assert_allclose(whole["feature"][2], np.r_[expected[8:104].mean(0), expected[8:104].std(0)], atol=1e-5)
+    np.testing.assert_array_equal(whole["prosody"], prosody(as_stored(tone(2.0)), 48))
     np.testing.assert_array_equal(whole["source_frame"], np.arange(48))
     assert whole["source_frame"].dtype == np.int32
     assert whole["valid"].all()
+    assert np.isnan(whole["valence"]).all()
 
     assert not store(tmp_path, 3)["valid"].any(), "digital silence is no sound"
     np.testing.assert_array_equal(np.flatnonzero(store(tmp_path, 4)["valid"]), np.arange(12, 36))
@@ -78,6 +88,19 @@ def test_vggish_embeds_the_same_patches(tmp_path):
     assert not np.allclose(found["feature"][3], found["feature"][5], rtol=1e-2), "patches differ"
 
 
-def test_vggish_without_weights_says_where_to_give_them(tmp_path):
-    with pytest.raises(WaverError, match=r"models\.paths\.vggish"):
-        extract(tmp_path, [], AudioConfig(feature="vggish"))
+def test_a_speech_encoder_gives_features_and_valence(tmp_path):
+    with_head(tmp_path / "encoder")
+    install("path.speech_encoder", tmp_path / "model", {"speech_encoder": str(tmp_path / "encoder")})
+    clip = write_sounding(tmp_path / "a.mkv", 1, [(0.0, tone(1.0))])
+    rows = extract(tmp_path, [clip], AudioConfig(feature="speech_encoder", layer=1), tmp_path / "model" / "asset.json")
+    assert rows[0]["status"] == "ok"
+    found = store(tmp_path, 1)
+    feature, valence = SpeechEncoder(tmp_path / "encoder", 1, torch.device("cpu"))(as_stored(tone(1.0)), 24)
+    np.testing.assert_allclose(found["feature"][:20], feature[:20], atol=1e-3)
+    np.testing.assert_allclose(found["valence"], valence, atol=1e-3)
+
+
+@pytest.mark.parametrize("feature", ["vggish", "speech_encoder"])
+def test_a_feature_without_its_weights_says_where_to_give_them(tmp_path, feature):
+    with pytest.raises(WaverError, match=rf"models\.paths\.{feature}"):
+        extract(tmp_path, [], AudioConfig(feature=feature))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tiny_backbone import Tiny, TinySettings
+from tiny_backbone import Tiny, TinyOfSmallFaces, TinySettings
 from waver.assets.manifest import Installed, install, installed
 from waver.config.sections import VisualConfig
 from waver.errors import WaverError
@@ -16,6 +16,7 @@ from waver.features import visual
 from waver.features.face_pixels import central_input, small_face
 from waver.features.visual import colour_input, extract_visual, make_looker
 from waver.models.backbones.classified import Classified
+from waver.models.backbones.feature import FACE, FaceSize
 from waver.models.backbones.frozen import freeze
 from waver.models.backbones.trained import Trained, archive
 from waver.models.registry import BACKBONES, load, method_config
@@ -29,6 +30,7 @@ CONFIG = VisualConfig(backbone="tiny", batch=7)
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(BACKBONES, "tiny", "tiny_backbone:Tiny")
+    monkeypatch.setitem(BACKBONES, "tiny_of_small", "tiny_backbone:TinyOfSmallFaces")
 
 
 def network(classes: int, size: int = 8) -> Classified:
@@ -75,6 +77,7 @@ def test_features_of_every_frame_in_evaluation_mode(tmp_path, faces):
     arrays, _, row = extract(tmp_path, given(tmp_path / "w", plain.state_dict()))
     assert sorted(arrays) == ["feature", "valid"]
     batch = central_input(torch.from_numpy(np.stack([small_face(face) for face in faces])))
+    assert batch.shape == (20, 3, 112, 112)
     with torch.no_grad():
         wanted = plain.eval()(batch).numpy()
     assert np.allclose(arrays["feature"], wanted, atol=1e-6)
@@ -88,11 +91,22 @@ def test_emotion_classes_give_expressions_and_others_do_not(tmp_path, faces):
     assert np.allclose(arrays["expression"].sum(1), 1, atol=1e-5)
     own = network(6).eval()
     with torch.no_grad():
-        wanted = own(colour_input(faces)).softmax(1).numpy()
+        wanted = own(colour_input(faces, FACE)).softmax(1).numpy()
     assert np.allclose(arrays["expression"], wanted, atol=1e-6)
     arrays, attributes, _ = extract(tmp_path, trained(tmp_path / "a", "ah", ("no A/H", "A/H")))
     assert sorted(arrays) == ["feature", "valid"]
     assert "expressions" not in attributes
+
+
+def test_a_backbone_of_small_faces_is_given_40_of_48_pixels(tmp_path, faces):
+    plain = TinyOfSmallFaces(TinySettings())
+    config = CONFIG.model_copy(update={"backbone": "tiny_of_small"})
+    arrays, _, _ = extract(tmp_path, given(tmp_path / "w", plain.state_dict()), config)
+    size = FaceSize(48, 40)
+    batch = torch.from_numpy(np.stack([small_face(face, size)[4:44, 4:44] for face in faces])).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        wanted = plain.eval()(batch / 127.5 - 1).numpy()
+    assert np.allclose(arrays["feature"], wanted, atol=1e-6)
 
 
 def test_other_weights_make_the_stores_anew_and_the_same_do_not(tmp_path, faces):
@@ -130,7 +144,7 @@ def test_the_network_of_a_looker_is_frozen(tmp_path):
     assert (feature.shape, expression) == ((2, 512), None)
     assert torch.equal(looker(faces)[0], feature)
     with torch.no_grad():
-        assert torch.allclose(real.eval()(colour_input(faces)), feature, atol=1e-5)
+        assert torch.allclose(real.eval()(colour_input(faces, FACE)), feature, atol=1e-5)
 
 
 def test_weights_without_the_reduction_are_told_and_can_be_used_without_it(tmp_path):

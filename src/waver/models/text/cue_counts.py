@@ -65,12 +65,35 @@ def cue_counts(texts: Sequence[str], languages: Sequence[str | None]) -> npt.NDA
 
 @cache
 def _counts(text: str, language: str | None) -> tuple[float, ...]:
-    text = normalised(text)
-    expressions = _expressions().get(language or guessed_language(text) or "en", {})
-    found = {name: float(len(regex.findall(text))) for name, regex in expressions.items()}
-    found["repetition"] = float(len(_AGAIN.findall(text)))
+    found = {name: float(len(spans)) for name, spans in _spans(normalised(text), language).items()}
     found["ambivalence"] = min(found.get("positive", 0.0), found.get("negative", 0.0))
     return tuple(found.get(name, 0.0) for name in CUE_NAMES)
+
+
+def cue_words(words: Sequence[str], language: str | None) -> dict[str, list[tuple[int, int]]]:
+    """Where in a text each cue is said: numbers of the first and the last word of each time it occurs.
+
+    Args:
+        words: words of a text, none of them blank.
+        language: as in ``cue_counts``, which counts the same.
+
+    Returns:
+        Of every cue but ``ambivalence``, in the order of the text.
+    """
+    said = [normalised(word) for word in words]
+    ends = np.cumsum([len(word) + 1 for word in said])  # a word's place holds the blank after it
+    return {
+        name: [(int(np.searchsorted(ends, start, "right")), int(np.searchsorted(ends, end - 1, "right")))
+               for start, end in spans]
+        for name, spans in _spans(" ".join(said), language).items()
+    }  # fmt: skip
+
+
+def _spans(text: str, language: str | None) -> dict[str, list[tuple[int, int]]]:
+    """First character of each time a cue occurs in a normalised text, and the one after its last."""
+    expressions = _expressions().get(language or guessed_language(text) or "en", {})
+    return {name: [match.span() for match in regex.finditer(text)]
+            for name, regex in (expressions | {"repetition": _AGAIN}).items()}  # fmt: skip
 
 
 def normalised(text: str) -> str:

@@ -1,0 +1,66 @@
+"""How positive and how negative sentences are, by a classifier of the transformers library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from waver.device import encoder_settings
+from waver.errors import WaverError
+from waver.models.text.backbone import like_lengths, load_tokenizer, most_tokens, padded
+
+Floats = npt.NDArray[np.float32]
+Sentiment = Callable[[Sequence[str]], Floats]
+"""Sentences [S] to their probabilities of being positive and negative, float32 [S, 2]."""
+
+_NAMES = (("positive", "pos"), ("negative", "neg"))
+
+
+def load_sentiment(folder: Path, device: torch.device) -> Sentiment:
+    """The classifier in a folder of pretrained files, in eval mode, on its device.
+
+    Raises:
+        WaverError: the folder holds none, or it does not name a class positive and a class negative.
+    """
+    tokenizer = load_tokenizer(folder)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, **encoder_settings(device)
+        )
+    except (OSError, ValueError) as problem:
+        raise WaverError(f"{folder} holds no classifier ({problem}); correct models.paths.sentiment") from problem
+    model = model.eval().to(device)
+    classes = _classes(folder, model.config.id2label)
+    most = most_tokens(model)
+
+    def classify(sentences: Sequence[str]) -> Floats:
+        found = np.zeros((len(sentences), 2), np.float32)
+        if not sentences:
+            return found
+        ids = tokenizer(list(sentences), truncation=True, max_length=most, padding=False)["input_ids"]
+        for batch in like_lengths([len(row) for row in ids]):
+            tokens, mask = padded([ids[number] for number in batch], tokenizer.pad_token_id or 0, device)
+            with torch.inference_mode():
+                probability = model(input_ids=tokens, attention_mask=mask).logits.float().softmax(1)
+            found[batch] = probability[:, classes].cpu().numpy()
+        return found
+
+    return classify
+
+
+def _classes(folder: Path, names: dict[int, Any]) -> list[int]:
+    """Numbers of the positive and of the negative class."""
+    known = {str(name).strip().lower(): number for number, name in names.items()}
+    found = [next((known[name] for name in wanted if name in known), None) for wanted in _NAMES]
+    if None in found:
+        told = ", ".join(map(str, names.values()))
+        raise WaverError(
+            f"{folder} names its classes {told}; models.paths.sentiment needs one of positive and negative"
+        )
+    return [int(number) for number in found if number is not None]

@@ -1,0 +1,19 @@
+"""Cues of voice, pauses and words of one shard."""
+
+from pathlib import Path
+
+from waver.features.cues import extract_cues
+from waver.workflow import job
+
+with job(snakemake) as j:
+    extract_cues(
+        speech_index=Path(j.input.speech),
+        speech_stores=Path(j.input.speech).with_name("stores"),
+        audio_index=Path(j.input.audio) if j.input.audio else None,
+        audio_stores=Path(j.input.audio).with_name("stores") if j.input.audio else None,
+        videos=Path(j.input.videos),
+        sentiment=Path(j.input.sentiment[0]) if j.input.sentiment else None,
+        stores=Path(j.output.index).with_name("stores"),
+        index=Path(j.output.index),
+        code=j.params.code,
+    )
