@@ -11,7 +11,8 @@ ranking of them says little; there it is the share of their videos judged right,
 because both are about decisions at .5. Log loss would have no ties, but it compares how probabilities are
 calibrated, and a class-balanced model loses by it whatever it decides.
 
-A variant of a model (``lfan.w24``) is also held against the model without it (``lfan``), on the same modalities.
+A variant of a model (``lfan.w24``) is also held against the model without it (``lfan``), on the same modalities
+but for those that the variant adds.
 
 Holm's correction goes over all methods of one table (level, split, protocol) held against one reference in
 one metric. Controls are compared too, but nobody claims anything of them: they are in no family.
@@ -35,7 +36,7 @@ from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted
 from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
-from waver.training.names import split_name
+from waver.training.names import split_name, without_variant
 
 REFERENCES = (REFERENCE, "source_only")
 """Methods that the others are held against by default; the latter stands in tables of adaptation only."""
@@ -108,7 +109,8 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
     if name in _varied(table):
         if split_name(mine.method)[0] != name or not _varies(predicted):
             return []
-        return [other for other in table.methods if other.name == mine._replace(method=name)]
+        model, modalities = without_variant(mine.method, mine.modalities)
+        return [other for other in table.methods if other.name == mine._replace(method=model, modalities=modalities)]
     if mine.method == name or (mine.method in CONTROLS and name not in CONTROLS):
         return []
     found = [other for other in table.methods if other.name.method == name]

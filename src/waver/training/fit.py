@@ -24,7 +24,7 @@ from waver.store.arrays import store_key
 from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
 from waver.training.durations import Decoder, fit_decoder
-from waver.training.loop import Job, train
+from waver.training.loop import Board, Job, no_board, train
 from waver.training.names import split_name
 from waver.training.predict import predict, video_margin, write_predictions
 
@@ -40,6 +40,7 @@ def train_fusion(
     config: TrainConfig,
     outputs: Mapping[str, Path],
     record: Mapping[str, Any],
+    board: Board = no_board,
 ) -> None:
     """Train on the train split, choose the epoch on val, then predict val and test.
 
@@ -52,9 +53,9 @@ def train_fusion(
         modalities: letters, e.g. ``"VAT"``.
         seed: decides initial weights, order of windows, dropout.
         config: the recipe.
-        outputs: files to write: ``model``, ``history``, ``predictions``. Scalars for TensorBoard are written beside
-            the history.
+        outputs: files to write: ``model``, ``history``, ``predictions``.
         record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
+        board: what draws the training, epoch by epoch.
 
     Raises:
         WaverError: a split has no labelled video, or the data do not allow the config's choices.
@@ -62,11 +63,11 @@ def train_fusion(
     model_file = Path(outputs["model"])
     state = model_file.with_name(f"{model_file.name}.resume")
     made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
-    samples = read_corpus(indexes, packs, modalities, ["train", "val"])
+    samples = read_taught(indexes, packs, fusion, modalities, config)
     split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
     del samples
     history = Path(outputs["history"])
-    job = Job(config, seed, made_from, history, state, history.parent)
+    job = Job(config, seed, made_from, history, state, board)
     checkpoint = fit(split["train"], split["val"], split_name(fusion)[0], modalities, job)
     del split
     checkpoint.record.update(record)
@@ -75,6 +76,16 @@ def train_fusion(
     metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
     write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
     job.forget()
+
+
+def read_taught(
+    indexes: Sequence[Path], packs: Path, fusion: str, modalities: str, config: TrainConfig
+) -> list[VideoSample]:
+    """Samples of train and val, with targets of affect where the fusion is taught any; arguments as above."""
+    name = split_name(fusion)[0]
+    own = method_config(FUSIONS, name, config.options.get(name, {}))
+    affect = getattr(own, "taught_affect", False)
+    return read_corpus(indexes, packs, modalities, ["train", "val"], affect=affect)
 
 
 def fit(

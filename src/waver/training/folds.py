@@ -15,8 +15,8 @@ from waver.data.folds import Folding, folds_of, parts_of
 from waver.provenance import digest
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
 from waver.training.archive import join_histories
-from waver.training.corpus import VideoSample, read_corpus
-from waver.training.fit import fingerprint, fit
+from waver.training.corpus import VideoSample
+from waver.training.fit import fingerprint, fit, read_taught
 from waver.training.loop import Job
 from waver.training.names import split_name
 from waver.training.predict import predict, write_predictions
@@ -73,7 +73,7 @@ def train_folds(
     """
     made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
     fold_of = fold_table(participants, config.folds, config.folding)
-    samples = read_corpus(indexes, packs, modalities, ["train", "val"])
+    samples = read_taught(indexes, packs, fusion, modalities, config)
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "cv", "seed": seed, **record}
     parts, histories = [], []
     for number in range(config.folds):

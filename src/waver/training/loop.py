@@ -15,7 +15,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,6 @@ from waver.provenance import seed_for
 from waver.store.lock import exclusive
 from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.average import MovingAverage
-from waver.training.board import board
 from waver.training.corpus import VideoSample
 from waver.training.losses import class_weights, frame_loss
 from waver.training.predict import probability, video_logits
@@ -43,6 +43,14 @@ from waver.training.windows import Batch, Window, batches, drawn, epoch_order, r
 __all__ = ["LEAST_LR", "Job", "learning_rate", "make_optimiser", "train", "validate"]
 
 log = logging.getLogger(__name__)
+
+Board = Callable[[Sequence[dict[str, Any]]], AbstractContextManager[Callable[[dict[str, Any]], None]]]
+"""Opens what draws a training: the records of the epochs done before -> what takes the record of each that follows."""
+
+
+def no_board(past: Sequence[dict[str, Any]]) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    """Draws nothing."""
+    return nullcontext(lambda record: None)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Job:
         key: what the training is made from; a state file with another key is ignored.
         history: JSON lines, one an epoch.
         state: file from which a killed job goes on; the caller forgets it when all is written.
-        board: folder of the scalars for TensorBoard; None: none are written.
+        board: what draws the training; the loop knows none, so that no edit of it trains anything again.
     """
 
     config: TrainConfig
@@ -63,7 +71,7 @@ class Job:
     key: str
     history: Path
     state: Path
-    board: Path | None = None
+    board: Board = no_board
 
     @property
     def lock(self) -> Path:
@@ -120,7 +128,7 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
         if progress.epoch:
             log.info("going on after epoch %d", progress.epoch)
         write_history(job.history, progress.history)
-        with board(job.board, progress.history) as draw:
+        with job.board(progress.history) as draw:
             while not progress.finished(config.epochs, config.patience):
                 record = _epoch(learner, train, val, job, progress.epoch + 1)
                 undefined = (
@@ -162,6 +170,8 @@ def _epoch(
 def _train_epoch(learner: _Learner, train: Sequence[VideoSample], job: Job, epoch: int) -> dict[str, float]:
     """Mean loss over the frames of all windows, the last learning rate, and seconds spent waiting for data."""
     learner.model.train()
+    if hasattr(learner.model, "begin_epoch"):
+        learner.model.begin_epoch(epoch)  # type: ignore[operator]
     config, device = job.config, learner.device
     weight = class_weights(train).to(device) if config.class_weight else None
     windows = windows_of([sample.frames for sample in train], config.window, config.hop)
@@ -204,7 +214,7 @@ def _step(learner: _Learner, batch: Batch, config: TrainConfig, weight: Tensor |
             logits = model(batch.streams, batch.mask)
             loss = frame_loss(logits, batch.label, batch.mask, weight, config.f1_share)
         else:
-            loss = own(batch.streams, batch.label, batch.mask, weight)
+            loss = own(batch.streams, batch.label, batch.mask, weight, batch.affect)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.clip:
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)

@@ -13,9 +13,10 @@ from typing import Any
 
 from waver.config.training import RunSpec, TrainConfig
 from waver.errors import WaverError
-from waver.models.conflict.settings import ABLATIONS
-from waver.models.registry import FUSIONS, method_config
-from waver.training.names import split_name
+from waver.models.conflict.settings import ABLATIONS, ADDED
+from waver.models.registry import FUSIONS, OWN_CONTEXT, TEMPORALS, method_config
+from waver.models.temporal.settings import TemporalSettings
+from waver.training.names import split_name, with_letter
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def models_of(config: TrainConfig) -> tuple[TrainedModel, ...]:
 def _models(run: RunSpec, config: TrainConfig) -> Iterator[TrainedModel]:
     yield TrainedModel(run.fusion, run.modalities)
     for variant in (*run.variants, *_generated(run, config)):
-        yield TrainedModel(f"{run.fusion}.{variant}", run.modalities)
+        yield TrainedModel(f"{run.fusion}.{variant}", with_letter(run.modalities, ADDED.get(variant, "")))
 
 
 def _generated(run: RunSpec, config: TrainConfig) -> Iterator[str]:
@@ -54,7 +55,7 @@ def overrides_of(config: TrainConfig) -> dict[str, Mapping[str, Any]]:
     """Variant -> keys of the training section that differ, of every variant of the config."""
     # windows shorter than the hop would leave frames out
     windows = {f"w{window}": {"window": window, "hop": min(config.hop, window)} for window in config.windows}
-    return {**config.variants, **windows, **{name: ABLATIONS[name] for name in config.ablations}}
+    return {**config.variants, **windows, **{name: ABLATIONS.get(name, {}) for name in config.ablations}}
 
 
 def recipe_of(config: TrainConfig, method: str) -> TrainConfig:
@@ -71,6 +72,16 @@ def recipe_of(config: TrainConfig, method: str) -> TrainConfig:
     return recipe.model_copy(update={"options": {fusion: recipe.options.get(fusion, {})}})
 
 
+def modules_of(config: TrainConfig, method: str) -> list[str]:
+    """What a model is built of, as the registries name it: its fusion, and its temporal context."""
+    fusion, _ = split_name(method)
+    if fusion in OWN_CONTEXT:
+        return [FUSIONS[fusion]]
+    default = TemporalSettings.model_fields["temporal"].default
+    temporal = recipe_of(config, method).options[fusion].get("temporal", default)
+    return [FUSIONS[fusion], *([TEMPORALS[temporal]] if temporal in TEMPORALS else [])]
+
+
 def check_variants(config: TrainConfig, options: bool) -> None:
     """Hold the config's variants to what they need.
 
@@ -81,11 +92,10 @@ def check_variants(config: TrainConfig, options: bool) -> None:
     Raises:
         WaverError: an ablation is unknown or has no row, two variants share a name, or one changes nothing.
     """
-    for name in config.ablations:
-        if name not in ABLATIONS:
-            raise WaverError(f"train.ablations: {name!r} is not a known ablation; known are {', '.join(ABLATIONS)}")
-    if config.ablations and not any(run.fusion == "conflict" for run in config.runs):
-        raise WaverError("train.ablations needs a row {fusion: conflict, ...} in train.runs")
+    _check_ablations(config)
+    for name in config.variants:
+        if name in ADDED:
+            raise WaverError(f"train.variants: {name!r} is the name of an ablation; choose another")
     windows = [f"w{window}" for window in config.windows]
     names = [*config.variants, *windows, *config.ablations]
     for name in names:
@@ -96,10 +106,27 @@ def check_variants(config: TrainConfig, options: bool) -> None:
             if fusion not in FUSIONS:
                 raise WaverError(f"train.variants.{variant}: {fusion!r} is not a known method")
     for model in models_of(config) if options else ():
-        # a length of the window may be the one that the model has anyway, and stands in the figure all the same
         fusion, variant = split_name(model.method)
-        if variant and variant not in windows and _built(config, model.method) == _built(config, fusion):
+        # a length of the window may be the one that the model has anyway, and stands in the figure all the same
+        if not variant or variant in windows or variant in ADDED:
+            continue
+        if _built(config, model.method) == _built(config, fusion):
             raise WaverError(f"train: variant {variant!r} changes nothing of {fusion} as configured; leave it out")
+
+
+def _check_ablations(config: TrainConfig) -> None:
+    known = [*ABLATIONS, *ADDED]
+    rows = [run for run in config.runs if run.fusion == "conflict"]
+    if config.ablations and not rows:
+        raise WaverError("train.ablations needs a row {fusion: conflict, ...} in train.runs")
+    for name in config.ablations:
+        if name not in known:
+            raise WaverError(f"train.ablations: {name!r} is not a known ablation; known are {', '.join(known)}")
+        for run in rows:
+            if ADDED.get(name, "-") in run.modalities:
+                raise WaverError(
+                    f"train.ablations: {name!r} changes nothing of conflict on {run.modalities}; leave it out"
+                )
 
 
 def _built(config: TrainConfig, method: str) -> tuple[TrainConfig, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,16 +32,20 @@ class Batch:
         streams: modality name -> float32 [B, T, D], zero on padding.
         label: int64 [B, T].
         mask: bool [B, T]; False on padding, which lies at the end.
+        affect: modality name -> target float32 [B, T, 3] in [0, 1], nan where nothing is known and on padding;
+            empty for a model that is taught none.
     """
 
     streams: dict[str, Tensor]
     label: Tensor
     mask: Tensor
+    affect: dict[str, Tensor]
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
         streams = {name: values.to(device) for name, values in self.streams.items()}
-        return Batch(streams, self.label.to(device), self.mask.to(device))
+        affect = {name: values.to(device) for name, values in self.affect.items()}
+        return Batch(streams, self.label.to(device), self.mask.to(device), affect)
 
 
 def window_starts(frames: int, window: int, hop: int) -> list[int]:
@@ -71,6 +75,7 @@ def repeat_last(sample: VideoSample, window: int) -> VideoSample:
         features={name: values[rows] for name, values in sample.features.items()},
         valid={name: values[rows] for name, values in sample.valid.items()},
         label=sample.label[rows],
+        affect={name: values[rows] for name, values in sample.affect.items()},
     )
 
 
@@ -106,8 +111,9 @@ def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:
     length = max(window.stop - window.start for window in windows)
     mask = np.zeros((len(windows), length), bool)
     label = np.zeros((len(windows), length), np.int64)
-    sizes = {name: values.shape[1] for name, values in samples[windows[0].sample].features.items()}
-    streams = {name: np.zeros((len(windows), length, size), np.float32) for name, size in sizes.items()}
+    first = samples[windows[0].sample]
+    streams = {n: np.zeros((*mask.shape, values.shape[1]), np.float32) for n, values in first.features.items()}
+    affect = {n: np.full((*mask.shape, values.shape[1]), np.nan, np.float32) for n, values in first.affect.items()}
     for row, window in enumerate(windows):
         sample, span = samples[window.sample], slice(window.start, window.stop)
         frames = window.stop - window.start
@@ -115,8 +121,13 @@ def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:
         label[row, :frames] = sample.label[span]
         for name, stream in streams.items():
             stream[row, :frames] = sample.features[name][span]
-    tensors = {name: torch.from_numpy(stream) for name, stream in streams.items()}
-    return Batch(tensors, torch.from_numpy(label), torch.from_numpy(mask))
+        for name, target in affect.items():
+            target[row, :frames] = sample.affect[name][span]
+    return Batch(_tensors(streams), torch.from_numpy(label), torch.from_numpy(mask), _tensors(affect))
+
+
+def _tensors(arrays: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
 def batches(

@@ -240,3 +240,21 @@ def test_a_variant_is_held_against_the_model_without_it() -> None:
     assert against[0]["p_holm"] < 0.05 < against[1]["p_holm"]
     # against the control they are methods like any other
     assert _one(rows, method="lfan.w48", reference="content_free", metric="AP")["methods_in_family"] == 6
+
+
+def test_a_variant_with_one_more_modality_is_held_against_the_model_that_lacks_it() -> None:
+    truth = made_truth(people=10)
+    question = question_margin(truth)
+    rows = {"conflict": ("VT", "VTC"), "conflict.with_cues": ("VTC",), "conflict.no_pairs": ("VT",)}
+    methods = [
+        made(truth, method, question + skilled(truth, 0.5, number), modalities=letters)
+        for number, (method, sets) in enumerate(rows.items())
+        for letters in sets
+    ]
+    plain = made_table(truth, {"content_free": question})
+    compared = comparison_rows(replace(plain, methods=(*plain.methods, *methods)), REFERENCES, CONFIG)
+    against = [row for row in compared if row["reference"] == "conflict" and row["metric"] == "AP"]
+    assert {(row["method"], row["modalities"], row["reference_modalities"]) for row in against} == {
+        ("conflict.with_cues", "VTC", "VT"),
+        ("conflict.no_pairs", "VT", "VT"),
+    }

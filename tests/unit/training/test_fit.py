@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from waver.config.sections import TrainConfig
 from waver.errors import WaverError
 from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
 from waver.training import fit as fit_module
+from waver.training.board import board
 from waver.training.checkpoint import load_checkpoint
 from waver.training.corpus import read_corpus
 from waver.training.fit import train_fusion
@@ -44,7 +46,7 @@ def outputs(folder):
 
 def run(packs, folder, fusion="lfan", modalities="VAT", seed=0, config=CONFIG):
     files = outputs(folder)
-    train_fusion(*packs, fusion, modalities, seed, config, files, RECORD)
+    train_fusion(*packs, fusion, modalities, seed, config, files, RECORD, partial(board, folder))
     return files
 
 
@@ -71,6 +73,13 @@ def test_predictions_cover_every_frame_of_val_and_test(packs, undisturbed):
 def test_scalars_lie_beside_the_history(undisturbed):
     (events,) = undisturbed["history"].parent.glob("events.out.tfevents.*")
     assert events.stat().st_size > 1000
+
+
+def test_a_training_without_a_board_is_the_same_and_draws_nothing(packs, undisturbed, tmp_path):
+    files = outputs(tmp_path)
+    train_fusion(*packs, "lfan", "VAT", 0, CONFIG, files, RECORD)
+    assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+    assert not list(tmp_path.glob("events.out.tfevents.*"))
 
 
 def test_a_variant_is_its_fusion_under_its_own_name(packs, undisturbed, tmp_path):
@@ -157,9 +166,9 @@ def test_a_broken_state_file_is_not_continued(packs, undisturbed, tmp_path):
 def test_the_test_split_is_read_after_the_model_is_chosen(packs, tmp_path, monkeypatch):
     asked = []
 
-    def spy(indexes, folder, modalities, splits):
+    def spy(indexes, folder, modalities, splits, **options):
         asked.append((tuple(splits), (tmp_path / "model.pt").exists()))
-        return read_corpus(indexes, folder, modalities, splits)
+        return read_corpus(indexes, folder, modalities, splits, **options)
 
     monkeypatch.setattr(fit_module, "read_corpus", spy)
     run(packs, tmp_path, modalities="T", config=CONFIG.model_copy(update={"epochs": 1}))

@@ -23,6 +23,7 @@ from waver.store.tables import (
     read_tables,
     write_table,
 )
+from waver.training import fit as fit_module
 from waver.training import folds as folds_module
 from waver.training.corpus import read_corpus
 from waver.training.folds import fold_table, train_folds
@@ -128,11 +129,11 @@ def test_the_held_out_teach_nothing(undisturbed, tmp_path):
 def test_the_test_split_is_never_read(undisturbed, tmp_path, monkeypatch):
     asked = []
 
-    def spy(indexes, packs, modalities, splits):
+    def spy(indexes, packs, modalities, splits, **options):
         asked.append(tuple(splits))
-        return read_corpus(indexes, packs, modalities, splits)
+        return read_corpus(indexes, packs, modalities, splits, **options)
 
-    monkeypatch.setattr(folds_module, "read_corpus", spy)
+    monkeypatch.setattr(fit_module, "read_corpus", spy)
     other = make_place(tmp_path / "packs")
     tested = {row["participant"] for row in other.rows() if row["split"] == "test"}
     other.turn_round(tested)

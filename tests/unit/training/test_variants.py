@@ -1,14 +1,17 @@
 """Variants of a recipe: which models there are, and what each is trained with."""
 
+from typing import get_args
+
 import pytest
 
 from waver.config.model import load_config
 from waver.config.training import NOT_RECIPE, TrainConfig
 from waver.errors import WaverError
 from waver.models.conflict.settings import ABLATIONS, ConflictConfig
-from waver.models.registry import FUSIONS, method_config
-from waver.training.names import split_name
-from waver.training.variants import TrainedModel, check_variants, models_of, recipe_of
+from waver.models.registry import FUSIONS, TEMPORALS, method_config
+from waver.models.temporal.settings import TemporalSettings
+from waver.training.names import split_name, without_variant
+from waver.training.variants import TrainedModel, check_variants, models_of, modules_of, recipe_of
 
 RUNS = [
     {"fusion": "lfan", "modalities": "VAT", "variants": ["slow", "narrow"]},
@@ -91,6 +94,35 @@ def test_one_variant_changed_changes_no_other_recipe():
     assert changed == [TrainedModel("lfan.slow", "VAT")]
 
 
+def test_an_ablation_may_add_a_modality_to_the_same_recipe():
+    train = config(ablations=["with_cues"])
+    assert names(train)[-1] == ("conflict.with_cues", "VTC")
+    assert recipe_of(train, "conflict.with_cues") == recipe_of(train, "conflict")
+    assert without_variant("conflict.with_cues", "VTCQ") == ("conflict", "VTQ")
+    assert without_variant("conflict.no_pairs", "VTC") == ("conflict", "VTC")
+    check_variants(train, options=True)
+
+
+def test_a_model_is_built_of_its_fusion_and_its_temporal_context():
+    variants = {
+        "still": {"options": {"lfan": {"temporal": "none"}}},
+        "gru": {"options": {"lfan": {"temporal": "bigru"}}},
+    }
+    runs = [{"fusion": "lfan", "modalities": "T", "variants": [*variants]}, {"fusion": "conflict", "modalities": "VT"}]
+    train = config(runs=runs, variants=variants)
+    lfan = FUSIONS["lfan"]
+    assert modules_of(train, "lfan") == [lfan, TEMPORALS["tcn"]]
+    assert modules_of(train, "lfan.gru") == [lfan, TEMPORALS["bigru"]]
+    assert modules_of(train, "lfan.still") == [lfan]
+    assert modules_of(train, "conflict") == [FUSIONS["conflict"]]
+
+
+def test_every_temporal_context_can_be_asked_for():
+    kinds = get_args(TemporalSettings.model_fields["temporal"].annotation)
+    assert set(kinds) == {*TEMPORALS, "none"}
+    assert all(hasattr(TemporalSettings(), kind) for kind in TEMPORALS if kind != "tcn")
+
+
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_is_of_known_keys(name):
     train = config(ablations=[name], options={"conflict": {"noise": 0.1, "stop_gradient": name.startswith("no_")}})
@@ -141,6 +173,11 @@ def test_a_mistake_is_one_sentence(changes, told):
         ({"variants": {**VARIANTS, "narrow": {"options": {"lfam": {}}}}}, r"variants\.narrow: 'lfam' is not a known"),
         ({"variants": {**VARIANTS, "narrow": {"options": {"can": {}}}}}, r"'narrow' changes nothing of lfan"),
         ({"decoding": "none"}, r"'no_durations' changes nothing of conflict"),
+        (
+            {"ablations": ["with_cues"], "runs": [{"fusion": "conflict", "modalities": "VTC"}]},
+            r"'with_cues' changes nothing of conflict on VTC",
+        ),
+        ({"variants": {**VARIANTS, "with_cues": {"lr": 0.1}}}, r"'with_cues' is the name of an ablation"),
         ({"ablations": ["no_stop_gradient"]}, r"'no_stop_gradient' changes nothing of conflict"),
         ({"variants": {**VARIANTS, "narrow": {"options": {"lfan": {"dropuot": 1}}}}}, "dropuot is not a known key"),
     ],

@@ -37,6 +37,25 @@ def steps_of(mask: Tensor, frames: int) -> Tensor:
     return _in_steps(mask[..., None], frames).any(2)[..., 0]
 
 
+def pooled_targets(target: Tensor, mask: Tensor, frames: int) -> Tensor:
+    """Mean of the known targets of every ``frames`` frames, each column by itself.
+
+    Args:
+        target: float32 [B, T, 3], nan where nothing is known.
+        mask: bool [B, T]; False on padding.
+        frames: frames of a step.
+
+    Returns:
+        float32 [B, S, 3], nan where no frame of a step has one.
+    """
+    columns = []
+    for column in target.unbind(-1):
+        known = mask & column.isfinite()
+        mean = pooled(column[..., None], known, frames)[..., 0]
+        columns.append(mean.masked_fill(~steps_of(known, frames), torch.nan))
+    return torch.stack(columns, -1)
+
+
 def _in_steps(x: Tensor, frames: int) -> Tensor:
     """[B, T, D] as [B, S, frames, D], filled up with zeros."""
     x = pad(x, (0, 0, 0, -x.shape[1] % frames))

@@ -66,8 +66,8 @@ def conflict_loss(distance: Mapping[tuple[str, str], Tensor], share: Tensor, mas
     return cost[mask].mean()
 
 
-def affect_loss(affect: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-    """Binary cross entropy of affect tracks where there is a target.
+def affect_loss(affect: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor | None:
+    """Binary cross entropy of affect tracks where there is a target; None where there is none at all.
 
     Args:
         affect: modality -> [B, S, 3] in [0, 1].
@@ -79,7 +79,7 @@ def affect_loss(affect: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> 
         if name in affect and bool(known.any()):
             own, goal = affect[name][known].clamp(1e-6, 1 - 1e-6), target[known]
             terms.append(-(goal * own.log() + (1 - goal) * (1 - own).log()).mean())
-    return torch.stack(terms).mean() if terms else torch.zeros(())
+    return torch.stack(terms).mean() if terms else None
 
 
 def prompted(question: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no_affect_pairs": _own(pair_parts=("difference", "product")),
     "input_norm": _own(input_norm=True),
     "no_affect_loss": _own(affect_share=0.0),
+    "affect_first": _own(affect_epochs=10),
     "no_gates": _own(gates=False),
     "no_prior": _own(prior=False),
     "stop_gradient": _own(stop_gradient=True),
@@ -44,6 +45,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no_durations": {"decoding": "none"},
 }
 """Ablations by name: the keys of the training section, the model's own options in it, that differ."""
+
+ADDED = {"with_cues": "C"}
+"""Ablations by name that leave the recipe as it is and give the model one more modality: its letter."""
 
 
 class ConflictConfig(Section):
@@ -87,6 +91,9 @@ class ConflictConfig(Section):
     absence: float = Field(
         0.0, ge=0, lt=1, description="probability that a modality other than the anchor is missing in training"
     )
+    affect_epochs: int = Field(
+        0, ge=0, description="first epochs in which affect alone is learnt, where anything is known of it"
+    )
     f1_share: float = Field(0.5, ge=0, description="own loss: factor of 1 - soft macro F1")
     affect_share: float = Field(0.2, ge=0, description="own loss: factor of affect against its targets")
     smooth_share: float = Field(0.15, ge=0, description="own loss: factor of jumps between steps")
@@ -98,6 +105,11 @@ class ConflictConfig(Section):
     @classmethod
     def _over_defaults(cls, given: object) -> object:
         return over_defaults(_CHANNELS, given)
+
+    @property
+    def taught_affect(self) -> bool:
+        """Affect has a part in the loss, see ``waver.models.contracts.Fusion``."""
+        return self.affect_share > 0
 
     @model_validator(mode="after")
     def _heads_fit(self) -> ConflictConfig:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from waver.errors import WaverError
-from waver.models.conflict.affect import AffectEncoder, pooled, steps_of
+from waver.models.conflict.affect import AffectEncoder, pooled, pooled_targets, steps_of
 from waver.models.conflict.augment import with_absences, with_dimensions_dropped, with_gaps, with_noise
 from waver.models.conflict.discord import WITHIN, Direction, Evidence, pair_features, pair_size, within_features
 from waver.models.conflict.gates import UNKNOWN, Context, ContextInput, Gate, prior
@@ -69,6 +69,7 @@ class Conflict(nn.Module):
     def __init__(self, dims: dict[str, int], config: ConflictConfig) -> None:
         super().__init__()
         self.config = config
+        self.warming = False
         missing = [name for name in dims if not config.channels.get(name)]
         if missing:
             raise WaverError(f"the model's options give {missing[0]!r} no channels; add {missing[0]!r} to its channels")
@@ -238,6 +239,10 @@ class Conflict(nn.Module):
         )
         return margins
 
+    def begin_epoch(self, number: int) -> None:
+        """Level 1 learns affect alone in the first epochs, see ``affect_epochs``."""
+        self.warming = number <= self.config.affect_epochs
+
     def loss(
         self,
         streams: dict[str, Tensor],
@@ -248,21 +253,26 @@ class Conflict(nn.Module):
     ) -> Tensor:
         """The model's own loss, in place of the frame cross entropy.
 
+        In the first epochs it is that of affect alone, where the batch has anything to teach it with.
+
         Args:
             streams: as in ``forward``.
             label: int64 [B, T].
             mask: bool [B, T].
             weight: float32 [2], inverse frequency of the classes.
-            targets: modality -> affect float32 [B, T, 3] in [0, 1], nan where nothing is known. Without, the
-                question asked, if it is given, says what the words should hold.
+            targets: modality -> affect float32 [B, T, 3] in [0, 1], nan where nothing is known. The question asked,
+                if it is a stream, says moreover what the words should hold at some time.
         """
         config, reading = self.config, self.read(streams, mask)
+        taught = self._affect_loss(reading, streams, mask, targets or {}) if config.affect_share else None
+        if self.warming and taught is not None:
+            return taught
         total = frame_loss(self._logits(reading, mask), label, mask, weight, config.f1_share)
         total = total + config.smooth_share * smooth_loss(reading.margin, reading.mask)
         share = pooled(label[..., None].float(), mask, config.pool)[..., 0]
         total = total + config.conflict_share * conflict_loss(reading.distance, share, reading.mask)
-        if config.affect_share:
-            total = total + config.affect_share * self._affect_loss(reading, streams, mask, targets)
+        if taught is not None:
+            total = total + config.affect_share * taught
         if self.video_head is not None:
             whole, alone = self._videos(reading)
             truth = (label.bool() & mask).any(1)
@@ -272,22 +282,13 @@ class Conflict(nn.Module):
         return total
 
     def _affect_loss(
-        self, reading: Reading, streams: Mapping[str, Tensor], mask: Tensor, targets: Mapping[str, Tensor] | None
-    ) -> Tensor:
-        if targets is not None:
-            steps = {n: _pooled_targets(t, mask, self.config.pool) for n, t in targets.items()}
-            return affect_loss(reading.affect, steps).to(mask.device)
-        if "question" not in streams or "text" not in reading.affect:
-            return torch.zeros((), device=mask.device)
-        highest = reading.affect["text"].masked_fill(~reading.mask[..., None], 0.0).amax(1, keepdim=True)
-        return affect_loss({"text": highest}, {"text": prompted(streams["question"])}).to(mask.device)
-
-
-def _pooled_targets(target: Tensor, mask: Tensor, frames: int) -> Tensor:
-    """Targets of steps, nan where no frame of a step has one; each column by itself."""
-    columns = []
-    for column in target.unbind(-1):
-        known = mask & column.isfinite()
-        mean = pooled(column[..., None], known, frames)[..., 0]
-        columns.append(mean.masked_fill(~steps_of(known, frames), torch.nan))
-    return torch.stack(columns, -1)
+        self, reading: Reading, streams: Mapping[str, Tensor], mask: Tensor, targets: Mapping[str, Tensor]
+    ) -> Tensor | None:
+        """Of the frames' targets, and of what the question asks for; None where nothing is known."""
+        steps = {n: pooled_targets(t, mask, self.config.pool) for n, t in targets.items()}
+        terms = [affect_loss(reading.affect, steps)]
+        if "question" in streams and "text" in reading.affect:
+            highest = reading.affect["text"].masked_fill(~reading.mask[..., None], 0.0).amax(1, keepdim=True)
+            terms.append(affect_loss({"text": highest}, {"text": prompted(streams["question"])}))
+        known = [term for term in terms if term is not None]
+        return sum(known[1:], known[0]) if known else None

@@ -26,6 +26,7 @@ class LfanConfig(TemporalSettings):
         "visual": (256, 256, 128, 128),
         "audio": (64, 64, 32, 32),
         "text": (256, 256, 128, 128),
+        "cues": (64, 64, 32, 32),
         "question": (16, 16),
     }
 
