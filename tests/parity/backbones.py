@@ -25,6 +25,7 @@ from einops import rearrange
 from torch import nn
 
 from waver.features.logmel import log_mel
+from waver.models.backbones.apvit import learnt_salience
 from waver.models.backbones.pretrained import load_backbone_weights
 from waver.models.backbones.vggish import VGGish
 from waver.models.registry import BACKBONES, load
@@ -61,9 +62,19 @@ def fixed_backbone(name):
     return set_weights(backbone(backbone.Config()))
 
 
-def fixed_faces():
-    """Two faces of smooth noise, float32 [2, 3, 112, 112] in [-1, 1]."""
-    coarse = torch.from_numpy(np.random.default_rng(3).uniform(-1, 1, (2, 3, 14, 14)).astype(np.float32))
+def fixed_salience(kind):
+    return set_weights(learnt_salience(kind))
+
+
+def fixed_maps():
+    """Maps of two faces after the projection, float32 [2, 768, 14, 14]."""
+    return torch.from_numpy(np.random.default_rng(6).standard_normal((2, 768, 14, 14), dtype=np.float32))
+
+
+def fixed_faces(side=112):
+    """Two faces of smooth noise, float32 [2, 3, side, side] in [-1, 1]."""
+    shape = (2, 3, side // 8, side // 8)
+    coarse = torch.from_numpy(np.random.default_rng(3).uniform(-1, 1, shape).astype(np.float32))
     return coarse.repeat_interleave(8, 2).repeat_interleave(8, 3)
 
 
@@ -191,6 +202,26 @@ def apvit(checkout, record):
         taken(folder / f"{file}.py", space)
     taken(folder / "apvit_vit_vit_siam_merge.py", space)
     compare_released("apvit", Apvit(space), reduction_of(checkout)(768, 512), record)
+    learnt = {"lanet": ("LANet", 16), "conv": ("CnnAttention", 128), "gated": ("CnnGatedAttention", 128)}
+    for kind, (theirs, hidden) in learnt.items():
+        ours, published = fixed_salience(kind), space[theirs](768, hidden).eval()
+        published.load_state_dict(ours.state_dict())
+        told(kind, same(kind, ours, published, fixed_maps())[:, 0, 0, [0, 7, 13]], record)
+
+
+def ir50(checkout, record):
+    """The network that the release takes without a fine-tuned one, and its file."""
+    space = taken(Path(checkout) / "models/arcface_model.py", torch_space())
+    theirs = taken(Path(checkout) / "models/backbone.py", space, {"VisualBackbone"})["VisualBackbone"]
+    theirs, ours = theirs(use_pretrained=False).eval(), fixed_backbone("ir50")
+    names = {f"backbone.{key}": value for key, value in ours.state_dict().items()}
+    theirs.load_state_dict(names | {f"logits.{key}": value for key, value in theirs.logits.state_dict().items()})
+    loaded = type(ours)(ours.config)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(theirs.state_dict(), Path(folder) / "model.pth")
+        assert load_backbone_weights(loaded, Path(folder) / "model.pth") == ()
+    published = same("ir50", loaded.eval(), theirs, fixed_faces(loaded.INPUT.crop))
+    told("ir50", published[:, PLACES], record)
 
 
 def reduction_of(checkout):
@@ -262,6 +293,7 @@ def main():
     if given.bah:
         vggish(given.bah, given.record)
         apvit(given.bah, given.record)
+        ir50(given.bah, given.record)
     if given.bah and given.vision:
         resnets(given.vision, given.bah, given.record)
     if given.focalnet:

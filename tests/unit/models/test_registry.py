@@ -43,6 +43,14 @@ def test_channels_of_one_modality_change_nothing_else():
     assert config.channels["visual"] == (256, 256, 128, 128)
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_cues_need_no_options(fusion):
+    config = method_config(FUSIONS, fusion, {})
+    model = load(FUSIONS, fusion)({"cues": 25, "text": 8}, config)
+    assert config.channels["cues"] == config.channels["audio"]
+    assert any("cues" in name for name, _ in model.named_parameters())
+
+
 def test_a_config_is_frozen():
     config = method_config(FUSIONS, "can", {})
     with pytest.raises(ValueError, match="frozen"):

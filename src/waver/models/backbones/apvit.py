@@ -8,6 +8,7 @@ sections 3.2 and 3.3). The names of the parameters are those of the release.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.models.backbones.feature import INPUT_SIDE, BackboneSettings, reduction
+from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
 from waver.models.backbones.ir50 import CHANNELS, Ir50, from_face_evolve
 from waver.shapes import check_shape
 
@@ -28,6 +29,8 @@ _GRID = 14
 _PATCHES = _GRID * _GRID
 _EPSILON = 1e-6
 _STD = 0.02
+_LOCAL, _ATTENTION = 48, 128
+"""Hidden channels of learnt salience: of the local attention, and of the attention by a convolution."""
 
 _SALIENCE: dict[str, Callable[[Tensor], Tensor]] = {
     "sum_abs": lambda maps: maps.abs().sum(1),
@@ -35,6 +38,7 @@ _SALIENCE: dict[str, Callable[[Tensor], Tensor]] = {
     "sum": lambda maps: maps.sum(1),
     "max": lambda maps: maps.amax(1),
 }
+"""Salience [B, 14, 14] of maps [B, 768, 14, 14] by measures without parameters."""
 
 
 class ApvitSettings(BackboneSettings):
@@ -43,8 +47,10 @@ class ApvitSettings(BackboneSettings):
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the classes")
     patches: int = Field(160, ge=1, le=_PATCHES, description="patches kept of 196")
     keep: float = Field(0.9, gt=0, le=1, description="share of the tokens that each of the last four blocks keeps")
-    salience: Literal["sum_abs", "sum_squares", "sum", "max"] = Field(
-        "sum_abs", description="what makes a patch stand out, over its channels"
+    salience: Literal["sum_abs", "sum_squares", "sum", "max", "lanet", "conv", "gated"] = Field(
+        "sum_abs",
+        description="what makes a patch stand out, over its channels; lanet, conv, gated: learnt, and a factor of its "
+        "channels",
     )
     heed: Literal["sum", "sum_abs"] = Field(
         "sum", description="score of a token: sum over heads of the class token's logits, or of their size"
@@ -119,17 +125,49 @@ def strongest(tokens: Tensor, score: Tensor, count: int) -> Tensor:
     return tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[2]))
 
 
+class GatedSalience(nn.Module):
+    """Two convolutions of each patch, one of which gates the other, to one number (Ilse et al., ICML 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention_v = nn.Sequential(nn.Conv2d(WIDTH, _ATTENTION, 1), nn.Tanh())
+        self.attention_u = nn.Sequential(nn.Conv2d(WIDTH, _ATTENTION, 1), nn.Sigmoid())
+        self.attention_weights = nn.Sequential(nn.Conv2d(_ATTENTION, 1, 1))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, 768, 14, 14] to [B, 1, 14, 14]."""
+        return self.attention_weights(self.attention_u(maps) * self.attention_v(maps))  # type: ignore[no-any-return]
+
+
+def learnt_salience(kind: str) -> nn.Module | None:
+    """From maps [B, 768, 14, 14] to salience [B, 1, 14, 14]; None where nothing of it is learnt.
+
+    ``lanet`` is the local attention of TransFER (Xue et al., ICCV 2021).
+    """
+    if kind == "lanet":
+        layers = {"LA_conv1": nn.Conv2d(WIDTH, _LOCAL, 1), "bn1": nn.BatchNorm2d(_LOCAL), "relu": nn.ReLU()}
+        layers |= {"LA_conv2": nn.Conv2d(_LOCAL, 1, 1), "bn2": nn.BatchNorm2d(1), "sigmoid": nn.Sigmoid()}
+        return nn.Sequential(OrderedDict(layers))
+    if kind == "conv":
+        attention = nn.Sequential(nn.Conv2d(WIDTH, _ATTENTION, 1), nn.Tanh(), nn.Conv2d(_ATTENTION, 1, 1))
+        return nn.Sequential(OrderedDict(attention=attention, sigmoid=nn.Sigmoid()))
+    return GatedSalience() if kind == "gated" else None
+
+
 class PoolingViT(nn.Module):
-    """The transformer over IR-50's maps; 47,592,192 parameters.
+    """The transformer over IR-50's maps; 47,592,192 parameters, and those of a learnt salience.
 
     Args:
         config: which patches and tokens are kept.
     """
 
+    UNDECAYED: ClassVar[tuple[str, ...]] = ("cls_token", "cls_pos_embed", "patch_pos_embed")
+
     def __init__(self, config: ApvitSettings) -> None:
         super().__init__()
         self.patches, self.salience = config.patches, config.salience
         self.projs = nn.ModuleList([nn.Conv2d(CHANNELS, WIDTH, 1)])
+        self.attn_f = learnt_salience(config.salience)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.cls_pos_embed = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.patch_pos_embed = nn.Parameter(torch.zeros(1, _PATCHES, WIDTH))
@@ -147,9 +185,14 @@ class PoolingViT(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Class token float32 [B, 768] of maps float32 [B, 256, 14, 14]."""
         projected = self.projs[0](maps)
+        if self.attn_f is None:
+            salience = _SALIENCE[self.salience](projected)
+        else:
+            # as a factor too: choosing alone gives no gradient to learn from
+            projected = projected * (salience := self.attn_f(projected))
         tokens = projected.flatten(2).transpose(1, 2) + self.patch_pos_embed
         if self.patches < _PATCHES:
-            tokens = strongest(tokens, _SALIENCE[self.salience](projected).flatten(1), self.patches)
+            tokens = strongest(tokens, salience.flatten(1), self.patches)
         first = (self.cls_token + self.cls_pos_embed).expand(len(tokens), -1, -1)
         tokens = torch.cat([first, tokens], dim=1)
         for block in self.blocks:
@@ -161,7 +204,8 @@ class Apvit(nn.Module):
     """IR-50 stem, pooling transformer, reduction; see ``waver.models.contracts.Backbone``."""
 
     Config: ClassVar[type[ApvitSettings]] = ApvitSettings
-    PARTS: ClassVar[tuple[str, ...]] = ("extractor.", "vit.projs.", "vit.", "reduction.")
+    PARTS: ClassVar[tuple[str, ...]] = ("extractor.", "vit.projs.", "vit.attn_f.", "vit.", "reduction.")
+    INPUT: ClassVar[FaceSize] = FACE
     zero_head: ClassVar[bool] = True
 
     def __init__(self, config: ApvitSettings) -> None:
@@ -173,7 +217,7 @@ class Apvit(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features float32 [B, size] of faces float32 [B, 3, 112, 112], RGB, in [-1, 1]."""
-        check_shape("images", images, (None, 3, INPUT_SIDE, INPUT_SIDE))
+        check_shape("images", images, (None, 3, FACE.crop, FACE.crop))
         feature: Tensor = self.reduction(self.vit(self.extractor(images)))
         return feature
 

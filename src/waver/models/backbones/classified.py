@@ -30,14 +30,9 @@ class Classified(nn.Module):
         self.head = nn.Sequential(nn.Dropout(backbone.config.dropout), linear)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float32 [B, C] of images float32 [B, 3, 112, 112] in [-1, 1]."""
+        """Logits float32 [B, C] of images float32 [B, 3, c, c] in [-1, 1], c pixels of the backbone's ``INPUT``."""
         logits: Tensor = self.head(self.backbone(images))
         return logits
-
-    def body_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that published weights cover."""
-        own = {id(parameter) for parameter in self.head_parameters()}
-        return (parameter for parameter in self.parameters() if id(parameter) not in own)
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that begin at random, reduction and classes: the papers give them ten times the rate."""

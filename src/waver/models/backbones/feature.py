@@ -1,14 +1,34 @@
-"""What all image backbones share: the side of their input, their settings, the reduction to the feature."""
+"""What all image backbones share: the size of their input, their settings, the reduction to the feature."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from pydantic import Field
 from torch import nn
 
 from waver.config.sections import Section
 
-INPUT_SIDE = 112
-"""Pixels, height and width of a face given to a backbone."""
+
+class FaceSize(NamedTuple):
+    """Pixels of a face on its way into a backbone.
+
+    Attributes:
+        side: height and width that it is brought to.
+        crop: height and width of the part of it that the network is given.
+    """
+
+    side: int
+    crop: int
+
+    @property
+    def slack(self) -> int:
+        """Largest row or column at which the part can begin."""
+        return self.side - self.crop
+
+
+FACE = FaceSize(124, 112)
+"""Of the papers' backbones."""
 
 
 class BackboneSettings(Section):

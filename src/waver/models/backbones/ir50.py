@@ -1,4 +1,4 @@
-"""IR-50, a residual network for faces (face.evoLVe), in the three stages that APViT builds on.
+"""IR-50, a residual network for faces (face.evoLVe): its parts, and the three stages that APViT builds on.
 
 The names of the parameters are those of APViT's release; ``from_face_evolve`` gives them to the weights of
 face.evoLVe, whose stages are not told apart.
@@ -37,21 +37,38 @@ class Unit(nn.Module):
         return self.res_layer(maps) + self.shortcut_layer(maps)  # type: ignore[no-any-return]
 
 
+def input_layer() -> nn.Sequential:
+    """From colours to 64 maps of the same side."""
+    return nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
+
+
+def stage(before: int, width: int, units: int, stride: int) -> nn.Sequential:
+    """Units of one width, of which the first takes ``before`` channels and the stride."""
+    rest = [Unit(width, width, 1) for _ in range(units - 1)]
+    return nn.Sequential(Unit(before, width, stride), *rest)
+
+
+def begin(network: nn.Module) -> None:
+    """Xavier's initial weights for all convolutions and linear layers, and biases of zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class Ir50(nn.Module):
     """Input layer and three stages; 17,611,968 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
+        self.input_layer = input_layer()
         self.body = nn.ModuleList()
         before = 64
         for width, units in STAGES:
-            rest = [Unit(width, width, 1) for _ in range(units - 1)]
-            self.body.append(nn.Sequential(Unit(before, width, 2), *rest))
+            self.body.append(stage(before, width, units, stride=2))
             before = width
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.xavier_uniform_(module.weight)
+        begin(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps float32 [B, 256, 14, 14] of faces float32 [B, 3, 112, 112] in [-1, 1]."""

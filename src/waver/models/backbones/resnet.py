@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.models.backbones.feature import INPUT_SIDE, BackboneSettings, reduction
+from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
 from waver.shapes import check_shape
 
 _WIDTHS = (64, 128, 256, 512)
@@ -75,6 +75,7 @@ class ResNet(nn.Module):
 
     Config: ClassVar[type[BackboneSettings]] = BackboneSettings
     PARTS: ClassVar[tuple[str, ...]] = ("reduction.",)
+    INPUT: ClassVar[FaceSize] = FACE
     zero_head: ClassVar[bool] = False
     BLOCK: ClassVar[type[BasicBlock] | type[Bottleneck]]
     DEPTHS: ClassVar[tuple[int, int, int, int]]
@@ -106,7 +107,7 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features float32 [B, size] of faces float32 [B, 3, 112, 112], RGB, in [-1, 1]."""
-        check_shape("images", images, (None, 3, INPUT_SIDE, INPUT_SIDE))
+        check_shape("images", images, (None, 3, FACE.crop, FACE.crop))
         feature: Tensor = self.reduction(self.pooled(images))
         return feature
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,6 +21,7 @@ from waver.data.answers import Answer
 from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.models.contracts import Encoding, Labelled
+from waver.models.lora import LoraSettings, adapt, merge
 from waver.models.text.backbone import load_backbone, load_tokenizer, most_tokens, padded, pooling
 from waver.models.text.beside import Beside
 from waver.models.text.descent import Course, Forward, descend, in_parts, loss_of, seeded, start_head
@@ -37,6 +39,7 @@ class TunedEncoderConfig(Section):
     """What is tuned, and how."""
 
     layers: int = Field(6, ge=1, description="topmost layers that are tuned; those below and the embeddings stay")
+    lora: LoraSettings = LoraSettings()
     most_tokens: int = Field(256, ge=16, description="tokens of question and answer; of a longer answer the end is cut")
     epochs: int = Field(4, ge=1, description="passes over the answers")
     patience: int = Field(2, ge=1, description="epochs without a lower validation loss before training ends")
@@ -78,7 +81,7 @@ class TunedEncoder:
         """Tune on answers [n] with labels uint8 [n]; ``val`` chooses the epoch.
 
         Raises:
-            WaverError: a class is missing, or the folder holds no encoder.
+            WaverError: a class is missing, the folder holds no encoder, or no layer has a name of ``lora.targets``.
         """
         answers, label, _ = learnable("encoder", answers, label)
         beside = self.beside.fit(answers)
@@ -88,6 +91,8 @@ class TunedEncoder:
             backbone = load_backbone(self.folder, self.device)
             self.network = PooledEncoder(backbone, pooling(self.folder), beside.shape[1], self.config.dropout)
             start_head(self.network.head, beside, label)
+            if self.config.lora.rank:
+                adapt(backbone, self.config.lora, lambda name: _layers_above(name, backbone) < self.config.layers)
             self.network.to(self.device)
             optimiser = torch.optim.AdamW(rated_parameters(self.network, self.config))
             forward, lengths = self._forward(answers)
@@ -95,6 +100,7 @@ class TunedEncoder:
             self.epoch = descend(
                 self.network, optimiser, forward, target, weight, lengths, course, self.seed, self._val_loss(val)
             )
+        merge(self.network)
 
     def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None = None) -> Floats:
         """Logit margins float64 [n]."""
@@ -166,16 +172,21 @@ class PooledEncoder(nn.Module):
         return self.head(known).squeeze(1)  # type: ignore[no-any-return]
 
 
+def _layers_above(name: str, backbone: Any) -> float:
+    """How many layers lie above that of a parameter or part; infinitely many where it belongs to no layer."""
+    layer = _LAYER.search(name)
+    return int(backbone.config.num_hidden_layers) - 1 - int(layer[1]) if layer else math.inf
+
+
 def rated_parameters(network: PooledEncoder, config: TunedEncoderConfig) -> list[dict[str, Any]]:
     """Parameter groups with the learning rate of their layer; what is not tuned loses its gradient."""
-    depth = int(network.backbone.config.num_hidden_layers)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        layer = _LAYER.search(name)
+        above = _layers_above(name, network.backbone)
         if not name.startswith("backbone."):
             rate = config.head_rate
-        elif layer and int(layer[1]) >= depth - config.layers:
-            rate = config.rate * config.rate_decay ** (depth - 1 - int(layer[1]))
+        elif above < config.layers and parameter.requires_grad:
+            rate = config.rate * config.rate_decay**above
         else:
             parameter.requires_grad_(False)
             continue

@@ -80,7 +80,7 @@ class AttentionPool(nn.Module):
 
 
 class Discrepancy(nn.Module):
-    """See ``waver.models.contracts.VideoModel``; any subset of face, voice and text, with the question or without.
+    """See ``waver.models.contracts.VideoModel``; any of face, voice, text and cues, with the question or without.
 
     Tokens of pairs exist where both modalities do, the text head and FiLM where there is text. The question is
     one token more, and is added to the vector that the text head sees.
@@ -117,7 +117,7 @@ class Discrepancy(nn.Module):
 
     def _count(self, dims: dict[str, int]) -> int:
         if not self.names:
-            raise WaverError("discrepancy needs V, A or T; correct videos.runs")
+            raise WaverError("discrepancy needs V, A, T or C; correct videos.runs")
         kinds = self.config.tokens
         pairs = len(self.pairs) * sum(kind in kinds for kind in ("difference", "product"))
         count = len(self.names) * ("own" in kinds) + pairs

@@ -163,13 +163,8 @@ class EmoClip(nn.Module):
         sentences = functional.normalize(self.clip.text_projection(pooled.pooler_output), dim=-1)
         return sentences.reshape(*self.ids.shape[:2], -1).mean(1)
 
-    def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Temporal transformer and scale, which learn at the full rate."""
-        yield from self.temporal.parameters()
-        yield self.scale
-
     def body_parameters(self) -> Iterator[nn.Parameter]:
-        """CLIP's towers, which learn at a thousandth of it, if at all."""
+        """CLIP's towers, which learn at a thousandth of the rate of all else, if at all."""
         yield from self.clip.parameters()
 
 

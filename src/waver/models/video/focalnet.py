@@ -202,12 +202,8 @@ class VideoFocalNet(nn.Module):
             maps = stage(maps)
         return self.head(self.norm(maps).mean((1, 2, 3)))  # type: ignore[no-any-return]
 
-    def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that begin at random even with published weights."""
-        return self.head.parameters()
-
     def body_parameters(self) -> Iterator[nn.Parameter]:
-        """All others."""
+        """All but the classes, which begin at random even with published weights."""
         return (parameter for name, parameter in self.named_parameters() if not name.startswith("head."))
 
 

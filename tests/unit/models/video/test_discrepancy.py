@@ -10,10 +10,10 @@ from waver.models.registry import VIDEO_MODELS, load, method_config
 from waver.models.video.discrepancy import Discrepancy, DiscrepancyConfig, cut_and_mix, focal_loss
 from waver.models.video.windows import pool_windows, window_mask
 
-NAMES = {"V": "visual", "A": "audio", "T": "text", "Q": "question"}
-SIZES = {"visual": 7, "audio": 6, "text": 9, "question": 5}
+NAMES = {"V": "visual", "A": "audio", "T": "text", "C": "cues", "Q": "question"}
+SIZES = {"visual": 7, "audio": 6, "text": 9, "cues": 4, "question": 5}
 SMALL = {"size": 16, "heads": 2, "feedforward": 24, "hidden": 12, "layers": 1, "window_steps": 4}
-SUBSETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "VATQ", "TQ", "VQ"]
+SUBSETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "VATQ", "TQ", "VQ", "C", "VATC", "TCQ"]
 
 
 def build(letters="VAT", seed=0, **options):
@@ -264,7 +264,7 @@ def test_disagreement_is_learnt_and_no_modality_alone_tells_it():
 
 
 def test_what_cannot_be_built_is_told_in_a_sentence():
-    with pytest.raises(WaverError, match="needs V, A or T"):
+    with pytest.raises(WaverError, match="needs V, A, T or C"):
         build("Q")
     with pytest.raises(WaverError, match="no token difference or product"):
         build("T", tokens=("difference", "product"))
