@@ -33,7 +33,8 @@ from waver.config.sections import AdaptConfig
 from waver.errors import SetAside, WaverError
 from waver.models.registry import load, method_config
 from waver.provenance import seed_for
-from waver.store.tables import PREDICTIONS, write_arrow
+from waver.store.predictions import prediction_table
+from waver.store.tables import write_arrow
 from waver.store.whole import written_whole
 from waver.training.corpus import VideoSample, read_corpus
 
@@ -269,17 +270,10 @@ def _source_frames(needs: Needs, indexes: Sequence[Path], packs: Path, source: S
 def _table(results: Sequence[Result]) -> pa.Table:
     logits = np.concatenate([np.zeros((0, 2)), *(result.logits for result in results)])
     margin = logits[:, 1] - logits[:, 0]
-    names = [np.asarray(r.target.videos)[r.target.video[r.test]] for r in results]
-    columns: dict[str, Any] = {
-        "video": [name for part in names for name in part.tolist()],
-        "participant": [r.target.participant for r in results for _ in r.test],
-        "split": ["test"] * len(logits),
-        "frame": np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)]),
-        "probability": 0.5 * (1 + np.tanh(margin / 2)),
-        "margin": margin,
-        "fold": pa.nulls(len(logits), pa.int8()),
-    }
-    return pa.table([pa.array(columns[field.name], field.type) for field in PREDICTIONS], schema=PREDICTIONS)
+    owners = [(r.target, number) for r in results for number in r.target.video[r.test].tolist()]
+    items = [(target.videos[number], target.participant, "test") for target, number in owners]
+    frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
+    return prediction_table(items, margin, frame=frame)
 
 
 def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

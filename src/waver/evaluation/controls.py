@@ -39,7 +39,8 @@ from waver.errors import WaverError
 from waver.evaluation.names import STANDARD
 from waver.provenance import seed_for
 from waver.store.arrays import Array
-from waver.store.tables import ANSWERS, PACK_INDEX, PREDICTIONS, read_tables, write_arrow
+from waver.store.predictions import frames_of, prediction_table
+from waver.store.tables import ANSWERS, PACK_INDEX, read_tables, write_arrow
 
 log = logging.getLogger(__name__)
 
@@ -244,14 +245,6 @@ def fit(features: Array, label: Array) -> Pipeline:
 
 
 def _table(rows: Sequence[Row], margin: Array, fold: int | None) -> pa.Table:
-    counts = np.array([row["items"] for row in rows], np.int64)
-    owner = pa.array(np.repeat(np.arange(len(rows)), counts))
-    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in ("video", "participant", "split")}
-    frame = np.arange(len(margin)) - np.repeat(np.cumsum(counts) - counts, counts)
-    arrays = {name: column.take(owner) for name, column in columns.items()}
-    frames = any("offset" in row for row in rows)
-    arrays["frame"] = pa.array(frame, pa.int32()) if frames else pa.nulls(len(margin), pa.int32())
-    arrays["probability"] = pa.array(np.exp(-np.logaddexp(0, -margin)))
-    arrays["margin"] = pa.array(margin)
-    arrays["fold"] = pa.array([fold] * len(margin), pa.int8())
-    return pa.table([arrays[name] for name in PREDICTIONS.names], schema=PREDICTIONS)
+    items, counts = [(row["video"], row["participant"], row["split"]) for row in rows], [row["items"] for row in rows]
+    frame = frames_of(counts) if any("offset" in row for row in rows) else None
+    return prediction_table(items, margin, counts, frame, None if fold is None else [fold] * len(rows))

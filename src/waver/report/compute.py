@@ -46,11 +46,13 @@ THINGS = {
     "face_detector": "faces",
     "expression_backbone": "visual",
     "vggish": "audio",
+    "speech_encoder": "audio",
     "speech_recogniser": "speech",
     "text_encoder": "words",
+    "sentiment": "cues",
 }
 """Role of a model -> what it makes of the videos."""
-_LETTERS = {"expression_backbone": "V", "vggish": "A", "text_encoder": "T"}
+_LETTERS = {"expression_backbone": "V", "vggish": "A", "speech_encoder": "A", "text_encoder": "T"}
 """Role of a model -> modality of the features that trained models see."""
 
 
@@ -149,14 +151,15 @@ def _frozen(
     records: Mapping[str, Installed], sizes: Mapping[str, int | None], inputs: CostInputs, notes: Notes
 ) -> Iterator[Line]:
     for role, thing in THINGS.items():
-        if thing not in inputs.features or (role not in records and role != "vggish"):
+        # with neither model, the audio feature is the log-mel patch's mean and deviation
+        nothing = role == "vggish" and "speech_encoder" not in records
+        if thing not in inputs.features or (role not in records and not nothing):
             continue
         rows = read_tables([str(path) for path in inputs.features[thing]], FEATURE_INDEX)
         frames = sum(row["frames"] for row in rows if row["status"] == "ok")
         folder = inputs.benchmarks / f"features_{thing}"
         spent = sum(number_of(job, "s") for job in _last_jobs(folder))
         cells = [NOTHING] * len(COLUMNS)
-        # without VGGish, the audio feature is the log-mel patch's mean and deviation
         cells[0], cells[1] = _number(sizes.get(role, 0)), _number(0)
         cells[8] = _cpu(folder)
         measured = bool(frames and spent)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from waver.report.compute import CostInputs, compute_sheet
 from waver.report.filling import paper_sheets
-from waver.report.papers import layouts, read_runs
+from waver.report.papers import layouts, read_runs, splits_at
 from waver.report.sheets import FORMS, form
-from waver.report.window_length import draw_figure_12, window_sheets
+from waver.report.window_length import draw_window_length, window_sheets
 from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ def write_tables(inputs: TableInputs, folder: Path) -> None:
             with written_whole(folder / f"{sheets[0].name}.{suffix}") as file:
                 file.write_text(form(sheets, suffix), encoding="utf-8")
         log.info("%s: %d lines of ours", sheets[0].name, sheets[0].ours)
-    draw_figure_12(runs, inputs.window, folder)
+    split = splits_at(layouts()["figure"]["level"], runs[:1])[0]
+    draw_window_length(runs[0].scores, inputs.window, split, folder)
     with written_whole(folder / INDEX) as file:
         told = {"tables": [[sheet.record() for sheet in sheets] for sheets in written]}
         file.write_text(json.dumps(told) + "\n", encoding="utf-8")

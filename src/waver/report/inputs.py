@@ -39,7 +39,7 @@ class ReportInputs:
         comparisons, calibration, decomposition: statistics beside the scores, of the schemas of these names.
         answers: ANSWERS tables of the shards.
         participants, videos, segments, set_aside: ingest's tables.
-        feature_indexes: thing (faces, visual, audio, speech, words) -> index tables of its shards.
+        feature_indexes: thing (faces, visual, audio, speech, words, cues) -> index tables of its shards.
         feature_stores: thing -> folder of its stores.
         pack_indexes: PACK_INDEX tables of the shards.
         packs: folder of the packs.

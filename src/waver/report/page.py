@@ -39,7 +39,7 @@ from waver.report.tables import ShownTable, differences, published_tables, resul
 from waver.report.timeline import draw_timeline
 from waver.report.variants import variant_table
 from waver.report.weights import draw_weights
-from waver.report.windows import draw_windows
+from waver.report.window_length import draw_window_length, tried
 from waver.report.wording import PROTOCOLS, SPLITS, VIDEO_RULES, plural
 
 __all__ = ["ReportInputs", "render_report"]
@@ -71,7 +71,7 @@ def render_report(
     Args:
         inputs: files to read.
         config: the keys that the page uses, by section: report, evaluate.least_group, models.set,
-            dataset.name, train.select, train.folds.
+            dataset.name, train.select, train.window, train.folds.
         run: name of the run.
         demo: the participants are synthetic.
         page: HTML file to write.
@@ -107,7 +107,7 @@ def _render(context: dict[str, Any]) -> str:
 def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     timeline, no_timeline = draw_timeline(material, gate, folder)
     select = str(material.config.get("train", {}).get("select", "AP"))
-    learnt = draw_windows(material.scores, folder), draw_curves(material.trainings, select, folder)
+    learnt = _window_length(material, folder), draw_curves(material.trainings, select, folder)
     closer = _drawn(draw_weights(material, folder), *_groups(material, folder), timeline, *learnt)
     told = chapter(material, folder)
     reliable = _reliability(material, folder)
@@ -175,6 +175,14 @@ def _groups(material: Material, folder: Path) -> list[Drawn | None]:
     splits = {level: next(iter(splits_of(material.scores, level)), "") for level in ("frame", "video")}
     least = material.least_group
     return [draw_groups(material.scores, level, split, folder, least) for level, split in splits.items()]
+
+
+def _window_length(material: Material, folder: Path) -> Drawn | None:
+    """Where two lengths or more were tried; of the split to choose by."""
+    scores, window = material.scores, int(material.config["train"]["window"])
+    split = next(iter(splits_of(scores, "frame")), "")
+    several = any(len(points) > 1 for points in tried(scores, window, split).values())
+    return draw_window_length(scores, window, split, folder, "windows") if several else None
 
 
 def _drawn(*figures: Drawn | None) -> list[Drawn]:

@@ -1,27 +1,59 @@
-"""Figure 12 of the dataset paper with our runs: what the length of the window does to F1, WF1 and AP."""
+"""What the length of the window does, after Figure 12 of the dataset paper: the figure and its numbers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from waver.evaluation.names import STANDARD
 from waver.report.filling import CONTROLS, FOOT
-from waver.report.paper_cells import OWN_METRICS, SCORE_PARTS, counts_of, our_cells
+from waver.report.names import FIGURE
+from waver.report.paper_cells import SCORE_PARTS, counts_of, our_cells
 from waver.report.papers import Notes, Run, layouts, run_caption, splits_at
 from waver.report.sheets import Column, Line, Sheet
-from waver.report.standings import Standing, standings
-from waver.report.style import CONTROL, MUTED, RED, SERIES, Drawn, finish, look, new_figure
+from waver.report.standings import Row, Standing, content_free, standings
+from waver.report.style import CONTROL, INK, LINE, MUTED, SERIES, Drawn, finish, look, new_figure
 from waver.report.tables import COLUMNS
-from waver.report.wording import SPLITS, method_name, score
+from waver.report.wording import method_name, score, where
 from waver.shapes import FPS
 from waver.training.names import split_name, window_of
 
-_TICKS = 12
+METRICS = ("AVGF1", "F1", "WF1", "AP_paper", "AP")
+"""One panel each; F1, WF1 and AP (papers') are those of the paper's figure."""
+
+_TITLES = COLUMNS | {"F1": "F1 of A/H"}
+_MARKERS = "os^Dv"
+_TICKS = 14
+"""Most labels of lengths on an axis."""
 
 Point = tuple[int, Standing]
 """Frames of the window, and the scores of the model that was trained with it."""
+Tried = dict[str, list[Point]]
+
+
+def tried(scores: Sequence[Row], window: int, split: str) -> Tried:
+    """Model -> its windows, ascending, of models that were trained with more than the configured one.
+
+    Args:
+        scores: rows of the scores table.
+        window: ``train.window``, that of the model without a variant.
+        split: what was scored.
+    """
+    rows = standings(scores, layouts()["figure"]["level"], split, STANDARD)
+    found: dict[tuple[str, str], dict[int, Standing]] = {}
+    for row in rows:
+        frames = window_of(row.method)
+        if frames is not None:
+            found.setdefault((split_name(row.method)[0], row.modalities), {})[frames] = row
+    for row in rows:
+        if (row.method, row.modalities) in found:
+            found[row.method, row.modalities].setdefault(window, row)
+    return {method_name(*model): sorted(points.items()) for model, points in sorted(found.items())}
 
 
 def window_sheets(runs: Sequence[Run], window: int) -> list[Sheet]:
@@ -29,18 +61,17 @@ def window_sheets(runs: Sequence[Run], window: int) -> list[Sheet]:
 
     Args:
         runs: this run, then others.
-        window: ``train.window``, that of the model without a variant.
+        window: ``train.window``.
     """
     return [_sheet(runs[0], window, split) for split in splits_at(layouts()["figure"]["level"], runs[:1])]
 
 
 def _sheet(run: Run, window: int, split: str) -> Sheet:
     layout, notes = layouts()["figure"], Notes()
-    metrics = (*layout["metrics"], *OWN_METRICS)
-    found = series(run, window, split)
+    metrics = (*METRICS, "AUROC_within")
     lines = [
         Line((name, str(frames), score(frames / FPS, 1)), tuple(our_cells(standing, metrics)), "")
-        for name, points in found.items()
+        for name, points in tried(run.scores, window, split).items()
         for frames, standing in points
     ]
     ours = len(lines)
@@ -63,75 +94,105 @@ def _sheet(run: Run, window: int, split: str) -> Sheet:
     )
 
 
-def series(run: Run, window: int, split: str) -> dict[str, list[Point]]:
-    """Model -> its windows, ascending, of models of which more than the configured window was tried."""
-    rows = standings(run.scores, layouts()["figure"]["level"], split, STANDARD)
-    found: dict[tuple[str, str], dict[int, Standing]] = {}
-    for row in rows:
-        frames = window_of(row.method)
-        if frames is not None:
-            found.setdefault((split_name(row.method)[0], row.modalities), {})[frames] = row
-    for row in rows:
-        if (row.method, row.modalities) in found:
-            found[row.method, row.modalities].setdefault(window, row)
-    return {method_name(*model): sorted(points.items()) for model, points in found.items()}
-
-
-def draw_figure_12(runs: Sequence[Run], window: int, folder: Path) -> Drawn:
-    """F1, WF1 and AP against the length of the window, from top to bottom as in the paper, the best in red.
+def draw_window_length(scores: Sequence[Row], window: int, split: str, folder: Path, name: str = FIGURE) -> Drawn:
+    """Scores of frames against the length of the window.
 
     Args:
-        runs: this run, then others.
-        window: ``train.window``.
-        folder: where ``2025_figure_12.svg`` is written; where no window was tried it says so.
+        scores: rows of the scores table.
+        window: ``train.window``, that of the model without a variant.
+        split: what is shown.
+        folder: where ``<name>.svg`` is written; where no window was tried it says so.
+        name: of the figure.
     """
-    layout, run = layouts()["figure"], runs[0]
-    split = splits_at(layout["level"], runs[:1])[0]
-    found = series(run, window, split)
-    rows = {row.method: row for row in standings(run.scores, layout["level"], split, STANDARD)}
-    with look(layout["table"]):
-        figure = new_figure(7.2, 2.4 * len(layout["metrics"]) if found else 1.2)
-        if found:
-            panels = figure.subplots(len(layout["metrics"]), 1, sharex=True, squeeze=False)[:, 0]
-            for axes, metric in zip(panels, layout["metrics"], strict=True):
-                _panel(axes, metric, found, rows)
-            panels[0].legend(loc="best")
-            panels[-1].set_xlabel("length of the window, seconds")
-        else:
+    layout = layouts()["figure"]
+    models = tried(scores, window, split)
+    with look(name):
+        figure = new_figure(8.6, 8.2 if models else 1.2)
+        if not models:
             figure.text(0.02, 0.5, f"No window was tried: {layout['config']}", color=MUTED)
-        shown = f"; {SPLITS[split]} of {run.data}" if split else ""
+            return finish(figure, name, folder, layout["title"], "No window was tried.")
+        *panels, corner = figure.subplots(3, 2, sharex=True).flat
+        rows = standings(scores, layout["level"], split, STANDARD)
+        for axes, metric in zip(panels, METRICS, strict=True):
+            _draw_controls(axes, metric, rows)
+            _draw_models(axes, metric, models)
+            _finish_panel(axes, metric)
+        _draw_lengths(panels, models)
+        shown = where(layout["level"], split).capitalize()
+        corner.axis("off")
+        corner.legend(*panels[0].get_legend_handles_labels(), loc="upper left", title=shown, alignment="left")
         caption = (
-            f"As Figure 12 of the dataset paper{shown}: bands are 95 % intervals over participants, a red dot the best "
-            "window, dashed lines the content-free control and all-negative. Windows chosen by this figure are chosen "
-            "on what it shows."
+            f"{shown}. Each model was trained once with every length of the window, train.window among them, the hop "
+            "no longer than it, and nothing else changed. Bars are 95 % intervals over participants; a ring marks the "
+            "best length of a model. Dashed: the content-free control, whose interval is the band, and all-negative. "
+            "A length that is chosen by this figure is chosen on what it shows."
         )
-        return finish(figure, layout["table"], folder, layout["title"], caption)
+        return finish(figure, name, folder, layout["title"], caption)
 
 
-def _panel(axes: Any, metric: str, found: dict[str, list[Point]], rows: dict[str, Standing]) -> None:
-    for number, (name, points) in enumerate(found.items()):
-        known = [(frames / FPS, row) for frames, row in points if row.value(metric) is not None]
-        colour = SERIES[0] if not number else SERIES[2 + number % (len(SERIES) - 2)]
-        seconds = [at for at, _ in known]
-        values = [row.value(metric) for _, row in known]
-        axes.plot(seconds, values, "o-", color=colour, markersize=3, linewidth=1.6, label=name)
-        sides = [(at, row.scores[metric]["low"], row.scores[metric]["high"]) for at, row in known]
-        sides = [side for side in sides if None not in side]
-        axes.fill_between(*zip(*sides, strict=True), color=colour, alpha=0.13, linewidth=0) if sides else None
-        best = max(known, key=lambda point: point[1].value(metric) or 0.0, default=None)
-        if best is not None:
-            axes.plot(best[0], best[1].value(metric), "o", color=RED, markersize=6)
-    for control in ("content_free", "all_negative"):
-        level = rows[control].value(metric) if control in rows else None
+def _draw_controls(axes: Any, metric: str, rows: Sequence[Standing]) -> None:
+    control = content_free(rows)
+    if control is not None and None not in (ends := _interval(control, metric)):
+        axes.axhspan(*ends, color=LINE, alpha=0.5, linewidth=0, zorder=0)
+    found = {row.method: row for row in rows}
+    for method, dashes in (("content_free", (5, 3)), ("all_negative", (1.5, 2.5))):
+        level = found[method].value(metric) if method in found else None
         if level is not None:
-            axes.axhline(level, color=CONTROL, linestyle="--", linewidth=0.9)
-            axes.annotate(method_name(control), (1, level), xycoords=("axes fraction", "data"), va="bottom",
-                          ha="right", fontsize=7.5, color=MUTED)  # fmt: skip
-    axes.set_xscale("log")
-    ticks = sorted({frames / FPS for points in found.values() for frames, _ in points})
-    ticks = ticks[:: -(-len(ticks) // _TICKS)]
-    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set_title(COLUMNS[metric])
+            axes.axhline(
+                level, color=CONTROL, linewidth=1.2, linestyle=(0, dashes), zorder=1, label=method_name(method)
+            )
+
+
+def _draw_models(axes: Any, metric: str, models: Tried) -> None:
+    for number, (name, points) in enumerate(models.items()):
+        shift = math.exp(_step(models) * (number - (len(models) - 1) / 2))
+        known = [(frames / FPS * shift, row) for frames, row in points if row.value(metric) is not None]
+        at, values = [x for x, _ in known], [row.value(metric) for _, row in known]
+        colour, marker = SERIES[number % len(SERIES)], _MARKERS[number % len(_MARKERS)]
+        axes.plot(at, values, f"{marker}-", color=colour, markersize=4, linewidth=1.2, label=name)
+        for x, row in known:
+            if None not in (ends := _interval(row, metric)):
+                axes.plot([x, x], ends, color=colour, linewidth=1, alpha=0.7)
+        if known:
+            x, best = max(known, key=lambda point: point[1].value(metric) or 0.0)
+            axes.plot(x, best.value(metric), "o", markersize=9, markerfacecolor="none", markeredgecolor=INK)
+
+
+def _interval(row: Standing, metric: str) -> tuple[float | None, float | None]:
+    found = row.scores.get(metric, {})
+    return found.get("low"), found.get("high")
+
+
+def _step(models: Tried) -> float:
+    """Between two models at one length, as a logarithm: wide enough to tell their bars apart where there is room."""
+    logs = _logs(models)
+    gaps = [after - before for before, after in pairwise(logs)]
+    return min([0.016 * (logs[-1] - logs[0]), *(gap / (2 * len(models)) for gap in gaps)])
+
+
+def _logs(models: Tried) -> list[float]:
+    return sorted({math.log(frames / FPS) for points in models.values() for frames, _ in points})
+
+
+def _finish_panel(axes: Any, metric: str) -> None:
+    axes.set_title(_TITLES[metric])
     axes.grid(axis="y")
-    axes.yaxis.set_major_formatter(lambda value, _: score(value, 3))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+    axes.yaxis.set_major_formatter(lambda value, _: score(value, 2))
+
+
+def _draw_lengths(panels: Sequence[Any], models: Tried) -> None:
+    """The axes of lengths; of lengths too close together the first is labelled."""
+    logs = _logs(models)
+    told: list[float] = []
+    for length in logs:
+        if not told or length - told[-1] >= (logs[-1] - logs[0]) / _TICKS:
+            told.append(length)
+    ticks = [math.exp(length) for length in told]
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.tick_params(labelbottom=True)
+    for axes in panels[-2:]:
+        axes.set_xlabel("length of the window, seconds")

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
 from waver.device import torch_device
-from waver.store.tables import PREDICTIONS, write_arrow
+from waver.store.predictions import frames_of, prediction_table
+from waver.store.tables import write_arrow
 from waver.training.checkpoint import Checkpoint, build_model
 from waver.training.corpus import VideoSample, thinned
 from waver.training.windows import Batch, Window, collate, windows_of
@@ -134,14 +134,6 @@ def write_predictions(
     """
     lengths = [video.frames for video in videos]
     values = np.concatenate([logits[video.video] for video in videos] or [np.zeros((0, 2), np.float32)])
-    columns: dict[str, Any] = {
-        "video": np.repeat([video.video for video in videos], lengths),
-        "participant": np.repeat([video.participant for video in videos], lengths),
-        "split": np.repeat([video.split for video in videos], lengths),
-        "frame": np.concatenate([np.arange(n, dtype=np.int32) for n in lengths] or [np.zeros(0, np.int32)]),
-        "probability": probability(values),
-        "margin": margin_of(values),
-    }
-    columns["fold"] = [None if fold_of is None else fold_of[name] for name in columns["participant"]]
-    table = pa.table([pa.array(columns[f.name], f.type) for f in PREDICTIONS], schema=PREDICTIONS)
-    write_arrow(path, table, record)
+    items = [(video.video, video.participant, video.split) for video in videos]
+    fold = None if fold_of is None else [fold_of[video.participant] for video in videos]
+    write_arrow(path, prediction_table(items, margin_of(values), lengths, frames_of(lengths), fold), record)

@@ -44,7 +44,7 @@ CONFIG = {
     "models": {"set": "embedded"},
     "evaluate": {"least_group": 5},
     "report": {"title": "Waver", "timeline": "auto"},
-    "train": {"select": "AP", "folds": 3},
+    "train": {"select": "AP", "window": 696, "folds": 3},
 }
 FOLDS = 3
 CANARY_ANSWER = "honestly my grandmother Balthasara keeps forty geese behind the old paper mill"

@@ -1,6 +1,5 @@
 import csv
 import io
-import re
 
 import pytest
 
@@ -10,9 +9,7 @@ from waver.report.names import FIGURE, TABLES
 from waver.report.paper_cells import NOTHING
 from waver.report.papers import Run, layouts, read_runs, splits_at
 from waver.report.sheets import FORMS, Cell, Column, Line, Sheet, form, tex
-from waver.report.window_length import draw_figure_12, series, window_sheets
 from waver.store.tables import SCORES, write_table
-from waver.training.names import window_of
 
 N = 335_110
 
@@ -207,41 +204,6 @@ def test_splits_are_those_that_were_scored_test_first():
     nothing = sheet("2026_table_4", own([]))
     assert (nothing.split, nothing.ours) == ("", 0)
     assert "scored no videos" in nothing.caption
-
-
-WINDOWS = [
-    *SCORED,
-    *(
-        row
-        for frames, shift in ((24, 0.0), (240, 0.1), (2880, 0.05))
-        for row in rows(f"lfan.w{frames}", "V", AVGF1=0.5, F1=0.2 + shift, WF1=0.7 + shift, AP_paper=0.2, AP=0.2)
-    ),
-]
-
-
-def test_the_window_figure_has_every_length_and_the_configured_one():
-    assert (window_of("lfan.w24"), window_of("lfan"), window_of("lfan.wide")) == (24, None, None)
-    table = window_sheets([own(WINDOWS)], window=696)[0]
-    ours = [one.labels for one in table.lines if not one.body]
-    assert ours == [("LFAN V", str(n), s) for n, s in ((24, "1.0"), (240, "10.0"), (696, "29.0"), (2880, "120.0"))]
-    assert value(table, table.lines[1], "F1").text == ".3000"
-    assert value(table, table.lines[2], "F1").text == ".2100"
-    assert list(series(own(WINDOWS), 696, "test")) == ["LFAN V"]
-    empty = window_sheets([own()], window=696)[0]
-    assert empty.ours == 0
-    assert "train.windows" in empty.notes[0]
-
-
-def test_the_window_figure_is_drawn_with_and_without_windows(tmp_path):
-    from waver.report.style import RED
-
-    drawn = draw_figure_12([own(WINDOWS)], 696, tmp_path)
-    svg = (tmp_path / f"{FIGURE}.svg").read_text()
-    assert len(re.findall(rf"fill: {RED}", svg)) >= 3  # the best of each panel
-    assert "LFAN V" in svg
-    assert "test split" in drawn.caption
-    draw_figure_12([own()], 696, tmp_path)
-    assert "No window was tried" in (tmp_path / f"{FIGURE}.svg").read_text()
 
 
 SMALL = Sheet(

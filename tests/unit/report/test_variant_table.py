@@ -68,5 +68,5 @@ def test_table_and_figure_stand_on_the_page(made, report_config, gate_of, tmp_pa
     html = _render(_context(material, gate_of(material), tmp_path))
     assert "Variants: each minus the model without it" in html
     assert "LFAN V+A+T, window 96" in html
-    assert "How long a window should be" in html
+    assert "Length of the window" in html
     assert (tmp_path / "windows.svg").is_file()

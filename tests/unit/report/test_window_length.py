@@ -1,0 +1,154 @@
+"""Names of variants, and the length of the window: its figure on the page and as a file, and its numbers."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from waver.report.inputs import load
+from waver.report.names import FIGURE
+from waver.report.page import _window_length
+from waver.report.papers import Run
+from waver.report.style import INK, LINE, SERIES
+from waver.report.window_length import METRICS, draw_window_length, tried, window_sheets
+from waver.report.wording import method_name
+from waver.training.names import window_of
+
+WINDOW = 696
+TITLES = (">AVGF1<", ">F1 of A/H<", ">WF1<", ">AP (papers')<", ">AP<")
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("lfan.w24", "LFAN, window 24"),
+        ("conflict.no_pairs", "Conflict model without pairs"),
+        ("conflict.difference_only", "Conflict model, difference only"),
+        ("can.released_padding", "CAN, released padding"),
+        ("lfan.window_24", "LFAN, window 24"),
+    ],
+)
+def test_a_variant_is_told_after_the_model(method, name):
+    assert method_name(method) == name
+    base, _, told = name.partition(",") if "," in name else name.partition(" without")
+    assert method_name(method, "VATQ") == f"{base} V+A+T + question{name[len(base) :]}"
+    assert told
+
+
+def rows(method, modalities, value, split="test", **own):
+    """Rows of the scores table: ``value`` for every metric but those of ``own``, intervals of .05 to both sides."""
+    about = {"level": "frame", "split": split, "protocol": "standard", "group": "all", "n": 100, "participants": 9,
+             "positives": 20, "predicted_positives": 30, "seeds": 1, "model_set": "embedded"}  # fmt: skip
+    values = dict.fromkeys(METRICS, value) | own
+    return [
+        {**about, "method": method, "modalities": modalities, "metric": metric, "value": one, "low": one - 0.05,
+         "high": one + 0.05}
+        for metric, one in values.items()
+    ]  # fmt: skip
+
+
+BASE = rows("lfan", "VAT", 0.5)
+CONTROLS = [*rows("content_free", "", 0.45), *rows("all_negative", "", 0.2)]
+TRIED = [
+    row for frames, value in ((24, 0.41), (2880, 0.48), (96, 0.52)) for row in rows(f"lfan.w{frames}", "VAT", value)
+]
+SCORES = [*BASE, *TRIED, *CONTROLS]
+
+
+def test_the_configured_length_is_one_of_those_tried_and_lengths_ascend():
+    assert (window_of("lfan.w24"), window_of("lfan"), window_of("lfan.wide")) == (24, None, None)
+    others = [*rows("lfan.slow", "VAT", 0.6), *rows("lfan", "V", 0.6), *rows("can", "VAT", 0.6)]
+    found = tried([*SCORES, *others], WINDOW, "test")
+    assert list(found) == ["LFAN V+A+T"]
+    assert [(frames, row.value("AP")) for frames, row in found["LFAN V+A+T"]] == [
+        (24, 0.41), (96, 0.52), (WINDOW, 0.5), (2880, 0.48),
+    ]  # fmt: skip
+    # a length that was named although it is the configured one stands for itself
+    again = tried([*SCORES, *rows("lfan.w696", "VAT", 0.7)], WINDOW, "test")["LFAN V+A+T"]
+    assert [row.value("AP") for frames, row in again if frames == WINDOW] == [0.7]
+
+
+def test_the_table_has_the_numbers_of_the_figure():
+    table = window_sheets([Run("", "", frozenset(), SCORES, "made-up people")], WINDOW)[0]
+    ours = [one for one in table.lines if not one.body]
+    assert [one.labels for one in ours] == [
+        ("LFAN V+A+T", str(n), s) for n, s in ((24, "1.0"), (96, "4.0"), (WINDOW, "29.0"), (2880, "120.0"))
+    ]
+    heads = [column.head for column in table.columns]
+    assert heads[:5] == ["AVGF1", "F1", "WF1", "AP (papers')", "AP"]
+    assert [one.cells[heads.index("F1")].text for one in ours] == [".4100", ".5200", ".5000", ".4800"]
+    empty = window_sheets([Run("", "", frozenset(), BASE, "made-up people")], WINDOW)[0]
+    assert empty.ours == 0
+    assert "train.windows" in empty.notes[0]
+
+
+def ringed(svg: str) -> int:
+    """Rings in a figure."""
+    return len(re.findall(rf"fill-opacity: 0; stroke: {INK}|fill: none; stroke: {INK}", svg))
+
+
+def test_the_figure_has_every_metric_its_intervals_and_both_controls(tmp_path):
+    other = [*rows("can.w24", "VAT", 0.4), *rows("can.w48", "VAT", 0.45)]
+    for row in other[len(METRICS) :]:
+        row |= {"low": None, "high": None}  # one participant has no interval
+    drawn = draw_window_length([*SCORES, *other], WINDOW, "test", tmp_path)
+    svg = (tmp_path / f"{FIGURE}.svg").read_text()
+    for told in (*TITLES, ">LFAN V+A+T<", ">CAN V+A+T<", ">Content-free control<", ">All negative<", ">120<", ">29<"):
+        assert told in svg, told
+    assert ">Frames of the test split<" in svg
+    assert drawn.caption.startswith("Frames of the test split. ")
+    panels = len(METRICS)
+    # a bar of two points for each interval: four lengths of one model, one of the other
+    bars = re.findall(r'<path d="M \S+ \S+ \nL \S+ \S+ \n"[^>]*stroke-opacity: 0\.7', svg)
+    assert len(bars) == panels * (4 + 1)
+    assert svg.count("stroke-dasharray: 6,3.6") == svg.count("stroke-dasharray: 1.8,3") == panels + 1  # and the legend
+    assert len(re.findall(rf"fill: {LINE}; opacity: 0.5", svg)) == panels
+    assert ringed(svg) == panels * 2
+    again = draw_window_length([*SCORES, *other], WINDOW, "test", tmp_path)
+    assert again.svg == drawn.svg
+
+
+def test_models_side_by_side_have_colours_of_their_own(tmp_path):
+    fusions = ("can", "conflict", "jmt", "lfan", "mt")
+    scores = [row for name in fusions for frames in (24, 48) for row in rows(f"{name}.w{frames}", "VAT", 0.5)]
+    draw_window_length(scores, WINDOW, "test", tmp_path)
+    svg = (tmp_path / f"{FIGURE}.svg").read_text()
+    assert all(f"stroke: {colour}; stroke-width: 1.2" in svg for colour in SERIES[: len(fusions)])
+
+
+def test_labels_of_many_lengths_do_not_meet(tmp_path):
+    scores = [row for frames in range(24, 2881, 24) for row in rows(f"lfan.w{frames}", "V", 0.5)]
+    svg = draw_window_length(scores, WINDOW, "test", tmp_path).svg
+    labels = re.findall(r">(\d+)</text>", svg)
+    assert labels[0] == "1"
+    assert 8 <= len(set(labels)) <= 15
+
+
+def test_where_no_length_was_tried_the_file_says_so(tmp_path):
+    draw_window_length(BASE, WINDOW, "test", tmp_path)
+    draw_window_length([], WINDOW, "", tmp_path)
+    assert "No window was tried" in (tmp_path / f"{FIGURE}.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ([], False),
+        ([*BASE, *CONTROLS], False),
+        ([*rows("lfan.w24", "VAT", 0.5), *rows("can", "VAT", 0.5)], False),
+        ([*rows("lfan.w24", "VAT", 0.5), *BASE], True),
+        ([*rows("lfan.w24", "VAT", 0.5), *rows("lfan.w48", "VAT", 0.5)], True),
+    ],
+    ids=["nothing", "the configured length", "one length", "one beside the configured", "two"],
+)
+def test_the_page_shows_it_where_two_lengths_were_tried(made, report_config, tmp_path, scores, shown):
+    material = replace(load(made.inputs, report_config, "demo", True), scores=scores)
+    drawn = _window_length(material, tmp_path)
+    assert (drawn is not None) == shown
+    assert [path.name for path in tmp_path.iterdir()] == ["windows.svg"] * shown
+
+
+def test_the_page_takes_the_split_to_choose_by(made, report_config, tmp_path):
+    held_out = [row for name in ("lfan.w24", "lfan.w48") for row in rows(name, "T", 0.5, split="cv")]
+    material = replace(load(made.inputs, report_config, "demo", True), scores=[*SCORES, *held_out])
+    assert _window_length(material, tmp_path).caption.startswith("Frames in cross-validation. ")
