@@ -7,6 +7,7 @@ from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
+from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
 from waver.models.registry import (
     ANSWER_MODELS,
@@ -24,7 +25,12 @@ from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
 from waver.training.costing import measured_by, method_of
 from waver.training.names import head_name, split_name
-from waver.training.variants import check_variants, models_of, recipe_of
+from waver.training.variants import (
+    check_variants,
+    models_of,
+    modules_of,
+    recipe_of,
+)
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(
@@ -89,7 +95,7 @@ def check_videos(checked):
                 f"videos.runs: {run.model} takes V or VQ, not {run.modalities}; it looks at faces"
             )
         if not faces and run.modalities == "Q":
-            raise WaverError(f"videos.runs: {run.model} needs V, A or T beside Q")
+            raise WaverError(f"videos.runs: {run.model} needs V, A, T or C beside Q")
         if run.model in VIDEO_ASSETS:
             asset_for(VIDEO_ASSETS[run.model], checked.models.set, checked.models.paths)
 
@@ -132,10 +138,13 @@ paths = Paths(dataset=cfg.dataset.name, run=cfg.run)
 SHARDS = [f"{number:03d}" for number in range(cfg.dataset.shards)]
 ENVIRONMENT = f"{workflow.basedir}/envs/waver.yaml"
 RECORDED = cfg.dataset.source != "transcripts"
-THINGS = (
-    ["faces", "visual", "audio", "speech", "words"] if RECORDED else ["speech", "words"]
-)
-"""What is made of each video; of a data set without video files the words alone."""
+THINGS = [
+    *(["faces", "visual", "audio"] if RECORDED else []),
+    "speech",
+    "words",
+    "cues",
+]
+"""What is made of each video; of a data set without video files the words alone and their cues."""
 
 
 def dataset_root():
@@ -169,14 +178,20 @@ def model_record(role):
     return f"resources/models/{name}/asset.json"
 
 
+def audio_roles():
+    """Role of the model that the audio feature needs, where it needs one."""
+    feature = cfg.features.audio.feature
+    return [feature] if RECORDED and feature != "logmel_stats" else []
+
+
 def model_records():
     """The installed records of all models that this config uses."""
     recognised = cfg.features.speech.source == "recognise"
-    embedded = RECORDED and cfg.features.audio.feature == "vggish"
     roles = ["text_encoder"]
     roles += ["face_detector", "expression_backbone"] if RECORDED else []
     roles += ["speech_recogniser"] if recognised else []
-    roles += ["vggish"] if embedded else []
+    roles += audio_roles()
+    roles += ["sentiment"] if "sentiment" in cfg.models.paths else []
     roles += sorted(
         {role for run in cfg.videos.runs for role in video_roles(run.model)}
     )
@@ -228,13 +243,13 @@ def pictures_stamp():
     return stamp(sets)
 
 
-def backbone_start(name):
+def backbone_start(name, module):
     """What a training of the visual backbone begins with, but for its weights."""
     return {
         "backbone": cfg.features.visual.backbone,
         "options": cfg.features.visual.options,
         "seed": cfg.backbone.seed,
-        "code": visual_code(name, "waver.training.backbones"),
+        "code": visual_code(name, f"waver.training.{module}"),
     }
 
 
@@ -305,9 +320,9 @@ def train_slice(wildcards):
 
 
 def train_code(wildcards):
-    """Fingerprint of the loop and of this fusion; other fusions do not count."""
-    own = FUSIONS[split_name(wildcards.fusion)[0]]
-    return code("train_fusion", "waver.training.fit", own)
+    """Fingerprint of the loop, of this fusion and of its temporal context; others do not count."""
+    own = modules_of(cfg.train, wildcards.fusion)
+    return code("train_fusion", "waver.training.fit", *own)
 
 
 def train_outputs(name):
@@ -332,14 +347,14 @@ def train_record(wildcards):
 
 def folds_code(wildcards):
     """As ``train_code``, of the cross-validation."""
-    own = FUSIONS[split_name(wildcards.fusion)[0]]
-    return code("train_folds", "waver.training.folds", own)
+    own = modules_of(cfg.train, wildcards.fusion)
+    return code("train_folds", "waver.training.folds", *own)
 
 
 def fusion_code(wildcards, script, module):
     """As ``train_code``, of a job on a model that is trained."""
-    own = FUSIONS[split_name(wildcards.fusion)[0]]
-    return code(script, f"waver.training.{module}", own)
+    own = modules_of(cfg.train, wildcards.fusion)
+    return code(script, f"waver.training.{module}", *own)
 
 
 def explanations():

@@ -104,7 +104,8 @@ rule report_html:
             "evaluate": cfg.evaluate.model_dump(include={"least_group", "video_rule"}),
             "models": {"set": cfg.models.set},
             "dataset": {"name": cfg.dataset.name},
-            "train": {"select": cfg.train.select} | FOLDING,
+            "train": {"select": cfg.train.select, "window": cfg.train.window}
+            | FOLDING,
         },
         run=cfg.run,
         demo=cfg.dataset.source == "demo",

@@ -27,7 +27,7 @@ rule train_emotions:
     params:
         config=cfg.backbone.emotions.model_dump(),
         pictures=pictures_stamp(),
-        start=backbone_start("train_emotions"),
+        start=backbone_start("train_emotions", "backbone_emotions"),
     message:
         "Training the visual backbone on basic emotions"
     script:
@@ -59,7 +59,7 @@ rule train_backbone:
     params:
         config=cfg.backbone.ah.model_dump(),
         tolerance=cfg.align.tolerance_frames,
-        start=backbone_start("train_backbone"),
+        start=backbone_start("train_backbone", "backbone_frames"),
     message:
         "Training the visual backbone on frames with and without A/H"
     script:
@@ -244,7 +244,7 @@ rule train_cost:
     benchmark:
         paths.benchmark("train_cost", "trained")
     wildcard_constraints:
-        trained=r"(videos/)?[a-z0-9_.]+/[VATQ]+",
+        trained=r"(videos/)?[a-z0-9_.]+/[VATCQ]+",
     conda:
         ENVIRONMENT
     resources:

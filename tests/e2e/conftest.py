@@ -32,7 +32,7 @@ TINY = {
     },
     "answers": {"runs": [{"model": "tfidf", "inputs": "TQ"}]},
     "videos": {
-        "runs": [{"model": "discrepancy", "modalities": "VATQ"}, {"model": "focalnet_tiny", "modalities": "V"}],
+        "runs": [{"model": "discrepancy", "modalities": "VATCQ"}, {"model": "focalnet_tiny", "modalities": "V"}],
         "recipes": {name: {"epochs": 1, "batch": 4} for name in ("discrepancy", "focalnet_tiny")},
         "options": {
             "discrepancy": {"size": 8, "heads": 2, "feedforward": 8, "hidden": 8},

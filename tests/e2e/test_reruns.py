@@ -40,7 +40,10 @@ CONFIG_EDITS = {
         {"features__words__layers": 2},
         {"features_words", "align_pack", "features_answers", "train_answers"} | AFTER_ALIGN,
     ),
-    "speech": ({"features__speech__beam": 2}, {"features_speech", "features_words", "align_pack"} | AFTER_ALIGN),
+    "speech": (
+        {"features__speech__beam": 2},
+        {"features_speech", "features_words", "features_cues", "align_pack"} | AFTER_ALIGN,
+    ),
     "faces": ({"features__faces__nms": 0.5}, {"features_faces", "features_visual", "align_pack"} | AFTER_ALIGN),
     "ingest": ({"dataset__layout": "bah300"}, {"ingest_tables"}),
 }
@@ -53,8 +56,14 @@ CODE_EDITS = {
     "a deep import": (
         "src/waver/features/logmel.py",
         "\nEDITED = 1\n",
-        {"features_audio", "align_pack"} | AFTER_ALIGN,
+        {"features_audio", "features_cues", "align_pack"} | AFTER_ALIGN,
     ),
+    "lists of cues": (
+        "src/waver/models/text/cues.yaml",
+        "\n# a remark\n",
+        {"features_cues", "align_pack", "train_answers"} | AFTER_ALIGN,
+    ),
+    "scalars for TensorBoard": ("src/waver/training/board.py", "\nEDITED = 1\n", set()),
     "metrics of the report": ("src/waver/report/page.py", "\nEDITED = 1\n", {"report_html"}),
 }
 

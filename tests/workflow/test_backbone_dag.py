@@ -134,9 +134,15 @@ def test_the_papers_backbone_goes_over_the_presets_of_the_releases(preset):
 
 def test_a_training_depends_on_no_other_room_than_its_own():
     """An edit of a fusion, the packs or the frame models' loop must not train a backbone again."""
-    modules = _closure("waver.training.backbones")
+    modules = _closure("waver.training.backbone_frames")
     assert not [name for name in modules if name.startswith(("waver.align", "waver.models.fusion"))]
-    own = {"archive", "backbones", "face_frames", "image_tasks", "images", "pixels"}
+    own = {"archive", "backbone_frames", "backbones", "face_frames", "image_tasks", "images", "pixels"}
+    # rates and optimisers are written once for frame models and backbones; the file imports nothing but the config
+    own |= {"schedule"}
+    assert _closure("waver.training.schedule") == {"waver.training.schedule"}
     assert {name.split(".")[-1] for name in modules if name.startswith("waver.training")} == own
+    emotions = _closure("waver.training.backbone_emotions")
+    assert {name.split(".")[-1] for name in emotions - modules} == {"backbone_emotions", "emotions"}
+    assert {name.split(".")[-1] for name in modules - emotions} >= {"backbone_frames", "face_frames"}
     assert "waver.models.backbones.resnet" not in modules | _closure("waver.features.visual")
     assert (SOURCE / "models/backbones/resnet.py").is_file()

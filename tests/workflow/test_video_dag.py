@@ -96,7 +96,7 @@ def test_weights_by_path_are_installed_and_a_model_is_built_on_what_it_needs(fin
     ("videos", "sentence"),
     [
         ({"runs": [{"model": "focalnet_tiny", "modalities": "VAT"}]}, "focalnet_tiny takes V or VQ"),
-        ({"runs": [{"model": "discrepancy", "modalities": "Q"}]}, "discrepancy needs V, A or T"),
+        ({"runs": [{"model": "discrepancy", "modalities": "Q"}]}, "discrepancy needs V, A, T or C"),
         ({"runs": [{"model": "emoclip"}]}, "models.paths.clip"),
         ({"options": {"focalnet_tiny": {"size": "base"}}}, "size of focalnet_tiny is tiny"),
     ],

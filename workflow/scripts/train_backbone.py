@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from waver.config.backbone import FramesStage
-from waver.training.backbones import Start, train_backbone
+from waver.training.backbone_frames import train_backbone
+from waver.training.backbones import Start
 from waver.training.face_frames import FaceTables
 from waver.workflow import job
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from waver.config.backbone import EmotionsStage
-from waver.training.backbones import Start, train_emotions
+from waver.training.backbone_emotions import train_emotions
+from waver.training.backbones import Start
 from waver.workflow import job
 
 with job(snakemake) as j:

@@ -1,8 +1,10 @@
 """One fusion model on one set of modalities with one seed."""
 
+from functools import partial
 from pathlib import Path
 
 from waver.config.sections import TrainConfig
+from waver.training.board import board
 from waver.training.fit import train_fusion
 from waver.workflow import job
 
@@ -16,4 +18,5 @@ with job(snakemake) as j:
         config=TrainConfig(**j.params.config),
         outputs={name: Path(j.output[name]) for name in ("model", "history", "predictions")},
         record=j.params.record,
+        board=partial(board, Path(j.output.history).parent),
     )

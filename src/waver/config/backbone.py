@@ -30,8 +30,19 @@ class ImageRecipe(Section):
     )
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
     lr: float = Field(1e-3, gt=0, description="learning rate")
+    schedule: Literal["epochs", "cosine"] = Field(
+        "epochs",
+        description="how the rate changes with the epochs: sgd times .9 every 50, as released, adamw half a cosine; "
+        "or cosine: half a cosine to 0 over all epochs, with either",
+    )
     new_layers: float = Field(10, gt=0, description="times the learning rate, for layers that begin at random")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    decay_vectors: bool = Field(
+        True,
+        description="weight decay on parameters that are no layer's weights too (biases, norms, APViT's class token "
+        "and positions), as the papers do",
+    )
+    clip: float = Field(0.0, ge=0, description="largest norm of the gradient of a step; 0: any")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
 
 

@@ -55,9 +55,9 @@ class Config(Section):
         asked = {letter for run in self.train.runs for letter in run.modalities}
         asked |= {letter for run in self.videos.runs for letter in run.modalities}
         asked |= set(self.adapt.modalities) if self.adapt.methods else set()
-        if asked - set("TQ"):
+        if asked - set("TCQ"):
             raise ValueError(
-                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, TQ or Q alone, "
+                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, C and Q alone, "
                 "and so can videos.runs"
             )
         return self

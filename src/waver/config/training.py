@@ -20,7 +20,7 @@ class RunSpec(Section):
     """One row of the table of models."""
 
     fusion: str = Field(description="fusion, by its name in the registry")
-    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T, C, Q")
     variants: tuple[str, ...] = Field(
         (), description="names in train.variants: this model is trained once more with each, as <fusion>.<name>"
     )
@@ -77,7 +77,9 @@ class TrainConfig(Section):
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises; with steps alone")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
     decay_vectors: bool = Field(
-        True, description="weight decay on parameters of one dimension too (biases, norms), as the papers do"
+        True,
+        description="weight decay on parameters that are no layer's weights too (biases, norms, the rates of a state "
+        "space), as the papers do",
     )
     clip: float = Field(0.0, ge=0, description="largest norm of the gradient of a step; 0: any")
     ema: float = Field(

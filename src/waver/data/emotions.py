@@ -17,13 +17,12 @@ import pyarrow as pa
 
 from waver.config.backbone import EmotionImages
 from waver.data.aside import Row, aside
+from waver.data.basic_emotions import EMOTIONS
 from waver.errors import WaverError
 from waver.provenance import digest, seed_for
 
 log = logging.getLogger(__name__)
 
-EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-"""Classes, in the order of the output."""
 PICTURES = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False, metadata={"meaning": "picture of a face"}),

@@ -11,19 +11,16 @@ Write = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def board(folder: Path | None, past: Sequence[dict[str, Any]]) -> Iterator[Write]:
+def board(folder: Path, past: Sequence[dict[str, Any]]) -> Iterator[Write]:
     """A function that writes the record of one epoch.
 
     Event files of former starts are removed and their epochs written again, so that a job that was killed and
     went on leaves one line a curve.
 
     Args:
-        folder: where the event file is written; None: nothing is.
+        folder: where the event file is written.
         past: records of the epochs that were done before.
     """
-    if folder is None:
-        yield lambda record: None
-        return
     from torch.utils.tensorboard import SummaryWriter  # it takes seconds to import
 
     folder.mkdir(parents=True, exist_ok=True)

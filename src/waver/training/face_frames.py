@@ -14,16 +14,16 @@ import numpy as np
 
 from waver.data.truth import fill
 from waver.features.face_pixels import Pixels, small_face
+from waver.models.backbones.feature import FaceSize
 from waver.provenance import digest
 from waver.store.arrays import open_store, read_store
 from waver.store.shards import store_path
 from waver.store.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_tables
 from waver.training.image_tasks import Ints
-from waver.training.pixels import SAY_EVERY_S, LabelledImages, kept_pixels
+from waver.training.pixels import PARTS, SAY_EVERY_S, LabelledImages, kept_pixels
 
 log = logging.getLogger(__name__)
 
-PARTS = ("train", "val")
 _BLOCK = 240
 """Frames decoded at once."""
 
@@ -116,13 +116,14 @@ def contents(videos: Sequence[FaceVideo]) -> str:
 
 
 def read_frames(
-    videos: Sequence[FaceVideo], every: int, file: Path, key: str, memory_bytes: int
+    videos: Sequence[FaceVideo], every: int, size: FaceSize, file: Path, key: str, memory_bytes: int
 ) -> dict[str, LabelledImages]:
     """Faces and labels of train and val, decoded once.
 
     Args:
         videos: see ``face_videos``.
         every: every n-th frame of each.
+        size: to which each face is brought.
         file, key, memory_bytes: see ``waver.training.pixels.kept_pixels``.
     """
     frames = [video.frames(every) for video in videos]
@@ -131,7 +132,7 @@ def read_frames(
     def decode(pixels: Pixels) -> dict[int, str]:
         begun = said = time.perf_counter()
         for number, (video, (rows, _)) in enumerate(zip(videos, frames, strict=True)):
-            _decode(video, rows, every, pixels[starts[number] : starts[number + 1]])
+            _decode(video, rows, every, size, pixels[starts[number] : starts[number + 1]])
             if time.perf_counter() - said > SAY_EVERY_S:
                 said = time.perf_counter()
                 left_min = (said - begun) / max(starts[number + 1], 1) * (starts[-1] - starts[number + 1]) / 60
@@ -139,11 +140,11 @@ def read_frames(
         log.info("%d faces decoded in %.1f s", starts[-1], time.perf_counter() - begun)
         return {}
 
-    pixels, _ = kept_pixels(file, int(starts[-1]), key, memory_bytes, decode)
+    pixels, _ = kept_pixels(file, int(starts[-1]), size.side, key, memory_bytes, decode)
     return {part: _part(part, videos, frames, starts, pixels) for part in PARTS}
 
 
-def _decode(video: FaceVideo, rows: Ints, every: int, place: Pixels) -> None:
+def _decode(video: FaceVideo, rows: Ints, every: int, size: FaceSize, place: Pixels) -> None:
     """Put the faces of the clock frames ``rows`` into their places."""
     images = open_store(video.store)["image"]
     step = _BLOCK * every
@@ -153,7 +154,7 @@ def _decode(video: FaceVideo, rows: Ints, every: int, place: Pixels) -> None:
             # a slice is read fifty times as fast as a list of frames
             block = np.asarray(images[first : first + step : every])
             for number, frame in enumerate(rows[low:high], start=low):
-                place[number] = small_face(block[(frame - first) // every])
+                place[number] = small_face(block[(frame - first) // every], size)
 
 
 def _part(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from waver.data.emotions import EMOTIONS
+from waver.data.basic_emotions import EMOTIONS
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.models.backbones.trained import Task
 

@@ -2,7 +2,8 @@
 
 Recipe (2026 paper, training details): cross entropy, SGD with Nesterov momentum .9, learning rate times .9 every
 50 epochs down to 1e-7, ten times the rate for layers that begin at random, the epoch with the best validation score
-kept, of equal ones the first.
+kept, of equal ones the first. What the config may change, and by default does not: the rate on half a cosine,
+clipped gradients, no weight decay on vectors.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.features.face_pixels import central_input, network_input, random_crops
 from waver.models.backbones.classified import Classified
+from waver.models.backbones.feature import FaceSize
 from waver.provenance import seed_for
 from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.image_tasks import ImageTask, Ints
 from waver.training.pixels import SAY_EVERY_S, LabelledImages
+from waver.training.schedule import decay_groups, learning_rate, optimiser_of
 
 log = logging.getLogger(__name__)
-
-LEAST_LR = 1e-7
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,15 @@ class ImageJob:
     state: Path
 
 
-def learning_rate(config: ImageRecipe, epoch: int) -> float:
-    """Learning rate of an epoch, counted from 1: sgd in steps, adamw on half a cosine; never below 1e-7."""
-    if config.optimiser == "sgd":
-        return max(config.lr * 0.9 ** ((epoch - 1) // 50), LEAST_LR)
-    share = (epoch - 1) / config.epochs
-    return LEAST_LR + max(config.lr - LEAST_LR, 0) * (1 + math.cos(math.pi * share)) / 2
-
-
 def make_optimiser(network: nn.Module, new: Sequence[nn.Parameter], config: ImageRecipe) -> torch.optim.Optimizer:
-    """Optimiser with a group of old parameters and one of ``new``, at ``config.new_layers`` times the rate."""
+    """Optimiser with groups of old parameters and groups of ``new``, at ``config.new_layers`` times the rate."""
     fresh = {id(parameter) for parameter in new}
     groups = [
-        {"params": [p for p in network.parameters() if (id(p) in fresh) is is_new], "factor": factor}
+        {**group, "params": [p for p in group["params"] if (id(p) in fresh) is is_new], "factor": factor}
+        for group in decay_groups(network, config)
         for is_new, factor in ((False, 1.0), (True, config.new_layers))
     ]
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
-    return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
+    return optimiser_of(groups, config)
 
 
 def fit_images(
@@ -162,7 +154,7 @@ def _train_epoch(
     device = next(network.parameters()).device
     total, wait_s, done, said = torch.zeros((), device=device), 0.0, 0, time.perf_counter()
     steps = portions(order, config.batch)
-    stream = _prepared(images, steps, config.at_once, generator, device)
+    stream = _prepared(images, steps, config.at_once, network.backbone.INPUT, generator, device)
     begun = said
     while True:
         asked = time.perf_counter()
@@ -170,7 +162,7 @@ def _train_epoch(
         wait_s += time.perf_counter() - asked
         if step is None:
             return float(total / done), done, wait_s
-        total += _step(network, optimiser, step, config.precision)
+        total += _step(network, optimiser, step, config)
         done += sum(len(label) for _, label in step)
         if time.perf_counter() - said > SAY_EVERY_S:
             said = time.perf_counter()
@@ -184,16 +176,21 @@ def portions(items: npt.NDArray[Any], size: int) -> list[npt.NDArray[Any]]:
 
 
 Step = list[tuple[Tensor, Tensor]]
-"""Images float32 [b, 3, 112, 112] and labels int64 [b] of the forward passes of one step."""
+"""Images float32 [b, 3, c, c] and labels int64 [b] of the forward passes of one step."""
 
 
 def _prepared(
-    images: LabelledImages, steps: Sequence[Ints], at_once: int, generator: np.random.Generator, device: torch.device
+    images: LabelledImages,
+    steps: Sequence[Ints],
+    at_once: int,
+    size: FaceSize,
+    generator: np.random.Generator,
+    device: torch.device,
 ) -> Iterator[Step]:
     """The steps of an epoch; the next one is gathered while the network works on this one."""
 
     def gather(items: Ints) -> list[list[Tensor]]:
-        values = [items, *random_crops(len(items), generator)]
+        values = [items, *random_crops(len(items), generator, size)]
         passes = zip(*(portions(each, at_once) for each in values), strict=True)
         return [[*map(torch.from_numpy, (images.take(own), *crop, images.label[own]))] for own, *crop in passes]
 
@@ -204,20 +201,25 @@ def _prepared(
             gathered = [[values.to(device) for values in part] for part in coming.result()]
             if following is not None:
                 coming = worker.submit(gather, following)
-            yield [(network_input(*part[:-1]), part[-1]) for part in gathered]
+            yield [
+                (network_input(faces, top, left, mirrored, size), label)
+                for faces, top, left, mirrored, label in gathered
+            ]
 
 
-def _step(network: Classified, optimiser: torch.optim.Optimizer, step: Step, precision: str) -> Tensor:
+def _step(network: Classified, optimiser: torch.optim.Optimizer, step: Step, config: ImageRecipe) -> Tensor:
     """One step of the optimiser; the sum of the pictures' losses."""
     optimiser.zero_grad(set_to_none=True)
     count = sum(len(label) for _, label in step)
     total = torch.zeros((), device=step[0][1].device)
     for images, label in step:
-        with autocast(images.device, precision):
+        with autocast(images.device, config.precision):
             logits = network(images.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), label, reduction="sum")
         (loss / count).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
+    if config.clip:
+        nn.utils.clip_grad_norm_(network.parameters(), config.clip)
     optimiser.step()
     return total
 
@@ -230,7 +232,7 @@ def logits_of(network: Classified, images: LabelledImages, config: ImageRecipe) 
     with torch.inference_mode():
         for start in range(0, len(images), config.at_once):
             faces = images.take(np.arange(start, min(start + config.at_once, len(images))))
-            batch = central_input(torch.from_numpy(faces).to(device))
+            batch = central_input(torch.from_numpy(faces).to(device), network.backbone.INPUT)
             with autocast(device, config.precision):
                 logits = network(batch.contiguous(memory_format=torch.channels_last))
             found.append(logits.float().cpu().numpy())

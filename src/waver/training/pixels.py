@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waver.features.face_pixels import SIDE, Pixels
+from waver.features.face_pixels import Pixels
 from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
 
-PICTURE_BYTES = SIDE * SIDE * 3
+PARTS = ("train", "val")
+"""What is learnt from, and what the epoch is chosen with."""
 SAY_EVERY_S = 60.0
 """Between two lines of the log on how far long work has come."""
 Fill = Callable[[Pixels], dict[int, str]]
@@ -29,7 +31,7 @@ class LabelledImages:
     """Pictures with their classes.
 
     Attributes:
-        pixels: uint8 [R, 124, 124, 3] RGB, in memory or mapped from a file.
+        pixels: uint8 [R, S, S, 3] RGB, S the side of the backbone's ``INPUT``, in memory or mapped from a file.
         rows: int64 [N], rows of ``pixels`` that belong to this part.
         label: int64 [N], class of each.
     """
@@ -42,29 +44,33 @@ class LabelledImages:
         return len(self.rows)
 
     def take(self, items: npt.NDArray[np.int64]) -> Pixels:
-        """Pictures uint8 [B, 124, 124, 3] of the items named."""
+        """Pictures uint8 [B, S, S, 3] of the items named."""
         return self.pixels[self.rows[items]]
 
 
-def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill) -> tuple[Pixels, dict[int, str]]:
+def kept_pixels(
+    file: Path, count: int, side: int, key: str, memory_bytes: int, fill: Fill
+) -> tuple[Pixels, dict[int, str]]:
     """Pictures decoded by ``fill``, or as a job that was killed left them.
 
     Args:
         file: where they are kept if they are too many for the memory; ``forget_pixels`` removes it.
         count: number of pictures R.
+        side: height and width of each, S.
         key: what they are made from; a file of anything else is written anew.
         memory_bytes: most that may be kept in memory.
         fill: decodes them.
 
     Returns:
-        uint8 [R, 124, 124, 3], and row -> reason of pictures that cannot be used.
+        uint8 [R, S, S, 3], and row -> reason of pictures that cannot be used.
     """
-    size = count * PICTURE_BYTES
+    shape = (count, side, side, 3)
+    size = math.prod(shape)
     in_memory = size <= memory_bytes
     place = "in memory" if in_memory else f"in {file}"
-    log.info("%d pictures of %d pixels, %d bytes (%.2f GB), are kept %s", count, SIDE, size, size / 1e9, place)
+    log.info("%d pictures of %d pixels, %d bytes (%.2f GB), are kept %s", count, side, size, size / 1e9, place)
     if in_memory:
-        pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
+        pixels = np.empty(shape, np.uint8)
         return pixels, fill(pixels)
     done = _done_file(file)
     known = _known(done)
@@ -73,7 +79,7 @@ def kept_pixels(file: Path, count: int, key: str, memory_bytes: int, fill: Fill)
         return np.load(file, mmap_mode="r"), {int(row): reason for row, reason in known["unusable"].items()}
     done.unlink(missing_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    mapped = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(count, SIDE, SIDE, 3))
+    mapped = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
     unusable = fill(mapped)
     mapped.flush()
     with written_whole(done) as record:

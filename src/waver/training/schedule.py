@@ -1,24 +1,30 @@
-"""Learning rates and optimisers."""
+"""Learning rates and optimisers, of frame models and of image backbones."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from waver.config.backbone import ImageRecipe
 from waver.config.training import TrainConfig
 
 LEAST_LR = 1e-7
+Recipe = TrainConfig | ImageRecipe
 
 
-def learning_rate(config: TrainConfig, epoch: int) -> float:
+def learning_rate(config: Recipe, epoch: int) -> float:
     """Learning rate of an epoch, counted from 1, where the rate changes with the epochs.
 
     sgd: times .9 after every 50 epochs (the papers'). adamw: half a cosine over ``config.epochs``,
-    without warm-up. Both end no lower than 1e-7.
+    without warm-up. Both end no lower than 1e-7. ``schedule: cosine``: half a cosine to 0 with either.
     """
+    if config.schedule == "cosine":
+        return _half_cosine(config.lr, (epoch - 1) / config.epochs, least=0.0)
     if config.optimiser == "sgd":
         return max(config.lr * 0.9 ** ((epoch - 1) // 50), LEAST_LR)
     return _half_cosine(config.lr, (epoch - 1) / config.epochs)
@@ -35,8 +41,8 @@ def step_rate(config: TrainConfig, step: int, steps: int) -> float:
     return _half_cosine(config.lr, (step - rising) / max(1, steps - rising))
 
 
-def _half_cosine(highest: float, share: float) -> float:
-    return LEAST_LR + max(highest - LEAST_LR, 0) * (1 + math.cos(math.pi * share)) / 2
+def _half_cosine(highest: float, share: float, least: float = LEAST_LR) -> float:
+    return least + max(highest - least, 0) * (1 + math.cos(math.pi * share)) / 2
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,29 @@ class Pace:
 
 
 def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum .9, or AdamW; weight decay on every parameter, as the papers do, or on matrices."""
-    groups = [{"params": list(model.parameters())}]
-    if not config.decay_vectors:
-        vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-        others = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-        groups = [{"params": others}, {"params": vectors, "weight_decay": 0.0}]  # type: ignore[dict-item]
+    """The optimiser of all parameters of a frame model."""
+    return optimiser_of(decay_groups(model, config), config)
+
+
+def decay_groups(model: nn.Module, config: Recipe) -> list[dict[str, Any]]:
+    """Parameters as groups of an optimiser: all with weight decay, as the papers do, or some apart, without it.
+
+    Without ``config.decay_vectors`` those of one dimension are apart, and those that a module of the model names in
+    its ``UNDECAYED``: they have more dimensions and yet are no weights of a layer.
+    """
+    parameters = list(model.parameters())
+    if config.decay_vectors:
+        return [{"params": parameters}]
+    named = {id(getattr(part, name)) for part in model.modules() for name in getattr(part, "UNDECAYED", ())}
+    apart = [parameter.ndim < 2 or id(parameter) in named for parameter in parameters]
+    return [
+        {"params": [parameter for parameter, out in zip(parameters, apart, strict=True) if not out]},
+        {"params": [parameter for parameter, out in zip(parameters, apart, strict=True) if out], "weight_decay": 0.0},
+    ]
+
+
+def optimiser_of(groups: Sequence[dict[str, Any]], config: Recipe) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum .9, or AdamW."""
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
     return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)

@@ -109,10 +109,16 @@ class AskedClips:
 def _context_of(answer: Answer) -> VideoSample:
     """What is known of a video without looking at it, as one step of a stream."""
     known = video_context([{"question": answer.question, "words": answer.words}], timed=False).astype(np.float32)
-    about = {"video": answer.video, "participant": answer.participant, "split": answer.split}
-    valid, label = {"question": np.ones(1, bool)}, np.zeros(1, np.uint8)
-    return VideoSample(**about, question=answer.question, features={"question": known}, valid=valid, label=label,
-                       labelled=False)  # fmt: skip
+    return VideoSample(
+        video=answer.video,
+        participant=answer.participant,
+        split=answer.split,
+        question=answer.question,
+        features={"question": known},
+        valid={"question": np.ones(1, bool)},
+        label=np.zeros(1, np.uint8),
+        labelled=False,
+    )
 
 
 class FeatureMaterial:
@@ -131,7 +137,7 @@ class FeatureMaterial:
         rows = read_tables(indexes, PACK_INDEX)
         self._rows = {row["video"]: row for row in rows}
         if not self._seen:
-            raise WaverError("video models need V, A or T; correct videos.runs")
+            raise WaverError("video models need V, A, T or C; correct videos.runs")
         self._split = cache(self._read)
 
     def _read(self, split: str) -> dict[str, VideoSample]:

@@ -39,9 +39,3 @@ def test_a_job_that_goes_on_leaves_one_line(tmp_path):
         write(record(3))
     assert [epoch for epoch, _ in scalars(tmp_path)["loss/train"]] == [1, 2, 3]
     assert (tmp_path / "history.jsonl").exists()
-
-
-def test_no_folder_no_file(tmp_path):
-    with board(None, [record(1)]) as write:
-        write(record(2))
-    assert not list(tmp_path.iterdir())

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthetic import DIMS, write_packs
+from synthetic import CUES, DIMS, affect_of, write_packs
 from waver.data.context import FRAME_SIZE, frame_context
 from waver.errors import WaverError
 from waver.store.tables import PACK_INDEX, read_tables
-from waver.training.corpus import Normalisation, read_corpus
+from waver.training.corpus import Normalisation, read_corpus, thinned
+from waver.training.windows import repeat_last
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,36 @@ def test_the_question_is_a_stream_of_what_the_control_knows(tmp_path, modalities
     normalisation = Normalisation.fit([sample for sample in samples if sample.split == "train"])
     assert normalisation.sizes["question"] == FRAME_SIZE
     assert all(np.isfinite(normalisation.apply(sample).features["question"]).all() for sample in samples)
+
+
+def test_cues_are_one_more_modality(tmp_path):
+    indexes, packs = write_packs(tmp_path, {"train": 2})
+    for sample in read_corpus(indexes, packs, "VATCQ", ["train"]):
+        assert list(sample.features) == ["visual", "audio", "text", "cues", "question"]
+        assert sample.features["cues"].shape == (sample.frames, CUES)
+        assert sample.valid["cues"].all()
+        assert sample.affect == {}
+    assert [list(sample.features) for sample in read_corpus(indexes, packs, "C", ["train"])] == [["cues"]] * 6
+
+
+def test_targets_of_affect_come_where_they_are_asked_for(tmp_path):
+    indexes, packs = write_packs(tmp_path, {"train": 2})
+    samples = read_corpus(indexes, packs, "VATCQ", ["train"], affect=True)
+    for sample in samples:
+        assert list(sample.affect) == ["visual", "audio", "text"]
+        for name, target in sample.affect.items():
+            state = np.where(target[:, 0] > 0, 1.0, -1.0) if name != "audio" else np.ones(sample.frames)
+            np.testing.assert_array_equal(target, affect_of(state, name))
+        np.testing.assert_array_equal(sample.affect["text"][:, 0] > 0, sample.features["cues"][:, 0] > 0)
+    assert list(read_corpus(indexes, packs, "TC", ["train"], affect=True)[0].affect) == ["text"]
+    own = samples[0]
+    scaled = Normalisation.fit(samples).apply(own)
+    thin, longer = thinned(own, 4), repeat_last(own, 200)
+    rows = np.minimum(np.arange(200), own.frames - 1)
+    for name, target in own.affect.items():
+        np.testing.assert_array_equal(scaled.affect[name], target)
+        np.testing.assert_array_equal(thin.affect[name], target[2::4][: thin.frames])
+        np.testing.assert_array_equal(longer.affect[name], target[rows])
 
 
 def test_training_frames_become_standard(train):

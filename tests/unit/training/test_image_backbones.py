@@ -15,12 +15,15 @@ from waver.assets.manifest import install, installed
 from waver.config.backbone import EmotionImages, EmotionsStage, FramesStage
 from waver.data.emotions import EMOTIONS, PICTURES
 from waver.errors import WaverError
+from waver.models.backbones.feature import FACE
 from waver.models.backbones.trained import read_trained
 from waver.models.registry import BACKBONES
 from waver.store.arrays import new_store, store_key
 from waver.store.tables import FEATURE_INDEX, SEGMENTS, SET_ASIDE, VIDEOS, read_table, write_table
 from waver.training import backbones as module
-from waver.training.backbones import Start, initial_network, train_backbone, train_emotions
+from waver.training.backbone_emotions import train_emotions
+from waver.training.backbone_frames import train_backbone
+from waver.training.backbones import Start, initial_network
 from waver.training.face_frames import FaceTables, contents, face_videos, read_frames
 from waver.training.image_tasks import TASKS
 
@@ -34,6 +37,7 @@ POSITIVE = {"1_Q1": (4, 10), "2_Q1": (0, 3), "3_Q1": (20, 40), "4_Q1": (0, 20)}
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(BACKBONES, "tiny", "tiny_backbone:Tiny")
+    monkeypatch.setitem(BACKBONES, "tiny_of_small", "tiny_backbone:TinyOfSmallFaces")
 
 
 def start(initial: Path | None = None, memory_bytes: int = 10**9, **changes) -> Start:
@@ -156,7 +160,7 @@ def segment_row(name: str) -> dict:
 def test_frames_have_faces_and_labels_and_nobody_of_test_is_read(tmp_path, tables):
     videos = face_videos(tables)
     assert [(video.video, video.part) for video in videos] == [("1_Q1", "train"), ("2_Q1", "train"), ("3_Q1", "val")]
-    parts = read_frames(videos, 1, tmp_path / "pixels.npy", "k", 10**9)
+    parts = read_frames(videos, 1, FACE, tmp_path / "pixels.npy", "k", 10**9)
     assert (len(parts["train"]), len(parts["val"])) == (24 + 20, 24)
     # without frames 4 and 9 in [4, 10); without frame 29, which carries on with label of 28, in [20, 30)
     assert (parts["train"].label.sum(), parts["val"].label.sum()) == (4 + 3, 8)
@@ -168,8 +172,8 @@ def test_every_third_frame(tmp_path, tables):
     rows, label = face_videos(tables)[0].frames(3)
     assert rows.tolist() == [0, 3, 6, 12, 15, 18, 21, 27]  # 9 and 24 have no face
     assert label.tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
-    whole = read_frames(face_videos(tables), 1, tmp_path / "a", "k", 10**9)["train"]
-    third = read_frames(face_videos(tables), 3, tmp_path / "b", "k", 10**9)["train"]
+    whole = read_frames(face_videos(tables), 1, FACE, tmp_path / "a", "k", 10**9)["train"]
+    third = read_frames(face_videos(tables), 3, FACE, tmp_path / "b", "k", 10**9)["train"]
     # of all frames with a face these are numbers 0, 3, 5, 10 and 12
     assert np.array_equal(third.take(np.arange(5)), whole.take(np.array([0, 3, 5, 10, 12])))
 
@@ -186,14 +190,14 @@ def test_annotations_of_another_length_are_left_out(tables, caplog):
 
 def test_a_file_of_pixels_is_used_again_by_the_same_job_alone(tmp_path, tables, monkeypatch):
     videos, file = face_videos(tables), tmp_path / "pixels.npy"
-    first = read_frames(videos, 1, file, "k", 0)["train"]
+    first = read_frames(videos, 1, FACE, file, "k", 0)["train"]
     assert isinstance(first.pixels, np.memmap)
     decoded = []
-    monkeypatch.setattr("waver.training.face_frames.small_face", lambda image: decoded.append(1) or image[:1, :1])
-    again = read_frames(videos, 1, file, "k", 0)["train"]
+    monkeypatch.setattr("waver.training.face_frames.small_face", lambda image, _: decoded.append(1) or image[:1, :1])
+    again = read_frames(videos, 1, FACE, file, "k", 0)["train"]
     assert not decoded
     assert np.array_equal(first.take(np.arange(44)), again.take(np.arange(44)))
-    read_frames(videos, 1, file, "another", 0)
+    read_frames(videos, 1, FACE, file, "another", 0)
     assert len(decoded) == 68
 
 
@@ -245,7 +249,7 @@ def test_nothing_is_trained_again_where_nothing_changed(tmp_path, tables, monkey
     assert model.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("what", ["faces", "segments", "recipe", "seed", "code", "weights"])
+@pytest.mark.parametrize("what", ["faces", "segments", "recipe", "seed", "code", "options", "weights"])
 def test_it_is_trained_again_where_something_changed(tmp_path, tables, monkeypatch, what):
     files = stage_2(tmp_path / "out", tables, start())
     begin, config = start(), FRAMES
@@ -257,6 +261,8 @@ def test_it_is_trained_again_where_something_changed(tmp_path, tables, monkeypat
         write_table(tables.segments[0], [segment_row("1_Q1")], SEGMENTS)
     elif what == "recipe":
         config = FRAMES.model_copy(update={"lr": 0.02})
+    elif what == "options":
+        begin = start(options={"dropout": 0.2})
     elif what == "weights":
         (tmp_path / "out/model.pt").write_bytes(b"broken")
     else:
@@ -265,6 +271,21 @@ def test_it_is_trained_again_where_something_changed(tmp_path, tables, monkeypat
     monkeypatch.setattr(module, "_fitted", lambda *_: trained.append(1) or {"sha256": "x", "history": []})
     train_backbone(tables, config, begin, files)
     assert trained == [1]
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 10**9])
+def test_pictures_are_as_large_as_the_backbone_asks_for(tmp_path, emotions, tables, monkeypatch, memory_bytes):
+    fit, shapes = module.fit_images, []
+
+    def seen(network, new, parts, *rest):
+        shapes.append(parts["train"].pixels.shape[1:])
+        return fit(network, new, parts, *rest)
+
+    monkeypatch.setattr(module, "fit_images", seen)
+    begin = start(backbone="tiny_of_small", memory_bytes=memory_bytes)
+    first = stage_1(tmp_path / "one", emotions, begin)["record"]
+    stage_2(tmp_path / "two", tables, replace(begin, initial=first))
+    assert shapes == [(48, 48, 3)] * 2
 
 
 def test_contents_do_not_depend_on_the_order_of_shards(tables):

@@ -15,11 +15,13 @@ from tiny_backbone import Tiny, TinySettings
 from waver.config.backbone import ImageRecipe
 from waver.errors import WaverError
 from waver.features.face_pixels import network_input
+from waver.models.backbones.apvit import Apvit, ApvitSettings
 from waver.models.backbones.classified import Classified
 from waver.training import images as module
 from waver.training.image_tasks import TASKS, balanced, class_scores, frame_scores, shuffled
-from waver.training.images import ImageJob, fit_images, learning_rate, logits_of, make_optimiser, portions
+from waver.training.images import ImageJob, fit_images, logits_of, make_optimiser, portions
 from waver.training.pixels import LabelledImages
+from waver.training.schedule import learning_rate
 
 RECIPE = ImageRecipe(epochs=4, batch=16, at_once=8, lr=0.05, new_layers=2)
 POSITIVE = 0.2
@@ -121,9 +123,16 @@ def test_two_runs_with_one_seed_are_bit_identical(parts, tmp_path):
     assert not all(map(torch.equal, first.state_dict().values(), other.state_dict().values()))
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_killed_job_goes_on_bit_by_bit(parts, tmp_path, monkeypatch, optimiser):
-    recipe = RECIPE.model_copy(update={"optimiser": optimiser, "lr": 0.01})
+CHANGES = {
+    "sgd": {},
+    "adamw": {"optimiser": "adamw"},
+    "cosine": {"schedule": "cosine", "clip": 0.05, "decay_vectors": False, "weight_decay": 0.1},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_a_killed_job_goes_on_bit_by_bit(parts, tmp_path, monkeypatch, changes):
+    recipe = RECIPE.model_copy(update={"lr": 0.01, **changes})
     whole, progress = run(parts, tmp_path / "whole", recipe)
     epoch_of = module._epoch
 
@@ -166,6 +175,21 @@ def test_a_step_in_passes_is_a_step_at_once(parts):
         assert torch.allclose(one, other, atol=1e-6)
 
 
+def test_a_steps_gradient_is_no_longer_than_clip(parts):
+    """The gradient of the whole step, however many passes it is made of."""
+    moved, before = {}, network().state_dict()
+    for clip in (0.0, 1e-3, 1e9):
+        model = network()
+        recipe = RECIPE.model_copy(update={"batch": 24, "clip": clip, "lr": 1.0, "weight_decay": 0.0})
+        optimiser = torch.optim.SGD([{"params": model.parameters(), "factor": 1.0}], lr=1.0)
+        module._train_epoch(model, optimiser, parts["train"], TASKS["ah"], recipe, np.random.default_rng(0))
+        moved[clip] = torch.cat([(p - before[name]).flatten() for name, p in model.named_parameters()]).detach()
+    assert moved[0.0].norm() > 0.01
+    assert torch.equal(moved[0.0], moved[1e9])
+    assert moved[1e-3].norm() == pytest.approx(1e-3, rel=1e-3)
+    assert torch.allclose(moved[1e-3] / moved[1e-3].norm(), moved[0.0] / moved[0.0].norm(), atol=1e-3)
+
+
 def test_bf16_trains_too(parts, tmp_path):
     _, progress = run(parts, tmp_path, RECIPE.model_copy(update={"precision": "bf16"}))
     assert math.isfinite(progress.history[-1]["train_loss"])
@@ -192,6 +216,32 @@ def test_rates_fall_in_steps_or_on_half_a_cosine(parts, tmp_path):
     _, progress = run(parts, tmp_path, RECIPE.model_copy(update={"optimiser": "adamw"}))
     assert [line["lr"] for line in progress.history] == [learning_rate(cosine.model_copy(
         update={"epochs": 4, "lr": 0.05}), epoch) for epoch in (1, 2, 3, 4)]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_the_cosine_ends_at_zero_with_either_optimiser(optimiser):
+    recipe = ImageRecipe(optimiser=optimiser, schedule="cosine", epochs=100, lr=1e-3)
+    rates = [learning_rate(recipe, epoch) for epoch in (1, 26, 51, 76, 101)]
+    assert rates == pytest.approx([1e-3 * (1 + math.cos(math.pi * share)) / 2 for share in (0, 0.25, 0.5, 0.75, 1)])
+    assert rates[-1] == 0.0
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_vectors_class_token_and_positions_may_have_no_decay(optimiser):
+    with torch.device("meta"):
+        model = Classified(Apvit(ApvitSettings(size=40)), 6)
+    recipe = ImageRecipe(optimiser=optimiser, decay_vectors=False, weight_decay=0.5, new_layers=3)
+    made = make_optimiser(model, list(model.head_parameters()), recipe)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    group_of = {names[id(parameter)]: group for group in made.param_groups for parameter in group["params"]}
+    assert group_of.keys() == set(names.values())
+    apart = {f"backbone.vit.{name}" for name in ("cls_token", "cls_pos_embed", "patch_pos_embed")}
+    for name, parameter in model.named_parameters():
+        decays = parameter.ndim > 1 and name not in apart
+        assert group_of[name]["weight_decay"] == (0.5 if decays else 0.0), name
+        assert group_of[name]["factor"] == (3 if name.startswith(("backbone.reduction.", "head.")) else 1), name
+    whole = make_optimiser(model, [], recipe.model_copy(update={"decay_vectors": True}))
+    assert {group["weight_decay"] for group in whole.param_groups} == {0.5}
 
 
 # scores ---------------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ import torch
 from torch import nn
 
 from waver.config.sections import TrainConfig
+from waver.models.temporal.settings import SsmSettings, XlSettings
+from waver.models.temporal.ssm import Ssm
+from waver.models.temporal.xl import Xl
 from waver.training.schedule import Pace, make_optimiser, step_rate
 
 CONFIG = TrainConfig(optimiser="adamw", schedule="steps", warmup=0.05, lr=5e-4, epochs=40)
@@ -56,3 +59,26 @@ def test_weight_decay_may_leave_vectors_alone(name):
     assert moved == {"0.weight"}
     (group,) = make_optimiser(model, TrainConfig(optimiser=name)).param_groups
     assert len(group["params"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("stream", "named"),
+    [
+        (Ssm(3, SsmSettings(width=8, states=4, rank=2, layers=2)), {"log_rate"}),
+        (Xl(3, XlSettings(width=8, hidden=16, heads=2, layers=2)), {"biases"}),
+    ],
+    ids=["ssm", "xl"],
+)
+def test_what_a_module_names_is_left_alone_too_whatever_its_dimensions(stream, named):
+    model = nn.Sequential(stream, nn.Linear(8, 2))
+    decayed, apart = make_optimiser(model, TrainConfig(decay_vectors=False)).param_groups
+    assert (decayed["weight_decay"], apart["weight_decay"]) == (1e-4, 0.0)
+    ids = {id(parameter) for parameter in apart["params"]}
+    left = {name for name, parameter in model.named_parameters() if id(parameter) in ids}
+    of_many = {name for name, parameter in model.named_parameters() if name.split(".")[-1] in named}
+    assert of_many
+    assert all(model.get_parameter(name).ndim > 1 for name in of_many)
+    assert left == of_many | {name for name, parameter in model.named_parameters() if parameter.ndim < 2}
+    assert len(decayed["params"]) + len(left) == len(list(model.parameters()))
+    (group,) = make_optimiser(model, TrainConfig()).param_groups
+    assert len(group["params"]) == len(list(model.parameters()))

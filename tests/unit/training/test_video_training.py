@@ -388,7 +388,7 @@ def test_an_empty_list_of_videos_has_no_logits(place):
     ("name", "modalities", "changes", "told"),
     [
         ("focalnet_tiny", "VAT", {}, "looks at faces alone"),
-        ("discrepancy", "Q", {}, "need V, A or T"),
+        ("discrepancy", "Q", {}, "need V, A, T or C"),
         ("discrepancy", "T", {"lr": 1e30, "clip": 1e30, "warm_up": 0}, "lower videos.lr"),
     ],
 )

@@ -1,0 +1,74 @@
+"""An edit of code, and exactly the trainings that run again: of frame models and of the visual backbone.
+
+Nothing is trained here: the files of a finished run lie empty, and Snakemake marks them as made (``--touch``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import touched
+from checkout import ROOT
+from waver.cluster.planning import plan
+
+PARTS = ("src", "rules", "workflow", "config", "envs", "profiles", "Snakefile")
+CONFIG = {
+    "run": "x",
+    "dataset": {"name": "x", "shards": 1, "root": "release"},
+    "features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}},
+    "backbone": {"stages": ["ah"], "emotions": {"sets": [{"path": "pictures"}]}},
+    "train": {"folds": 0},
+}
+TARGETS = ("--", "results/x/train/lfan/VAT/0/model.pt", "resources/emotions/train/resnet18/asset.json")
+AFTER = {"features_visual", "align_pack", "train_fusion"}
+EDITS = {
+    "scalars for TensorBoard": ("training/board.py", set()),
+    "readers of emotion pictures": ("data/emotions.py", {"train_emotions"}),
+    "faces of frames": ("training/face_frames.py", {"train_backbone"} | AFTER),
+    "temporal context of this model": ("models/temporal/tcn.py", {"train_fusion"}),
+    "temporal context of no model": ("models/temporal/bigru.py", set()),
+    "loop of frame models": ("training/loop.py", {"train_fusion"}),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checkout of its own, and a working folder where both stages and one fusion are trained."""
+
+    root: Path
+    folder: Path
+
+    def would_run(self) -> set[str]:
+        return set(plan(self.folder, [*touched.overlay(self.folder, CONFIG, {}), *TARGETS], self.root).jobs)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("code")
+    root = folder / "waver"
+    for part in PARTS:
+        source, quiet = ROOT / part, shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, root / part, ignore=quiet) if source.is_dir() else shutil.copy2(source, root / part)
+    for name in ("release", "pictures/train/fear"):
+        (folder / name).mkdir(parents=True)
+    touched.touch_outputs(folder, CONFIG, TARGETS, root)
+    return Run(root, folder)
+
+
+def test_nothing_edited_trains_nothing(run):
+    assert run.would_run() == set()
+
+
+@pytest.mark.parametrize(("file", "rules"), EDITS.values(), ids=EDITS)
+def test_an_edit_trains_exactly_what_depends_on_it(run, file, rules):
+    path = run.root / "src/waver" / file
+    original = path.read_text()
+    try:
+        path.write_text(original + "\nEDITED = 1\n")
+        assert run.would_run() == rules
+    finally:
+        path.write_text(original)
