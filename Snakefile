@@ -29,7 +29,7 @@ wildcard_constraints:
     shard=r"\d{3}",
     seed=r"\d+",
     model=r"[a-z0-9_.]+",
-    modalities="(V|A|T|VA|VT|AT|VAT)Q?|Q",
+    modalities=MODALITY_SETS.strip("^$"),
     answers="|".join(ANSWER_MODELS),
     inputs="T|TQ|Q",
     fusion=rf"({'|'.join(FUSIONS)})(\.[a-z][a-z0-9_]*)?",

@@ -33,7 +33,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from waver.features.face_pixels import SLACK, network_input, small_face
+from waver.features.face_pixels import network_input, small_face
+from waver.models.backbones.feature import FACE
 from waver.store.arrays import open_store
 from waver.training.corpus import VideoSample
 from waver.training.windows import batches, windows_of
@@ -168,7 +169,7 @@ class Ours:
             parts = []
             for window in self.windows[first : first + BATCH]:
                 faces = self.pixels[window.sample][window.start : window.stop]
-                top, left = self.draw.integers(0, SLACK + 1, 2) if random else (SLACK // 2, SLACK // 2)
+                top, left = self.draw.integers(0, FACE.slack + 1, 2) if random else (FACE.slack // 2, FACE.slack // 2)
                 flip = torch.full((len(faces),), bool(random and self.draw.random() < 0.5))
                 place = torch.full((len(faces),), 0)
                 parts.append(network_input(faces, place + int(top), place + int(left), flip))

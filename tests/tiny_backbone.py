@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from waver.models.backbones.feature import BackboneSettings, reduction
+from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
+from waver.shapes import check_shape
 
 
 class TinySettings(BackboneSettings):
@@ -20,6 +21,7 @@ class Tiny(nn.Module):
 
     Config: ClassVar[type[TinySettings]] = TinySettings
     PARTS: ClassVar[tuple[str, ...]] = ("reduction.",)
+    INPUT: ClassVar[FaceSize] = FACE
     zero_head: ClassVar[bool] = False
 
     def __init__(self, config: TinySettings) -> None:
@@ -30,8 +32,15 @@ class Tiny(nn.Module):
         self.reduction = reduction(8, config.size)
 
     def forward(self, images: Tensor) -> Tensor:
+        check_shape("images", images, (None, 3, self.INPUT.crop, self.INPUT.crop))
         return self.reduction(self.norm(self.conv(images)).relu().mean((2, 3)))
 
     @staticmethod
     def translated(state: dict[str, Tensor]) -> dict[str, Tensor]:
         return dict(state)
+
+
+class TinyOfSmallFaces(Tiny):
+    """The same on faces of 40 of 48 pixels."""
+
+    INPUT: ClassVar[FaceSize] = FaceSize(48, 40)

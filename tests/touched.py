@@ -19,13 +19,13 @@ def overlay(folder: Path, config: dict[str, Any], changes: dict[str, Any]) -> li
     return ["--configfile", str(folder / "config.json"), str(folder / "changes.json")]
 
 
-def touch_outputs(folder: Path, config: dict[str, Any], targets: Sequence[str]) -> None:
-    """Make all that a config needs for its targets, as empty files."""
+def touch_outputs(folder: Path, config: dict[str, Any], targets: Sequence[str], root: Path = ROOT) -> None:
+    """Make all that a config needs for its targets, as empty files; ``root`` is the checkout that runs."""
     arguments = overlay(folder, config, {})
     for _ in range(2):  # before ingest, and after
-        for line in snakemake(ROOT, folder, [*arguments, "--summary", *targets]).text.splitlines():
+        for line in snakemake(root, folder, [*arguments, "--summary", *targets]).text.splitlines():
             if re.match(r"re(sources|sults)/\S+\t", line):
                 file = folder / line.split("\t")[0]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
-    snakemake(ROOT, folder, [*arguments, "--touch", "--forceall", *targets])
+    snakemake(root, folder, [*arguments, "--touch", "--forceall", *targets])

@@ -6,8 +6,8 @@ import torch
 from waver.models.registry import FUSIONS, load, method_config
 from waver.shapes import modality_names
 
-DIMS = {"visual": 9, "audio": 6, "text": 11, "question": 5}
-SETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "TQ", "VATQ", "Q"]
+DIMS = {"visual": 9, "audio": 6, "text": 11, "cues": 7, "question": 5}
+SETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "TQ", "VATQ", "C", "TC", "VATCQ", "Q"]
 
 
 def build(fusion, modalities, seed=0, **options):

@@ -52,6 +52,20 @@ def test_the_question_is_a_modality(modalities):
     assert config.train.runs[0].modalities == modalities
 
 
+@pytest.mark.parametrize("modalities", ["C", "CQ", "TC", "VATC", "VACQ", "VATCQ"])
+def test_cues_come_after_the_others_and_before_the_question(modalities):
+    for section in ("train", "videos"):
+        named = {"train": {"fusion": "lfan"}, "videos": {"model": "discrepancy"}}[section]
+        config = load_config({section: {"runs": [{**named, "modalities": modalities}]}})
+        assert getattr(config, section).runs[0].modalities == modalities
+
+
+@pytest.mark.parametrize("modalities", ["CT", "CC", "QC", "VCA", "TQC"])
+def test_cues_in_another_place_are_refused(modalities):
+    with pytest.raises(WaverError, match=r"train\.runs.*modalities"):
+        load_config({"train": {"runs": [{"fusion": "lfan", "modalities": modalities}]}})
+
+
 @pytest.mark.parametrize("modalities", ["QT", "QQ", "TT", ""])
 def test_the_question_comes_last_and_once(modalities):
     with pytest.raises(WaverError, match=r"train\.runs.*modalities"):
@@ -62,11 +76,11 @@ WORDS = {"dataset": {"source": "transcripts"}, "features": {"speech": {"source":
 
 
 def test_a_data_set_of_transcripts_has_words_alone():
-    runs = [{"fusion": "lfan", "modalities": letters} for letters in ("T", "TQ", "Q")]
+    runs = [{"fusion": "lfan", "modalities": letters} for letters in ("T", "TQ", "TCQ", "C", "Q")]
     config = load_config({**WORDS, "train": {"runs": runs}})
-    assert [run.modalities for run in config.train.runs] == ["T", "TQ", "Q"]
+    assert [run.modalities for run in config.train.runs] == ["T", "TQ", "TCQ", "C", "Q"]
     for letters in ("V", "AT", "VATQ"):
-        with pytest.raises(WaverError, match=r"dataset\.source is transcripts: train\.runs .* T, TQ or Q alone"):
+        with pytest.raises(WaverError, match=r"dataset\.source is transcripts: train\.runs .* T, C and Q alone"):
             load_config({**WORDS, "train": {"runs": [{"fusion": "lfan", "modalities": letters}]}})
     with pytest.raises(WaverError, match=r"set features\.speech\.source to given"):
         load_config({**WORDS, "features": {"speech": {"source": "recognise"}}, "train": {"runs": runs}})

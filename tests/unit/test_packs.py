@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from synthetic import DIMS, write_packs
+from synthetic import CUES, DIMS, write_packs
 from waver.align.packs import FRAME_ARRAYS, read_packs, write_pack
 from waver.errors import WaverError
 
@@ -54,6 +54,28 @@ def test_a_video_without_a_modality_has_zeros_that_are_not_valid(tmp_path):
     assert not first.arrays["text_valid"].any()
     assert second.arrays["audio_valid"].all()
     assert second.arrays["text_valid"].all()
+
+
+def test_what_a_video_lacks_is_filled(tmp_path):
+    whole, packs = write_packs(tmp_path / "whole", {"train": 2}, questions=1, shards=1)
+    first, second = read_packs(whole, packs, ["cues", "visual", "visual_valid", "label", "source_frame"])
+    kept = {name: first.arrays[name] for name in ("label", "source_frame")}
+    write_pack(tmp_path / "packs/000.zarr", tmp_path / "000.parquet",
+               [(dict(first.row), kept), (dict(second.row), dict(second.arrays))], key="k")  # fmt: skip
+    found = list(read_packs([tmp_path / "000.parquet"], tmp_path / "packs", [*FRAME_ARRAYS, "text"]))
+    frames = first.row["frames"]
+    assert {name: values.shape for name, values in found[0].arrays.items() if values.ndim == 2} == {
+        "visual": (frames, DIMS["visual"]), "audio": (frames, 0), "cues": (frames, CUES), "text": (frames, 0),
+        "visual_affect": (frames, 3), "audio_affect": (frames, 3), "text_affect": (frames, 3),
+    }  # fmt: skip
+    for name, values in found[0].arrays.items():
+        if name.endswith("_affect"):
+            assert np.isnan(values).all()
+        elif name not in kept:
+            assert not (values > 0).any()
+    assert (found[0].arrays["word_of_frame"] == -1).all()
+    np.testing.assert_array_equal(found[1].arrays["cues"], second.arrays["cues"])
+    assert not found[1].arrays["cues_valid"].any()
 
 
 def test_a_pack_of_another_index_is_refused(tmp_path):

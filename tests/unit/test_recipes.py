@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from checkout import ROOT
+from waver.config.backbone import ImageRecipe
 from waver.config.model import load_config
 from waver.config.section import overlaid
 from waver.config.training import NOT_RECIPE, TrainConfig
@@ -11,11 +12,16 @@ from waver.models.registry import FUSIONS, method_config
 from waver.training.variants import check_variants, recipe_of
 
 PRESETS = sorted((ROOT / "config/presets").glob("*.yaml"))
-RECIPES = sorted((ROOT / "config/presets/recipes").glob("*.yaml"))
 
 
 def read(path):
     return yaml.safe_load(path.read_text())
+
+
+ALL = sorted((ROOT / "config/presets/recipes").glob("*.yaml"))
+RECIPES = [path for path in ALL if "train" in read(path)]
+"""Of frame models; the others are of the visual backbone."""
+OF_IMAGES = [path for path in ALL if path not in RECIPES]
 
 
 def recipe(name):
@@ -46,6 +52,26 @@ def test_a_recipe_names_every_key_that_it_could_leave_to_a_preset(path):
     left = set(TrainConfig.model_fields) - NOT_RECIPE - given - {"options", "precision"}
     assert left == set()
     assert set(read(path)) == {"train"}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_IMAGES, ids=lambda path: path.stem)
+def test_every_recipe_of_images_goes_over_every_preset_and_names_every_key(path, preset):
+    over = read(path)
+    merged = load_config(overlaid(overlaid(read(ROOT / "config/config.yaml"), read(preset)), over))
+    assert set(over) == {"backbone"}
+    for stage, given in over["backbone"].items():
+        assert set(given) == set(ImageRecipe.model_fields) - {"precision"}
+        for key, value in given.items():
+            assert getattr(getattr(merged.backbone, stage), key) == value, key
+
+
+def test_apvits_recipe():
+    stage = load_config(read(ROOT / "config/presets/recipes/apvit_raf_db.yaml")).backbone.emotions
+    assert (stage.batch, stage.at_once, stage.optimiser, stage.lr) == (128, 128, "sgd", 1e-3)
+    assert (stage.weight_decay, stage.decay_vectors, stage.schedule, stage.clip) == (5e-4, False, "cosine", 10)
+    assert stage.patience == stage.epochs
+    assert stage.new_layers == 1
 
 
 def test_the_papers_recipe():

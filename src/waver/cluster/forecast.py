@@ -23,6 +23,8 @@ from waver.config.model import Config
 from waver.errors import WaverError
 
 PRESETS = "config/presets"
+_TRAINED = ("train", "answers", "videos")
+"""Sections with options of networks."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _factors(
             theirs = read_config([file])
             found = calibrate(measured, full_plan(theirs).jobs, theirs, workload(theirs, load_rates(), folder))
             # the table's training rates are those of one size of networks
-            same = theirs.train.options == config.train.options
+            same = all(getattr(theirs, one).options == getattr(config, one).options for one in _TRAINED)
             return {rule: factor for rule, factor in found.items() if same or not rule.startswith("train_")}
     raise WaverError(
         f"no config file says run: {measured.name}, so {measured} cannot be read; add it: --from-configfile FILE"
@@ -134,7 +136,10 @@ def _line(name: str, own: Sequence[Cost], found: Forecast) -> str:
     jobs, hours = sum(cost.jobs for cost in own), sum(cost.cpu_s for cost in own) / 3600
     gpu = sum(cost.jobs for cost in own if found.on_gpu(cost.rule))
     disk, inodes = sum(cost.disk_mb for cost in own) / 1000, sum(cost.inodes for cost in own)
-    return f"{name:<20}{jobs:>6}{hours:>10.1f}{hours / jobs:>11.2f}{gpu or '-':>10}{disk:>10.1f}{inodes:>10.0f}"
+    uncounted = sum(cost.uncounted for cost in own)
+    mark = "+" if uncounted else ""
+    all_told, each = ("?", "?") if uncounted == jobs else (f"{hours:.1f}{mark}", f"{hours / jobs:.2f}{mark}")
+    return f"{name:<20}{jobs:>6}{all_told:>10}{each:>11}{gpu or '-':>10}{disk:>10.1f}{inodes:>10.0f}"
 
 
 def _basis(found: Forecast) -> list[str]:
@@ -151,14 +156,17 @@ def _basis(found: Forecast) -> list[str]:
         "GPU-hours: no rate was ever measured on a GPU; for the GPU jobs above, the CPU-hours are what they would "
         "take without one.",
     ]
+    if any(cost.uncounted for cost in found.costs):
+        out.append("?: work that was never measured, or cannot be counted yet. +: such work is missing in the number.")
     for cost in found.costs:
+        out += cost.remarks
         if cost.like:
             stands = "its work is not counted" if cost.like == "nothing" else f"{cost.like} stands for it"
             out.append(f"{cost.rule} was never measured: {stands}.")
         allowed = minutes(found.runtime(cost.rule), 1)
-        if allowed and cost.cpu_s / cost.jobs > 60 * allowed:
+        if allowed and cost.longest_s > 60 * allowed:
             out.append(
-                f"WARNING: a job of {cost.rule} takes {cost.cpu_s / cost.jobs / 3600:.1f} CPU-hours, the profile "
+                f"WARNING: a job of {cost.rule} takes {cost.longest_s / 3600:.1f} CPU-hours, the profile "
                 f"allows {allowed / 60:.1f} h; give it a GPU or threads, or raise its runtime."
             )
     return out

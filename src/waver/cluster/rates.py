@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from waver.cluster.models import parts_of_rule
 from waver.cluster.workload import Workload
 from waver.config.model import Config
 from waver.errors import WaverError
@@ -30,6 +31,9 @@ class Cost:
         disk_mb: left on the disk.
         inodes: files and folders left on the disk.
         like: the rule whose rates were taken for want of its own; empty where it has some.
+        longest_s: CPU seconds of the longest job.
+        uncounted: jobs whose own work is not in ``cpu_s``, for it was never measured or cannot be known.
+        remarks: what a reader must know of the number, in words.
     """
 
     rule: str
@@ -38,6 +42,9 @@ class Cost:
     disk_mb: float
     inodes: float
     like: str
+    longest_s: float = 0.0
+    uncounted: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def stage(self) -> str:
@@ -95,19 +102,57 @@ def costs(
         known = _like(rule, rates["rules"])
         own = rates["rules"].get(known, {})
         amount = units(rule, jobs, config, work)
-        sums = {kind: _sum(own.get(kind, {}), amount) for kind in ("cpu_s", "disk_mb", "inodes")}
-        work_s = sums["cpu_s"] * (factors or {}).get(rule, 1.0)
+        sums = {kind: _sum(own.get(kind, {}), amount) for kind in ("disk_mb", "inodes")}
+        cpu = _cpu_of_models(rule, config, work, rates) if "models" in own else _cpu_of_rule(own, amount)
+        factor, start_s = (factors or {}).get(rule, 1.0), rates["start_cpu_s"]
         found.append(
             Cost(
                 rule,
                 count,
-                work_s + count * rates["start_cpu_s"],
+                cpu.sum_s * factor + count * start_s,
                 sums["disk_mb"],
                 sums["inodes"] + count * rates["job_inodes"],
                 "" if known == rule else known or "nothing",
+                cpu.longest_s * factor + start_s,
+                cpu.uncounted,
+                cpu.remarks,
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class _Cpu:
+    """CPU seconds of the jobs' own work, see ``Cost``."""
+
+    sum_s: float
+    longest_s: float
+    uncounted: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+def _cpu_of_rule(own: Mapping[str, Any], amount: Mapping[str, float]) -> _Cpu:
+    if "cpu_s" not in own:
+        return _Cpu(0.0, 0.0, int(amount["job"]))
+    seconds = _sum(own["cpu_s"], amount)
+    return _Cpu(seconds, seconds / amount["job"])
+
+
+def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, Any]) -> _Cpu:
+    """Of a rule whose jobs train models of very different cost, each with rates of its own."""
+    known: dict[str, dict[str, float]] = rates["rules"][rule]["models"]
+    seconds, longest, uncounted, remarks = 0.0, 0.0, 0, []
+    for part in parts_of_rule(rule, config, work, rates):
+        which = f"{rule}, {part.model} (jobs: {part.jobs})"
+        if part.missing or part.model not in known:
+            uncounted += part.jobs
+            remarks.append(f"{which}: {part.missing or 'never measured'}; the work is not counted.")
+            continue
+        own = _sum(known[part.model], part.amount)
+        seconds, longest = seconds + own, max(longest, own / part.jobs)
+        if part.other:
+            remarks.append(f"{which}: measured with the default options of the network, which has others here.")
+    return _Cpu(seconds, longest, uncounted, tuple(remarks))
 
 
 def calibrate(folder: Path, jobs: Mapping[str, int], config: Config, work: Workload) -> dict[str, float]:
@@ -126,7 +171,8 @@ def calibrate(folder: Path, jobs: Mapping[str, int], config: Config, work: Workl
         WaverError: the folder holds no measurement.
     """
     start_s = float(load_rates()["start_cpu_s"])
-    expected = {cost.rule: cost.cpu_s / cost.jobs - start_s for cost in costs(jobs, config, work)}
+    whole = [cost for cost in costs(jobs, config, work) if not cost.uncounted]
+    expected = {cost.rule: cost.cpu_s / cost.jobs - start_s for cost in whole}
     measured = {rule: _cpu_seconds(folder / rule) for rule in expected}
     found = {rule: sum(s) / len(s) / expected[rule] for rule, s in measured.items() if s and expected[rule] > 0}
     if not found:

@@ -10,11 +10,13 @@ import pytest
 
 from waver.cluster import forecast as module
 from waver.cluster.forecast import forecast, lines
+from waver.cluster.models import parts_of_rule
 from waver.cluster.planning import LOCAL
 from waver.cluster.rates import calibrate, costs, load_rates, units
 from waver.cluster.settings import read_config
 from waver.cluster.workload import FPS, Workload, workload
 from waver.errors import WaverError
+from waver.models.registry import ANSWER_MODELS, BACKBONES, VIDEO_MODELS
 from waver.store.tables import VIDEOS, write_table
 from waver.training.windows import windows_of
 
@@ -125,8 +127,104 @@ def test_every_unit_of_the_table_is_known():
         if "like" in kinds:
             assert kinds["like"] == "nothing" or kinds["like"] in load_rates()["rules"], rule
             continue
-        assert set(kinds) == {"cpu_s", "disk_mb", "inodes"}, rule
-        assert {unit for rates in kinds.values() for unit in rates} <= set(known), rule
+        assert set(kinds) in ({"cpu_s", "disk_mb", "inodes"}, {"models", "disk_mb", "inodes"}), rule
+        assert {unit for kind, rates in kinds.items() if kind != "models" for unit in rates} <= set(known), rule
+        for model, rates in kinds.get("models", {}).items():
+            own = {"train_answers": "learnt_answer", "train_videos": "learnt_video"}.get(rule, "learnt_picture")
+            assert set(rates) - {"judged_picture"} == {"job", own}, (rule, model)
+
+
+def test_every_model_has_a_rate_but_those_that_were_never_measured():
+    tables = {"train_answers": ANSWER_MODELS, "train_videos": VIDEO_MODELS, "train_emotions": BACKBONES}
+    rules = load_rates()["rules"]
+    missing = {rule: set(known) - set(rules[rule]["models"]) for rule, known in tables.items()}
+    assert missing == {"train_answers": {"question_prior"}, "train_videos": {"emoclip"}, "train_emotions": set()}
+    assert rules["train_backbone"]["models"] == rules["train_emotions"]["models"]
+
+
+TRAINED = """
+run: x
+features: {visual: {backbone: resnet18}}
+train: {folds: 5}
+backbone: {stages: [emotions, ah], emotions: {sets: [{path: PICTURES}], epochs: 2}, ah: {epochs: 3, every: 4}}
+answers:
+  runs: [{model: tfidf, inputs: TQ}, {model: question_prior, inputs: Q}]
+  tuned: [{model: encoder, inputs: T, seeds: [0, 1]}]
+  with_tuned: true
+videos:
+  runs: [{model: focalnet_tiny, modalities: V}, {model: discrepancy, modalities: VAT, seeds: [0, 1]}]
+  recipes: {discrepancy: {epochs: 7}}
+  options: {discrepancy: {size: 16}}
+"""
+TRAINED_JOBS = {"train_emotions": 1, "train_backbone": 1, "train_answers": 4, "train_videos": 3}
+
+
+@pytest.fixture
+def trained(tmp_path) -> Path:
+    """Config of a run that trains models of every kind; ten pictures to learn from and four to choose with."""
+    for part, count in (("train", 10), ("val", 4)):
+        folder = tmp_path / "pictures" / part / "fear"
+        folder.mkdir(parents=True)
+        for number in range(count):
+            (folder / f"{number}.jpg").touch()
+    file = tmp_path / "trained.yaml"
+    file.write_text(TRAINED.replace("PICTURES", str(tmp_path / "pictures")))
+    return file
+
+
+def test_trainings_are_counted_by_model(trained):
+    config, work = read_config([trained]), work_of(train=[10.0] * 8, val=[10.0] * 2)
+    rules = {rule: parts_of_rule(rule, config, work, load_rates()) for rule in TRAINED_JOBS}
+    found = {(rule, part.model): part for rule, parts in rules.items() for part in parts}
+    learnt = 8 + 3 * 10  # train, and three of five folds, five times
+    assert found["train_answers", "tfidf"].amount == {"job": 1, "learnt_answer": learnt}
+    assert found["train_answers", "encoder"].amount == {"job": 2, "learnt_answer": 2 * learnt}
+    assert found["train_videos", "focalnet_tiny"].amount == {"job": 1, "learnt_video": 60 * learnt}
+    assert found["train_videos", "discrepancy"].amount == {"job": 2, "learnt_video": 2 * 7 * learnt}
+    assert found["train_emotions", "resnet18"].amount == {"job": 1, "learnt_picture": 20, "judged_picture": 8}
+    frames = found["train_backbone", "resnet18"].amount
+    assert frames["learnt_picture"] == pytest.approx(3 * 2 * load_rates()["positive_share"] * 8 * 240 / 4)
+    assert frames["judged_picture"] == 3 * 2 * 240 / 4
+    assert [name for name, part in found.items() if part.other] == [("train_videos", "discrepancy")]
+    fewer = read_config([trained], ["train={folds: 0}", "answers={with_tuned: false}"])
+    alone = parts_of_rule("train_answers", fewer, work, load_rates())
+    assert [(part.model, part.amount["learnt_answer"]) for part in alone] == [("tfidf", 8), ("question_prior", 8)]
+
+
+def test_the_time_of_a_training_is_that_of_its_models(trained):
+    work = work_of(train=[10.0] * 8, val=[10.0] * 2)
+    found = {cost.rule: cost for cost in costs(TRAINED_JOBS, read_config([trained]), work)}
+    rates, start_s = load_rates()["rules"]["train_videos"]["models"], load_rates()["start_cpu_s"]
+    clips, features = (
+        60 * 38 * rates["focalnet_tiny"]["learnt_video"],
+        2 * 7 * 38 * rates["discrepancy"]["learnt_video"],
+    )
+    own_s = rates["focalnet_tiny"]["job"] + 2 * rates["discrepancy"]["job"]
+    assert found["train_videos"].cpu_s == pytest.approx(clips + features + own_s + 3 * start_s)
+    assert found["train_videos"].longest_s == pytest.approx(clips + rates["focalnet_tiny"]["job"] + start_s)
+    assert (found["train_videos"].uncounted, found["train_answers"].uncounted) == (0, 1)
+
+
+def test_work_that_was_never_measured_is_not_counted_as_nothing(trained, tmp_path):
+    (tmp_path / "pictures").rename(tmp_path / "moved")
+    jobs = TRAINED_JOBS | {"align_pack": 2, "train_explanations": 2}
+    text = lines(forecast(read_config([trained]), tmp_path, participants=300, hours=10.6, jobs=jobs))
+    table = text[3 : text.index("", 3)]
+    shown = {line.split()[0]: line.split()[1:4] for line in table}
+    assert shown["train_emotions"] == ["1", "?", "?"]
+    assert shown["train_explanations"] == ["2", "?", "?"]
+    assert shown["train_answers"][0] == "4"
+    assert all(number.endswith("+") for number in shown["train_answers"][1:])
+    assert not shown["train_videos"][1].endswith("+")
+    sums = [line.split()[3] for line in table if line.startswith(("= train", "= all"))]
+    assert len(sums) == 2
+    assert all(number.endswith("+") for number in sums)
+    told = "\n".join(text)
+    assert "train_emotions, resnet18 (jobs: 1): the pictures of backbone.emotions.sets are not here; the work" in told
+    assert "train_answers, question_prior (jobs: 1): never measured; the work is not counted." in told
+    assert "train_explanations was never measured: its work is not counted." in told
+    assert "train_videos, discrepancy (jobs: 2): measured with the default options of the network" in told
+    assert "+: such work is missing in the number." in told
 
 
 def test_every_rule_of_the_workflow_has_a_line():
@@ -160,6 +258,13 @@ def test_calibration_by_a_half_finished_run(tmp_path):
     assert slower["align_pack"] == usual["align_pack"]
     with pytest.raises(WaverError, match="no measured job"):
         calibrate(tmp_path / "none", DEMO_JOBS, config, work)
+
+
+def test_a_rule_with_work_that_is_not_counted_calibrates_nothing(trained, tmp_path):
+    config, work = read_config([trained]), demo_work()
+    for rule in ("train_answers", "train_videos"):
+        write_benchmarks(tmp_path / "measured", rule, 1000.0)
+    assert set(calibrate(tmp_path / "measured", TRAINED_JOBS, config, work)) == {"train_videos"}
 
 
 def test_jobs_longer_than_the_profile_allows_are_told(tmp_path):
