@@ -24,6 +24,10 @@ MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text", "C": "cu
 is said (``waver.features.cues``). Q is no modality of the person but what is known without looking at anybody
 (``waver.data.context``), given to a model as context."""
 
+AFFECT = ("positive", "negative", "hesitant")
+"""Columns of affect, each in [0, 1]. Positive and negative are scales of their own: a single scale of valence cannot
+tell mixed feelings (both high) from none (both low)."""
+
 
 def modality_names(letters: str) -> list[str]:
     """Names of the modalities in ``letters``: ``"VT"`` gives ``["visual", "text"]``."""

@@ -1,7 +1,7 @@
 """Targets of affect: how positive, negative and hesitant a frame is by what is known without a label.
 
-They teach level 1 of the conflict model (2026 paper, section 7). Positive and negative are scales of their own, for
-mixed feelings are both. Each function gives float32 [T, 3] in [0, 1], nan where nothing is known.
+They teach level 1 of the conflict model (2026 paper, section 7). Each function gives float32 [T, 3], columns
+``AFFECT``, nan where nothing is known.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from waver.shapes import AFFECT
+
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int32]
-
-AFFECT = ("positive", "negative", "hesitant")
-"""Columns."""
 
 _POSITIVE = ("happiness", "happy")
 _NEGATIVE = ("anger", "angry", "disgust", "fear", "sadness", "sad")

@@ -15,8 +15,8 @@ from torch import nn
 
 from waver.device import torch_device
 from waver.errors import WaverError
-from waver.models.conflict.affect import AFFECT
 from waver.models.conflict.discord import WITHIN
+from waver.shapes import AFFECT
 from waver.store.tables import write_arrow
 from waver.training.checkpoint import Checkpoint, build_model, load_checkpoint
 from waver.training.corpus import VideoSample, read_corpus, thinned

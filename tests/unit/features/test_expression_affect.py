@@ -1,12 +1,7 @@
 import numpy as np
 
-from waver.features.affect import AFFECT, expression_affect, rising, text_affect, unknown, voice_affect
+from waver.features.affect import expression_affect, rising, text_affect, unknown, voice_affect
 from waver.models.backbones.mini_xception import EXPRESSIONS
-from waver.models.conflict.affect import AFFECT as OF_THE_MODEL
-
-
-def test_columns_are_those_of_the_model():
-    assert AFFECT == OF_THE_MODEL
 
 
 def test_a_happy_face_is_positive_and_the_strongest_bad_feeling_is_negative():

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
-AFFECT = ("positive", "negative", "hesitant")
-"""Columns of an affect track, each in [0, 1]. Positive and negative are scales of their own: a single scale
-of valence cannot tell mixed feelings (both high) from none (both low)."""
+from waver.shapes import AFFECT
 
 
 def pooled(x: Tensor, seen: Tensor, frames: int) -> Tensor:
