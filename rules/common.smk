@@ -9,6 +9,7 @@ from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
 from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
+from waver.features.registry import LOADERS
 from waver.models.registry import (
     ANSWER_MODELS,
     BACKBONES,
@@ -184,6 +185,16 @@ def audio_roles():
     return [feature] if RECORDED and feature != "logmel_stats" else []
 
 
+def cue_roles():
+    """Role of the model that the targets of affect need, where one is given."""
+    return ["sentiment"] if "sentiment" in cfg.models.paths else []
+
+
+def loaders(roles):
+    """What reads the models of some roles, where nobody else needs it."""
+    return [LOADERS[role] for role in roles if role in LOADERS]
+
+
 def model_records():
     """The installed records of all models that this config uses."""
     recognised = cfg.features.speech.source == "recognise"
@@ -191,7 +202,7 @@ def model_records():
     roles += ["face_detector", "expression_backbone"] if RECORDED else []
     roles += ["speech_recogniser"] if recognised else []
     roles += audio_roles()
-    roles += ["sentiment"] if "sentiment" in cfg.models.paths else []
+    roles += cue_roles()
     roles += sorted(
         {role for run in cfg.videos.runs for role in video_roles(run.model)}
     )
@@ -476,9 +487,12 @@ def of_trained(name):
 
 def cost_code(wildcards):
     """Fingerprint of the measurement and of the model measured."""
-    name = split_name(method_of(wildcards.trained))[0]
-    own = (VIDEO_MODELS | FUSIONS)[name]
-    return code("train_cost", measured_by(wildcards.trained), own)
+    method = method_of(wildcards.trained)
+    if method in VIDEO_MODELS:
+        own = [VIDEO_MODELS[method]]
+    else:
+        own = modules_of(cfg.train, method)
+    return code("train_cost", measured_by(wildcards.trained), *own)
 
 
 def cost_weights(wildcards):

@@ -68,8 +68,8 @@ rule features_audio:
         mem_mb=2000,
     params:
         root=ROOT,
-        config=cfg.features.audio.model_dump(),
-        code=code("features_audio", "waver.features.audio"),
+        config=cfg.features.audio.deciding,
+        code=code("features_audio", "waver.features.audio", *loaders(audio_roles())),
     message:
         "Audio features of shard {wildcards.shard}"
     script:
@@ -134,9 +134,7 @@ rule features_cues:
         speech=of_shard(paths.feature_index("speech")),
         audio=of_shard(paths.feature_index("audio")) if RECORDED else [],
         videos=of_shard(paths.shard_table("videos")),
-        sentiment=(
-            [model_record("sentiment")] if "sentiment" in cfg.models.paths else []
-        ),
+        sentiment=[model_record(role) for role in cue_roles()],
     output:
         index=paths.feature_index("cues"),
     log:
@@ -149,7 +147,7 @@ rule features_cues:
         mem_mb=2000,
     params:
         lists=file_sha256(SOURCE / "models/text/cues.yaml"),
-        code=code("features_cues", "waver.features.cues"),
+        code=code("features_cues", "waver.features.cues", *loaders(cue_roles())),
     message:
         "Cues of voice, pauses and words of shard {wildcards.shard}"
     script:

@@ -31,6 +31,8 @@ EDITS = {
     "faces of frames": ("training/face_frames.py", {"train_backbone"} | AFTER),
     "temporal context of this model": ("models/temporal/tcn.py", {"train_fusion"}),
     "temporal context of no model": ("models/temporal/bigru.py", set()),
+    "options of another model": ("models/conflict/settings.py", set()),
+    "reader of speech encoders, of which none is used": ("features/speech_encoder.py", set()),
     "loop of frame models": ("training/loop.py", {"train_fusion"}),
 }
 

@@ -93,6 +93,11 @@ class AudioConfig(Section):
     )
     layer: int = Field(-1, description="speech_encoder: after which layer; 0: before the first, -1: after the last")
 
+    @property
+    def deciding(self) -> dict[str, object]:
+        """The keys that decide the feature."""
+        return self.model_dump(exclude=set() if self.feature == "speech_encoder" else {"layer"})
+
 
 class SpeechConfig(Section):
     """Words and their times."""

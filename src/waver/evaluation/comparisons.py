@@ -36,7 +36,8 @@ from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted
 from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
-from waver.training.names import split_name, without_variant
+from waver.training.added import without_variant
+from waver.training.names import split_name
 
 REFERENCES = (REFERENCE, "source_only")
 """Methods that the others are held against by default; the latter stands in tables of adaptation only."""

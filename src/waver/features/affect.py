@@ -6,7 +6,7 @@ They teach level 1 of the conflict model (2026 paper, section 7). Each function 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from waver.shapes import AFFECT
 
 Floats = npt.NDArray[np.float32]
+Sentiment = Callable[[Sequence[str]], Floats]
+"""Sentences [S] to their probabilities of being positive and negative, float32 [S, 2]."""
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int32]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +16,10 @@ from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.features.logmel import Floats, padded_log_mel, patch_starts, patch_statistics, patches
 from waver.features.prosody import prosody
+from waver.features.registry import LOADERS
 from waver.features.waveform import Sound, read_waveform
 from waver.models.backbones.vggish import load_vggish
+from waver.models.registry import load
 from waver.shapes import FPS
 from waver.store.arrays import StoreWriter
 from waver.store.shards import Row, run_shard
@@ -71,7 +71,7 @@ def extract_audio(
         silent = "digital silence" if sound.silent else ""
         return frames, "; ".join(filter(None, (sound.note, silent)))
 
-    made_from = {"thing": "audio", "config": config.model_dump(), "code": code, "model": key}
+    made_from = {"thing": "audio", "config": config.deciding, "code": code, "model": key}
     run_shard(read_table(videos, VIDEOS), stores, index, made_from, compute)
 
 
@@ -85,10 +85,7 @@ def sounding_frames(sound: Sound, frames: int) -> npt.NDArray[np.bool_]:
 def _describer(config: AudioConfig, model: Path | None) -> tuple[Describe, str | None]:
     """The feature's function, and the fingerprint of the weights it uses."""
     if config.feature == "logmel_stats":
-        return lambda _, track, frames: (
-            patch_statistics(track, patch_starts(frames, len(track))),
-            _unknown(frames),
-        ), None
+        return _statistics, None
     if model is None:
         raise WaverError(
             f"features.audio.feature is {config.feature} and there are no weights; give them under "
@@ -97,23 +94,20 @@ def _describer(config: AudioConfig, model: Path | None) -> tuple[Describe, str |
     record, device = installed(model), torch_device()
     if config.feature == "vggish":
         return embedder(record.file(), device), record.key
-    # the library of pretrained encoders loads for seconds, and no other feature needs it
-    from waver.features.speech_encoder import SpeechEncoder
+    encoder = load(LOADERS, config.feature)(Path(record.folder), config.layer, device)
+    return lambda samples, _, frames: encoder(samples, frames), record.key
 
-    # loaded when the first video needs it
-    encoder = cache(partial(SpeechEncoder, Path(record.folder), config.layer, device))
-    return lambda samples, _, frames: encoder()(samples, frames), record.key
+
+def _statistics(_: Floats, track: Floats, frames: int) -> tuple[Floats, Floats]:
+    return patch_statistics(track, patch_starts(frames, len(track))), _unknown(frames)
 
 
 def embedder(weights: Path, device: torch.device) -> Describe:
-    """VGGish over patches; the network is loaded when the first video needs it."""
-
-    @cache
-    def network() -> Any:
-        return load_vggish(weights).to(device)
+    """VGGish over patches."""
+    model = load_vggish(weights).to(device)
 
     def embed(_: Floats, track: Floats, frames: int) -> tuple[Floats, Floats]:
-        model, starts, parts = network(), patch_starts(frames, len(track)), []
+        starts, parts = patch_starts(frames, len(track)), []
         with torch.inference_mode():
             for first in range(0, len(starts), _BATCH):
                 batch = np.ascontiguousarray(patches(track, starts[first : first + _BATCH]))

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from waver.assets.manifest import installed
 from waver.device import torch_device
 from waver.errors import SetAside
-from waver.features.affect import rising, text_affect, unknown, voice_affect
+from waver.features.affect import Sentiment, rising, text_affect, unknown, voice_affect
 from waver.features.cue_columns import COLUMNS, Floats, Heard, Said, cue_features, middle_s
-from waver.features.sentiment import Sentiment, load_sentiment
+from waver.features.registry import LOADERS
 from waver.features.words import sentences, timed_words
+from waver.models.registry import load
 from waver.models.text.cue_counts import CUE_LISTS
 from waver.provenance import digest, file_sha256
 from waver.shapes import FPS
@@ -63,7 +64,7 @@ def extract_cues(
         WaverError: the classifier cannot be used, or a GPU was asked for and there is none.
     """
     record = installed(sentiment) if sentiment else None
-    classify = load_sentiment(Path(record.folder), torch_device()) if record else None
+    classify = load(LOADERS, "sentiment")(Path(record.folder), torch_device()) if record else None
     speech = _by_video(speech_index)
     audio = _by_video(audio_index) if audio_index else {}
     rows = [{**row, **_sources(row, speech, audio)} for row in read_table(videos, VIDEOS)]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification
 
 from waver.device import encoder_settings
 from waver.errors import WaverError
-from waver.models.text.backbone import like_lengths, load_tokenizer, most_tokens, padded
-
-Floats = npt.NDArray[np.float32]
-Sentiment = Callable[[Sequence[str]], Floats]
-"""Sentences [S] to their probabilities of being positive and negative, float32 [S, 2]."""
+from waver.features.affect import Floats, Sentiment
+from waver.models.text.backbone import check_whole, like_lengths, load_tokenizer, most_tokens, padded
 
 _NAMES = (("positive", "pos"), ("negative", "neg"))
 
@@ -28,13 +25,14 @@ def load_sentiment(folder: Path, device: torch.device) -> Sentiment:
     Raises:
         WaverError: the folder holds none, or it does not name a class positive and a class negative.
     """
-    tokenizer = load_tokenizer(folder)
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, **encoder_settings(device)
+        tokenizer = load_tokenizer(folder)
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, **encoder_settings(device)
         )
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, SafetensorError, WaverError) as problem:
         raise WaverError(f"{folder} holds no classifier ({problem}); correct models.paths.sentiment") from problem
+    check_whole(folder, found, "classifier", "sentiment")
     model = model.eval().to(device)
     classes = _classes(folder, model.config.id2label)
     most = most_tokens(model)

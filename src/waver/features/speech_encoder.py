@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
@@ -22,6 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 from waver.device import encoder_settings
 from waver.errors import WaverError
 from waver.features.waveform import RATE_HZ
+from waver.models.text.backbone import check_whole
 from waver.models.weights import read_state
 from waver.shapes import FPS
 
@@ -52,11 +54,20 @@ class SpeechEncoder:
         try:
             # the weights' extractor only says whether waveforms are scaled to a variance of 1
             extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, **encoder_settings(device))
-        except (OSError, ValueError) as problem:
+            model, found = AutoModel.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, **encoder_settings(device)
+            )
+        except (OSError, ValueError, SafetensorError) as problem:
             raise WaverError(
                 f"{folder} holds no encoder of speech ({problem}); correct models.paths.speech_encoder"
             ) from problem
+        if not hasattr(model.config, "conv_kernel") or not hasattr(extractor, "do_normalize"):
+            raise WaverError(
+                f"{folder} holds a {model.config.model_type} model; models.paths.speech_encoder takes one of waveforms "
+                "(wav2vec 2.0, HuBERT, WavLM)"
+            )
+        # of masked training alone
+        check_whole(folder, found, "encoder of speech", "speech_encoder", unused=("masked_spec_embed",))
         depth = model.config.num_hidden_layers
         if not -depth - 1 <= layer <= depth:
             raise WaverError(f"features.audio.layer is {layer} and the encoder {folder} has {depth}; lower it")

@@ -24,8 +24,9 @@ class Fusion(Protocol):
     A fusion may offer ``loss(streams, label, mask, weight, affect) -> scalar``, which then takes the place of the
     cross entropy over frames (``waver.training.losses``). ``affect`` holds targets (``waver.training.windows.Batch``)
     where the fusion's config says ``taught_affect``, else nothing. It may offer ``begin_epoch(number)``, called
-    before each epoch of training, the first with 1. Any module of it may name parameters of its own that are no
-    layer's weights in ``UNDECAYED`` (``waver.training.schedule.decay_groups``).
+    before each epoch of training, the first with 1; while ``warming`` is then true, it does not learn A/H yet
+    and the epoch is not judged. Any module of it may name parameters of its own that are no layer's weights in
+    ``UNDECAYED`` (``waver.training.schedule.decay_groups``).
 
     Attributes:
         Config: the method's settings, with the papers' values as defaults.

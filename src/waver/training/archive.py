@@ -60,7 +60,14 @@ class Progress:
         """Whether all epochs are done, or the last ``patience`` brought nothing."""
         return self.epoch >= epochs or self.epoch - self.best_epoch >= patience
 
-    def take(self, record: Mapping[str, Any], select: str, weights: Mapping[str, Tensor], undefined: str) -> None:
+    def take(
+        self,
+        record: Mapping[str, Any],
+        select: str,
+        weights: Mapping[str, Tensor],
+        undefined: str,
+        judged: bool = True,
+    ) -> None:
         """Take an epoch in.
 
         Args:
@@ -68,6 +75,8 @@ class Progress:
             select: name of the score that chooses the epoch.
             weights: of the network after it.
             undefined: what to tell where that score is not a number.
+            judged: False for an epoch that does not learn what is scored yet: any that is judged is better, and
+                patience begins after it.
 
         Raises:
             WaverError: the score is not a number.
@@ -77,8 +86,8 @@ class Progress:
             raise WaverError(undefined)
         self.epoch = record["epoch"]
         self.history.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()})
-        if score > self.best_score:
-            self.best_epoch, self.best_score = self.epoch, score
+        if not judged or score > self.best_score:
+            self.best_epoch, self.best_score = self.epoch, score if judged else -math.inf
             self.best_state = {name: value.detach().cpu().clone() for name, value in weights.items()}
 
     def told(self, epochs: int, select: str, waiting: str, more: str = "") -> str:

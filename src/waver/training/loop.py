@@ -135,7 +135,8 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
                     f"{config.select} is undefined on the val split (it has no frame with A/H); "
                     "set train.select to AVGF1 or add val videos with A/H"
                 )
-                progress.take(record, config.select, learner.weights, undefined)
+                judged = not getattr(model, "warming", False)
+                progress.take(record, config.select, learner.weights, undefined, judged)
                 save_progress(job.state, job.key, progress, model, optimiser, average)
                 _append_history(job.history, progress.history[-1])
                 draw(progress.history[-1])

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from waver.models.conflict.settings import ADDED
-from waver.shapes import MODALITIES
-
 
 def split_name(method: str) -> tuple[str, str]:
     """Fusion and variant of ``<fusion>`` or ``<fusion>.<variant>``; the variant is empty where there is none."""
     fusion, _, variant = method.partition(".")
     return fusion, variant
-
-
-def with_letter(modalities: str, letter: str) -> str:
-    """Letters of the modalities with one more, in the papers' order."""
-    return "".join(known for known in MODALITIES if known in modalities + letter)
-
-
-def without_variant(method: str, modalities: str) -> tuple[str, str]:
-    """Name and modalities of the model that a variant is a variant of: itself where it is none."""
-    fusion, variant = split_name(method)
-    return fusion, modalities.replace(ADDED[variant], "") if variant in ADDED else modalities
 
 
 def window_of(method: str) -> int | None:

@@ -13,10 +13,11 @@ from typing import Any
 
 from waver.config.training import RunSpec, TrainConfig
 from waver.errors import WaverError
-from waver.models.conflict.settings import ABLATIONS, ADDED
+from waver.models.conflict.settings import ABLATIONS
 from waver.models.registry import FUSIONS, OWN_CONTEXT, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
-from waver.training.names import split_name, with_letter
+from waver.training.added import ADDED, with_letter
+from waver.training.names import split_name
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
                 raise WaverError(f"train.variants.{variant}: {fusion!r} is not a known method")
     for model in models_of(config) if options else ():
         fusion, variant = split_name(model.method)
+        _check_first_epochs(config, model.method)
         # a length of the window may be the one that the model has anyway, and stands in the figure all the same
         if not variant or variant in windows or variant in ADDED:
             continue
@@ -123,10 +125,20 @@ def _check_ablations(config: TrainConfig) -> None:
         if name not in known:
             raise WaverError(f"train.ablations: {name!r} is not a known ablation; known are {', '.join(known)}")
         for run in rows:
-            if ADDED.get(name, "-") in run.modalities:
+            if name in ADDED and ADDED[name] in run.modalities:
                 raise WaverError(
                     f"train.ablations: {name!r} changes nothing of conflict on {run.modalities}; leave it out"
                 )
+
+
+def _check_first_epochs(config: TrainConfig, method: str) -> None:
+    recipe, own = _built(config, method)
+    first = getattr(own, "affect_epochs", 0)
+    if first >= recipe.epochs:
+        raise WaverError(
+            f"train: {method} learns affect alone in its first {first} epochs and has {recipe.epochs}; "
+            "lower affect_epochs or raise train.epochs"
+        )
 
 
 def _built(config: TrainConfig, method: str) -> tuple[TrainConfig, Any]:

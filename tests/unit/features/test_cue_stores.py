@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sounding_clips import tone, write_sounding, write_videos
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -179,3 +180,13 @@ def test_a_classifier_of_other_classes_is_refused(shard, tmp_path):
     shard.add(tone(2.0), SPOKEN)
     with pytest.raises(WaverError, match=r"names its classes joy, fear; models\.paths\.sentiment needs"):
         shard.extract(classifier(tmp_path / "sentiment", ["joy", "fear"]))
+
+
+def test_a_folder_without_the_classes_own_weights_is_refused(tmp_path):
+    classifier(tmp_path, ["negative", "positive"])
+    file = tmp_path / "files" / "model.safetensors"
+    save_file({name: x for name, x in load_file(file).items() if not name.startswith("classifier")}, file)
+    with pytest.raises(WaverError, match=r"holds no whole classifier: it lacks 2 parameters"):
+        load_sentiment(file.parent, torch.device("cpu"))
+    with pytest.raises(WaverError, match=r"holds no classifier .*; correct models\.paths\.sentiment"):
+        load_sentiment(tmp_path, torch.device("cpu"))

@@ -1,10 +1,14 @@
 """Features of a pretrained speech encoder: its own states on the clock, seams that nobody hears, valence."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import HubertModel, Wav2Vec2Model
 
+from tiny_bert import write_bert
 from tiny_speech import saved, with_head
 from waver.errors import WaverError
 from waver.features import speech_encoder
@@ -71,7 +75,9 @@ def test_valence_is_judged_from_the_mean_of_the_last_states(tmp_path):
 def test_a_classifier_of_other_layers_is_refused(tmp_path):
     with_head(tmp_path)
     state = torch.load(tmp_path / "pytorch_model.bin")
-    torch.save({k: v for k, v in state.items() if "out_proj" not in k}, tmp_path / "pytorch_model.bin")
+    torch.save(
+        {k: v for k, v in state.items() if not k.startswith("classifier.out_proj")}, tmp_path / "pytorch_model.bin"
+    )
     with pytest.raises(WaverError, match="names valence and its weights have no classifier"):
         SpeechEncoder(tmp_path, -1, CPU)
 
@@ -81,11 +87,27 @@ def test_a_frame_without_a_state_takes_the_nearest():
     assert mean_of_frames(states, middle, 8)[:, 0].tolist() == [1, 2, 3, 3, 5, 5, 5, 5]
 
 
+def without_a_part(folder):
+    """As a file whose names have a prefix that is not known."""
+    state = load_file(folder / "model.safetensors")
+    save_file({f"other.{name}": x for name, x in state.items()}, folder / "model.safetensors")
+
+
+def of_words(folder):
+    extractor = (folder / "preprocessor_config.json").read_text()
+    shutil.rmtree(folder)
+    write_bert(folder, ["yes", "no"])
+    (folder / "preprocessor_config.json").write_text(extractor)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda folder: (folder / "config.json").unlink(), "holds no encoder of speech"),
+        (lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs"), "holds no encoder"),
         (lambda folder: saved(folder, rate=8_000), "wants 8000 samples a second"),
+        (without_a_part, "holds no whole encoder of speech: it lacks"),
+        (of_words, "holds a bert model"),
     ],
 )
 def test_what_is_no_such_encoder_is_told(tmp_path, change, told):

@@ -1,5 +1,6 @@
 """Targets of affect on their way from samples into the conflict model's loss."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,15 @@ def test_affect_alone_is_learnt_in_the_first_epochs(tmp_path):
 
     assert changed(2) == {"encoders"}
     assert changed(3) >= {"encoders", "pairs", "classifier", "norm"}
+
+
+def test_epochs_of_affect_are_not_judged(tmp_path):
+    recipe = config(epochs=8, affect_epochs=5).model_copy(update={"patience": 2})
+    checkpoint = trained(tmp_path, recipe)
+    history = [json.loads(line) for line in (tmp_path / "history").read_text().splitlines()]
+    judged = {record["epoch"]: record["val_AP"] for record in history if record["epoch"] > 5}
+    assert judged, "patience begins after them"
+    assert checkpoint.record["epoch"] == max(judged, key=judged.get)
 
 
 def last_weights(folder, recipe):

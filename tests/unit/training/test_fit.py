@@ -197,7 +197,12 @@ def test_what_was_asked_can_be_learnt_from(packs, tmp_path, fusion, modalities):
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "config/presets/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+RECIPES = [
+    path for path in (ROOT / "config/presets/recipes").glob("*.yaml") if "train" in yaml.safe_load(path.read_text())
+]
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES), ids=lambda path: path.stem)
 def test_every_recipe_trains_the_conflict_model(packs, tmp_path, recipe):
     tiny = {"size": 16, "shared": 8, "layers": 1, "channels": {m: [8, 8] for m in ("visual", "audio", "text")}}
     values = yaml.safe_load(recipe.read_text())["train"]

@@ -10,7 +10,8 @@ from waver.errors import WaverError
 from waver.models.conflict.settings import ABLATIONS, ConflictConfig
 from waver.models.registry import FUSIONS, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
-from waver.training.names import split_name, without_variant
+from waver.training.added import without_variant
+from waver.training.names import split_name
 from waver.training.variants import TrainedModel, check_variants, models_of, modules_of, recipe_of
 
 RUNS = [
@@ -178,6 +179,10 @@ def test_a_mistake_is_one_sentence(changes, told):
             r"'with_cues' changes nothing of conflict on VTC",
         ),
         ({"variants": {**VARIANTS, "with_cues": {"lr": 0.1}}}, r"'with_cues' is the name of an ablation"),
+        (
+            {"ablations": ["affect_first"], "epochs": 10},
+            r"conflict\.affect_first learns affect alone in its first 10 epochs and has 10; lower affect_epochs",
+        ),
         ({"ablations": ["no_stop_gradient"]}, r"'no_stop_gradient' changes nothing of conflict"),
         ({"variants": {**VARIANTS, "narrow": {"options": {"lfan": {"dropuot": 1}}}}}, "dropuot is not a known key"),
     ],

@@ -46,9 +46,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """Ablations by name: the keys of the training section, the model's own options in it, that differ."""
 
-ADDED = {"with_cues": "C"}
-"""Ablations by name that leave the recipe as it is and give the model one more modality: its letter."""
-
 
 class ConflictConfig(Section):
     """Sizes, ablations, augmentation and weights of the loss."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
@@ -31,7 +32,8 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError) as problem:
-        raise WaverError(f"{folder} holds no tokenizer ({problem}); give the folder of a text encoder") from problem
+        told = " ".join(str(problem).split())
+        raise WaverError(f"{folder} holds no tokenizer ({told}); give the folder of a text encoder") from problem
     if not tokenizer.is_fast:
         raise WaverError(f"the tokenizer in {folder} has no tokenizer.json; save it with one")
     return tokenizer
@@ -45,10 +47,34 @@ def load_backbone(folder: Path, device: torch.device) -> Any:
     """
     disable_progress_bar()
     try:
-        model = AutoModel.from_pretrained(folder, local_files_only=True, **encoder_settings(device))
-    except (OSError, ValueError) as problem:
+        model, found = AutoModel.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, **encoder_settings(device)
+        )
+    except (OSError, ValueError, SafetensorError) as problem:
         raise WaverError(f"{folder} holds no text encoder ({problem}); correct the path") from problem
+    check_whole(folder, found, "text encoder", "text_encoder", unused=("pooler.",))
     return model.eval().to(device)
+
+
+def check_whole(folder: Path, found: Mapping[str, Any], kind: str, role: str, unused: tuple[str, ...] = ()) -> None:
+    """Refuse a model of which transformers has drawn a part at random.
+
+    Args:
+        folder: that was read.
+        found: what ``from_pretrained`` tells with ``output_loading_info``.
+        kind: what the folder should hold, for the message.
+        role: under which the config gives the folder.
+        unused: how names of parameters begin that the folder may lack.
+
+    Raises:
+        WaverError: the folder lacks parameters.
+    """
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith(unused))
+    if missing:
+        raise WaverError(
+            f"{folder} holds no whole {kind}: it lacks {len(missing)} parameters ({missing[0]}, ...); "
+            f"correct models.paths.{role}"
+        )
 
 
 def most_tokens(model: Any, wanted: int = MOST_TOKENS) -> int:
