@@ -5,7 +5,7 @@ import pytest
 import torch
 from sounding_clips import tone, write_sounding, write_videos
 
-from tiny_speech import with_head
+from tiny_speech import saved, with_head
 from waver.assets.manifest import install
 from waver.config.sections import AudioConfig
 from waver.errors import WaverError
@@ -98,6 +98,17 @@ def test_a_speech_encoder_gives_features_and_valence(tmp_path):
     feature, valence = SpeechEncoder(tmp_path / "encoder", 1, torch.device("cpu"))(as_stored(tone(1.0)), 24)
     np.testing.assert_allclose(found["feature"][:20], feature[:20], atol=1e-3)
     np.testing.assert_allclose(found["valence"], valence, atol=1e-3)
+
+
+def test_the_layer_decides_nothing_of_another_feature(tmp_path):
+    clip = write_sounding(tmp_path / "a.mkv", 1, [(0.0, tone(1.0))])
+    keys = [extract(tmp_path, [clip], AudioConfig(layer=layer))[0]["key"] for layer in (-1, 2)]
+    assert keys[0] == keys[1]
+    saved(tmp_path / "encoder")
+    install("path.speech_encoder", tmp_path / "model", {"speech_encoder": str(tmp_path / "encoder")})
+    configs = [AudioConfig(feature="speech_encoder", layer=layer) for layer in (-1, 2)]
+    keys = [extract(tmp_path, [clip], config, tmp_path / "model" / "asset.json")[0]["key"] for config in configs]
+    assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize("feature", ["vggish", "speech_encoder"])
