@@ -18,6 +18,7 @@ from waver.config.sections import WordsConfig
 from waver.data.answers import Answer, read_answers
 from waver.device import torch_device
 from waver.errors import WaverError
+from waver.features.spoken import run_length
 from waver.models.contracts import Encoding
 from waver.models.text.backbone import (
     BATCH_TOKENS,
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
 
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?…])\s+")
-_MOST_WORDS, _RUN_WORDS = 40, 25
 
 
 def encode_shard(answers: Path, model: Path, stores: Path, index: Path, config: WordsConfig, code: str) -> None:
@@ -139,7 +139,7 @@ def sentences_of(text: str) -> list[str]:
     found: list[str] = []
     for sentence in _SENTENCE_ENDS.split(text):
         words = sentence.split()
-        step = len(words) if len(words) <= _MOST_WORDS else _RUN_WORDS
+        step = run_length(len(words))
         found += [" ".join(words[start : start + step]) for start in range(0, len(words), max(step, 1))]
     return [sentence for sentence in found if re.search(r"[^\W_]", sentence)]
 

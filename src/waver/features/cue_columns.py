@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
-from waver.features.words import timed_words
+from waver.features.spoken import timed_words
 from waver.models.text.cue_counts import cue_words
 from waver.shapes import FPS
 

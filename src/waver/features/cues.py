@@ -17,7 +17,7 @@ from waver.errors import SetAside
 from waver.features.affect import Sentiment, rising, text_affect, unknown, voice_affect
 from waver.features.cue_columns import COLUMNS, Floats, Heard, Said, cue_features, middle_s
 from waver.features.registry import LOADERS
-from waver.features.words import sentences, timed_words
+from waver.features.spoken import run_length, sentences, timed_words
 from waver.models.registry import load
 from waver.models.text.cue_counts import CUE_LISTS
 from waver.provenance import digest, file_sha256
@@ -27,8 +27,6 @@ from waver.store.shards import Row, run_shard, store_path
 from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table
 
 Integers = npt.NDArray[np.int32]
-
-_MOST_WORDS, _RUN_WORDS = 40, 25  # a longer sentence, of a transcript without full stops, is cut into runs
 
 
 def extract_cues(
@@ -141,7 +139,7 @@ def _sentences(words: list[str]) -> tuple[Integers, list[str]]:
     numbers = np.zeros(len(words), np.int32)
     texts: list[str] = []
     for first, sentence in sentences(words):
-        step = len(sentence) if len(sentence) <= _MOST_WORDS else _RUN_WORDS
+        step = run_length(len(sentence))
         for start in range(0, len(sentence), step):
             numbers[first + start : first + len(sentence)] = len(texts)
             texts.append(" ".join(sentence[start : start + step]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
 from waver.device import torch_device
 from waver.errors import SetAside, WaverError
+from waver.features.spoken import Words, sentences, timed_words
 from waver.models.text.backbone import like_lengths, load_backbone, load_tokenizer, most_tokens, padded
 from waver.provenance import digest
 from waver.shapes import FPS
@@ -27,11 +27,8 @@ from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table
 log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
-Words = Sequence[str]
 
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _AHEAD = 16  # videos whose sentences go through the encoder together
-_LEAST_OVERLAP = 1e-3  # frames; below it lies the rounding of float32 seconds
 
 
 def embed_words(
@@ -193,14 +190,6 @@ class TextEncoder:
         return [summed[row, : len(values)] for row, values in enumerate(batch)]
 
 
-def sentences(words: Words) -> list[tuple[int, Words]]:
-    """Sentences of a text as (number of the first word, words); a word's end punctuation ends one."""
-    ends = [i + 1 for i, word in enumerate(words) if _SENTENCE_END.search(word)]
-    if words and (not ends or ends[-1] != len(words)):
-        ends.append(len(words))
-    return [(start, words[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
-
-
 def mean_of_words(pieces: Floats, word_of_piece: npt.NDArray[np.int64], words: int) -> Floats:
     """Vectors [W, D] of words: the mean of their pieces [P, D]; zeros for a word without pieces."""
     total = np.zeros((words, pieces.shape[1]), np.float64)
@@ -208,31 +197,6 @@ def mean_of_words(pieces: Floats, word_of_piece: npt.NDArray[np.int64], words: i
     count = np.bincount(word_of_piece, minlength=words)
     mean: Floats = (total / np.maximum(count, 1)[:, None]).astype(np.float32)
     return mean
-
-
-def timed_words(start_s: Floats, end_s: Floats, frames: int) -> npt.NDArray[np.int32]:
-    """Word of each frame: the one whose [start_s, end_s) covers most of the frame.
-
-    Args:
-        start_s: [W] seconds.
-        end_s: [W] seconds.
-        frames: T.
-
-    Returns:
-        int32 [T]; -1 where nobody speaks. Of words that cover a frame equally the first is taken.
-    """
-    start, end = (np.clip(np.asarray(t, np.float64) * FPS, 0, frames) for t in (start_s, end_s))
-    first = np.floor(start).astype(np.int64)
-    count = np.maximum(np.ceil(end).astype(np.int64) - first, 0)
-    word = np.repeat(np.arange(len(start)), count)
-    frame = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
-    overlap = np.minimum(end[word], frame + 1) - np.maximum(start[word], frame)
-    # the last writer of a frame wins: least overlap first, and of equals the latest word first
-    order = np.lexsort((-word, overlap))
-    order = order[overlap[order] > _LEAST_OVERLAP]
-    word_of_frame = np.full(frames, -1, np.int32)
-    word_of_frame[frame[order]] = word[order]
-    return word_of_frame
 
 
 def uniform_words(pieces: int, frames: int) -> npt.NDArray[np.int32]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sounding_clips import tone, write_sounding, write_videos
+from speech_stores import write_speech_store
 from transformers import BertConfig, BertForSequenceClassification
 
 from tiny_bert import write_bert
@@ -17,7 +18,7 @@ from waver.features.audio import extract_audio
 from waver.features.cue_columns import COLUMNS, PAUSES, VOICE, Said
 from waver.features.cues import extract_cues
 from waver.features.sentiment import load_sentiment
-from waver.store.arrays import new_store, read_store, store_attributes
+from waver.store.arrays import read_store, store_attributes
 from waver.store.tables import FEATURE_INDEX, PACK_INDEX, SEGMENTS, read_table, write_table
 from waver.training.corpus import Normalisation, read_corpus
 
@@ -38,18 +39,8 @@ class Shard:
         number = len(self.clips) + 1
         clip = self.folder / f"{number}.mkv"
         self.clips.append(write_sounding(clip, 2, [] if sound is None else [(0.0, sound)]))
-        row = {
-            "video": f"82001_Q{number}", "participant": "82001", "status": "ok", "frames": 48, "key": f"key{number}",
-            "note": "", "reason": None, "remedy": None,
-        }  # fmt: skip
-        if words is None:
-            row |= {"status": "set_aside", "reason": "the file has no sound", "remedy": "record"}
-        else:
-            with new_store(self.folder / "speech" / "82001" / f"82001_Q{number}.zarr", row["key"]) as writer:
-                writer.put("start_s", words.start_s)
-                writer.put("end_s", words.end_s)
-                writer.attributes.update(words=words.words, language=words.language)
-        self.speech.append(row)
+        known = (None,) if words is None else (words.words, words.start_s, words.end_s, words.language)
+        self.speech.append(write_speech_store(self.folder, number, *known))
 
     def extract(self, sentiment: Path | None = None, recorded: bool = True) -> list[dict[str, Any]]:
         folder = self.folder

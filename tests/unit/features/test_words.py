@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 from sounding_clips import write_videos
+from speech_stores import write_speech_store
 from transformers import AutoModel, AutoTokenizer
 
 from waver.config.sections import WordsConfig
 from waver.errors import WaverError
+from waver.features.spoken import sentences, timed_words
 from waver.features.words import (
     TextEncoder,
     embed_words,
     mean_of_words,
-    sentences,
-    timed_words,
     uniform_words,
 )
 from waver.models.text.backbone import like_lengths
-from waver.store.arrays import new_store, read_store
+from waver.store.arrays import read_store
 from waver.store.tables import FEATURE_INDEX, read_table, write_table
 
 
@@ -154,19 +154,8 @@ def write_speech(folder: Path, texts: list[list[str] | None]) -> None:
     """Speech of videos of two seconds: words of half a second from 0 on; None was set aside."""
     rows = []
     for number, words in enumerate(texts, start=1):
-        row = {
-            "video": f"82001_Q{number}", "participant": "82001", "status": "ok", "frames": 48, "key": f"key{number}",
-            "note": "", "reason": None, "remedy": None,
-        }  # fmt: skip
-        if words is None:
-            row |= {"status": "set_aside", "reason": "the file has no sound", "remedy": "record"}
-        else:
-            with new_store(folder / "speech" / "82001" / f"82001_Q{number}.zarr", row["key"]) as writer:
-                start_s = np.arange(len(words), dtype=np.float32) / 2
-                for name, values in (("start_s", start_s), ("end_s", start_s + np.float32(0.5))):
-                    writer.put(name, values)
-                writer.attributes.update(words=words, language="en")
-        rows.append(row)
+        start_s = np.arange(len(words or ()), dtype=np.float32) / 2
+        rows.append(write_speech_store(folder, number, words, start_s, start_s + np.float32(0.5)))
     write_table(folder / "speech.parquet", rows, FEATURE_INDEX)
 
 
