@@ -4,18 +4,11 @@ import math
 
 import pytest
 import torch
+from sequences import ends, normal
 
 from waver.models.temporal.asformer import AsFormer, Block, WindowAttention, instance_norm
 from waver.models.temporal.settings import AsFormerSettings
 from waver.training.cost import flops_of
-
-
-def ends(*frames):
-    return torch.arange(max(frames))[None] < torch.tensor(frames)[:, None]
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(**options):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sequences import ends, normal, parameters
 
 from waver.models.temporal import ssm
 from waver.models.temporal.settings import SsmSettings
@@ -16,18 +17,6 @@ from waver.models.temporal.ssm import (
 from waver.training.cost import flops_of
 
 SMALL = {"width": 8, "states": 4, "rank": 2, "dropout": 0.0}
-
-
-def parameters(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def ends(*frames):
-    return torch.arange(max(frames))[None] < torch.tensor(frames)[:, None]
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(**options):

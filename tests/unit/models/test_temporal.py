@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 import yaml
+from sequences import ends, normal, parameters
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -30,18 +31,6 @@ SMALL = {
     "xl": {"width": 8, "heads": 2, "layers": 2, "hidden": 12, "segment": 8, "memory": 8, "dropout": 0.0},
 }
 DIMS = {"visual": 9, "audio": 6}
-
-
-def parameters(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def ends(*frames):
-    return torch.arange(max(frames))[None] < torch.tensor(frames)[:, None]
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def stream(kind, **options):

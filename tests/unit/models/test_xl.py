@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sequences import ends, normal
 
 from waver.errors import WaverError
 from waver.models.fusion.lfan import Lfan
@@ -11,14 +12,6 @@ from waver.models.temporal.xl import Xl, encodings, shifted
 from waver.training.cost import flops_of
 
 SMALL = {"width": 8, "heads": 2, "layers": 2, "hidden": 16, "dropout": 0.0}
-
-
-def ends(*frames):
-    return torch.arange(max(frames))[None] < torch.tensor(frames)[:, None]
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(segment, memory, **options):
