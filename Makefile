@@ -8,8 +8,8 @@ export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export ORT_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
-# the packages are installed without bytecode; a shell that forbids writing it would compile torch in every job
-unexport PYTHONDONTWRITEBYTECODE
+# the environment is compiled when it is made, and only read afterwards
+export PYTHONDONTWRITEBYTECODE := 1
 
 CONFIG ?= config/presets/demo.yaml
 

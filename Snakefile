@@ -6,6 +6,8 @@
 This file is the map: config, paths, wildcards, then one rule file a stage in the order of the flow.
 """
 
+import compileall
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# jobs only read code: the run compiles what was edited before any of them starts
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
+if workflow.is_main_process:
+    compileall.compile_dir(Path(workflow.basedir) / "src/waver", quiet=2)
 
 
 configfile: "config/config.yaml"

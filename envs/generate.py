@@ -40,6 +40,11 @@ else
   rm -f "$(python -c 'import site; print(site.getsitepackages()[0])')"/torchaudio/lib/*.so
 fi
 """
+COMPILE = """\
+# jobs only read the environment, so everything that they would compile is compiled here
+python - <<'PYTHON'
+{program}PYTHON
+"""
 CUDA = ("nvidia-", "cuda-", "triton==")
 
 
@@ -57,6 +62,7 @@ def files() -> dict[Path, str]:
         cuda = "\n".join(pin for pin in pins("gpu.txt") if pin.startswith(CUDA))
         tail = ANY_TORCH.format(cuda=cuda) if name == "waver" else ""
         wanted[HERE / f"{name}.yaml"] = YAML.format(name=name)
+        tail += COMPILE.format(program=(HERE / "precompile.py").read_text())
         wanted[HERE / f"{name}.post-deploy.sh"] = SCRIPT.format(pins=listed) + tail
     return wanted
 

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 venv=.venv
 stamp=$venv/.ready
-want=$(cat envs/cpu.txt envs/embedded.txt envs/setup.sh | sha256sum | cut -c1-16)
+want=$(cat envs/cpu.txt envs/embedded.txt envs/setup.sh envs/precompile.py | sha256sum | cut -c1-16)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 python=${PYTHON:-$(command -v python3.11 || command -v python3 || true)}
@@ -42,5 +42,7 @@ fi
 "$venv/bin/python" - <<'PY' || fail "the packages were installed but do not import; delete .venv and run make setup again"
 import cv2, onnxruntime, torch  # noqa
 PY
+# jobs only read the environment, so everything that they would compile is compiled here
+"$venv/bin/python" envs/precompile.py || fail "compiling the installed packages failed; delete .venv and run make setup again"
 echo "$want" > "$stamp"
 echo "setup: done"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.adaptation.source import train_source
 from waver.config.sections import AdaptConfig
-from waver.workflow import job
 
 with job(snakemake) as j:
     train_source(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.adaptation.runner import adapt_targets
 from waver.config.sections import AdaptConfig
-from waver.workflow import job
 
 with job(snakemake) as j:
     adapt_targets(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.align.timeline import align_pack
 from waver.config.sections import AlignConfig
-from waver.workflow import job
 
 with job(snakemake) as j:
     align_pack(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.evaluation.controls import predict_controls
 from waver.workflow import job
+from waver.evaluation.controls import predict_controls
 
 with job(snakemake) as j:
     predict_controls(

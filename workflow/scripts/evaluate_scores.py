@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.scores import score_predictions
-from waver.workflow import job
 
 with job(snakemake) as j:
     score_predictions(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import WordsConfig
 from waver.features.answers import encode_shard
-from waver.workflow import job
 
 with job(snakemake) as j:
     encode_shard(

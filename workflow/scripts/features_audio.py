@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import AudioConfig
 from waver.features.audio import extract_audio
-from waver.workflow import job
 
 with job(snakemake) as j:
     extract_audio(

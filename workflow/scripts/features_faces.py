@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import FacesConfig
 from waver.features.faces import extract_faces
-from waver.workflow import job
 
 with job(snakemake) as j:
     extract_faces(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import SpeechConfig
 from waver.features.speech import recognise_speech
-from waver.workflow import job
 
 with job(snakemake) as j:
     recognise_speech(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import VisualConfig
 from waver.features.visual import extract_visual
-from waver.workflow import job
 
 with job(snakemake) as j:
     extract_visual(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import WordsConfig
 from waver.features.words import embed_words
-from waver.workflow import job
 
 with job(snakemake) as j:
     embed_words(

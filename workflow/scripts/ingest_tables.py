@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.data.ingest import ingest
 from waver.workflow import job
+from waver.data.ingest import ingest
 
 TABLES = ("participants", "videos", "answers", "segments", "transcripts", "set_aside")
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.assets.manifest import install
 from waver.workflow import job
+from waver.assets.manifest import install
 
 with job(snakemake) as j:
     install(name=j.wildcards.model, folder=Path(j.output[0]).parent, paths=j.params.paths)

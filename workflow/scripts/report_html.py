@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.report.page import ReportInputs, render_report
 from waver.workflow import job
+from waver.report.page import ReportInputs, render_report
 
 ONE = ("scores", "comparisons", "calibration", "decomposition", "participants", "videos", "segments", "set_aside")
 MANY = ("answers", "histories", "predictions", "weights", "models")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.report.compute import CostInputs
 from waver.report.files import TableInputs, write_tables
-from waver.workflow import job
 
 with job(snakemake) as j:
     costs = CostInputs(

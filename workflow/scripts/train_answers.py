@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.training.answers import train_answers
 from waver.workflow import job
+from waver.training.answers import train_answers
 
 with job(snakemake) as j:
     train_answers(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.backbone import FramesStage
 from waver.training.backbone_frames import train_backbone
 from waver.training.backbones import Start
 from waver.training.face_frames import FaceTables
-from waver.workflow import job
 
 with job(snakemake) as j:
     train_backbone(

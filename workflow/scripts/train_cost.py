@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.training.costing import measure
 from waver.workflow import job
+from waver.training.costing import measure
 
 with job(snakemake) as j:
     measure(

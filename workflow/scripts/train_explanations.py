@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.training.explanations import explain_videos
 from waver.workflow import job
+from waver.training.explanations import explain_videos
 
 with job(snakemake) as j:
     explain_videos(

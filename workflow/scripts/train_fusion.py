@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+from waver.workflow import job
 from waver.config.sections import TrainConfig
 from waver.training.board import board
 from waver.training.fit import train_fusion
-from waver.workflow import job
 
 with job(snakemake) as j:
     train_fusion(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.training.video_heads import predict_video_head
 from waver.workflow import job
+from waver.training.video_heads import predict_video_head
 
 with job(snakemake) as j:
     predict_video_head(
