@@ -107,7 +107,7 @@ class LineStyle:
 
 # the grey of these colours differs too little for print, so each has a marker of its own
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ((), (7, 1.6), (1, 1.4), (7, 1.6, 1, 1.6), (2.6, 1.4), (7, 1.6, 1, 1.6, 1, 1.6))
+_DASHES = ((), (7, 1.6), (1.3, 1.2), (7, 1.6, 1.3, 1.6), (2.6, 1.4), (7, 1.6, 1.3, 1.6, 1.3, 1.6))
 # 7 colours and 6 dashes: only after 42 lines both are back at the first
 LINE_STYLES = tuple(
     LineStyle(SERIES[number % len(SERIES)], _DASHES[number % len(_DASHES)], _MARKERS[number % len(_MARKERS)])

@@ -74,7 +74,7 @@ def draw_weights(material: Material, folder: Path) -> Drawn | None:
 def _line(axes: Any, place: int, row: Weighed) -> None:
     style = UNSURE_STYLE if not row.agreed else _FOR if row.mean > 0 else _AGAINST
     axes.barh([place], [row.mean], height=0.55, **style.bar(), alpha=0.45)
-    axes.plot(row.folds or (row.train,), [place] * max(1, len(row.folds)), **style.mark(4))
+    axes.plot(row.folds or (row.train,), [place] * max(1, len(row.folds)), **style.mark(5))
 
 
 def _caption(rows: Sequence[Weighed]) -> str:

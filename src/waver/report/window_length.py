@@ -153,8 +153,9 @@ def draw_window_length(
         caption = (
             f"{shown}. {_chosen(len(every), len(models))}Each model was trained once with every length of the window, "
             "train.window among them, the hop no longer than it, and nothing else changed. Bars are 95 % intervals "
-            "over participants; a ring marks the best length of a model. Grey: the content-free control, whose "
-            "interval is the band, and all-negative. A length that is chosen by this figure is chosen on what it shows."
+            "over participants; a ring marks the best length of a model. Grey, without marks: the content-free "
+            "control, dashed, whose interval is the band, and all-negative, dotted. A length that is chosen by this "
+            "figure is chosen on what it shows."
         )
         return finish(figure, name, folder, layout["title"], caption)
 
