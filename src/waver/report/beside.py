@@ -11,10 +11,13 @@ from waver.report.inputs import Material, Row
 from waver.report.published import avgf1_cells, published
 from waver.report.rule import Ruled, ruled
 from waver.report.standings import Standing, best, content_free, splits_of, standings
-from waver.report.style import BLUE, CONTROL, INK, LINE, MUTED, ORANGE, Drawn, finish, look, new_figure
+from waver.report.style import INK, LINE, METHOD_STYLE, MUTED, ORANGE, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import USES_LABELS, listed, plural, score
 
 LEVELS = {"frame": "Frame by frame", "participant": "Frame by frame, mean over participants", "video": "Whole videos"}
+
+_PRINTED, _EACH = LineStyle(MUTED, marker="d"), LineStyle(MUTED, marker="|", filled=False)
+_LOOKS_AT_NOBODY = LineStyle(ORANGE, marker="s")
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Line:
     name: str
     values: tuple[float, ...]
     told: str
-    colour: str
     own: Row | None = None
+    style: LineStyle = _PRINTED
 
 
 def own_split(material: Material, level: str) -> str:
@@ -67,7 +70,7 @@ def _theirs(level: str) -> list[Line]:
             name, value = max(cells, key=lambda cell: cell[1])
             told = f"{score(value)}  {name}"
             where = f"{table.title} ({table.release}, {table.table})"
-            lines.append(Line(where, tuple(value for _, value in cells), told, CONTROL))
+            lines.append(Line(where, tuple(value for _, value in cells), told))
     return lines
 
 
@@ -76,14 +79,14 @@ def _ours(rows: list[Standing], leader: Standing | None, rule: Ruled | None) -> 
     if rule is not None:
         asked = listed([str(question) for question in rule.questions])
         own = {"value": rule.value, "low": rule.low, "high": rule.high}
-        lines.append(Line(f"ours: “A/H after questions {asked}”", (), score(rule.value), ORANGE, own))
+        lines.append(Line(f"ours: “A/H after questions {asked}”", (), score(rule.value), own, _LOOKS_AT_NOBODY))
     control = content_free(rows)
     if control is not None and control.value("AVGF1") is not None:
         found = control.scores["AVGF1"]
-        lines.append(Line(f"ours: {control.name}", (), score(found["value"]), ORANGE, found))
+        lines.append(Line(f"ours: {control.name}", (), score(found["value"]), found, _LOOKS_AT_NOBODY))
     if leader is not None and leader.value("AVGF1") is not None:
         found = leader.scores["AVGF1"]
-        lines.append(Line(f"ours: {leader.name}", (), score(found["value"]), BLUE, found))
+        lines.append(Line(f"ours: {leader.name}", (), score(found["value"]), found, METHOD_STYLE))
     return lines
 
 
@@ -102,10 +105,11 @@ def draw_beside(material: Material, folder: Path) -> Drawn | None:
         figure.set_layout_engine("constrained", h_pad=0.08)
         caption = (
             "Grey: each mark is one printed score, the number at the right the best of its table, with its method. "
-            "Orange: predictors of this run that look at nobody, with their 95 % interval over participants. Blue: the "
-            "best method of this run. The papers score other people than this run does (releases of 224 or 300 "
-            "participants, test split), so compare with care: gaps of a few hundredths mean nothing. Where a paper "
-            "prints F1 and WF1, AVGF1 was worked out from them, unless they contradict each other in that table."
+            "Orange squares: predictors of this run that look at nobody, with their 95 % interval over participants. "
+            "Blue circle: the best method of this run. The papers score other people than this run does (releases of "
+            "224 or 300 participants, test split), so compare with care: gaps of a few hundredths mean nothing. Where "
+            "a paper prints F1 and WF1, AVGF1 was worked out from them, unless they contradict each other in that "
+            "table."
         )
         return finish(figure, "beside", folder, "Published scores beside predictors that look at nobody", caption)
 
@@ -120,10 +124,10 @@ def _people(material: Material, level: str) -> str:
 def _panel(axes: Any, lines: list[Line], title: str) -> None:
     for place, line in enumerate(lines):
         if line.own is not None:
-            whisker(axes, place, line.own, line.colour, False, line.told)
+            whisker(axes, place, line.own, line.style, label=line.told)
             continue
-        axes.plot(line.values, [place] * len(line.values), "|", color=MUTED, markersize=8, markeredgewidth=1.3)
-        axes.plot(max(line.values), place, "o", color=MUTED, markersize=4.5)
+        axes.plot(line.values, [place] * len(line.values), **_EACH.mark(8))
+        axes.plot(max(line.values), place, **line.style.mark(5.5))
         axes.annotate(
             line.told, (1.0, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
             va="center", fontsize=8, color=MUTED,

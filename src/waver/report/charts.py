@@ -12,20 +12,25 @@ from waver.report.findings import Gap
 from waver.report.standings import Row, Standing, best, content_free, standings
 from waver.report.style import (
     BLUE,
-    CONTROL,
+    CONTROL_STYLE,
     INK,
     LINE,
+    METHOD_STYLE,
     MUTED,
     ORANGE,
-    PAPER,
     RED,
+    UNSURE_STYLE,
     WASH,
     Drawn,
+    LineStyle,
     finish,
     look,
     new_figure,
 )
 from waver.report.wording import CONTROLS, LANGUAGES, USES_LABELS, p_value, plural, score, signed, where
+
+_ABOVE, _BELOW = LineStyle(BLUE, marker=">"), LineStyle(RED, marker="<")
+_TOGETHER = LineStyle(ORANGE, filled=False)
 
 
 def draw_forest(rows: Sequence[Standing], level: str, split: str, folder: Path) -> Drawn | None:
@@ -40,13 +45,13 @@ def draw_forest(rows: Sequence[Standing], level: str, split: str, folder: Path) 
         if control is not None:
             _control_band(axes, control.scores["AVGF1"])
         for place, row in enumerate(shown):
-            whisker(axes, place, row.scores["AVGF1"], CONTROL if row.control else BLUE, row.control)
+            whisker(axes, place, row.scores["AVGF1"], _style(row), row.control)
         method_axis(axes, [(row.name, row.control) for row in shown])
         axes.set_xlabel(f"AVGF1, {where(level, split)}")
         caption = (
             "Each line is a method: the mark is its score, the bar the 95 % interval over participants. Controls are "
-            "grey. The vertical band is the content-free control: what overlaps it may owe its score to the question "
-            "asked and the length of the answer."
+            "grey squares. The vertical band is the content-free control: what overlaps it may owe its score to the "
+            "question asked and the length of the answer."
         )
         return finish(figure, f"forest-{level}", folder, "Scores with their uncertainty", caption)
 
@@ -54,27 +59,30 @@ def draw_forest(rows: Sequence[Standing], level: str, split: str, folder: Path) 
 def _control_band(axes: Any, row: Row) -> None:
     if row["low"] is not None and row["high"] is not None:
         axes.axvspan(row["low"], row["high"], color=WASH, zorder=0)
-    axes.axvline(row["value"], color=CONTROL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.axvline(row["value"], **CONTROL_STYLE.line(1), zorder=1)
 
 
-def whisker(axes: Any, place: float, row: Row, colour: str, square: bool, label: str = "") -> None:
+def _style(row: Standing) -> LineStyle:
+    return CONTROL_STYLE if row.control else METHOD_STYLE
+
+
+def whisker(axes: Any, place: float, row: Row, style: LineStyle, muted: bool = False, label: str = "") -> None:
     """A value with its interval, and its label at the right edge.
 
     Args:
         axes: panel to draw on.
         place: height on the axis of methods.
         row: ``value``, ``low`` and ``high``; the latter two None where there is no interval.
-        colour: of mark and bar.
-        square: the mark of a control.
+        style: of the mark; the bar has its colour.
+        muted: whether the label is, as those of controls are.
         label: the value if empty.
     """
     if row["low"] is not None and row["high"] is not None:
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-    mark = "s" if square else "o"
-    axes.plot(row["value"], place, mark, color=colour, markersize=7, markeredgecolor=PAPER, markeredgewidth=1)
+        axes.plot([row["low"], row["high"]], [place, place], color=style.colour, linewidth=2, solid_capstyle="round")
+    axes.plot(row["value"], place, **style.mark(7, edge=1))
     axes.annotate(
         label or score(row["value"]), (1.0, place), xycoords=("axes fraction", "data"), xytext=(8, 0),
-        textcoords="offset points", va="center", fontsize=8.5, color=MUTED if square else INK,
+        textcoords="offset points", va="center", fontsize=8.5, color=MUTED if muted else INK,
     )  # fmt: skip
 
 
@@ -100,15 +108,16 @@ def draw_difference(found: Sequence[Gap], level: str, split: str, folder: Path) 
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=1)
         for place, gap in enumerate(shown):
-            colour = CONTROL if not gap.certain else BLUE if gap.difference > 0 else RED
+            style = UNSURE_STYLE if not gap.certain else _ABOVE if gap.difference > 0 else _BELOW
             row = {"value": gap.difference, "low": gap.low, "high": gap.high}
-            whisker(axes, place, row, colour, False, f"{signed(gap.difference)}  {p_value(gap.p)}")
+            whisker(axes, place, row, style, label=f"{signed(gap.difference)}  {p_value(gap.p)}")
         method_axis(axes, [(gap.name, False) for gap in shown])
         axes.set_xlabel(f"AVGF1 above the content-free control, {where(level, split)}")
         caption = (
             "Difference to the content-free control on the same resampled participants, with its 95 % interval. Right "
-            "of zero, a method scores more than question, length and position in the answer give. Blue is above with "
-            f"certainty, red below, grey neither: p is corrected for {plural(len(shown), 'method')} (Holm)."
+            "of zero, a method scores more than question, length and position in the answer give. A blue mark that "
+            "points right is above with certainty, a red one that points left below, an open grey one neither: p is "
+            f"corrected for {plural(len(shown), 'method')} (Holm)."
         )
         return finish(figure, f"difference-{level}", folder, "What the models add to the control", caption)
 
@@ -126,11 +135,11 @@ def draw_within(rows: Sequence[Standing], level: str, split: str, folder: Path) 
         for place, row in enumerate(shown):
             whole, inside = row.value("AUROC"), row.value("AUROC_within")
             axes.plot([whole, inside], [place, place], color=LINE, linewidth=2.4, zorder=1)
-            whisker(axes, place, row.scores["AUROC_within"], CONTROL if row.control else BLUE, row.control)
-            axes.plot(whole, place, "o", color=PAPER, markeredgecolor=ORANGE, markeredgewidth=1.6, markersize=6)
+            whisker(axes, place, row.scores["AUROC_within"], _style(row), row.control)
+            axes.plot(whole, place, **_TOGETHER.mark(6))
         method_axis(axes, [(row.name, row.control) for row in shown])
-        axes.plot([], [], "o", color=PAPER, markeredgecolor=ORANGE, markeredgewidth=1.6, label="all questions together")
-        axes.plot([], [], "o", color=BLUE, label="inside each question, averaged")
+        axes.plot([], [], **_TOGETHER.mark(6), label="all questions together")
+        axes.plot([], [], **METHOD_STYLE.mark(7, edge=1), label="inside each question, averaged")
         figure.legend(loc="outside upper left", ncols=2, handletextpad=0.3)
         axes.set_xlabel(f"AUROC, {where(level, split)} (.5 is chance)")
         caption = (
@@ -178,8 +187,8 @@ def _group_axis(axes: Any, groups: Sequence[str], leader: Standing) -> None:
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda value, _: score(value, 1))
-    axes.barh([-9], [0], color=BLUE, label=leader.name)
-    axes.barh([-9], [0], color=CONTROL, label=CONTROLS["content_free"])
+    axes.barh([-9], [0], **METHOD_STYLE.bar(), label=leader.name)
+    axes.barh([-9], [0], **CONTROL_STYLE.bar(), label=CONTROLS["content_free"])
     axes.figure.legend(loc="outside upper left", ncols=2)
 
 
@@ -198,11 +207,11 @@ def _group(axes: Any, place: int, rows: Sequence[Standing], leader: Standing, le
     if people < least:
         axes.text(0.01, place, f"too few people (under {least})", va="center", color=MUTED, style="italic")
         return
-    for row, offset, colour in ((_same(rows, leader), -0.17, BLUE), (content_free(rows), 0.17, CONTROL)):
+    for row, offset, style in ((_same(rows, leader), -0.17, METHOD_STYLE), (content_free(rows), 0.17, CONTROL_STYLE)):
         value = None if row is None else row.value("AVGF1")
         if row is None or value is None:
             continue
-        axes.barh(place + offset, value, height=0.28, color=colour, alpha=0.85)
+        axes.barh(place + offset, value, height=0.28, **style.bar(), alpha=0.85)
         found = row.scores["AVGF1"]
         if found["low"] is not None and found["high"] is not None:
             axes.plot([found["low"], found["high"]], [place + offset] * 2, color=INK, linewidth=1)

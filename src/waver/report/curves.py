@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from waver.report.inputs import Training
-from waver.report.style import BLUE, MUTED, RED, Drawn, finish, look, new_figure
+from waver.report.style import MUTED, SPLIT_STYLES, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import method_name, score
 
 _COLUMNS = 4
+_TRAIN, _VAL = SPLIT_STYLES["train"], SPLIT_STYLES["val"]
 
 
 def draw_curves(trainings: Sequence[Training], select: str, folder: Path) -> Drawn | None:
@@ -32,7 +34,7 @@ def draw_curves(trainings: Sequence[Training], select: str, folder: Path) -> Dra
     columns = min(_COLUMNS, len(runs))
     bands = -(-len(runs) // columns)
     with look("curves"):
-        figure = new_figure(2.5 * columns + 0.4, 2.75 * bands + 0.2)
+        figure = new_figure(2.5 * columns + 0.4, 2.75 * bands + 0.5)
         panels = figure.subplots(2 * bands, columns, squeeze=False, sharey=False, height_ratios=(3, 2) * bands)
         for axes in panels.flat:
             axes.set_visible(False)
@@ -45,10 +47,11 @@ def draw_curves(trainings: Sequence[Training], select: str, folder: Path) -> Dra
                 pair[1].set_ylabel("loss")
         _share_scale(panels[::2])
         _share_scale(panels[1::2])
+        _legend(figure)
         caption = (
             "Upper panels: average precision on the validation split by epoch; thin lines are seeds, the thick line "
-            "their mean, a dot the epoch whose weights were kept. Lower panels: loss on train (blue) and validation "
-            "(red). A gap that opens between the two is over-fitting."
+            "their mean, a square the epoch whose weights were kept. Lower panels: loss on train (blue, solid) and "
+            "validation (red, dashed). A gap that opens between the two is over-fitting."
         )
         return finish(figure, "training", folder, "How training went", caption)
 
@@ -58,30 +61,37 @@ def _model(pair: tuple[Any, Any], name: str, seeds: Sequence[Training], select: 
     for axes in pair:
         axes.set_visible(True)
         axes.grid(axis="y")
-    _lines(above, seeds, "val_AP", BLUE)
-    _lines(below, seeds, "train_loss", BLUE)
-    _lines(below, seeds, "val_loss", RED)
+    _lines(above, seeds, "val_AP", _VAL)
+    _lines(below, seeds, "train_loss", _TRAIN)
+    _lines(below, seeds, "val_loss", _VAL)
     for training in seeds:
         kept = max(training.epochs, key=lambda epoch: np.nan_to_num(_number(epoch, f"val_{select}"), nan=-1.0))
-        above.plot(kept["epoch"], _number(kept, "val_AP"), "o", color=BLUE, markersize=3.5)
+        above.plot(kept["epoch"], _number(kept, "val_AP"), **_VAL.mark(4))
     above.set_title(name)
     above.set_xticklabels([])
     above.yaxis.set_major_formatter(lambda value, _: score(value, 2))
     below.set_xlabel("epoch")
 
 
-def _lines(axes: Any, seeds: Sequence[Training], key: str, colour: str) -> None:
+def _legend(figure: Any) -> None:
+    styles = {"train": _TRAIN, "validation": _VAL}
+    handles = [Line2D([], [], **style.line(2), label=name) for name, style in styles.items()]
+    handles.append(Line2D([], [], **_VAL.mark(4), label="kept epoch"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+
+
+def _lines(axes: Any, seeds: Sequence[Training], key: str, style: LineStyle) -> None:
     length = max(len(training.epochs) for training in seeds)
     table = np.full((len(seeds), length), np.nan)
     for place, training in enumerate(seeds):
         values = [_number(epoch, key) for epoch in training.epochs]
         table[place, : len(values)] = values
         if len(seeds) > 1:
-            axes.plot([e["epoch"] for e in training.epochs], values, color=colour, linewidth=0.7, alpha=0.35)
+            axes.plot([e["epoch"] for e in training.epochs], values, **style.line(0.7), alpha=0.35)
     # the mean ends where the first seed stopped: later it would be of fewer seeds
     shared = min(len(training.epochs) for training in seeds)
     epochs = [epoch["epoch"] for epoch in max(seeds, key=lambda t: len(t.epochs)).epochs]
-    axes.plot(epochs[:shared], table[:, :shared].mean(axis=0), color=colour, linewidth=2)
+    axes.plot(epochs[:shared], table[:, :shared].mean(axis=0), **style.line(2))
 
 
 def _number(epoch: dict[str, Any], key: str) -> float:

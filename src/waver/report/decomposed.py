@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from waver.report.inputs import Row
-from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, PAPER, RED, Drawn, finish, look, new_figure
+from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, RED, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import USES_LABELS, method_name, score, signed, where
 
 STEPS = ("chance", "question", "length", "person")
 LABELS = {"chance": "a constant", "question": "the question", "length": "the length", "person": "the person"}
-_COLOURS = {"chance": LINE, "question": ORANGE, "length": GREEN, "person": BLUE}
+# from light to dark, so that the parts differ in grey as well
+_STYLES = {step: LineStyle(colour) for step, colour in zip(STEPS, (LINE, ORANGE, GREEN, BLUE), strict=True)}
+_LOST = LineStyle(RED, filled=False, hatch="/////")
 _METRIC = "AVGF1"
 
 
@@ -77,14 +79,11 @@ def draw_decomposition(found: Sequence[Apart], level: str, split: str, folder: P
 def _bar(axes: Any, place: int, one: Apart) -> None:
     before = 0.0
     for step in one.steps:
-        value, colour = step["value"], _COLOURS[step["step"]]
+        value, style = step["value"], _STYLES[step["step"]]
         if value >= before:
-            axes.barh(place, value - before, left=before, height=0.56, color=colour, linewidth=0, zorder=2)
+            axes.barh(place, value - before, left=before, height=0.56, **style.bar(), zorder=2)
         else:
-            axes.barh(
-                place, before - value, left=value, height=0.56, color=PAPER, edgecolor=RED, hatch="/////",
-                linewidth=0.8, zorder=3,
-            )  # fmt: skip
+            axes.barh(place, before - value, left=value, height=0.56, **_LOST.bar(), zorder=3)
         before = value
     last = one.last
     if last["low"] is not None and last["high"] is not None:
@@ -109,6 +108,6 @@ def _dress(axes: Any, found: Sequence[Apart], level: str, split: str) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: score(value, 1))
     axes.set_xlabel(f"AVGF1, {where(level, split)}")
     for step in dict.fromkeys(step["step"] for one in found for step in one.steps):
-        axes.barh([-9], [0], color=_COLOURS[step], label=LABELS[step])
-    axes.barh([-9], [0], color=PAPER, edgecolor=RED, hatch="/////", linewidth=0.8, label="lost again")
+        axes.barh([-9], [0], **_STYLES[step].bar(), label=LABELS[step])
+    axes.barh([-9], [0], **_LOST.bar(), label="lost again")
     axes.figure.legend(loc="outside upper left", ncols=5)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from waver.report.inputs import Material, Row
-from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, Drawn, finish, look, new_figure
+from waver.report.style import INK, LINE, MUTED, SPLIT_STYLES, Drawn, finish, look, new_figure
 from waver.report.wording import count, span
 
-SPLITS = ("train", "val", "test")
-COLOURS = {"train": BLUE, "val": GREEN, "test": ORANGE}
+SPLITS = tuple(SPLIT_STYLES)
 
 
 def draw_overview(material: Material, folder: Path) -> Drawn | None:
@@ -41,7 +40,7 @@ def _participants(axes: Any, rows: Sequence[Row]) -> None:
     people = {split: len({row["participant"] for row in rows if row["split"] == split}) for split in SPLITS[::-1]}
     people = {split: number for split, number in people.items() if number}
     counts = list(people.values())
-    axes.barh(list(people), counts, color=[COLOURS[split] for split in people], height=0.56)
+    axes.barh(list(people), counts, color=[SPLIT_STYLES[split].colour for split in people], height=0.56)
     for place, number in enumerate(counts):
         axes.annotate(count(number), (number, place), (5, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, max(counts) * 1.22)
@@ -64,8 +63,9 @@ def _questions(axes: Any, rows: Sequence[Row], least: int) -> int:
             points.append((place + 0.16 * (number - 1), _positive_share(part)))
         if points:
             x, y = zip(*points, strict=True)
-            axes.vlines(x, 0, y, color=COLOURS[split], linewidth=1.2, alpha=0.55)
-            axes.plot(x, y, "o", color=COLOURS[split], markersize=5, label=split)
+            style = SPLIT_STYLES[split]
+            axes.vlines(x, 0, y, color=style.colour, linewidth=1.2, alpha=0.55)
+            axes.plot(x, y, **style.mark(5), label=split)
     axes.set_xticks(range(len(asked)), [f"Q{question}" for question in asked])
     axes.set_ylim(0, None)
     axes.grid(axis="y")

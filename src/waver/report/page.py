@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,13 @@ from waver.report.overview import draw_overview
 from waver.report.papers_section import papers_section
 from waver.report.reliability import calibration_table, curves, draw_reliability
 from waver.report.standings import splits_of, standings
-from waver.report.style import Drawn
+from waver.report.style import Drawn, LineStyle, line_styles
 from waver.report.summary import summary
 from waver.report.tables import ShownTable, differences, published_tables, results
-from waver.report.timeline import draw_timeline
+from waver.report.timeline import draw_timeline, timeline_models
 from waver.report.variants import variant_table
 from waver.report.weights import draw_weights
-from waver.report.window_length import draw_window_length, tried
+from waver.report.window_length import Tried, draw_window_length, tried, window_models
 from waver.report.wording import PROTOCOLS, SPLITS, VIDEO_RULES, plural
 
 __all__ = ["ReportInputs", "render_report"]
@@ -105,9 +106,10 @@ def _render(context: dict[str, Any]) -> str:
 
 
 def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
-    timeline, no_timeline = draw_timeline(material, gate, folder)
+    styles = _line_styles(material, gate)
+    timeline, no_timeline = draw_timeline(material, gate, folder, styles)
     select = str(material.config.get("train", {}).get("select", "AP"))
-    learnt = _window_length(material, folder), draw_curves(material.trainings, select, folder)
+    learnt = _window_length(material, folder, styles), draw_curves(material.trainings, select, folder)
     closer = _drawn(draw_weights(material, folder), *_groups(material, folder), timeline, *learnt)
     told = chapter(material, folder)
     reliable = _reliability(material, folder)
@@ -177,12 +179,24 @@ def _groups(material: Material, folder: Path) -> list[Drawn | None]:
     return [draw_groups(material.scores, level, split, folder, least) for level, split in splits.items()]
 
 
-def _window_length(material: Material, folder: Path) -> Drawn | None:
-    """Where two lengths or more were tried; of the split to choose by."""
-    scores, window = material.scores, int(material.config["train"]["window"])
-    split = next(iter(splits_of(scores, "frame")), "")
-    several = any(len(points) > 1 for points in tried(scores, window, split).values())
-    return draw_window_length(scores, window, split, folder, "windows") if several else None
+def _line_styles(material: Material, gate: Gate) -> dict[str, LineStyle]:
+    """The look of every model that is a line in a figure, one for the whole page."""
+    return line_styles([*timeline_models(material, gate), *window_models(_windows(material)[1])])
+
+
+def _windows(material: Material) -> tuple[str, Tried]:
+    """The split to choose by, and the windows that were tried there."""
+    split = next(iter(splits_of(material.scores, "frame")), "")
+    return split, tried(material.scores, int(material.config["train"]["window"]), split)
+
+
+def _window_length(material: Material, folder: Path, styles: Mapping[str, LineStyle] | None = None) -> Drawn | None:
+    """Where two lengths or more were tried."""
+    split, models = _windows(material)
+    if not any(len(points) > 1 for points in models.values()):
+        return None
+    window = int(material.config["train"]["window"])
+    return draw_window_length(material.scores, window, split, folder, "windows", styles)
 
 
 def _drawn(*figures: Drawn | None) -> list[Drawn]:

@@ -8,12 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from waver.report.inputs import Row
-from waver.report.style import BLUE, LINE, MUTED, ORANGE, Drawn, finish, look, new_figure
+from waver.report.style import (
+    CONTROL_STYLE,
+    LINE,
+    METHOD_STYLE,
+    MUTED,
+    ORANGE,
+    Drawn,
+    LineStyle,
+    finish,
+    look,
+    new_figure,
+)
 from waver.report.tables import ShownCell, ShownRow, ShownTable
 from waver.report.wording import SPLITS, is_control, method_name, score, where
 
 _COLUMNS = 4
 _CONSTANTS = ("all_negative", "all_positive")
+_SCALED = LineStyle(ORANGE, (2.6, 1.4))
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,8 @@ def draw_reliability(found: Sequence[Curve], level: str, split: str, folder: Pat
         caption = (
             f"Each mark is about a fifteenth of the {where(level, split)}, by the probability it was given; the bar is "
             "the 95 % interval over participants. On the diagonal, probabilities mean what they say; below it, A/H is "
-            "claimed more often than found. ECE is the mean distance to the diagonal. Orange: after dividing the "
-            "logit by a temperature that was fitted on other people."
+            "claimed more often than found. ECE is the mean distance to the diagonal. Orange, dashed, without marks: "
+            "after dividing the logit by a temperature that was fitted on other people."
         )
         return finish(figure, f"reliability-{level}", folder, f"How far to believe a probability, {level}s", caption)
 
@@ -102,13 +114,13 @@ def _panel(axes: Any, one: Curve) -> None:
     axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
     if one.tempered:
         x, y = [row["predicted"] for row in one.tempered], [row["observed"] for row in one.tempered]
-        axes.plot(x, y, "-", color=ORANGE, linewidth=1.4)
-    colour = MUTED if is_control(one.method) else BLUE
+        axes.plot(x, y, **_SCALED.line(1.4))
+    style = CONTROL_STYLE if is_control(one.method) else METHOD_STYLE
     for row in one.plain:
-        if row["observed_low"] is not None and row["observed_high"] is not None:
-            axes.plot([row["predicted"]] * 2, [row["observed_low"], row["observed_high"]], color=colour, linewidth=0.8)
-    axes.plot([row["predicted"] for row in one.plain], [row["observed"] for row in one.plain], "o-", color=colour,
-              markersize=3.5, linewidth=1)  # fmt: skip
+        ends = row["observed_low"], row["observed_high"]
+        if None not in ends:
+            axes.plot([row["predicted"]] * 2, ends, color=style.colour, linewidth=0.8)
+    axes.plot([row["predicted"] for row in one.plain], [row["observed"] for row in one.plain], **style.line(1, 3.5))
     first = one.plain[0]
     after = f" → {score(first['ECE_tempered'])}" if first["ECE_tempered"] is not None else ""
     axes.set_title(one.name.replace(", ", ",\n"), fontsize=8.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER, WASH = "#1b1f27", "#68707d", "#dde1e7", "#fffffe", "#f3f5f8"
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
-"""Okabe and Ito's colours, told apart by colour-blind readers; grey is for controls."""
+"""Okabe and Ito's colours (2008), told apart by colour-blind readers; grey is for controls."""
 
-SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, INK)
 CONTROL = MUTED
 POSITIVE = ORANGE
 
@@ -62,8 +62,83 @@ _SETTINGS: dict[str, Any] = {
     "ytick.major.pad": 5,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "legend.handlelength": 2.8,
     "figure.facecolor": PAPER,
 }
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """The look of a line, of its marks, or of a bar.
+
+    Attributes:
+        colour: of all of it.
+        dashes: strokes and gaps in line widths, as matplotlib has them; empty: a solid line.
+        marker: of the points, matplotlib's letter.
+        filled: whether marks and bars are.
+        hatch: of a bar.
+    """
+
+    colour: str
+    dashes: tuple[float, ...] = ()
+    marker: str = "o"
+    filled: bool = True
+    hatch: str = ""
+
+    def line(self, width: float, size: float = 0.0) -> dict[str, Any]:
+        """Arguments of ``axes.plot`` for a line, points wide, with marks of a size in points where that is not 0."""
+        line = {"color": self.colour, "linewidth": width, "linestyle": (0, self.dashes) if self.dashes else "-"}
+        return line | self._points(size, 0) if size else line
+
+    def mark(self, size: float, edge: float = 0.0) -> dict[str, Any]:
+        """Arguments of ``axes.plot`` for marks alone; filled ones have an edge, points wide, in paper's colour."""
+        return {"color": self.colour, "linestyle": "none", **self._points(size, edge)}
+
+    def _points(self, size: float, edge: float) -> dict[str, Any]:
+        face, rim = (self.colour, PAPER if edge else self.colour) if self.filled else (PAPER, self.colour)
+        return {"marker": self.marker, "markersize": size, "markerfacecolor": face, "markeredgecolor": rim,
+                "markeredgewidth": edge if self.filled else 1.6}  # fmt: skip
+
+    def bar(self) -> dict[str, Any]:
+        """Arguments of ``axes.barh``; a hatch is in the paper's colour where the bar is filled."""
+        face, edge = (self.colour, PAPER) if self.filled else (PAPER, self.colour)
+        return {"facecolor": face, "edgecolor": edge, "linewidth": 0 if self.filled else 0.8, "hatch": self.hatch}
+
+
+# the grey of these colours differs too little for print, so each has a marker of its own
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DASHES = ((), (7, 1.6), (1.3, 1.2), (7, 1.6, 1.3, 1.6), (2.6, 1.4), (7, 1.6, 1.3, 1.6, 1.3, 1.6))
+# 7 colours and 6 dashes: only after 42 lines both are back at the first
+LINE_STYLES = tuple(
+    LineStyle(SERIES[number % len(SERIES)], _DASHES[number % len(_DASHES)], _MARKERS[number % len(_MARKERS)])
+    for number in range(len(SERIES) * len(_DASHES))
+)
+"""The looks of the first, second, ... line: no two share colour and dashes, nor marker and dashes."""
+
+CONTROL_STYLES = {
+    "content_free": LineStyle(CONTROL, (5, 3), "s", hatch="////"),
+    "all_negative": LineStyle(CONTROL, (1.5, 2.5), "s"),
+}
+"""Controls that stand as lines beside methods; no method has their colour or dashes."""
+
+METHOD_STYLE, CONTROL_STYLE = LINE_STYLES[0], CONTROL_STYLES["content_free"]
+UNSURE_STYLE = LineStyle(CONTROL, filled=False, hatch="////")
+"""What may as well be nothing."""
+
+
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """The look of each name, in the order given; the one place that gives lines their looks.
+
+    Raises:
+        ValueError: there are more names than looks; the figure has to choose what it draws.
+    """
+    given = list(dict.fromkeys(names))
+    if len(given) > len(LINE_STYLES):
+        raise ValueError(f"only {len(LINE_STYLES)} lines can be told apart and not {len(given)}; draw fewer of them")
+    return dict(zip(given, LINE_STYLES, strict=False))
+
+
+SPLIT_STYLES = line_styles(("train", "val", "test"))
 
 
 @dataclass(frozen=True)

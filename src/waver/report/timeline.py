@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,18 @@ from waver.align.packs import read_packs
 from waver.errors import WaverError
 from waver.report.gate import Gate
 from waver.report.inputs import Material, Row
-from waver.report.standings import content_free, standings
+from waver.report.standings import Standing, content_free, standings
 from waver.report.style import (
-    CONTROL,
+    CONTROL_STYLE,
     INK,
     LINE,
     MUTED,
     POSITIVE,
-    SERIES,
     Drawn,
+    LineStyle,
     bare,
     finish,
+    line_styles,
     look,
     new_figure,
 )
@@ -41,6 +42,8 @@ _FACES = 12
 _WORD_ROWS = 3
 _LONGEST_S = 45.0
 _MODELS = 3
+_MARKS = 8
+"""Marks on a line, which has a point a frame."""
 _LETTER_PT = 4.3
 _WIDTH_PT = 660.0
 
@@ -64,15 +67,25 @@ class Seen:
     words: list[tuple[float, float, str]]
 
 
-def draw_timeline(material: Material, gate: Gate, folder: Path) -> tuple[Drawn | None, str]:
-    """The figure, or None and why there is none."""
+def draw_timeline(
+    material: Material, gate: Gate, folder: Path, styles: Mapping[str, LineStyle] | None = None
+) -> tuple[Drawn | None, str]:
+    """The figure, or None and why there is none.
+
+    Args:
+        material: what the report is made of.
+        gate: lets through what the participant allows.
+        folder: where the figure is written.
+        styles: looks of ``timeline_models``; None: their own.
+    """
     row, why = choose(material, gate)
     if row is None:
         return None, why
     seen = _see(material, gate, row)
     who = f"{gate.name(row['participant'])}, question {row['question']}"
     with look("timeline"):
-        figure = _figure(seen, int(row["frames"]))
+        styles = line_styles(timeline_models(material, gate)) if styles is None else styles
+        figure = _figure(seen, int(row["frames"]), styles)
         return finish(figure, "timeline", folder, "One video from start to end", _caption(who, seen)), ""
 
 
@@ -112,6 +125,16 @@ def _worth(row: Row, has_face: bool) -> tuple[bool, bool, bool, float, str]:
     return has_face, 0.05 < share < 0.8, short, row["duration_s"] * (1 if short else -1), row["video"]
 
 
+def timeline_models(material: Material, gate: Gate) -> list[str]:
+    """Names of the models whose probabilities are drawn: the best of the video's split; none without a video."""
+    row, _ = choose(material, gate)
+    return [] if row is None else [one.name for one in _models(standings(material.scores, "frame", row["split"]))]
+
+
+def _models(rows: Sequence[Standing]) -> list[Standing]:
+    return [row for row in rows if row.ranked][:_MODELS]
+
+
 # what is read -----------------------------------------------------------------------------------
 
 
@@ -145,7 +168,7 @@ def _label(material: Material, row: Row) -> Array:
 def _probabilities(material: Material, row: Row) -> dict[str, Array]:
     rows = standings(material.scores, "frame", str(row["split"]))
     control = content_free(rows)
-    chosen = [r for r in rows if r.ranked][:_MODELS] + ([control] if control else [])
+    chosen = _models(rows) + ([control] if control else [])
     curves: dict[str, list[Array]] = defaultdict(list)
     for standing in chosen:
         for path, about in material.predictions.items():
@@ -166,7 +189,7 @@ def _one(path: Path, row: Row) -> Array:
 # what is drawn ----------------------------------------------------------------------------------
 
 
-def _figure(seen: Seen, frames: int) -> Any:
+def _figure(seen: Seen, frames: int, styles: Mapping[str, LineStyle]) -> Any:
     end = frames / FPS
     heights = {"faces": 0.85 if seen.faces is not None else 0.01, "curves": 2.4,
                "words": 0.62 if seen.words else 0.01, "sound": 0.75 if seen.logmel is not None else 0.01}  # fmt: skip
@@ -175,7 +198,8 @@ def _figure(seen: Seen, frames: int) -> Any:
     figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.03)
     faces, curves, words, sound = panels
     _faces(faces, seen.faces, end)
-    _curves(curves, seen, end)
+    _spans(curves, seen.label)
+    _curves(curves, seen, styles)
     _words(words, seen.words, end)
     _sound(sound, seen.logmel, end)
     sound.set_xlabel("seconds")
@@ -196,18 +220,23 @@ def _faces(axes: Any, faces: Array | None, end: float) -> None:
         bare(inset)
 
 
-def _curves(axes: Any, seen: Seen, end: float) -> None:
-    time = (np.arange(len(seen.label)) + 0.5) / FPS
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.label, [0]]))).reshape(-1, 2) / FPS
+def _spans(axes: Any, label: Array) -> None:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], label, [0]]))).reshape(-1, 2) / FPS
     for number, (start, stop) in enumerate(edges):
         axes.axvspan(start, stop, color=POSITIVE, alpha=0.22, linewidth=0, label="" if number else "annotated A/H")
     axes.axhline(0.5, color=LINE, linewidth=1)
-    colours = iter(SERIES)
-    for name, curve in seen.probability.items():
+
+
+def _curves(axes: Any, seen: Seen, styles: Mapping[str, LineStyle]) -> None:
+    time = (np.arange(len(seen.label)) + 0.5) / FPS
+    step, lines = max(1, len(time) // _MARKS), len(seen.probability)
+    for number, (name, curve) in enumerate(seen.probability.items()):
         if name == method_name(CONTENT_FREE):
-            axes.plot(time, curve, color=CONTROL, linewidth=1.4, linestyle=(0, (4, 3)), label=name)
+            axes.plot(time, curve, **CONTROL_STYLE.line(1.4), label=name)
         else:
-            axes.plot(time, curve, color=next(colours), linewidth=1.6, label=name)
+            # marks of several lines stand beside and not on each other
+            first = step * (2 * number + 1) // (2 * lines)
+            axes.plot(time, curve, **styles[name].line(1.6, 5), markevery=(first, step), label=name)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
     axes.set_ylabel("probability of A/H")

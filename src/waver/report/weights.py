@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from waver.report.inputs import Material, Row
-from waver.report.style import BLUE, INK, MUTED, ORANGE, Drawn, finish, look, new_figure
+from waver.report.style import BLUE, INK, MUTED, ORANGE, UNSURE_STYLE, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import method_name, plural
 
 SHOWN = 16
 """Features shown: those that move the margin most."""
+
+_FOR, _AGAINST = LineStyle(ORANGE, marker=">"), LineStyle(BLUE, marker="<")
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ def draw_weights(material: Material, folder: Path) -> Drawn | None:
 
 
 def _line(axes: Any, place: int, row: Weighed) -> None:
-    colour = MUTED if not row.agreed else ORANGE if row.mean > 0 else BLUE
-    axes.barh([place], [row.mean], height=0.55, color=colour, alpha=0.45)
-    axes.plot(row.folds or (row.train,), [place] * max(1, len(row.folds)), "o", markersize=3.5, color=colour)
+    style = UNSURE_STYLE if not row.agreed else _FOR if row.mean > 0 else _AGAINST
+    axes.barh([place], [row.mean], height=0.55, **style.bar(), alpha=0.45)
+    axes.plot(row.folds or (row.train,), [place] * max(1, len(row.folds)), **style.mark(5))
 
 
 def _caption(rows: Sequence[Weighed]) -> str:
@@ -83,7 +85,7 @@ def _caption(rows: Sequence[Weighed]) -> str:
     )
     if folds:
         told += (
-            f" A dot is the model of one of {folds} folds, which share most of their people; where the signs of "
-            "the dots differ, the feature is grey and says nothing."
+            f" A mark is the model of one of {folds} folds, which share most of their people; where the signs of "
+            "the marks differ, the feature is grey and hatched, its marks are open, and it says nothing."
         )
     return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,18 @@ from waver.report.paper_cells import SCORE_PARTS, counts_of, our_cells
 from waver.report.papers import Notes, Run, layouts, run_caption, splits_at
 from waver.report.sheets import Column, Line, Sheet
 from waver.report.standings import Row, Standing, content_free, standings
-from waver.report.style import CONTROL, INK, LINE, MUTED, SERIES, Drawn, finish, look, new_figure
+from waver.report.style import (
+    CONTROL_STYLES,
+    INK,
+    LINE,
+    MUTED,
+    Drawn,
+    LineStyle,
+    finish,
+    line_styles,
+    look,
+    new_figure,
+)
 from waver.report.tables import COLUMNS
 from waver.report.wording import method_name, score, where
 from waver.shapes import FPS
@@ -27,7 +38,8 @@ METRICS = ("AVGF1", "F1", "WF1", "AP_paper", "AP")
 """One panel each; F1, WF1 and AP (papers') are those of the paper's figure."""
 
 _TITLES = COLUMNS | {"F1": "F1 of A/H"}
-_MARKERS = "os^Dv"
+_MODELS = 12
+"""Most models in a panel; more cannot be told apart where their lines cross."""
 _TICKS = 14
 """Most labels of lengths on an axis."""
 
@@ -94,7 +106,21 @@ def _sheet(run: Run, window: int, split: str) -> Sheet:
     )
 
 
-def draw_window_length(scores: Sequence[Row], window: int, split: str, folder: Path, name: str = FIGURE) -> Drawn:
+def window_models(models: Tried) -> list[str]:
+    """Names of the models that the figure draws: all, or those with the highest AVGF1 at any length."""
+    best = {name: max(row.value("AVGF1") or 0.0 for _, row in points) for name, points in models.items()}
+    chosen = sorted(models, key=lambda name: (-best[name], name))[:_MODELS]
+    return [name for name in models if name in chosen]
+
+
+def draw_window_length(
+    scores: Sequence[Row],
+    window: int,
+    split: str,
+    folder: Path,
+    name: str = FIGURE,
+    styles: Mapping[str, LineStyle] | None = None,
+) -> Drawn:
     """Scores of frames against the length of the window.
 
     Args:
@@ -103,9 +129,12 @@ def draw_window_length(scores: Sequence[Row], window: int, split: str, folder: P
         split: what is shown.
         folder: where ``<name>.svg`` is written; where no window was tried it says so.
         name: of the figure.
+        styles: looks of ``window_models``; None: their own.
     """
     layout = layouts()["figure"]
-    models = tried(scores, window, split)
+    every = tried(scores, window, split)
+    models = {model: every[model] for model in window_models(every)}
+    styles = line_styles(models) if styles is None else styles
     with look(name):
         figure = new_figure(8.6, 8.2 if models else 1.2)
         if not models:
@@ -115,19 +144,26 @@ def draw_window_length(scores: Sequence[Row], window: int, split: str, folder: P
         rows = standings(scores, layout["level"], split, STANDARD)
         for axes, metric in zip(panels, METRICS, strict=True):
             _draw_controls(axes, metric, rows)
-            _draw_models(axes, metric, models)
+            _draw_models(axes, metric, models, styles)
             _finish_panel(axes, metric)
         _draw_lengths(panels, models)
         shown = where(layout["level"], split).capitalize()
         corner.axis("off")
         corner.legend(*panels[0].get_legend_handles_labels(), loc="upper left", title=shown, alignment="left")
         caption = (
-            f"{shown}. Each model was trained once with every length of the window, train.window among them, the hop "
-            "no longer than it, and nothing else changed. Bars are 95 % intervals over participants; a ring marks the "
-            "best length of a model. Dashed: the content-free control, whose interval is the band, and all-negative. "
-            "A length that is chosen by this figure is chosen on what it shows."
+            f"{shown}. {_chosen(len(every), len(models))}Each model was trained once with every length of the window, "
+            "train.window among them, the hop no longer than it, and nothing else changed. Bars are 95 % intervals "
+            "over participants; a ring marks the best length of a model. Grey, without marks: the content-free "
+            "control, dashed, whose interval is the band, and all-negative, dotted. A length that is chosen by this "
+            "figure is chosen on what it shows."
         )
         return finish(figure, name, folder, layout["title"], caption)
+
+
+def _chosen(every: int, drawn: int) -> str:
+    if drawn == every:
+        return ""
+    return f"Of {every} models the {drawn} with the highest AVGF1 at any length are drawn; the table has all. "
 
 
 def _draw_controls(axes: Any, metric: str, rows: Sequence[Standing]) -> None:
@@ -135,24 +171,21 @@ def _draw_controls(axes: Any, metric: str, rows: Sequence[Standing]) -> None:
     if control is not None and None not in (ends := _interval(control, metric)):
         axes.axhspan(*ends, color=LINE, alpha=0.5, linewidth=0, zorder=0)
     found = {row.method: row for row in rows}
-    for method, dashes in (("content_free", (5, 3)), ("all_negative", (1.5, 2.5))):
+    for method, style in CONTROL_STYLES.items():
         level = found[method].value(metric) if method in found else None
         if level is not None:
-            axes.axhline(
-                level, color=CONTROL, linewidth=1.2, linestyle=(0, dashes), zorder=1, label=method_name(method)
-            )
+            axes.axhline(level, **style.line(1.2), zorder=1, label=method_name(method))
 
 
-def _draw_models(axes: Any, metric: str, models: Tried) -> None:
+def _draw_models(axes: Any, metric: str, models: Tried, styles: Mapping[str, LineStyle]) -> None:
     for number, (name, points) in enumerate(models.items()):
         shift = math.exp(_step(models) * (number - (len(models) - 1) / 2))
         known = [(frames / FPS * shift, row) for frames, row in points if row.value(metric) is not None]
         at, values = [x for x, _ in known], [row.value(metric) for _, row in known]
-        colour, marker = SERIES[number % len(SERIES)], _MARKERS[number % len(_MARKERS)]
-        axes.plot(at, values, f"{marker}-", color=colour, markersize=4, linewidth=1.2, label=name)
+        axes.plot(at, values, **styles[name].line(1.2, 4), label=name)
         for x, row in known:
             if None not in (ends := _interval(row, metric)):
-                axes.plot([x, x], ends, color=colour, linewidth=1, alpha=0.7)
+                axes.plot([x, x], ends, color=styles[name].colour, linewidth=1, alpha=0.7)
         if known:
             x, best = max(known, key=lambda point: point[1].value(metric) or 0.0)
             axes.plot(x, best.value(metric), "o", markersize=9, markerfacecolor="none", markeredgecolor=INK)
