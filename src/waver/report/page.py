@@ -58,8 +58,7 @@ _MEANS = "{}, mean over participants"
 _PROTOCOL_NOTES = {
     "frame_random": "Frames are drawn at random, as in the papers. A frame's neighbours, a 24th of a second away, may "
     "have been adapted on, so these numbers flatter every method that looks at labels or neighbours.",
-    "block": "Whole stretches of time are kept apart, with a guard between them, so that no near-copy of a scored "
-    "frame was seen. Trust this table first.",
+    "block": "Whole stretches of time are kept apart{}. Trust this table first.",
 }
 
 
@@ -252,8 +251,21 @@ def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tupl
             pooled = results(material.scores, "frame", "test", protocol)
             against = differences(material.comparisons, "participant", "test", protocol)
             more = _more(("Above the content-free control", against), ("All scored frames pooled", pooled))
-            found.append((name, _PROTOCOL_NOTES[protocol], table, more))
+            found.append((name, _PROTOCOL_NOTES[protocol].format(_guard(material)), table, more))
     return found
+
+
+def _guard(material: Material) -> str:
+    """What the records say of the guard between the subsets of a participant, and of what crosses it."""
+    kept = [about for about in material.adapted if "guard_s" in about]
+    if not kept:
+        return ""
+    told = (
+        f", with at least {min(about['guard_s'] for about in kept):.1f} s between them, so that no frame that was "
+        "adapted on looks at the same surroundings as a scored one"
+    )
+    crossing = dict.fromkeys(clause for about in kept for clause in about["beyond"])
+    return told + (f". What is seen from farther off still crosses: {'; '.join(crossing)}" if crossing else "")
 
 
 def _more(*tables: tuple[str, ShownTable | None]) -> list[tuple[str, ShownTable]]:
