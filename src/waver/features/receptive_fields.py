@@ -67,12 +67,14 @@ def _visual(features: FeaturesConfig) -> ReceptiveField:
 
 
 def _audio(features: FeaturesConfig) -> ReceptiveField:
-    if features.audio.feature == "speech_encoder":
-        # waver.features.speech_encoder: a chunk and its margin, and half of the 25 ms of a hidden state
-        scale = "a speech encoder may be given the recording scaled by its mean and variance"
-        return ReceptiveField(22.0125, 21.9875, (scale,))
-    # waver.features.logmel: a patch of 96 rows of 10 ms, each over 25 ms, from the row nearest to the frame's start
-    return ReceptiveField(0.005, 0.98 - 1 / FPS)
+    match features.audio.feature:
+        case "logmel_stats" | "vggish":
+            # waver.features.logmel: 96 rows of 10 ms, each over 25 ms, from the row nearest to the frame's start
+            return ReceptiveField(0.005, 0.98 - 1 / FPS)
+        case "speech_encoder":
+            # waver.features.speech_encoder: a chunk and its margin, and half of the 25 ms of a hidden state
+            scale = "a speech encoder may be given the recording scaled by its mean and variance"
+            return ReceptiveField(22.0125, 21.9875, (scale,))
 
 
 def _text(features: FeaturesConfig) -> ReceptiveField:

@@ -19,6 +19,7 @@ from waver.report.curves import draw_curves
 from waver.report.facts import (
     compared,
     decoding,
+    guard,
     languages,
     made_by,
     model_sets,
@@ -251,21 +252,8 @@ def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tupl
             pooled = results(material.scores, "frame", "test", protocol)
             against = differences(material.comparisons, "participant", "test", protocol)
             more = _more(("Above the content-free control", against), ("All scored frames pooled", pooled))
-            found.append((name, _PROTOCOL_NOTES[protocol].format(_guard(material)), table, more))
+            found.append((name, _PROTOCOL_NOTES[protocol].format(guard(material)), table, more))
     return found
-
-
-def _guard(material: Material) -> str:
-    """What the records say of the guard between the subsets of a participant, and of what crosses it."""
-    kept = [about for about in material.adapted if "guard_s" in about]
-    if not kept:
-        return ""
-    told = (
-        f", with at least {min(about['guard_s'] for about in kept):.1f} s between them, so that no frame that was "
-        "adapted on looks at the same surroundings as a scored one"
-    )
-    crossing = dict.fromkeys(clause for about in kept for clause in about["beyond"])
-    return told + (f". What is seen from farther off still crosses: {'; '.join(crossing)}" if crossing else "")
 
 
 def _more(*tables: tuple[str, ShownTable | None]) -> list[tuple[str, ShownTable]]:

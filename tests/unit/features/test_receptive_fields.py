@@ -23,6 +23,7 @@ from waver.features.receptive_fields import ReceptiveField, receptive_field
 from waver.features.speech_encoder import SpeechEncoder
 from waver.features.waveform import RATE_HZ
 from waver.features.words import TextEncoder, uniform_words
+from waver.shapes import MODALITIES
 
 Changed = Callable[[float], np.ndarray]
 CPU = torch.device("cpu")
@@ -202,6 +203,7 @@ def test_words_spread_evenly_depend_on_how_many_there_are() -> None:
 def test_features_side_by_side_look_as_far_as_the_farthest_of_them() -> None:
     joined = receptive_field("VAC", FeaturesConfig(faces={"every": 40}))
     assert joined.before_s == joined.after_s == declared("V", faces={"every": 40}).before_s
+    assert receptive_field("".join(MODALITIES), FeaturesConfig()).before_s == declared("C").before_s
     sound = receptive_field("AC", FeaturesConfig())
     assert (sound.before_s, sound.after_s) == (declared("C").before_s, declared("C").after_s)
     assert sound.shared_s == pytest.approx(100 / 24)
