@@ -21,4 +21,4 @@ def guard_for(protocol: str, modalities: str, features: FeaturesConfig) -> Guard
     if protocol != "block":
         return Guard()
     field = receptive_field(modalities, features)
-    return Guard(max(LEAST_GUARD_S, round(field.shared_s, 4)), field.beyond)
+    return Guard(max(LEAST_GUARD_S, field.shared_s), field.beyond)
