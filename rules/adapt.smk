@@ -40,6 +40,7 @@ rule adapt_target:
         mem_mb=2000,
     params:
         config=lambda wildcards: adapt_slice(wildcards.method),
+        guard=adapt_guard,
         code=adapt_code,
         record=lambda wildcards: {
             "model_set": cfg.models.set,

@@ -3,6 +3,7 @@
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 import waver
+from waver.adaptation.guard import guard_for
 from waver.adaptation.registry import METHODS
 from waver.assets.manifest import asset_for, fingerprint, manifest
 from waver.cluster.leftovers import end_leftovers
@@ -556,6 +557,12 @@ def adapt_slice(*methods):
 def adapt_code(wildcards):
     """Fingerprint of the runner and of this method; other methods do not count."""
     return code("adapt_target", "waver.adaptation.runner", METHODS[wildcards.method])
+
+
+def adapt_guard(wildcards):
+    """What keeps a participant's subsets apart; decided by the features in use."""
+    guard = guard_for(wildcards.protocol, cfg.adapt.modalities, cfg.features)
+    return guard._asdict()
 
 
 def adapt_outputs():

@@ -78,6 +78,7 @@ rule report_html:
         histories=train_outputs("history.jsonl"),
         predictions=train_outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
+        adapted=adapt_outputs(),
         weights=answers_outputs("weights.parquet"),
         models=model_records(),
         tables=paths.report_table("tables.json"),

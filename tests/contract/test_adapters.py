@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from synthetic import write_packs
 from waver.adaptation import runner
 from waver.adaptation.contracts import LabelledTargetView, Needs, SourceModel, TargetView
+from waver.adaptation.protocol import Guard
 from waver.adaptation.registry import METHODS
 from waver.adaptation.source import load_source, read_source_view, train_source
 from waver.config.sections import AdaptConfig
@@ -40,7 +41,17 @@ def predictions(
     place: Place, out: Path, method: str, indexes: list[Path] | None = None
 ) -> dict[tuple[str, int], float]:
     runner.adapt_targets(
-        indexes or place[0], place[1], place[2], method, "frame_random", 0, CONFIG, out, {}, source_indexes=place[0]
+        indexes or place[0],
+        place[1],
+        place[2],
+        method,
+        "frame_random",
+        Guard(),
+        0,
+        CONFIG,
+        out,
+        {},
+        source_indexes=place[0],
     )
     rows = read_table(out, PREDICTIONS)
     assert all(np.isfinite(row["margin"]) and 0 <= row["probability"] <= 1 for row in rows)
@@ -107,7 +118,7 @@ def test_source_model_and_views_stay_as_they_were(place: Place, method: str) -> 
     source = load_source(place[2])
     adapter = runner.build_adapter(method, {})
     target = runner.read_targets(place[0], place[1], source)[0]
-    view = runner.target_view(adapter.needs, target, runner.split_population(target, "frame_random"))
+    view = runner.target_view(adapter.needs, target, runner.split_population(target, "frame_random", 0.0))
     frames = read_source_view(place[0], place[1], source) if adapter.needs.source else None
     before = copy.deepcopy(source.model.state_dict())
     features = view.features.copy()

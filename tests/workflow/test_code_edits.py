@@ -22,9 +22,13 @@ CONFIG = {
     "features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}},
     "backbone": {"stages": ["ah"], "emotions": {"sets": [{"path": "pictures"}]}},
     "train": {"folds": 0},
+    "adapt": {"modalities": "AC"},
 }
-TARGETS = ("--", "results/x/train/lfan/VAT/0/model.pt", "resources/emotions/train/resnet18/asset.json")
-AFTER = {"features_visual", "align_pack", "train_fusion"}
+TARGETS = (
+    "--", "results/x/train/lfan/VAT/0/model.pt", "resources/emotions/train/resnet18/asset.json",
+    "results/x/adapt/source_only/block/0/000.parquet", "results/x/adapt/source_only/frame_random/0/000.parquet",
+)  # fmt: skip
+AFTER = {"features_visual", "align_pack", "train_fusion", "adapt_source", "adapt_target"}
 EDITS = {
     "scalars for TensorBoard": ("training/board.py", set()),
     "readers of emotion pictures": ("data/emotions.py", {"train_emotions"}),
@@ -44,8 +48,11 @@ class Run:
     root: Path
     folder: Path
 
+    def jobs(self) -> dict[str, int]:
+        return dict(plan(self.folder, [*touched.overlay(self.folder, CONFIG, {}), *TARGETS], self.root).jobs)
+
     def would_run(self) -> set[str]:
-        return set(plan(self.folder, [*touched.overlay(self.folder, CONFIG, {}), *TARGETS], self.root).jobs)
+        return set(self.jobs())
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,17 @@ def run(tmp_path_factory) -> Run:
         (folder / name).mkdir(parents=True)
     touched.touch_outputs(folder, CONFIG, TARGETS, root)
     return Run(root, folder)
+
+
+def test_another_guard_adapts_again_where_it_is_kept_and_trains_nothing(run):
+    path = run.root / "src/waver/features/receptive_fields.py"
+    original = path.read_text()
+    try:
+        for field, jobs in (("50 / FPS", {"adapt_target": 1}), ("pictures / FPS", {})):  # of the cues, of the face
+            path.write_text(original.replace(field, f"2 * {field}"))
+            assert run.jobs() == jobs
+    finally:
+        path.write_text(original)
 
 
 def test_nothing_edited_trains_nothing(run):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from waver.workflow import job
+from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_targets
 from waver.config.sections import AdaptConfig
 
@@ -13,6 +14,7 @@ with job(snakemake) as j:
         source=Path(j.input.source),
         method=j.wildcards.method,
         protocol=j.wildcards.protocol,
+        guard=Guard(**j.params.guard),
         seed=int(j.wildcards.seed),
         config=AdaptConfig(**j.params.config),
         predictions=Path(j.output.predictions),

@@ -6,7 +6,7 @@ from waver.workflow import job
 from waver.report.page import ReportInputs, render_report
 
 ONE = ("scores", "comparisons", "calibration", "decomposition", "participants", "videos", "segments", "set_aside")
-MANY = ("answers", "histories", "predictions", "weights", "models")
+MANY = ("answers", "histories", "predictions", "adapted", "weights", "models")
 
 with job(snakemake) as j:
     inputs = ReportInputs(

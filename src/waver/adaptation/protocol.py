@@ -2,12 +2,15 @@
 
 ``frame_random`` draws single frames, as the papers' figures demand: neighbouring frames, which look
 alike, fall on both sides, so that whatever learns from T_tr profits. ``block`` deals out contiguous
-stretches of time with a gap between subsets, and leaks nothing.
+stretches of time with a guard between subsets, as wide as what the features in use look at: no stretch
+of a recording enters both a scored frame and one adapted on, but for what features see of a whole
+sentence or video (``Guard.beyond``).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,8 +24,10 @@ from waver.shapes import FPS
 SUBSETS = ("train", "val", "test")
 """In the order of precedence: where two subsets meet, the earlier one gives up its frames."""
 
-BLOCK_S = 4.0
-GUARD_S = 1.0
+BLOCK_S, LEAST_BLOCK_S = 4.0, 2.0
+LEAST_GUARD_S = 1.0
+"""Pictures this near look alike, although no feature looks at both."""
+_BLOCK_GUARDS, _LEAST_BLOCK_GUARDS = 4, 2
 _LEAST_BLOCKS = 10
 _SHORT_BLOCKS = 20
 _DRAWS = 512
@@ -31,6 +36,18 @@ _DROPPED = -1
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
+
+
+class Guard(NamedTuple):
+    """What keeps the subsets of a video apart, and what crosses it all the same.
+
+    Attributes:
+        seconds: time between frames of different subsets.
+        beyond: what features see however far off it is; clauses for a reader.
+    """
+
+    seconds: float = 0.0
+    beyond: tuple[str, ...] = ()
 
 
 class SplitCounts(NamedTuple):
@@ -84,6 +101,7 @@ def split_frames(
     protocol: str,
     participant: str,
     seed: int,
+    guard_s: float,
     fps: float = FPS,
 ) -> dict[str, Ints]:
     """Split the frames of one participant, all videos pooled.
@@ -96,13 +114,19 @@ def split_frames(
         label: uint8 [N], 1 A/H; frames of a video in the order of time.
         video_of_frame: id of each frame's video, [N], any type that sorts.
         protocol: ``frame_random`` draws frames, stratified by class, in exactly the numbers of
-            ``split_counts``. ``block`` deals out blocks of at least 4 s by the same 70/10/20 quota,
-            and drops 1 s where two subsets meet within a video, out of the larger subset. A
-            participant of fewer than ten such blocks gets shorter ones, a twentieth of the
-            recordings each and never under 2 s. Of 512 deals the one nearest the quota of each
-            class is kept, where possible with both classes in T_te, then in T_tr, then in T_va.
+            ``split_counts``. ``block`` deals out blocks of at least 4 s and four guards by the same
+            70/10/20 quota, and drops a guard where two subsets meet within a video, out of the
+            larger subset. A participant of fewer than ten such blocks gets shorter ones, a
+            twentieth of the recordings each and never under 2 s and two guards; a video that is
+            shorter is one block. Of 512 deals the one nearest the quota of each class is kept,
+            where possible with both classes in T_te, then in T_tr, then in T_va.
         participant: participant id.
         seed: protocol seed; the same for every method, so that all are scored on the same frames.
+        guard_s: ``block``: at least as many seconds lie between the end of a frame and the start of the
+            next one of another subset. A frame whose features look ``before_s`` back and ``after_s``
+            ahead shares input with frames up to ``before_s + after_s`` away, for the earlier frame of
+            a pair looks ahead and the later one back: that sum is the guard that is needed, twice the
+            reach of a feature that looks as far back as ahead.
         fps: frames per second.
 
     Returns:
@@ -119,7 +143,7 @@ def split_frames(
     if protocol == "frame_random":
         code = _draw_frames(label, rng)
     elif protocol == "block":
-        code = _deal_blocks(label, video, rng, fps)
+        code = _deal_blocks(label, video, rng, guard_s, fps)
     else:
         raise ValueError(f"unknown split protocol {protocol!r}")
     return {name: np.sort(order[code == number]).astype(np.int64) for number, name in enumerate(SUBSETS)}
@@ -144,13 +168,16 @@ def _draw_frames(label: npt.NDArray[np.uint8], rng: np.random.Generator) -> Code
     return code
 
 
-def _deal_blocks(label: npt.NDArray[np.uint8], video: npt.NDArray[Any], rng: np.random.Generator, fps: float) -> Codes:
-    guard = round(GUARD_S * fps)
+def _deal_blocks(
+    label: npt.NDArray[np.uint8], video: npt.NDArray[Any], rng: np.random.Generator, guard_s: float, fps: float
+) -> Codes:
+    guard = math.ceil(guard_s * fps - 1e-6)  # 1e-6: digits lost in seconds
     lengths = np.unique(video, return_counts=True)[1]
-    start, end, joined = _blocks(lengths, fps)
+    start, end, joined = _blocks(lengths, guard, fps)
     if len(start) < 3:
         raise SetAside(
-            f"its {len(label) / fps:.1f} s of video give {len(start)} blocks of time, the block split needs 3",
+            f"its {len(label) / fps:.1f} s of video give {len(start)} blocks of time with guards of {guard_s:.1f} s, "
+            "the block split needs 3",
             "use the protocol frame_random for such short recordings",
         )
     deals = _deals(end - start, rng)
@@ -166,11 +193,15 @@ def _deal_blocks(label: npt.NDArray[np.uint8], video: npt.NDArray[Any], rng: np.
     return code
 
 
-def _blocks(lengths: Ints, fps: float) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Start and end row of every block, and whether it continues the block before it."""
-    size = BLOCK_S * fps
+def _blocks(lengths: Ints, guard: int, fps: float) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Start and end row of every block, and whether it continues the block before it.
+
+    A block that meets another is at least two guards long, so that no guard reaches past it.
+    """
+    size = max(BLOCK_S * fps, _BLOCK_GUARDS * guard)
     if (lengths // size).sum() < _LEAST_BLOCKS:
-        size = min(size, max(2 * GUARD_S * fps, lengths.sum() / _SHORT_BLOCKS))
+        least = max(LEAST_BLOCK_S * fps, _LEAST_BLOCK_GUARDS * guard)
+        size = min(size, max(least, lengths.sum() / _SHORT_BLOCKS))
     starts, ends, joined = [], [], []
     for offset, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
         edges = offset + np.linspace(0, length, max(1, int(length // size)) + 1).round().astype(np.int64)
@@ -194,7 +225,7 @@ def _deals(sizes: Ints, rng: np.random.Generator) -> Codes:
 
 
 def _trims(deals: Codes, joined: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Whether a block loses its first and its last second to a neighbour that comes later in SUBSETS."""
+    """Whether a block loses its beginning and its end to a neighbour that comes later in SUBSETS."""
     low, high = np.zeros(deals.shape, bool), np.zeros(deals.shape, bool)
     low[:, 1:] = joined[1:] & (deals[:, :-1] > deals[:, 1:])
     high[:, :-1] = joined[1:] & (deals[:, 1:] > deals[:, :-1])

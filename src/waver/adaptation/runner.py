@@ -26,7 +26,7 @@ from waver.adaptation.contracts import (
     TargetView,
     predict,
 )
-from waver.adaptation.protocol import Ints, split_frames, split_hash
+from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
 from waver.adaptation.registry import METHODS
 from waver.adaptation.source import Source, labelled, load_source, read_source_view
 from waver.config.sections import AdaptConfig
@@ -90,6 +90,7 @@ def adapt_targets(
     source: Path,
     method: str,
     protocol: str,
+    guard: Guard,
     seed: int,
     config: AdaptConfig,
     predictions: Path,
@@ -110,10 +111,11 @@ def adapt_targets(
         source: source model.
         method: name in METHODS.
         protocol: how frames are split, see ``protocol.split_frames``.
+        guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         seed: of the method; the split does not depend on it.
         config: modalities and options.
         predictions: Parquet file to write (PREDICTIONS, frame level).
-        record: metadata of the predictions; method, modalities, level, protocol and seed are set here.
+        record: metadata of the predictions; method, modalities, level, protocol, seed and guard are set here.
         source_indexes: index tables with the train split, for methods that need source frames.
 
     Raises:
@@ -125,7 +127,7 @@ def adapt_targets(
     results, left_out = [], []
     for target in read_targets(indexes, packs, start):
         try:
-            split = split_population(target, protocol)
+            split = split_population(target, protocol, guard.seconds)
         except SetAside as problem:
             log.warning("%s left out: %s", target.participant, problem)
             left_out.append({"participant": target.participant, "left_out": problem.reason})
@@ -134,7 +136,8 @@ def adapt_targets(
         results.append(adapt_one(adapter, start.model, target, split, frames, own_seed))
     _write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
     own = {"method": method, "modalities": config.modalities, "level": "frame", "protocol": protocol, "seed": seed}
-    write_arrow(predictions, _table(results), {**record, **own})
+    apart = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
+    write_arrow(predictions, _table(results), {**record, **own, **apart})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
 
 
@@ -172,7 +175,7 @@ def _target(participant: str, samples: Sequence[VideoSample], source: Source) ->
     )
 
 
-def split_population(target: Target, protocol: str) -> dict[str, Ints]:
+def split_population(target: Target, protocol: str, guard_s: float) -> dict[str, Ints]:
     """The split of one participant.
 
     Raises:
@@ -181,7 +184,7 @@ def split_population(target: Target, protocol: str) -> dict[str, Ints]:
     if not target.labels.any():
         raise SetAside("it has no frame with A/H", "such participants are not part of the scored population")
     video = np.asarray(target.videos)[target.video]
-    split = split_frames(target.labels, video, protocol, target.participant, PROTOCOL_SEED)
+    split = split_frames(target.labels, video, protocol, target.participant, PROTOCOL_SEED, guard_s)
     if not target.labels[split["test"]].any():
         raise SetAside("no frame with A/H falls into its test part", "it has too few of them to be scored")
     if len(split["train"]) < 2 or not len(split["val"]):

@@ -167,7 +167,7 @@ class AdaptConfig(Section):
     )
     protocols: tuple[Literal["frame_random", "block"], ...] = Field(
         ("frame_random", "block"),
-        description="how a participant's frames are split; block leaks nothing between neighbours",
+        description="how a participant's frames are split; block: by stretches of time with a guard between them",
     )
     modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
     scope: Literal["head"] = Field("head", description="what is adapted: bottleneck and head over frozen features")

@@ -145,3 +145,16 @@ def compared(material: Material, level: str) -> str:
         f"This run {told.get(splits[0], 'is scored on the test split')}, {people}{size} of {name}{also}; the papers' "
         f"test sets are named with each table.{others} Where release or split differ, small differences mean nothing."
     )
+
+
+def guard(material: Material) -> str:
+    """What the records say of the guard between the subsets of a participant, and of what crosses it."""
+    kept = [about for about in material.adapted if "guard_s" in about]
+    if not kept:
+        return ""
+    told = (
+        f", with at least {min(about['guard_s'] for about in kept):.1f} s between them, so that no frame that was "
+        "adapted on looks at the same surroundings as a scored one"
+    )
+    crossing = dict.fromkeys(clause for about in kept for clause in about["beyond"])
+    return told + (f". What is seen from farther off still crosses: {'; '.join(crossing)}" if crossing else "")

@@ -45,6 +45,7 @@ class ReportInputs:
         packs: folder of the packs.
         histories: ``<fusion>/<modalities>/<seed>/history.jsonl`` of the training runs.
         predictions: PREDICTIONS tables of models and controls.
+        adapted: PREDICTIONS tables of the methods of personalisation.
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
@@ -66,6 +67,7 @@ class ReportInputs:
     packs: Path
     histories: list[Path]
     predictions: list[Path]
+    adapted: list[Path]
     weights: list[Path]
     models: list[Path]
     benchmarks: Path
@@ -86,7 +88,8 @@ class Training:
 class Material:
     """The inputs in memory; stores and predictions stay on disk, to be read by what may show them.
 
-    Rows of ``answers`` are without their text: what somebody said passes the gate or stays out.
+    Rows of ``answers`` are without their text: what somebody said passes the gate or stays out. ``predictions`` and
+    ``adapted`` are what the tables say of themselves.
     """
 
     inputs: ReportInputs
@@ -106,6 +109,7 @@ class Material:
     packs: list[Row]
     trainings: list[Training]
     predictions: dict[Path, Row]
+    adapted: list[Row]
     weights: dict[tuple[str, str], list[Row]]
     models: list[Installed]
 
@@ -160,6 +164,7 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         packs=read_tables(inputs.pack_indexes, PACK_INDEX),
         trainings=[_training(path) for path in inputs.histories],
         predictions={path: read_metadata(path) for path in inputs.predictions},
+        adapted=[read_metadata(path) for path in inputs.adapted],
         weights=_weights(inputs.weights),
         models=[installed(path) for path in inputs.models],
     )

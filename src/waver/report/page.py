@@ -20,6 +20,7 @@ from waver.report.curves import draw_curves
 from waver.report.facts import (
     compared,
     decoding,
+    guard,
     languages,
     made_by,
     model_sets,
@@ -59,8 +60,7 @@ _MEANS = "{}, mean over participants"
 _PROTOCOL_NOTES = {
     "frame_random": "Frames are drawn at random, as in the papers. A frame's neighbours, a 24th of a second away, may "
     "have been adapted on, so these numbers flatter every method that looks at labels or neighbours.",
-    "block": "Whole stretches of time are kept apart, with a guard between them, so that no near-copy of a scored "
-    "frame was seen. Trust this table first.",
+    "block": "Whole stretches of time are kept apart{}. Trust this table first.",
 }
 
 
@@ -266,7 +266,7 @@ def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tupl
             pooled = results(material.scores, "frame", "test", protocol)
             against = differences(material.comparisons, "participant", "test", protocol)
             more = _more(("Above the content-free control", against), ("All scored frames pooled", pooled))
-            found.append((name, _PROTOCOL_NOTES[protocol], table, more))
+            found.append((name, _PROTOCOL_NOTES[protocol].format(guard(material)), table, more))
     return found
 
 

@@ -12,7 +12,7 @@ from shifted import Crowd, states, target_of, write_people
 
 from waver.adaptation import runner
 from waver.adaptation.contracts import LabelledTargetView, Needs, SourceModel, SourceView, TargetView
-from waver.adaptation.protocol import split_frames
+from waver.adaptation.protocol import Guard, split_frames
 from waver.adaptation.source import train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
@@ -20,6 +20,7 @@ from waver.metrics import avgf1
 from waver.store.tables import PREDICTIONS, read_metadata, read_table
 
 CONFIG = AdaptConfig(source_epochs=4)
+GUARD = Guard(1.7, ("a word's vector sees its whole sentence",))
 RECORD = {"model_set": "embedded", "config": "c", "code": "d"}
 
 
@@ -44,7 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path, P
 
 
 def adapt(place: tuple[list[Path], Path, Path], out: Path, method: str, protocol: str = "frame_random", **more: Any):
-    runner.adapt_targets(*place, method, protocol, more.pop("seed", 0), CONFIG, out, RECORD, **more)
+    runner.adapt_targets(*place, method, protocol, GUARD, more.pop("seed", 0), CONFIG, out, RECORD, **more)
     lines = Path(f"{out}.diagnostics.jsonl").read_text().splitlines()
     return read_table(out, PREDICTIONS), {line["participant"]: line for line in map(json.loads, lines)}
 
@@ -75,14 +76,16 @@ def test_oracle_beats_source_only_for_a_shifted_participant(place, tmp_path: Pat
 def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: Path, protocol: str) -> None:
     out = tmp_path / "x.parquet"
     rows, lines = adapt(place, out, "source_only", protocol, seed=3)
+    apart = {"guard_s": 1.7, "beyond": ["a word's vector sees its whole sentence"]}
     assert read_metadata(out) == {
         **RECORD, "method": "source_only", "modalities": "V", "level": "frame", "protocol": protocol, "seed": 3,
+        **(apart if protocol == "block" else {}),
     }  # fmt: skip
     expected = []
     for participant in ("82005", "82006"):
         label = next(label for name, _, _, label in people() if name == participant)
         video = np.repeat([f"{participant}_Q1", f"{participant}_Q2"], 300)
-        test = split_frames(label, video, protocol, participant, runner.PROTOCOL_SEED)["test"]
+        test = split_frames(label, video, protocol, participant, runner.PROTOCOL_SEED, GUARD.seconds)["test"]
         expected += [(participant, video[row], row % 300) for row in test]
         line = lines[participant]
         assert line["test_positives"] == label[test].sum()
@@ -139,7 +142,7 @@ def test_video_without_frame_labels_is_not_used(place, tmp_path: Path) -> None:
 def test_other_modalities_than_the_source_models_are_refused(place, tmp_path: Path) -> None:
     config = AdaptConfig(modalities="VA")
     with pytest.raises(WaverError, match="trained on V, the config asks for VA"):
-        runner.adapt_targets(*place, "source_only", "block", 0, config, tmp_path / "x.parquet", RECORD)
+        runner.adapt_targets(*place, "source_only", "block", GUARD, 0, config, tmp_path / "x.parquet", RECORD)
 
 
 class Witness:
@@ -211,7 +214,7 @@ def example() -> tuple[runner.Target, dict[str, np.ndarray]]:
     crowd = Crowd(4)
     label = states(crowd.rng, 800, 0.4)
     target = target_of(crowd.features(label, crowd.offset()), label)
-    return target, runner.split_population(target, "frame_random")
+    return target, runner.split_population(target, "frame_random", 0.0)
 
 
 def test_labels_cannot_be_reached_through_an_unlabelled_view() -> None:
@@ -254,4 +257,4 @@ def test_views_hold_their_rows_and_cannot_be_written() -> None:
 def test_divergence_is_told(place, tmp_path: Path) -> None:
     config = AdaptConfig(source_epochs=4, options={"oracle": {"lr": 1e30, "select": "F1"}, "shot": {"lr": 1e30}})
     with pytest.raises(WaverError, match="lower the method's lr"):
-        runner.adapt_targets(*place, "shot", "frame_random", 0, config, tmp_path / "x.parquet", RECORD)
+        runner.adapt_targets(*place, "shot", "frame_random", GUARD, 0, config, tmp_path / "x.parquet", RECORD)

@@ -31,7 +31,7 @@ def accuracy_and_rate(model: SourceModel, targets: list[Target], method: str, **
     adapter = build_adapter(method, options)
     right, positive = [], []
     for target in targets:
-        result = adapt_one(adapter, model, target, split_population(target, "frame_random"), None, 0)
+        result = adapt_one(adapter, model, target, split_population(target, "frame_random", 0.0), None, 0)
         predicted = result.logits[:, 1] > result.logits[:, 0]
         right.append((predicted == target.labels[result.test]).mean())
         positive.append(predicted.mean())

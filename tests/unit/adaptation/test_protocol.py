@@ -7,7 +7,9 @@ import pytest
 from shifted import states
 from sklearn.model_selection import train_test_split
 
-from waver.adaptation.protocol import SUBSETS, split_counts, split_frames, split_hash
+from waver.adaptation.guard import guard_for
+from waver.adaptation.protocol import SUBSETS, Guard, split_counts, split_frames, split_hash
+from waver.config.sections import FeaturesConfig
 from waver.errors import SetAside
 
 PUBLISHED = [
@@ -68,7 +70,7 @@ def cells_of(label: np.ndarray, split: dict[str, np.ndarray]) -> tuple[int, ...]
 
 def test_frame_random_draws_exactly_the_counts_from_all_frames() -> None:
     label, video = long_person()
-    split = split_frames(label, video, "frame_random", "82001", 0)
+    split = split_frames(label, video, "frame_random", "82001", 0, 1.0)
     assert cells_of(label, split) == split_counts(int(label.sum()), int((label == 0).sum()))
     assert np.array_equal(np.sort(np.concatenate(list(split.values()))), np.arange(len(label)))
 
@@ -76,7 +78,7 @@ def test_frame_random_draws_exactly_the_counts_from_all_frames() -> None:
 @pytest.mark.parametrize("protocol", ["frame_random", "block"])
 def test_rows_ascend_so_that_their_order_tells_no_label(protocol: str) -> None:
     label, video = long_person()
-    for rows in split_frames(label, video, protocol, "82001", 0).values():
+    for rows in split_frames(label, video, protocol, "82001", 0, 1.0).values():
         assert (np.diff(rows) > 0).all()
 
 
@@ -85,8 +87,8 @@ def test_order_of_videos_does_not_matter(protocol: str) -> None:
     label, video = long_person()
     names = np.unique(video)
     order = np.concatenate([np.flatnonzero(video == name) for name in names[::-1]])
-    one = split_frames(label, video, protocol, "82001", 0)
-    other = split_frames(label[order], video[order], protocol, "82001", 0)
+    one = split_frames(label, video, protocol, "82001", 0, 1.0)
+    other = split_frames(label[order], video[order], protocol, "82001", 0, 1.0)
     for name in SUBSETS:
         assert np.array_equal(one[name], np.sort(order[other[name]]))
 
@@ -94,9 +96,9 @@ def test_order_of_videos_does_not_matter(protocol: str) -> None:
 @pytest.mark.parametrize("protocol", ["frame_random", "block"])
 def test_draw_depends_on_participant_and_seed_alone(protocol: str) -> None:
     label, video = long_person()
-    draw = {key: split_hash(split_frames(label, video, protocol, *key)) for key in [("1", 0), ("2", 0), ("1", 1)]}
+    draw = {key: split_hash(split_frames(label, video, protocol, *key, 1.0)) for key in [("1", 0), ("2", 0), ("1", 1)]}
     np.random.default_rng(9).random(100)
-    assert split_hash(split_frames(label, video, protocol, "1", 0)) == draw["1", 0]
+    assert split_hash(split_frames(label, video, protocol, "1", 0, 1.0)) == draw["1", 0]
     assert len(set(draw.values())) == 3
 
 
@@ -108,7 +110,7 @@ def test_hash_tells_subsets_apart() -> None:
 
 def test_blocks_are_long_and_apart() -> None:
     label, video = long_person()
-    split = split_frames(label, video, "block", "82001", 0)
+    split = split_frames(label, video, "block", "82001", 0, 1.0)
     code = np.full(len(label), -1)
     for number, name in enumerate(SUBSETS):
         assert (code[split[name]] == -1).all()
@@ -135,7 +137,7 @@ def runs(code: np.ndarray, subset: int | None = None) -> list[int]:
 
 def test_blocks_keep_the_quota() -> None:
     label, video = long_person()
-    cells = cells_of(label, split_frames(label, video, "block", "82001", 0))
+    cells = cells_of(label, split_frames(label, video, "block", "82001", 0, 1.0))
     positives, total = label.sum(), len(label)
     assert abs((cells[4] + cells[5]) / total - 0.2) < 0.03
     assert abs(cells[4] / positives - 0.2) < 0.06
@@ -148,7 +150,7 @@ def test_four_answers_of_seven_seconds_give_both_classes_in_test_and_train() -> 
         rng = np.random.default_rng(person)
         label = np.concatenate([np.roll(np.repeat([0, 1, 0], 56), int(rng.integers(168))) for _ in range(4)])
         label = label.astype(np.uint8)
-        split = split_frames(label, videos([168] * 4), "block", str(person), 0)
+        split = split_frames(label, videos([168] * 4), "block", str(person), 0, 1.0)
         cells = cells_of(label, split)
         assert min(cells[0], cells[1], cells[4], cells[5]) > 0
         assert sum(cells) >= 0.6 * len(label)
@@ -159,14 +161,99 @@ def test_rare_positives_go_into_test_first() -> None:
     label, video = long_person()
     label[:] = 0
     label[100:110] = 1
-    assert cells_of(label, split_frames(label, video, "block", "82001", 0))[4] == 10
+    assert cells_of(label, split_frames(label, video, "block", "82001", 0, 1.0))[4] == 10
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_frames_of_different_subsets_are_a_guard_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fps, guard_s = float(rng.choice([24.0, 25.0, 29.97])), float(rng.choice([0.0, 0.4, 0.943, 1.0, 4.17, 11.0]))
+    lengths = rng.integers(1, 2000, rng.integers(3, 8)).tolist()
+    label, video = states(rng, sum(lengths), float(rng.uniform(0, 1))), videos(lengths)
+    split = split_frames(label, video, "block", str(seed), 0, guard_s, fps)
+    code = np.full(len(label), -1)
+    for number, name in enumerate(SUBSETS):
+        assert len(split[name])
+        code[split[name]] = number
+    for name in np.unique(video):
+        inside = code[video == name]
+        kept = np.flatnonzero(inside >= 0)
+        meets = inside[kept[1:]] != inside[kept[:-1]]
+        # from the end of the one frame to the start of the next
+        assert ((np.diff(kept)[meets] - 1) / fps >= guard_s - 1e-9).all()
+
+
+def test_the_guard_is_no_wider_than_asked_for() -> None:
+    label, video = long_person()
+    for guard_s, frames in ((1.0, 24), (50 / 24 + 50 / 24 - 3, 28), (2.01, 49)):
+        split = split_frames(label, video, "block", "82001", 0, guard_s)
+        code = np.full(len(label), -1)
+        for number, name in enumerate(SUBSETS):
+            code[split[name]] = number
+        assert set().union(*(gaps(code[video == name]) for name in np.unique(video))) == {frames}
+
+
+@pytest.mark.parametrize("guard_s", [1.0, 4.2, 44.0])
+def test_wide_guards_leave_each_subset_near_its_quota(guard_s: float) -> None:
+    shares = []
+    for person in range(10):
+        rng = np.random.default_rng(person)
+        lengths = rng.integers(400, 1100, 7).tolist()
+        label = states(rng, sum(lengths), 0.3)
+        cells = cells_of(label, split_frames(label, videos(lengths), "block", str(person), 0, guard_s))
+        assert min(cells[0], cells[1], cells[4], cells[5]) > 0
+        shares.append(
+            [(cells[0] + cells[1]) / len(label), (cells[2] + cells[3]) / len(label), sum(cells[4:]) / len(label)]
+        )
+    train, val, test = np.mean(shares, axis=0)
+    assert 0.5 < train <= 0.75
+    assert 0.06 < val < 0.16
+    assert 0.15 < test < 0.25
+
+
+def test_no_guard_cuts_a_video_that_is_too_short_for_it() -> None:
+    label = states(np.random.default_rng(0), 7 * 600, 0.3)
+    split = split_frames(label, videos([600] * 7), "block", "82001", 0, 44.0)
+    assert sum(map(len, split.values())) == len(label)
+    with pytest.raises(SetAside, match=r"2 blocks of time with guards of 44\.0 s"):
+        split_frames(label[:1200], videos([600] * 2), "block", "82001", 0, 44.0)
+
+
+def test_the_guard_follows_the_features_in_use() -> None:
+    sparse = FeaturesConfig(faces={"every": 24})
+    recognised = FeaturesConfig(audio={"feature": "speech_encoder"})
+    found = {
+        letters: guard_for("block", letters, FeaturesConfig()).seconds
+        for letters in ("V", "A", "T", "VA", "VAC", "VATCQ")
+    }
+    assert found == pytest.approx({"V": 1, "A": 1, "T": 1, "VA": 1, "VAC": 100 / 24, "VATCQ": 100 / 24})
+    assert guard_for("block", "V", sparse).seconds == pytest.approx(92 / 24)
+    assert guard_for("block", "A", sparse).seconds == 1
+    assert guard_for("block", "VA", recognised).seconds == pytest.approx(44)
+    assert guard_for("block", "V", recognised).seconds == 1
+    assert guard_for("frame_random", "VATC", recognised) == Guard()
+
+
+def test_what_crosses_the_guard_is_said_of_the_features_in_use() -> None:
+    given = FeaturesConfig(speech={"source": "given"}, words={"alignment": "uniform"})
+    clauses = {letter: " ".join(guard_for("block", letter, given).beyond) for letter in "VATCQ"}
+    assert not clauses["A"]
+    assert "whole sentence" in clauses["T"]
+    assert "evenly over the whole video" in clauses["T"]
+    assert "medians in the video" in clauses["C"]
+    assert all("of a transcript" in clauses[letter] for letter in "TC")
+    joined = guard_for("block", "VATCQ", given).beyond
+    assert len(joined) == len(set(joined))
+    assert all(clause in joined for letter in "VATCQ" for clause in guard_for("block", letter, given).beyond)
+    assert "up to 30 s" in " ".join(guard_for("block", "T", FeaturesConfig()).beyond)
+    assert "evenly" not in " ".join(guard_for("block", "T", FeaturesConfig()).beyond)
 
 
 def test_too_short_for_blocks_is_set_aside() -> None:
     with pytest.raises(SetAside, match="needs 3"):
-        split_frames(np.ones(80, np.uint8), videos([80]), "block", "82001", 0)
+        split_frames(np.ones(80, np.uint8), videos([80]), "block", "82001", 0, 1.0)
 
 
 def test_unknown_protocol() -> None:
     with pytest.raises(ValueError, match="video"):
-        split_frames(np.ones(80, np.uint8), videos([80]), "video", "82001", 0)
+        split_frames(np.ones(80, np.uint8), videos([80]), "video", "82001", 0, 1.0)

@@ -50,6 +50,7 @@ FOLDS = 3
 CANARY_ANSWER = "honestly my grandmother Balthasara keeps forty geese behind the old paper mill"
 """What everybody says who did not consent, word by word."""
 
+GUARD = {"guard_s": 4.1667, "beyond": ["a word's vector sees its whole sentence"]}
 ABOUT = {"model_set": "embedded", "config": {}, "code": "0123456789abcdef"}
 
 Row = dict[str, Any]
@@ -75,6 +76,7 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
         packs=packs,
         histories=_histories(folder),
         predictions=predictions,
+        adapted=[path for path in predictions if path.stem.endswith(("_block", "_frame_random"))],
         weights=[],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
@@ -129,6 +131,7 @@ def make_transcripts(folder: Path) -> ReportInputs:
         packs=packs,
         histories=[],
         predictions=predictions,
+        adapted=[],
         weights=[_weights(folder)],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
@@ -304,6 +307,7 @@ def _predictions(folder: Path, indexes: list[Path], packs: Path, answers: list[P
         gain = {"shot": 0.5, "oracle": 2.2, "can": 0.35}.get(method, strength[modalities])
         path = folder / "runs" / f"{method}_{modalities}_{seed}_{protocol}.parquet"
         record = {**ABOUT, "method": method, "modalities": modalities, "level": "frame", "protocol": protocol}
+        record |= GUARD if protocol == "block" else {}
         write_table(path, _frames(indexes, packs, gain, seed, protocol), PREDICTIONS, {**record, "seed": seed})
         written.append(path)
     return written

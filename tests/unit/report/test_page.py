@@ -11,6 +11,8 @@ from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
 from waver.evaluation.reliability import CALIBRATION
 from waver.report import page as page_module
+from waver.report.facts import guard
+from waver.report.inputs import load
 from waver.report.page import render_report
 from waver.report.tables import published_tables, results
 from waver.store.tables import PARTICIPANTS, SCORES, read_table, write_table
@@ -128,6 +130,18 @@ def test_best_leaves_out_controls_and_the_oracle(made):
         assert best
         assert "sd ." in table.methods[0].cells[0].below
         assert not any(cell.best for row in table.controls for cell in row.cells)
+
+
+def test_the_claim_of_blocks_is_that_of_the_records(made, rendered, report_config):
+    told = rendered[0].replace("&#39;", "'")
+    assert "with at least 4.2 s between them" in told
+    assert "still crosses: a word's vector sees its whole sentence. Trust this table first" in told
+    assert "leak" not in told
+    material = load(made.inputs, report_config, "demo", True)
+    bounded = guard(replace(material, adapted=[{"protocol": "frame_random"}, {"guard_s": 1.0, "beyond": []}]))
+    assert "with at least 1.0 s between them" in bounded
+    assert "crosses" not in bounded
+    assert guard(replace(material, adapted=[])) == ""
 
 
 def test_demo_is_announced_and_real_runs_are_not(bare, rendered, report_config, tmp_path):

@@ -1,0 +1,24 @@
+"""The guard between the subsets of a target participant, as the config's features demand it.
+
+Rules ask for it and hand it to the jobs, so that these depend on the guard and on no feature's code.
+"""
+
+from __future__ import annotations
+
+from waver.adaptation.protocol import LEAST_GUARD_S, Guard
+from waver.config.sections import FeaturesConfig
+from waver.features.receptive_fields import receptive_field
+
+
+def guard_for(protocol: str, modalities: str, features: FeaturesConfig) -> Guard:
+    """The guard of a protocol; none of ``frame_random``, whose frames are neighbours.
+
+    Args:
+        protocol: name of the protocol.
+        modalities: letters of the source model's input.
+        features: how they are made.
+    """
+    if protocol != "block":
+        return Guard()
+    field = receptive_field(modalities, features)
+    return Guard(max(LEAST_GUARD_S, field.shared_s), field.beyond)

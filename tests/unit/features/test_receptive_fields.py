@@ -1,0 +1,209 @@
+"""How far features look around a frame, measured: one thing changes in the input, and the frames that change are told.
+
+A figure that is declared too small lets input cross the guard; one that is too large throws frames away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+import torch
+
+from tiny_bert import write_bert
+from tiny_speech import saved
+from waver.config.sections import FeaturesConfig
+from waver.features.cue_columns import COLUMNS, Heard, Said, cue_features
+from waver.features.detector import Detections
+from waver.features.face_track import Track, follow_face
+from waver.features.logmel import padded_log_mel, patch_starts, patch_statistics, patches
+from waver.features.prosody import prosody
+from waver.features.receptive_fields import ReceptiveField, receptive_field
+from waver.features.speech_encoder import SpeechEncoder
+from waver.features.waveform import RATE_HZ
+from waver.features.words import TextEncoder, uniform_words
+from waver.shapes import MODALITIES
+
+Changed = Callable[[float], np.ndarray]
+CPU = torch.device("cpu")
+
+
+def declared(letter: str, **features: object) -> ReceptiveField:
+    return receptive_field(letter, FeaturesConfig(**features))
+
+
+def assert_measured(changed: Changed, instants: Iterable[float], field: ReceptiveField, exact_s: float) -> None:
+    """``changed`` gives the frames in which input of an instant enters; the field is that wide, to ``exact_s``."""
+    before_s, after_s = 0.0, 0.0
+    for instant_s in instants:
+        frames = changed(instant_s)
+        before_s = max(before_s, *(frames / 24 - instant_s), 0.0)
+        after_s = max(after_s, *(instant_s - (frames + 1) / 24), 0.0)
+    assert field.before_s - exact_s <= before_s <= field.before_s + 1e-6
+    assert field.after_s - exact_s <= after_s <= field.after_s + 1e-6
+
+
+def noise(seconds: float) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.05, round(seconds * RATE_HZ)).astype(np.float32)
+
+
+def heard_in(describe: Callable[[np.ndarray], np.ndarray], samples: np.ndarray, long_s: float, least: float) -> Changed:
+    """Frames that a short sound enters; the sound lies around the instant."""
+    plain = describe(samples)
+
+    def changed(instant_s: float) -> np.ndarray:
+        other, half = samples.copy(), round(long_s * RATE_HZ / 2)
+        at = round(instant_s * RATE_HZ)
+        other[at - half : at + half] += 0.9
+        return np.flatnonzero((np.abs(describe(other) - plain) > least).any(axis=1))
+
+    return changed
+
+
+@pytest.mark.parametrize("of_patches", [patch_statistics, patches], ids=["logmel_stats", "vggish"])
+def test_log_mel_patches(of_patches: Callable[..., np.ndarray]) -> None:
+    def describe(samples: np.ndarray) -> np.ndarray:
+        track = padded_log_mel(samples)
+        return of_patches(track, patch_starts(36, len(track))).reshape(36, -1)
+
+    # six frames: after a quarter of a second the rounding of frames to rows begins anew
+    changed = heard_in(describe, noise(1.5), 0.001, 1e-4)
+    assert_measured(changed, np.arange(1.1, 1.36, 0.0041), declared("A"), 0.006)
+
+
+def test_a_speech_encoder_hears_a_chunk_and_its_margins(tmp_path) -> None:
+    encoder = SpeechEncoder(saved(tmp_path, scaled=False), -1, CPU)
+    samples, frames = noise(43), 43 * 24
+    changed = heard_in(lambda given: encoder(given, frames)[0], samples, 0.02, 0.0)
+    encoded = declared("A", audio={"feature": "speech_encoder"})
+    assert_measured(changed, (17.95, 18.03, 41.96, 42.03), encoded, 0.1)
+
+
+def test_a_scaled_recording_is_known_whole(tmp_path) -> None:
+    encoder = SpeechEncoder(saved(tmp_path, scaled=True), 0, CPU)
+    changed = heard_in(lambda given: encoder(given, 23 * 24)[0], noise(23), 0.02, 0.0)
+    assert set(changed(22.5)) >= set(range(10))
+    assert "mean and variance" in " ".join(declared("A", audio={"feature": "speech_encoder"}).beyond)
+
+
+def said(changes: dict[int, str], pauses: dict[int, float] | None = None) -> Said:
+    """Sixty words of .31 s without a cue but for the changes; a pause follows some of them."""
+    words = [changes.get(k, f"{'abcdefgh'[k % 8]}{'klmnopqr'[k // 8]}x") for k in range(60)]
+    before_s = np.cumsum([0.0, *((pauses or {}).get(k, 0.0) for k in range(59))])
+    start_s = (before_s + np.arange(60) * 0.31).astype(np.float32)
+    return Said(words, start_s, start_s + np.float32(0.31), "en")
+
+
+def cues(words: Said, sound: np.ndarray | None = None, frames: int = 480) -> np.ndarray:
+    voice = np.tile(np.array([-20.0, 30.0, 1.0], np.float32), (frames, 1)) if sound is None else sound
+    return cue_features(Heard(frames, words, voice, np.full(frames, np.nan, np.float32), np.ones(frames, bool)))[0]
+
+
+def test_cues_count_what_is_said_around() -> None:
+    plain = cues(said({}))
+
+    def changed(instant_s: float) -> np.ndarray:
+        return np.flatnonzero((cues(said({int(instant_s / 0.31): "not"})) != plain).any(axis=1))
+
+    assert_measured(changed, [(k + 0.5) * 0.31 for k in range(20, 40)], declared("C"), 1 / 24)
+
+
+def test_voice_around_lies_within_what_is_said_around() -> None:
+    time_s = np.arange(4 * RATE_HZ) / RATE_HZ
+    voice = (0.2 * np.sign(np.sin(2 * np.pi * 140 * time_s))).astype(np.float32)
+    places = [COLUMNS.index(name) for name in ("level_deviation", "pitch_deviation", "voicing")]
+    changed = heard_in(lambda given: cues(said({}), prosody(given, 96), 96)[:, places], voice, 0.01, 1e-3)
+    field = declared("C")
+    for instant_s in (2.0, 2.02, 2.04):
+        frames = changed(instant_s)
+        assert len(frames) >= 24
+        assert frames.max() / 24 - instant_s <= field.before_s
+        assert instant_s - (frames.min() + 1) / 24 <= field.after_s
+
+
+def column(values: np.ndarray, name: str) -> np.ndarray:
+    return values[:, COLUMNS.index(name)]
+
+
+def test_cues_know_of_the_whole_video_what_they_are_said_to() -> None:
+    told = " ".join(declared("C").beyond)
+    loud = np.tile(np.array([-20.0, 30.0, 1.0], np.float32), (480, 1))
+    loud[200:, 0] = -10
+    assert "medians" in told
+    assert column(cues(said({}), loud), "level")[0] != column(cues(said({})), "level")[0]
+    late = said({})
+    late.start_s[0] = 0.2
+    assert "first word" in told
+    assert column(cues(late), "latency")[-1] != column(cues(said({})), "latency")[-1]
+    shorter, longer = (cues(said({}, {9: pause_s})) for pause_s in (5.0, 8.0))
+    assert "a pause, a word or an expression counts whole" in told
+    assert column(longer, "gap_longest")[70] > column(shorter, "gap_longest")[70]
+
+
+class Faces:
+    """Finds one face where the picture, a number, says; two of equal score where a second one is given."""
+
+    batch = 1
+
+    def detect(self, pictures: list[tuple[float, ...]]) -> list[Detections]:
+        return [self._face(np.array(places, np.float32)) for places in pictures]
+
+    def _face(self, at: np.ndarray) -> Detections:
+        box = np.column_stack([at, at * 0, at + 10, at * 0 + 10])
+        return Detections(np.full(len(at), 0.9, np.float32), box, np.tile(at[:, None, None], (1, 5, 2)))
+
+
+def landmarks(pictures: dict[int, tuple[float, ...]], every: int) -> np.ndarray:
+    track = Track.empty(np.arange(60) / 24)
+    list(follow_face(sorted(pictures.items()), Faces(), every, track))
+    return np.where(track.valid[:, None, None], track.landmarks, 0)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_faces_between_detections(every: int) -> None:
+    # pictures that cannot be decoded widen the gap between two detections
+    lost = set(range(31, 30 + every)) if every > 1 else set()
+    there = {place: (0.0,) for place in range((30 - 1) % every, 60) if place not in lost}
+    there = {place: picture for place, picture in there.items() if place >= 30 % every}
+    plain = landmarks(there, every)
+
+    def changed(instant_s: float) -> np.ndarray:
+        at = round(instant_s * 24)
+        frames = np.flatnonzero((landmarks(there | {at: (1.0,)}, every) != plain).any(axis=(1, 2)))
+        # a picture is part of its frame: what lies after counts from the end of that one
+        return np.where(frames < at, frames - 1, frames)
+
+    field = declared("V", faces={"every": every})
+    assert_measured(changed, [place / 24 for place in there if 20 <= place <= 45], field, 1e-6)
+
+
+def test_the_face_followed_is_told_by_the_pictures_before() -> None:
+    both = dict.fromkeys(range(1, 60), (0.0, 30.0))
+    ends = [landmarks({0: (first,)} | both, 1)[-1, 0, 0] for first in (0.0, 30.0)]
+    assert ends == [0, 30]
+    assert "of several faces" in " ".join(declared("V").beyond)
+
+
+def test_a_word_sees_its_sentence_and_no_other(tmp_path) -> None:
+    texts = [f"we go . you {word} at home . they run".split() for word in ("stay", "run")]
+    encoder = TextEncoder(write_bert(tmp_path, {word for text in texts for word in text}), 2, CPU)
+    one, other = (vectors for vectors, _ in encoder.embed(texts))
+    differs = (np.abs(one - other) > 1e-5).any(axis=1)
+    assert differs.tolist() == [False] * 3 + [True] * 5 + [False] * 2
+    assert declared("T").shared_s == 0
+    assert "a word's vector sees its whole sentence" in declared("T").beyond
+
+
+def test_words_spread_evenly_depend_on_how_many_there_are() -> None:
+    assert uniform_words(10, 480)[100] != uniform_words(40, 480)[100]
+    assert "evenly over the whole video" in " ".join(declared("T", words={"alignment": "uniform"}).beyond)
+
+
+def test_features_side_by_side_look_as_far_as_the_farthest_of_them() -> None:
+    joined = receptive_field("VAC", FeaturesConfig(faces={"every": 40}))
+    assert joined.before_s == joined.after_s == declared("V", faces={"every": 40}).before_s
+    assert receptive_field("".join(MODALITIES), FeaturesConfig()).before_s == declared("C").before_s
+    sound = receptive_field("AC", FeaturesConfig())
+    assert (sound.before_s, sound.after_s) == (declared("C").before_s, declared("C").after_s)
+    assert sound.shared_s == pytest.approx(100 / 24)
