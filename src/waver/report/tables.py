@@ -17,6 +17,7 @@ from waver.report.wording import (
     count,
     interval,
     is_control,
+    listed,
     method_name,
     p_value,
     plural,
@@ -176,10 +177,11 @@ def differences(
 
 def _out_of_reach(found: dict[str, list[Gap]]) -> str:
     """The columns in which no method can be told from the control, however good it is."""
-    told = ""
+    lost: dict[str, list[str]] = {}
     for metric, column in found.items():
         if column and not any(gap.reachable for gap in column):
-            told += f" Whether a method is above it in {metric.replace('_', ' ')} {unknown(column)}"
+            lost.setdefault(unknown(column), []).append(COLUMNS[metric])
+    told = "".join(f" Whether a method is above it in {listed(names)} {why}" for why, names in lost.items())
     rows = [gap.row for gap in found["AVGF1"] if gap.row["least_p_wilcoxon_holm"] is not None]
     if rows and not any(in_reach(row["least_p_wilcoxon_holm"]) for row in rows):
         row = min(rows, key=lambda row: float(row["least_p_wilcoxon_holm"]))
