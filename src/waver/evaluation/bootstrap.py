@@ -10,7 +10,7 @@ all ones and gives the value itself; methods scored with the same weights can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,6 +30,9 @@ METRICS = (
 
 BIASED = ("ECE", "ECE_sd")
 """Scores that chance raises, and drawing again raises once more: their intervals are moved back."""
+
+_RANKED = {"AP", "F1_equal", "AVGF1_equal", "AP_equal"}
+"""Scores that take the ranks of every resample, and so most of the time."""
 
 _STEPS = 512
 """Ranks worked on at once; times resamples, this many float64 stay in the processor's cache."""
@@ -81,8 +84,12 @@ def resamples(participants: int, count: int, *names: object) -> Array:
     ones = np.ones((1, participants))
     if participants < 2:
         return ones
-    draws = np.random.default_rng(seed_for(*names)).multinomial(participants, ones[0] / participants, size=count)
-    return np.concatenate([ones, draws.astype(np.float64)])
+    return np.concatenate([ones, drawn(np.random.default_rng(seed_for(*names)), participants, count)])
+
+
+def drawn(rng: np.random.Generator, participants: int, count: int) -> Array:
+    """The next ``count`` draws with replacement, float64 [count, S]."""
+    return rng.multinomial(participants, np.full(participants, 1 / participants), size=count).astype(np.float64)
 
 
 def interval(values: Array, biased: bool = False) -> tuple[float, float, float]:
@@ -100,12 +107,13 @@ def interval(values: Array, biased: bool = False) -> tuple[float, float, float]:
     return float(values[0]), float(low), float(high)
 
 
-def scores(sample: Sample, weights: Array) -> dict[str, Array]:
+def scores(sample: Sample, weights: Array, wanted: Collection[str] = METRICS) -> dict[str, Array]:
     """Every score of the pooled items under each row of weights.
 
     Args:
         sample: the items.
         weights: float64 [R, S].
+        wanted: METRICS without which the result is of no use; others may be missing.
 
     Returns:
         METRICS name -> float64 [R].
@@ -114,11 +122,16 @@ def scores(sample: Sample, weights: Array) -> dict[str, Array]:
     counts = weights @ cells.sum(axis=1).reshape(sample.participants, 4)
     values = {name: metric(counts.reshape(-1, 4)) for name, metric in metrics.COUNT_METRICS.items()}
     positive, negative = counts[:, 0] + counts[:, 2], counts[:, 1] + counts[:, 3]
-    ranked, wrong = _ranking(sample, weights)
-    values |= ranked
-    values["AP_paper"] = _paper(sample, weights)
+    if not _RANKED.isdisjoint(wanted):
+        ranked, wrong = _ranking(sample, weights)
+        values |= ranked
+    else:
+        wrong = _wrong_pairs(sample)
+    if "AP_paper" in wanted:
+        values["AP_paper"] = _paper(sample, weights)
     values["AUROC"] = 1 - _quotient(_quadratic(weights, wrong), positive * negative)
-    values |= _calibration(sample, weights)
+    if not {"Brier", "ECE"}.isdisjoint(wanted):
+        values |= _calibration(sample, weights)
     return values | _within(sample, weights, cells)
 
 
@@ -141,8 +154,13 @@ def mean_scores(sample: Sample, weights: Array) -> dict[str, Array]:
     Returns:
         METRICS name, and name with ``_sd`` (sample standard deviation) -> float64 [R].
     """
+    return means(participant_scores(sample), weights)
+
+
+def means(own: Mapping[str, Array], weights: Array) -> dict[str, Array]:
+    """The same from the participants' own scores, float64 [S] each, some or all of them."""
     values: dict[str, Array] = {}
-    for name, score in participant_scores(sample).items():
+    for name, score in own.items():
         known = np.isfinite(score)
         weight, score = weights[:, known], score[known]
         people = weight.sum(axis=1)

@@ -2,8 +2,9 @@
 
 Two questions, two tests. Whether the score of everything together differs: participants are drawn again
 for both at once, and the two-sided p is ``2 min(P(d <= 0), P(d >= 0))``, each share of R resamples as
-``(k + 1) / (R + 1)``, at most 1. Whether people, one by one, are served better: Wilcoxon's signed-rank test
-over the participants' own scores, zero differences kept by Pratt's rule.
+``(k + 1) / (R + 1)``, at most 1; the more methods are compared, the more resamples are drawn. Whether people, one
+by one, are served better: Wilcoxon's signed-rank test over the participants' own scores, zero differences kept by
+Pratt's rule.
 
 A person's own score is the same metric over their frames, at frame and at participant level, for whoever
 has a positive frame. At video level a person has seven videos at most, often of one class, and F1 or a
@@ -15,7 +16,9 @@ A variant of a model (``lfan.w24``) is also held against the model without it (`
 but for those that the variant adds.
 
 Holm's correction goes over all methods of one table (level, split, protocol) held against one reference in
-one metric. Controls are compared too, but nobody claims anything of them: they are in no family.
+one metric. Controls are compared too, but nobody claims anything of them: they are in no family. Beside each
+corrected p stands the least that it could have been: by so many people, methods and resamples, nothing can be
+found where that is above the level, and to find nothing there says nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +26,27 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import interval
 from waver.evaluation.names import CONTROLS, REFERENCE
-from waver.evaluation.paired import Paired, common_items
+from waver.evaluation.paired import Key, Paired, Values, common_items, key_of
 from waver.evaluation.predictions import Predicted
+from waver.evaluation.significance import (
+    LEVEL,
+    Tails,
+    holm,
+    least_bootstrap_p,
+    least_wilcoxon_p,
+    resamples_needed,
+    shift,
+    wilcoxon_p,
+)
 from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
 from waver.training.added import without_variant
@@ -54,7 +67,7 @@ COMPARISONS = pa.schema(
         pa.field("low", pa.float64(), True, {"meaning": "2.5 % of the paired participant bootstrap"}),
         pa.field("high", pa.float64(), True, {"meaning": "97.5 % of the paired participant bootstrap"}),
         pa.field("p_bootstrap", pa.float64(), True, {"meaning": "two-sided p of the bootstrap"}),
-        pa.field("p_holm", pa.float64(), True, {"meaning": "p_bootstrap after Holm; null for controls"}),
+        pa.field("p_holm", pa.float64(), True, {"meaning": "p_bootstrap after Holm, least_p_holm or more"}),
         pa.field("participants", pa.int32(), False, {"meaning": "participants with items of both"}),
         pa.field("own_score", pa.string(), True, {"meaning": "what Wilcoxon's test compares of each participant"}),
         pa.field("n_participants", pa.int32(), False, {"meaning": "participants in Wilcoxon's test"}),
@@ -62,13 +75,42 @@ COMPARISONS = pa.schema(
         pa.field("p_wilcoxon", pa.float64(), True, {"meaning": "two-sided p of Wilcoxon's signed-rank test"}),
         pa.field("p_wilcoxon_holm", pa.float64(), True, {"meaning": "p_wilcoxon after Holm; null for controls"}),
         pa.field("methods_in_family", pa.int32(), False, {"meaning": "p_bootstrap corrected together; 0 for controls"}),
+        pa.field("resamples", pa.int32(), False, {"meaning": "resamples of p_bootstrap, the undefined left out"}),
+        pa.field("least_p_holm", pa.float64(), True, {"meaning": "least p_holm that people and resamples allow"}),
+        pa.field("least_p_wilcoxon_holm", pa.float64(), True, {"meaning": "least p_wilcoxon_holm that people allow"}),
     ]
 )
 
-_EXACT = 50
-"""People up to whom Wilcoxon's null distribution is counted out, where nothing ties."""
+_SMALL = 2 * LEVEL
+"""By few resamples, a p that belongs below LEVEL may lie so far above it."""
 
 Row = dict[str, Any]
+
+
+@dataclass
+class _Pair:
+    """A method held against a reference in one metric.
+
+    Attributes:
+        item: items of both.
+        drawn: resamples so far, undefined ones among them.
+        needed: those that its family needs; 0 where it is in none.
+        tails: what the resamples say of the difference.
+        row: of COMPARISONS.
+    """
+
+    predicted: Predicted
+    reference: Predicted
+    metric: str
+    item: Array
+    drawn: int
+    needed: int = 0
+    tails: Tails = field(default_factory=Tails)
+    row: Row = field(default_factory=dict)
+
+    @property
+    def sides(self) -> tuple[Predicted, Predicted]:
+        return self.predicted, self.reference
 
 
 def comparison_rows(
@@ -85,15 +127,28 @@ def comparison_rows(
         paired: values of the table where they are shared with others.
     """
     paired = paired or Paired(table, config)
-    for name in (*references, *_varied(table)):
-        rows = [
-            _row(paired, predicted, reference, metric)
-            for predicted in table.methods
-            for reference in _references(table, predicted, name)
-            for metric in COMPARED
-        ]
-        _correct(rows)
-        yield from rows
+    held = [_pairs(paired, name) for name in (*references, *_varied(table))]
+    for family in (family for pairs in held for family in _families(pairs, "p_bootstrap")):
+        for pair in family:
+            pair.needed = resamples_needed(len(family), pair.drawn)
+            pair.row["methods_in_family"] = len(family)
+    _draw_further(paired, [pair for pairs in held for pair in pairs])
+    for pairs in held:
+        _correct(pairs)
+        yield from (pair.row for pair in pairs)
+
+
+def _pairs(paired: Paired, name: str) -> list[_Pair]:
+    """Every method against the references of a name, in every metric, with what the first resamples say."""
+    found = [
+        _Pair(predicted, reference, metric, common_items(predicted, reference), len(paired.weights) - 1)
+        for predicted in paired.table.methods
+        for reference in _references(paired.table, predicted, name)
+        for metric in COMPARED
+    ]
+    for pair in found:
+        _compare(paired, pair)
+    return found
 
 
 def _varied(table: Table) -> list[str]:
@@ -121,105 +176,106 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
     return alike or found
 
 
-def _row(paired: Paired, predicted: Predicted, reference: Predicted, metric: str) -> Row:
-    item = common_items(predicted, reference)
-    gap = paired.values(predicted, item)[metric] - paired.values(reference, item)[metric]
-    difference, low, high = interval(gap)
-    score, own = _own_gap(paired, predicted, reference, metric)
+def _compare(paired: Paired, pair: _Pair) -> None:
+    """Fill in what no other comparison has a part in."""
+    mine, theirs = (paired.values(side, pair.item)[pair.metric] for side in pair.sides)
+    difference, low, high = interval(mine - theirs)
+    if math.isfinite(difference):
+        pair.tails = Tails.of((mine - theirs)[1:])
+    score, own = _own_gap(paired, pair)
     row = {
-        **method_row(paired.table, predicted),
-        "reference": reference.name.method,
-        "reference_modalities": reference.name.modalities,
-        "metric": metric,
+        **method_row(paired.table, pair.predicted),
+        "reference": pair.reference.name.method,
+        "reference_modalities": pair.reference.name.modalities,
+        "metric": pair.metric,
         "difference": difference,
         "low": low,
         "high": high,
-        "p_bootstrap": bootstrap_p(gap),
+        "p_bootstrap": pair.tails.p,
         "p_holm": None,
-        "participants": int(np.isin(paired.people, paired.table.truth.participant[item]).sum()),
+        "participants": int(np.isin(paired.people, paired.table.truth.participant[pair.item]).sum()),
         "own_score": score,
         "n_participants": len(own),
         "shift": shift(own),
         "p_wilcoxon": wilcoxon_p(own),
         "p_wilcoxon_holm": None,
         "methods_in_family": 0,
+        "resamples": pair.tails.known,
+        "least_p_holm": None,
+        "least_p_wilcoxon_holm": None,
     }
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+    pair.row = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
 
 
-def _own_gap(paired: Paired, predicted: Predicted, reference: Predicted, metric: str) -> tuple[str | None, Array]:
+def _own_gap(paired: Paired, pair: _Pair) -> tuple[str | None, Array]:
     """What is compared of each participant, and the differences of those who have it with both, float64 [n]."""
-    item = common_items(predicted, reference)
     if paired.table.level != "video":
-        gap = paired.own(predicted, item)[metric] - paired.own(reference, item)[metric]
-        return metric, gap[np.isfinite(gap)]
-    if metric != "AVGF1":
+        own = [paired.own(side, pair.item)[pair.metric] for side in pair.sides]
+        gap = own[0] - own[1]
+        return pair.metric, gap[np.isfinite(gap)]
+    if pair.metric != "AVGF1":
         return None, np.zeros(0)
-    mine, theirs = paired.sample(predicted, item), paired.sample(reference, item)
+    mine, theirs = (paired.sample(side, pair.item) for side in pair.sides)
     right = [((s.probability > 0.5) == (s.label > 0)).astype(np.float64) for s in (mine, theirs)]
     size = np.bincount(mine.participant, minlength=mine.participants)
     total = np.bincount(mine.participant, right[0] - right[1], minlength=mine.participants)
     return "accuracy", total[size > 0] / size[size > 0]
 
 
-def bootstrap_p(differences: Array) -> float:
-    """Two-sided p of a paired bootstrap.
+def _families(pairs: Sequence[_Pair], column: str) -> list[list[_Pair]]:
+    """The comparisons of one reference that have a p in a column, metric by metric."""
+    families: dict[str, list[_Pair]] = defaultdict(list)
+    for pair in pairs:
+        if pair.predicted.name.method not in CONTROLS and pair.row[column] is not None:
+            families[pair.metric].append(pair)
+    return list(families.values())
 
-    Args:
-        differences: float64 [R + 1], the difference itself first; undefined resamples are left out.
 
-    Returns:
-        ``2 min(k + 1) / (R + 1)``, at most 1, k the resamples at or below 0, or at or above; nan where the
-        difference is undefined or was not drawn again.
+def _draw_further(paired: Paired, pairs: Sequence[_Pair]) -> None:
+    """Draw more resamples, as many as the families need, for the differences whose p is small by the first ones.
+
+    No correction brings the others below LEVEL. Two looks do not raise the chance of a false claim: of a difference
+    that is looked at again, the p of all its resamples decides, and that is a valid one by itself.
     """
-    known = differences[1:][np.isfinite(differences[1:])]
-    if not len(known) or not np.isfinite(differences[0]):
-        return float("nan")
-    least = min(np.count_nonzero(known <= 0), np.count_nonzero(known >= 0))
-    return float(min(1.0, 2 * (least + 1) / (len(known) + 1)))
+    further = paired.further_weights()
+    waiting = [pair for pair in pairs if pair.tails.p < _SMALL]
+    while waiting := [pair for pair in waiting if pair.drawn < pair.needed]:
+        values = _further_values(paired, waiting, next(further))
+        for pair in waiting:
+            mine, theirs = (values[key_of(side, pair.item)][pair.metric] for side in pair.sides)
+            gap = (mine - theirs)[: pair.needed - pair.drawn]
+            pair.tails, pair.drawn = pair.tails + Tails.of(gap), pair.drawn + len(gap)
+            pair.row |= {"p_bootstrap": pair.tails.p, "resamples": pair.tails.known}
 
 
-def wilcoxon_p(differences: Array) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; 1 where nobody differs, nan of nobody.
-
-    Zeros by Pratt's rule; exact up to 50 people without zeros and ties, else by the normal approximation.
-    """
-    if not len(differences):
-        return float("nan")
-    # sums of counts differ in the last bits: what is equal must tie
-    rounded = np.round(differences, 12)
-    if not rounded.any():
-        return 1.0
-    exact = len(rounded) <= _EXACT and np.all(rounded) and len(np.unique(np.abs(rounded))) == len(rounded)
-    # left to itself, scipy permutes small samples with ties, a second each
-    return float(stats.wilcoxon(rounded, zero_method="pratt", method="exact" if exact else "asymptotic").pvalue)
+def _further_values(paired: Paired, pairs: Sequence[_Pair], weights: Array) -> dict[Key, Values]:
+    """The scores that some comparisons need in further resamples, each computed once."""
+    sides = {key_of(side, pair.item): (side, pair.item) for pair in pairs for side in pair.sides}
+    wanted: dict[Key, set[str]] = defaultdict(set)
+    for pair in pairs:
+        for side in pair.sides:
+            wanted[key_of(side, pair.item)].add(pair.metric)
+    return {key: paired.further_values(*side, weights, wanted[key]) for key, side in sides.items()}
 
 
-def shift(differences: Array) -> float:
-    """Hodges-Lehmann shift: median of the means of all pairs of differences, each with itself among them."""
-    if not len(differences):
-        return float("nan")
-    first, second = np.triu_indices(len(differences))
-    return float(np.median((differences[first] + differences[second]) / 2))
+def _correct(pairs: Sequence[_Pair]) -> None:
+    """Fill in what the families of one reference decide: corrected p, and the least that they could have been."""
+    for family in _families(pairs, "p_bootstrap"):
+        # a difference that needed no more resamples might have had them
+        least = [least_bootstrap_p(p.tails.known * p.needed / p.drawn, people_of(p.row)) for p in family]
+        _fill(family, "p_bootstrap", "p_holm", least)
+    for family in _families(pairs, "p_wilcoxon"):
+        least = [least_wilcoxon_p(pair.row["n_participants"]) for pair in family]
+        _fill(family, "p_wilcoxon", "p_wilcoxon_holm", least)
 
 
-def holm(p: Array) -> Array:
-    """Step-down correction of Holm (1979) of p-values float64 [m]; controls the chance of any false claim."""
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
-    return adjusted
+def _fill(family: Sequence[_Pair], plain: str, corrected: str, least: Sequence[float]) -> None:
+    bounds = holm(np.array(least))
+    found = np.maximum(holm(np.array([pair.row[plain] for pair in family])), bounds)
+    for pair, p, bound in zip(family, found, bounds, strict=True):
+        pair.row |= {corrected: float(p), f"least_{corrected}": float(bound)}
 
 
-def _correct(rows: Sequence[Row]) -> None:
-    """Fill in what the families of one reference decide, metric by metric."""
-    for plain, corrected in (("p_bootstrap", "p_holm"), ("p_wilcoxon", "p_wilcoxon_holm")):
-        families: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            if row["method"] not in CONTROLS and row[plain] is not None:
-                families[row["metric"]].append(row)
-        for family in families.values():
-            for row, p in zip(family, holm(np.array([row[plain] for row in family])), strict=True):
-                row[corrected] = float(p)
-                if plain == "p_bootstrap":
-                    row["methods_in_family"] = len(family)
+def people_of(row: Row) -> int:
+    """Participants whose scores a difference is made of: at participant level, those who have a score."""
+    return int(row["n_participants"] if row["level"] == "participant" else row["participants"])

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from functools import reduce
 
 import numpy as np
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation import bootstrap
-from waver.evaluation.bootstrap import Sample, resamples
+from waver.evaluation.bootstrap import Sample, drawn, resamples
 from waver.evaluation.groups import EVERYONE
 from waver.evaluation.predictions import Method, Predicted, restrict
 from waver.evaluation.table import Table, sample_of, scored_people
+from waver.provenance import seed_for
 from waver.store.arrays import Array
 
 Values = dict[str, Array]
 """Score -> float64 [R + 1], the value itself first."""
+Key = tuple[Method, int, int]
+
+FURTHER = 1000
+"""Resamples that are added at once; a block is as wide whatever is wanted of it, so that its values are the same."""
 
 
 class Paired:
@@ -32,10 +38,10 @@ class Paired:
     ) -> None:
         self.table = table
         self.people = scored_people(table) if people is None else people
-        draw = (config.seed, table.level, table.split, table.protocol, group)
-        self.weights = resamples(len(self.people), config.bootstrap, "bootstrap", *draw)
-        self._values: dict[tuple[Method, int, int], Values] = {}
-        self._own: dict[tuple[Method, int, int], Values] = {}
+        self._draw = ("bootstrap", config.seed, table.level, table.split, table.protocol, group)
+        self.weights = resamples(len(self.people), config.bootstrap, *self._draw)
+        self._values: dict[Key, Values] = {}
+        self._own: dict[Key, Values] = {}
 
     def sample(self, predicted: Predicted, item: Array) -> Sample:
         """A method's predictions of some items of the truth (numbers, ascending)."""
@@ -43,7 +49,7 @@ class Paired:
 
     def values(self, predicted: Predicted, item: Array) -> Values:
         """Scores of some items of a method in every resample; at participant level, means over people."""
-        key = _key(predicted, item)
+        key = key_of(predicted, item)
         if key not in self._values:
             score = bootstrap.mean_scores if self.table.level == "participant" else bootstrap.scores
             self._values[key] = score(self.sample(predicted, item), self.weights)
@@ -51,13 +57,28 @@ class Paired:
 
     def own(self, predicted: Predicted, item: Array) -> Values:
         """Each participant's own scores, float64 [S]; nan where a person has none, or no positive item."""
-        key = _key(predicted, item)
+        key = key_of(predicted, item)
         if key not in self._own:
             self._own[key] = bootstrap.participant_scores(self.sample(predicted, item))
         return self._own[key]
 
+    def further_weights(self) -> Iterator[Array]:
+        """Weights of the resamples after those of ``weights``, without end, float64 [FURTHER, S] at a time."""
+        rng, people = np.random.default_rng(seed_for(*self._draw)), len(self.people)
+        drawn(rng, people, len(self.weights) - 1)
+        while True:
+            yield drawn(rng, people, FURTHER)
 
-def _key(predicted: Predicted, item: Array) -> tuple[Method, int, int]:
+    def further_values(self, predicted: Predicted, item: Array, weights: Array, wanted: Collection[str]) -> Values:
+        """Wanted scores of some items of a method in the resamples of ``weights`` [n, S], float64 [n]; not kept."""
+        if self.table.level == "participant":
+            own = self.own(predicted, item)
+            return bootstrap.means({name: own[name] for name in wanted}, weights)
+        return bootstrap.scores(self.sample(predicted, item), weights, wanted)
+
+
+def key_of(predicted: Predicted, item: Array) -> Key:
+    """What tells the scores of some items of a method from all others of the table."""
     return predicted.name, len(item), hash(item.tobytes())
 
 

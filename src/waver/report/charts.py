@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from waver.report.findings import Gap
+from waver.report.findings import Gap, resampled, unknown
 from waver.report.standings import Row, Standing, best, content_free, standings
 from waver.report.style import (
     BLUE,
@@ -116,9 +116,11 @@ def draw_difference(found: Sequence[Gap], level: str, split: str, folder: Path) 
         caption = (
             "Difference to the content-free control on the same resampled participants, with its 95 % interval. Right "
             "of zero, a method scores more than question, length and position in the answer give. A blue mark that "
-            "points right is above with certainty, a red one that points left below, an open grey one neither: p is "
-            f"corrected for {plural(len(shown), 'method')} (Holm)."
+            "points right is above with certainty, a red one that points left below, an open grey one neither: p, of "
+            f"{resampled(shown) or 'no resample'}, is corrected for {plural(len(shown), 'method')} (Holm)."
         )
+        if not any(gap.reachable for gap in shown):
+            caption += f" Whether a method is above {unknown(shown)}"
         return finish(figure, f"difference-{level}", folder, "What the models add to the control", caption)
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from waver.evaluation.comparisons import people_of
+from waver.evaluation.significance import LEVEL
 from waver.report.inputs import Row
 from waver.report.standings import Standing
-from waver.report.wording import CONTENT_FREE, USES_LABELS, interval, is_control, listed, method_name, p_value, score
-
-LEVEL = 0.05
-"""Chance of any false claim among the methods of a table that is put up with."""
+from waver.report.wording import (
+    CONTENT_FREE,
+    USES_LABELS,
+    count,
+    interval,
+    is_control,
+    listed,
+    method_name,
+    p_value,
+    plural,
+    score,
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,23 @@ class Gap:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
+    def reachable(self) -> bool:
+        """Whether the difference could have been certain, by so many people, methods and resamples."""
+        return in_reach(self.row["least_p_holm"])
+
+    @property
     def told(self) -> str:
-        """``95 % interval .01 to .05, p .012 after Holm's correction over 7 methods``."""
+        """``95 % interval .01 to .05, p .012 of 1,400 resamples after Holm's correction over 7 methods``."""
         within = interval(self.low, self.high, " to ")
         family = self.row["methods_in_family"]
-        p = p_value(self.p)
+        p = f"{p_value(self.p)} of {plural(self.row['resamples'], 'resample')}" if p_value(self.p) else ""
         corrected = f"{p} after Holm's correction over {family} methods" if family > 1 else p
         return ", ".join(filter(None, [f"95 % interval {within}" if within else "", corrected if p else ""]))
+
+
+def in_reach(least: float | None) -> bool:
+    """Whether a test whose least corrected p is given (None: without a p) can find anything."""
+    return least is not None and least < LEVEL
 
 
 def gaps(
@@ -80,7 +100,7 @@ def verdict(found: Sequence[Gap]) -> str:
         return ""
     above = [gap for gap in fair if gap.certain and gap.difference > 0]
     below = [gap for gap in fair if gap.certain and gap.difference < 0]
-    told = _above(above) if above else _none(fair[0], len(fair))
+    told = _above(above) if above else _none(fair)
     if below:
         which = "It is" if len(fair) == 1 else f"{len(below)} of {len(fair)} are"
         told += f" {which} below it with certainty."
@@ -96,15 +116,49 @@ def _above(above: Sequence[Gap]) -> str:
     return told
 
 
-def _none(first: Gap, number: int) -> str:
+def _none(fair: Sequence[Gap]) -> str:
+    """That no method is above, of those that could have been; where none could, that this is not known."""
+    first, number = fair[0], len(fair)
     who = f"The best of {number}, {first.name}," if number > 1 else f"{first.name}"
     size = score(abs(first.difference))
     far = "scores the same" if size == ".000" else f"lies {size} {'above' if first.difference > 0 else 'below'} it"
     bounds = f" ({first.told})" if first.told else ""
+    missed = [gap for gap in fair if not gap.reachable]
+    if len(missed) == number:
+        return f"Whether a method here is above the content-free control {unknown(fair)} {who} {far}{bounds}."
     told = f"No method here is above the content-free control with certainty. {who} {far}{bounds}."
     if first.apart and first.difference > 0:
         told += " By itself its interval leaves out zero, but among so many methods one would do so by luck."
+    if missed:
+        told += f" {listed([gap.name for gap in missed])} could not have been: too few people were judged."
     return told
+
+
+def unknown(found: Sequence[Gap]) -> str:
+    """``cannot be told: of 6 participants and 9 methods, no p after Holm's correction can be below .28``."""
+    known = [gap for gap in found if gap.row["least_p_holm"] is not None]
+    if not known:
+        most = max(people_of(gap.row) for gap in found)
+        return f"cannot be told: {plural(most, 'participant')} cannot be drawn again."
+    row = min((gap.row for gap in known), key=lambda row: float(row["least_p_holm"]))
+    return f"cannot be told: {bound(row, people_of(row), row['least_p_holm'])}."
+
+
+def bound(row: Row, people: int, least: float) -> str:
+    """``of 6 participants and 9 methods, no p after Holm's correction can be below .28``."""
+    family, floor = row["methods_in_family"], score(least, 3 if least < 0.1 else 2)
+    if family < 2:
+        return f"of {plural(people, 'participant')}, no p can be below {floor}"
+    return f"of {plural(people, 'participant')} and {family} methods, no p after Holm's correction can be below {floor}"
+
+
+def resampled(found: Sequence[Gap]) -> str:
+    """``1,000 resamples``, ``1,000 to 8,000 resamples``: those that p was taken from; empty where there is no p."""
+    numbers = {gap.row["resamples"] for gap in found if gap.p is not None}
+    if not numbers:
+        return ""
+    least, most = min(numbers), max(numbers)
+    return f"{f'{count(least)} to ' if least < most else ''}{plural(most, 'resample')}"
 
 
 def inside(rows: Sequence[Standing], found: Sequence[Gap]) -> str:
@@ -131,5 +185,12 @@ def inside(rows: Sequence[Standing], found: Sequence[Gap]) -> str:
     if control is None:
         return f"{told}."
     gap = next((gap for gap in found if (gap.method, gap.modalities) == (best.method, best.modalities)), None)
-    sure = "" if gap is None else "; the difference is certain" if gap.certain else "; the difference may be luck"
-    return f"{told} and the control, which looks at nobody, {score(control, 2)}{sure}."
+    return f"{told} and the control, which looks at nobody, {score(control, 2)}{_sure(gap)}."
+
+
+def _sure(gap: Gap | None) -> str:
+    if gap is None:
+        return ""
+    if not gap.reachable:
+        return f"; whether the difference is luck {unknown([gap]).rstrip('.')}"
+    return "; the difference is certain" if gap.certain else "; the difference may be luck"

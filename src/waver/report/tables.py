@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waver.report.findings import LEVEL, Gap, gaps
+from waver.evaluation.significance import LEVEL
+from waver.report.findings import Gap, bound, gaps, in_reach, resampled, unknown
 from waver.report.published import Cell, PublishedTable, published, releases
 from waver.report.standings import Standing, standings
 from waver.report.wording import (
@@ -16,6 +17,7 @@ from waver.report.wording import (
     count,
     interval,
     is_control,
+    listed,
     method_name,
     p_value,
     plural,
@@ -160,14 +162,32 @@ def differences(
     if not methods:
         return None
     people = max(row["participants"] for row in comparisons if (row["level"], row["split"]) == (level, split))
+    found = {metric: gaps(comparisons, level, split, metric, protocol) for metric in COMPARED}
+    drawn = resampled([gap for column in found.values() for gap in column])
     return ShownTable(
         caption=f"{SPLITS.get(split, split).capitalize()}: each line minus the content-free control, on the same "
-        f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p after Holm's "
-        f"correction over the methods of the column. Blue: above the content-free control with p < {score(LEVEL, 2)}.",
+        f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p"
+        f"{f' of {drawn}' if drawn else ''} after Holm's correction over the methods of the column. Blue: above the "
+        f"content-free control with p < {score(LEVEL, 2)}.{_out_of_reach(found)}",
         heads=(*COMPARED.values(), "Person by person"),
         methods=methods,
         controls=_gap_rows(comparisons, level, split, protocol, controls=True),
     )
+
+
+def _out_of_reach(found: dict[str, list[Gap]]) -> str:
+    """The columns in which no method can be told from the control, however good it is."""
+    lost: dict[str, list[str]] = {}
+    for metric, column in found.items():
+        if column and not any(gap.reachable for gap in column):
+            lost.setdefault(unknown(column), []).append(COLUMNS[metric])
+    told = "".join(f" Whether a method is above it in {listed(names)} {why}" for why, names in lost.items())
+    rows = [gap.row for gap in found["AVGF1"] if gap.row["least_p_wilcoxon_holm"] is not None]
+    if rows and not any(in_reach(row["least_p_wilcoxon_holm"]) for row in rows):
+        row = min(rows, key=lambda row: float(row["least_p_wilcoxon_holm"]))
+        told += " Person by person, Wilcoxon's test cannot find a difference: "
+        told += f"{bound(row, row['n_participants'], row['least_p_wilcoxon_holm'])}."
+    return told
 
 
 def _gap_rows(
@@ -190,9 +210,17 @@ def _gap_rows(
 def _gap_cell(gap: Gap | None) -> ShownCell:
     if gap is None:
         return ShownCell("–", "", float("-inf"))
-    below = "\n".join(filter(None, [interval(gap.low, gap.high), p_value(gap.p)]))
+    below = "\n".join(filter(None, [interval(gap.low, gap.high), told_p(gap.p, gap.row["least_p_holm"])]))
     above = gap.certain and gap.difference > 0 and gap.method not in USES_LABELS
     return ShownCell(signed(gap.difference), below, gap.difference, best=above)
+
+
+def told_p(p: float | None, least: float | None) -> str:
+    """``p .31``; ``p .31, never below .25`` where it could not have been small enough."""
+    never = (
+        f", never below {score(least, 3 if least < 0.1 else 2)}" if least is not None and not in_reach(least) else ""
+    )
+    return f"{p_value(p)}{never}" if p_value(p) else ""
 
 
 def _people_cell(gap: Gap | None) -> ShownCell:
@@ -200,7 +228,7 @@ def _people_cell(gap: Gap | None) -> ShownCell:
     if gap is None or gap.row["shift"] is None:
         return ShownCell("–", "", float("-inf"))
     shift, p = gap.row["shift"], gap.row["p_wilcoxon_holm"]
-    below = "\n".join(filter(None, [f"{gap.row['own_score']}", p_value(p)]))
+    below = "\n".join(filter(None, [f"{gap.row['own_score']}", told_p(p, gap.row["least_p_wilcoxon_holm"])]))
     above = p is not None and p < LEVEL and shift > 0 and gap.method not in USES_LABELS
     return ShownCell(signed(shift), below, shift, best=above)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from waver.report.findings import LEVEL, Gap
+from waver.evaluation.significance import LEVEL
+from waver.report.findings import Gap, resampled
 from waver.report.inputs import Row
-from waver.report.tables import ShownCell, ShownRow, ShownTable
-from waver.report.wording import SPLITS, interval, method_name, p_value, plural, score, signed
+from waver.report.tables import ShownCell, ShownRow, ShownTable, told_p
+from waver.report.wording import SPLITS, interval, method_name, plural, score, signed
 from waver.training.names import split_name
 
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}
@@ -31,10 +32,12 @@ def variant_table(comparisons: Sequence[Row], level: str, split: str) -> ShownTa
             gap = Gap(*names, row["difference"], row["low"], row["high"], row["p_holm"], row)
             found.setdefault(names, {})[row["metric"]] = gap
     people = plural(max(row["participants"] for row in rows), "participant")
+    drawn = resampled([gap for of in found.values() for gap in of.values()])
     caption = (
         f"{SPLITS.get(split, split).capitalize()}: each variant minus the same model without it, on the same "
-        f"resamples of {people}. Below a difference: its 95 % interval, and p after Holm's correction over the "
-        f"variants of the model. Blue: better than the model without it with p < {score(LEVEL, 2)}."
+        f"resamples of {people}. Below a difference: its 95 % interval, and p{f' of {drawn}' if drawn else ''} after "
+        f"Holm's correction over the variants of the model. Blue: better than the model without it with "
+        f"p < {score(LEVEL, 2)}."
     )
     lines = tuple(
         ShownRow(method_name(*names), "", False, tuple(_cell(gaps.get(metric)) for metric in COLUMNS))
@@ -51,5 +54,5 @@ def _of_variant(row: Row) -> bool:
 def _cell(gap: Gap | None) -> ShownCell:
     if gap is None:
         return ShownCell("–", "", float("-inf"))
-    below = "\n".join(filter(None, [interval(gap.low, gap.high), p_value(gap.p)]))
+    below = "\n".join(filter(None, [interval(gap.low, gap.high), told_p(gap.p, gap.row["least_p_holm"])]))
     return ShownCell(signed(gap.difference), below, gap.difference, best=gap.certain and gap.difference > 0)

@@ -20,12 +20,39 @@ from waver.report.summary import summary
 from waver.report.tables import differences
 
 
-def row(method, difference, low, high, p, modalities="TQ", **about):
-    return {"method": method, "modalities": modalities, "model_set": "", "reference": "content_free",
-            "reference_modalities": "", "level": "video", "split": "cv", "protocol": "standard", "metric": "AVGF1",
-            "difference": difference, "low": low, "high": high, "p_bootstrap": p, "p_holm": p, "participants": 168,
-            "own_score": "accuracy", "n_participants": 168, "shift": 0.01, "p_wilcoxon": p, "p_wilcoxon_holm": p,
-            "methods_in_family": 5, **about}  # fmt: skip
+def row(method, difference, low, high, p, modalities="TQ", **about):  # fmt: skip
+    return {
+        "method": method,
+        "modalities": modalities,
+        "model_set": "",
+        "reference": "content_free",
+        "reference_modalities": "",
+        "level": "video",
+        "split": "cv",
+        "protocol": "standard",
+        "metric": "AVGF1",
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "p_bootstrap": p,
+        "p_holm": p,
+        "participants": 168,
+        "own_score": "accuracy",
+        "n_participants": 168,
+        "shift": 0.01,
+        "p_wilcoxon": p,
+        "p_wilcoxon_holm": p,
+        "methods_in_family": 5,
+        "resamples": 1400,
+        "least_p_holm": 0.007,
+        "least_p_wilcoxon_holm": 1e-9,
+        **about,
+    }
+
+
+FEW = {"participants": 5, "n_participants": 5, "least_p_holm": 0.3125, "least_p_wilcoxon_holm": 0.3125}
+"""Five methods of five people: signs alike are p .0625, five times that after Holm."""
+ALONE = {"participants": 1, "n_participants": 1, "least_p_holm": None, "resamples": 0}
 
 
 @pytest.mark.parametrize(
@@ -35,24 +62,42 @@ def row(method, difference, low, high, p, modalities="TQ", **about):
         (
             [row("tfidf", 0.012, -0.01, 0.03, 0.4), row("cues", -0.02, -0.05, 0.01, 0.6)],
             "No method here is above the content-free control with certainty. The best of 2, TF-IDF, words + question, "
-            "lies .012 above it (95 % interval −.01 to .03, p .40 after Holm's correction over 5 methods).",
+            "lies .012 above it (95 % interval −.01 to .03, p .40 of 1,400 resamples after Holm's correction over 5 "
+            "methods).",
         ),
         (
             [row("tfidf", -0.012, -0.03, -0.006, 0.03)],
             "No method here is above the content-free control with certainty. TF-IDF, words + question lies .012 below "
-            "it (95 % interval −.03 to −.01, p .030 after Holm's correction over 5 methods). It is below it with "
-            "certainty.",
+            "it (95 % interval −.03 to −.01, p .030 of 1,400 resamples after Holm's correction over 5 methods). It is "
+            "below it with certainty.",
         ),
         (
             [row("tfidf", 0.03, 0.01, 0.05, 0.004), row("cues", 0.09, -0.01, 0.2, 0.1)],
             "TF-IDF, words + question is above the content-free control by .030 (95 % interval .01 to .05, p .004 "
-            "after Holm's correction over 5 methods).",
+            "of 1,400 resamples after Holm's correction over 5 methods).",
         ),
         (
             [row("tfidf", 0.03, 0.01, 0.05, 0.08)],
             "No method here is above the content-free control with certainty. TF-IDF, words + question lies .030 above "
-            "it (95 % interval .01 to .05, p .080 after Holm's correction over 5 methods). By itself its interval "
-            "leaves out zero, but among so many methods one would do so by luck.",
+            "it (95 % interval .01 to .05, p .080 of 1,400 resamples after Holm's correction over 5 methods). By "
+            "itself its interval leaves out zero, but among so many methods one would do so by luck.",
+        ),
+        (
+            [row("tfidf", 0.03, 0.01, 0.05, 0.3125, **FEW), row("cues", 0.02, 0.01, 0.05, 0.3125, **FEW)],
+            "Whether a method here is above the content-free control cannot be told: of 5 participants and 5 methods, "
+            "no p after Holm's correction can be below .31. The best of 2, TF-IDF, words + question, lies .030 above "
+            "it (95 % interval .01 to .05, p .31 of 1,400 resamples after Holm's correction over 5 methods).",
+        ),
+        (
+            [row("tfidf", 0.03, None, None, None, **ALONE)],
+            "Whether a method here is above the content-free control cannot be told: 1 participant cannot be drawn "
+            "again. TF-IDF, words + question lies .030 above it.",
+        ),
+        (
+            [row("tfidf", 0.03, -0.01, 0.05, 0.4), row("cues", 0.02, 0.01, 0.05, 0.3125, **FEW)],
+            "No method here is above the content-free control with certainty. The best of 2, TF-IDF, words + question, "
+            "lies .030 above it (95 % interval −.01 to .05, p .40 of 1,400 resamples after Holm's correction over 5 "
+            "methods). Cue counts, words + question could not have been: too few people were judged.",
         ),
     ],
 )
@@ -74,7 +119,24 @@ def test_differences_stand_with_their_p_and_blue_only_where_certain():
     assert (first.text, first.below, first.best) == ("+.030", ".01–.05\np .004", True)
     assert (second.text, second.best) == ("+.020", False)
     assert table.controls[0].cells[0].below == "−.40 to −.20"
+    assert "p of 1,400 resamples after Holm's correction" in table.caption
+    assert "cannot" not in table.caption
     assert differences(rows[2:], "video", "cv") is None
+
+
+def test_a_table_says_what_no_test_could_find():
+    rows = [row("tfidf", 0.03, 0.01, 0.05, 0.3125, p_wilcoxon_holm=0.5, **FEW)]
+    table = differences(rows, "video", "cv")
+    (shown,) = table.methods
+    assert shown.cells[0].below == ".01–.05\np .31, never below .31"
+    assert shown.cells[-1].below == "accuracy\np .50, never below .31"
+    few = "of 5 participants and 5 methods, no p after Holm's correction can be below .31."
+    assert f"Whether a method is above it in AVGF1 cannot be told: {few}" in table.caption
+    assert f"Person by person, Wilcoxon's test cannot find a difference: {few}" in table.caption
+    # one method that can be told apart is enough for a column to be read
+    both = differences([*rows, row("cues", 0.02, 0.01, 0.05, 0.02, resamples=8000)], "video", "cv")
+    assert "cannot" not in both.caption
+    assert "p of 1,400 to 8,000 resamples" in both.caption
 
 
 def test_one_real_method_among_the_synthetic_is_found(texts_only, report_config, tmp_path):
@@ -126,6 +188,8 @@ def test_inside_the_questions_names_the_control(texts_only, report_config):
     assert told.startswith("Between two answers to the same question, one with A/H and one without, Fine-tuned encoder")
     assert told.endswith("; the difference is certain.")
     assert inside(rows, [unsure]).endswith("; the difference may be luck.")
+    few = replace(unsure, row={**unsure.row, **FEW})
+    assert "; whether the difference is luck cannot be told: of 5 participants" in inside(rows, [few])
     assert inside([], []) == ""
 
 

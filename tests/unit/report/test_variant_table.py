@@ -11,7 +11,7 @@ from waver.report.variants import variant_table
 
 def row(method, reference, metric, difference, p, **about):
     base = {"level": "frame", "split": "cv", "protocol": "cv", "modalities": "VT", "participants": 12}
-    edge = {"low": difference - 0.02, "high": difference + 0.02, "p_holm": p}
+    edge = {"low": difference - 0.02, "high": difference + 0.02, "p_holm": p, "least_p_holm": 0.008, "resamples": 1000}
     return {
         **base,
         **edge,
@@ -46,7 +46,15 @@ def test_only_variants_against_their_own_model_stand_in_it():
     assert [cell.best for cell in second] == [True, False, False, False]
     assert not first[0].best
     assert "12 participants" in table.caption
+    assert "p of 1,000 resamples after Holm's correction" in table.caption
     assert table.controls == ()
+
+
+def test_a_variant_that_no_test_could_tell_says_so():
+    few = {**row("conflict.w24", "conflict", "AVGF1", 0.04, 0.125), "least_p_holm": 0.125}
+    (line,) = variant_table([few], "frame", "cv").methods
+    assert line.cells[0].below.endswith("p .12, never below .12")
+    assert not line.cells[0].best
 
 
 @pytest.mark.parametrize(("level", "split"), [("video", "cv"), ("frame", "val")])
