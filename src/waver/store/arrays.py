@@ -7,10 +7,7 @@ slice, code version, model), so that a retry or a re-run skips what fits and mak
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +20,7 @@ from zarr.codecs import ZstdCodec
 
 from waver.errors import WaverError
 from waver.store.jpeg import JpegCodec
+from waver.store.whole import folder_written_whole
 
 Array = npt.NDArray[Any]
 SHARD_ROWS = 480
@@ -81,26 +79,10 @@ def new_store(path: str | Path, key: str) -> Iterator[StoreWriter]:
 
     The caller holds the lock of what the store belongs to: what other writers left is removed.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):  # by a job that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    try:
+    with folder_written_whole(path) as temporary:
         writer = StoreWriter(temporary)
         yield writer
         writer._finish(key)
-        _replace_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
-    os.replace(source, target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def store_key(path: str | Path) -> str | None:
