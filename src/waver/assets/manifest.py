@@ -144,8 +144,26 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
 
 
 def installed(record: str | Path) -> Installed:
-    """Read the record that ``install`` wrote."""
+    """Read the record that ``install``, or the training of a backbone, wrote.
+
+    Raises:
+        WaverError: a file that it lists is gone.
+    """
+    gone = missing_files(record)
+    if gone:
+        raise WaverError(f"{gone[0]} is gone; delete {record} and run again")
+    return read_record(record)
+
+
+def read_record(record: str | Path) -> Installed:
+    """As ``installed``, whether or not the files are there."""
     return Installed(**json.loads(Path(record).read_text(encoding="utf-8")))
+
+
+def missing_files(record: str | Path) -> list[Path]:
+    """Files that a record lists and that do not lie beside it."""
+    files = [Path(record).parent / name for name in read_record(record).files]
+    return [file for file in files if not file.exists()]
 
 
 def package_folder(module: str) -> Path:
