@@ -99,14 +99,14 @@ def test_a_temporary_is_never_listed_as_a_store_or_a_table(tmp_path):
 
 def test_what_killed_writers_of_a_file_left_goes_after_a_day_and_nobody_elses(tmp_path):
     old, young = temporary_name(tmp_path / "f"), temporary_name(tmp_path / "f")
-    other = temporary_name(tmp_path / "f.resume")
-    for path in (old, young, other):
+    others = [temporary_name(tmp_path / "f.resume"), tmp_path / ".f.swp"]
+    for path in (old, young, *others):
         path.write_text("part")
-    for path in (old, other):
+    for path in (old, *others):
         os.utime(path, (0, os.stat(path).st_mtime - 2 * DAY_S))
     with written_whole(tmp_path / "f") as file:
         file.write_text("new")
-    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "f", young, other])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "f", young, *others])
 
 
 def test_what_killed_writers_of_a_folder_left_goes_at_once_and_nobody_elses(tmp_path):

@@ -81,7 +81,8 @@ def temporary_name(target: Path) -> Path:
 
 def _leftovers(target: Path) -> list[Path]:
     """What has a temporary name of the target, living writers' too."""
-    form = re.compile(rf"\.{re.escape(target.name)}\.[^.]+(\.old)?")
+    ours = r"[^.]*-\d+-[0-9a-f]{16}|\d+(\.old)?"  # the second: of the first versions
+    form = re.compile(rf"\.{re.escape(target.name)}\.({ours})")
     return [path for path in target.parent.iterdir() if form.fullmatch(path.name)]
 
 
