@@ -61,6 +61,7 @@ localrules:
 
 onstart:
     stop_with_a_sentence(end_leftovers, Path.cwd(), workflow.non_local_exec)
+    recover()
 
 
 rule all:

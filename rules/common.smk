@@ -48,6 +48,32 @@ def stop_with_a_sentence(call, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+def recover():
+    """Plan again where stores or models that this run needs were deleted, but not the index that lists them.
+
+    Of jobs that have nothing to do nothing is missed, as with any file between; the report reads indexes alone,
+    and shows what stores there are.
+    """
+    from waver.cluster.recover import forget_what_is_gone  # loads what reads stores
+
+    seen = set()
+    while not workflow.touch:
+        jobs = list(workflow.dag.needrun_jobs())
+        made = {str(path) for job in jobs for path in job.output}
+        read = {
+            str(path)
+            for job in jobs
+            for path in job.input
+            if not job.rule.name.startswith("report_")
+        }
+        asked = sorted(read - made - seen)
+        seen.update(asked)
+        if not forget_what_is_gone(map(Path, asked)):
+            break
+        # what Snakemake itself does when a checkpoint has told it more
+        workflow.async_run(workflow.dag.postprocess())
+
+
 def checked_config():
     """The config, with the names of methods and their own options held to the registries."""
     checked = load_config(config)

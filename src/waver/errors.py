@@ -16,6 +16,10 @@ class WaverError(Exception):
     """Stops the job. The message is one sentence for the user: what, in which file, what to do."""
 
 
+class MissingStore(WaverError):
+    """A store that an index lists is gone: it ends the job, and no video is set aside for it."""
+
+
 class SetAside(WaverError):
     """One item (a video, a participant's record) cannot be used; the rest of the batch goes on.
 

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from waver.store.whole import written_whole
+
 SOURCE = Path(__file__).resolve().parent
 
 
@@ -119,5 +121,5 @@ def versions(*packages: str) -> dict[str, str]:
 
 def write_sidecar(output: str | Path, record: dict[str, Any]) -> None:
     """Write ``<output>.provenance.json`` beside a job's first output."""
-    path = Path(f"{output}.provenance.json")
-    path.write_text(json.dumps(record, indent=2, sort_keys=True, default=str) + "\n")
+    with written_whole(f"{output}.provenance.json") as path:
+        path.write_text(json.dumps(record, indent=2, sort_keys=True, default=str) + "\n")

@@ -146,6 +146,26 @@ def test_a_video_removed_and_added_again_costs_its_shard_alone(finished):
     assert "already there" in "".join(path.read_text() for path in log.parent.glob("*.log"))
 
 
+def test_what_was_deleted_is_made_again_where_it_is_needed(finished):
+    resources = finished.folder / "resources/tiny"
+    for stores in ("features/faces/stores", "features/answers/stores", "align/packs"):
+        shutil.rmtree(resources / stores)
+    (finished.folder / "resources/models/retinaface_mobilenet/model.onnx").unlink()
+    assert finished.run() == {}
+    # faces of the one shard, whose index and whose detector's record were still there
+    overlay = ("--configfile", *finished.config(features__visual__batch=3))
+    assert finished.run(*overlay, "--", "resources/tiny/features/visual/000.parquet") == {
+        "models_install": 1,
+        "features_faces": 1,
+        "features_visual": 1,
+    }
+    controls = "results/tiny/evaluate/controls/all_positive.frame.standard.parquet"
+    made = finished.run("--forcerun", "evaluate_controls", "--", controls)
+    assert made == {"features_faces": 1, "features_visual": 2, "align_pack": 2, "evaluate_controls": 1}
+    answers = "results/tiny/train/tfidf/TQ/0/predictions.parquet"
+    assert finished.run("--forcerun", "train_answers", "--", answers) == {"features_answers": 2, "train_answers": 1}
+
+
 def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished):
     scores = finished.folder / "results/tiny/evaluate/scores.parquet"
     want = scores.read_bytes()

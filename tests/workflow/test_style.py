@@ -14,9 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ORDER = [
-    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config", "device", "decision"},
+    {"errors", "shapes", "paths", "metrics", "provenance", "workflow", "config", "device", "decision", "store"},
     {"assets"},
-    {"store"},
     {"data"},
     {"cluster"},
     {"models"},

@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict
 
 from waver.errors import WaverError
 from waver.provenance import digest, file_sha256
+from waver.store.lock import exclusive
+from waver.store.whole import folder_written_whole
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 
@@ -130,24 +132,38 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
         WaverError: no source has a file with the right bytes.
     """
     target = Path(folder)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    if name.startswith("path."):
-        record = _install_path(name, target, Path(paths[name.removeprefix("path.")]))
-    else:
-        asset = manifest()[name]
-        for file in asset.files:
-            _install_file(name, file, target / file.name)
-        shas = {file.name: file.sha256 for file in asset.files}
-        known = asset.model_dump(include={"role", "set", "title", "licence"})
-        record = Installed(name=name, folder=str(target), files=shas, **known)
-    (target / "asset.json").write_text(record.model_dump_json(indent=2) + "\n")
+    with exclusive(target.with_name(f".{target.name}.lock"), remove=True), folder_written_whole(target) as place:
+        place.mkdir()
+        if name.startswith("path."):
+            about = _install_path(name, place, Path(paths[name.removeprefix("path.")]))
+        else:
+            about = _install_asset(name, place)
+        record = Installed(name=name, folder=str(target), **about)
+        (place / "asset.json").write_text(record.model_dump_json(indent=2) + "\n")
     return record
 
 
 def installed(record: str | Path) -> Installed:
-    """Read the record that ``install`` wrote."""
+    """Read the record that ``install``, or the training of a backbone, wrote.
+
+    Raises:
+        WaverError: a file that it lists is gone.
+    """
+    gone = missing_files(record)
+    if gone:
+        raise WaverError(f"{gone[0]} is gone; delete {record} and run again")
+    return read_record(record)
+
+
+def read_record(record: str | Path) -> Installed:
+    """As ``installed``, whether or not the files are there."""
     return Installed(**json.loads(Path(record).read_text(encoding="utf-8")))
+
+
+def missing_files(record: str | Path) -> list[Path]:
+    """Files that a record lists and that do not lie beside it."""
+    files = [Path(record).parent / name for name in read_record(record).files]
+    return [file for file in files if not file.exists()]
 
 
 def package_folder(module: str) -> Path:
@@ -162,7 +178,17 @@ def package_folder(module: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _install_path(name: str, target: Path, source: Path) -> Installed:
+def _install_asset(name: str, target: Path) -> dict[str, Any]:
+    """Put the files of an entry into a folder; what its record tells of them."""
+    asset = manifest()[name]
+    for file in asset.files:
+        _install_file(name, file, target / file.name)
+    shas = {file.name: file.sha256 for file in asset.files}
+    return {**asset.model_dump(include={"role", "set", "title", "licence"}), "files": shas}
+
+
+def _install_path(name: str, target: Path, source: Path) -> dict[str, Any]:
+    """Link the files that the config gives into a folder; what their record tells of them."""
     if not source.exists():
         raise WaverError(f"models.paths.{name.removeprefix('path.')}: {source} does not exist; correct the path")
     base = source.parent if source.is_file() else source
@@ -173,9 +199,7 @@ def _install_path(name: str, target: Path, source: Path) -> Installed:
         (target / relative).symlink_to(file.resolve())
         shas[relative] = file_sha256(file)
     role = name.removeprefix("path.")
-    return Installed(
-        name=name, role=role, set="path", title=str(source), licence="see its origin", folder=str(target), files=shas
-    )
+    return {"role": role, "set": "path", "title": str(source), "licence": "see its origin", "files": shas}
 
 
 def _files_of(source: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from waver.assets.manifest import installed
+from waver.assets.manifest import read_record
 from waver.cluster.findings import Finding, ask, ok, problem, warning
 from waver.cluster.workload import video_files
 from waver.config.model import Config
@@ -35,7 +35,7 @@ def models(records: Sequence[str], folder: Path, command: str) -> Finding:
         return problem("models", f"not installed: {', '.join(missing)}", f"where there is a network: {command}")
     damaged = []
     for record in records:
-        for name, sha256 in installed(folder / record).files.items():
+        for name, sha256 in read_record(folder / record).files.items():
             file = (folder / record).parent / name
             if not file.is_file() or file_sha256(file) != sha256:
                 damaged.append(str(file))

@@ -30,7 +30,7 @@ from waver.models.text.backbone import (
     pooling,
 )
 from waver.provenance import digest
-from waver.store.arrays import new_store, read_store, store_attributes, store_key
+from waver.store.arrays import new_store, read_attributes, read_store, store_attributes, store_key
 from waver.store.lock import exclusive
 from waver.store.tables import FEATURE_INDEX, write_table
 
@@ -85,12 +85,12 @@ def read_encodings(stores: Path, indexes: Sequence[Path]) -> dict[str, Encoding]
         indexes: index tables of the shards.
 
     Raises:
-        WaverError: a store is missing.
+        MissingStore: a store is gone.
     """
     found: dict[str, Encoding] = {}
     for index in indexes:
         path = stores / f"{index.stem}.zarr"
-        found.update(zip(store_attributes(path).get("videos", ()), _encodings(path), strict=True))
+        found.update(zip(read_attributes(path)["videos"], _encodings(path), strict=True))
     return found
 
 

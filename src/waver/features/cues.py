@@ -22,7 +22,7 @@ from waver.models.registry import load
 from waver.models.text.cue_counts import CUE_LISTS
 from waver.provenance import digest, file_sha256
 from waver.shapes import FPS
-from waver.store.arrays import StoreWriter, read_store, store_attributes
+from waver.store.arrays import StoreWriter, read_attributes, read_store
 from waver.store.shards import Row, run_shard, store_path
 from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table
 
@@ -101,7 +101,7 @@ def _heard(video: Row, speech_stores: Path, audio_stores: Path | None) -> Heard:
     frames, said, prosody = max(1, round(video["duration_s"] * FPS)), None, None
     if "speech" in video["there"]:
         path = store_path(speech_stores, video)
-        about = store_attributes(path)
+        about = read_attributes(path)
         said = Said(about["words"], **read_store(path, "start_s", "end_s"), language=about["language"])
     sounding, valence = np.zeros(frames, bool), np.full(frames, np.nan, np.float32)
     if "audio" in video["there"] and audio_stores:

@@ -20,7 +20,7 @@ from waver.features.spoken import Words, sentences, timed_words
 from waver.models.text.backbone import like_lengths, load_backbone, load_tokenizer, most_tokens, padded
 from waver.provenance import digest
 from waver.shapes import FPS
-from waver.store.arrays import StoreWriter, read_store, store_attributes
+from waver.store.arrays import StoreWriter, read_attributes, read_store
 from waver.store.shards import Row, run_shard, store_path
 from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table
 
@@ -125,7 +125,7 @@ class _LookAhead:
         return self._ready.pop(name)
 
     def _embed(self, group: Sequence[Row]) -> dict[str, tuple[Floats, npt.NDArray[np.int64]]]:
-        texts = [store_attributes(store_path(self._stores, row))["words"] for row in group]
+        texts = [read_attributes(store_path(self._stores, row))["words"] for row in group]
         return dict(zip((row["video"] for row in group), self._encoder().embed(texts), strict=True))
 
 

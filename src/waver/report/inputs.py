@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from waver.assets.manifest import Installed, installed
+from waver.assets.manifest import Installed, read_record
 from waver.data.folds import Folding
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
@@ -166,7 +166,7 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         predictions={path: read_metadata(path) for path in inputs.predictions},
         adapted=[read_metadata(path) for path in inputs.adapted],
         weights=_weights(inputs.weights),
-        models=[installed(path) for path in inputs.models],
+        models=[read_record(path) for path in inputs.models],
     )
 
 

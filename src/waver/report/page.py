@@ -43,6 +43,7 @@ from waver.report.variants import variant_table
 from waver.report.weights import draw_weights
 from waver.report.window_length import Tried, draw_window_length, tried, window_models
 from waver.report.wording import PROTOCOLS, SPLITS, VIDEO_RULES, plural
+from waver.store.whole import written_whole
 
 __all__ = ["ReportInputs", "render_report"]
 
@@ -94,8 +95,8 @@ def render_report(
         for path in figures.glob("*.svg"):
             path.unlink()
         raise
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html, encoding="utf-8")
+    with written_whole(page) as file:
+        file.write_text(html, encoding="utf-8")
     log.info("%s: %d kB, %d figures", page, len(html) // 1024, len(list(figures.glob("*.svg"))))
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from waver.store.whole import written_whole
+
 INK, MUTED, LINE, PAPER, WASH = "#1b1f27", "#68707d", "#dde1e7", "#fffffe", "#f3f5f8"
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 """Okabe and Ito's colours (2008), told apart by colour-blind readers; grey is for controls."""
@@ -176,7 +178,8 @@ def finish(figure: Any, name: str, folder: Path, title: str, caption: str) -> Dr
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, 'DejaVu Sans', sans-serif", buffer.getvalue())
     svg = _renumber(svg)
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    with written_whole(folder / f"{name}.svg") as file:
+        file.write_text(svg, encoding="utf-8")
     return Drawn(name, title, caption, _for_page(svg, name, title))
 
 

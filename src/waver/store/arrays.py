@@ -7,10 +7,7 @@ slice, code version, model), so that a retry or a re-run skips what fits and mak
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 import zarr
 from zarr.codecs import ZstdCodec
 
-from waver.errors import WaverError
+from waver.errors import MissingStore, WaverError
 from waver.store.jpeg import JpegCodec
+from waver.store.whole import folder_written_whole
 
 Array = npt.NDArray[Any]
 SHARD_ROWS = 480
@@ -81,26 +81,10 @@ def new_store(path: str | Path, key: str) -> Iterator[StoreWriter]:
 
     The caller holds the lock of what the store belongs to: what other writers left is removed.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):  # by a job that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    try:
+    with folder_written_whole(path) as temporary:
         writer = StoreWriter(temporary)
         yield writer
         writer._finish(key)
-        _replace_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
-    os.replace(source, target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def store_key(path: str | Path) -> str | None:
@@ -109,13 +93,42 @@ def store_key(path: str | Path) -> str | None:
 
 
 def store_attributes(path: str | Path) -> dict[str, Any]:
-    """Attributes of a store; empty where there is no readable store."""
+    """Attributes of a store; empty where there is no readable store. See ``read_attributes`` where one has to be."""
     try:
         text = (Path(path) / "zarr.json").read_text()
         attributes: dict[str, Any] = json.loads(text).get("attributes", {})
     except (OSError, json.JSONDecodeError):
         return {}
     return attributes
+
+
+def read_attributes(path: str | Path) -> dict[str, Any]:
+    """Attributes of a finished store.
+
+    Raises:
+        MissingStore: no finished store is there.
+    """
+    attributes = store_attributes(path)
+    if "key" not in attributes:
+        raise MissingStore(f"{path} is not a finished store; {_remedy(Path(path))}")
+    return attributes
+
+
+def _remedy(store: Path) -> str:
+    """How a store is made that is gone: Snakemake knows its index alone, and runs the rule where that is missing."""
+    place = next((place for place in store.parents if place.name in ("stores", "packs")), store.parent)
+    indexes = sorted(place.parent.glob("*.parquet"))
+    shard = [index for index in indexes if index.stem == store.stem or _lists(index, store.stem)]
+    if not shard:
+        return "run the rule that makes it"
+    return f"delete {shard[0]} and run again: stores that are there stay, what is missing is made"
+
+
+def _lists(index: Path, video: str) -> bool:
+    try:
+        return video in pq.read_table(index, columns=["video"])["video"].to_pylist()
+    except (OSError, pa.ArrowException):  # no index, or none that can be read
+        return False
 
 
 def read_store(path: str | Path, *names: str) -> dict[str, Array]:
@@ -126,7 +139,8 @@ def read_store(path: str | Path, *names: str) -> dict[str, Array]:
         names: arrays to read; all of them where none is named.
 
     Raises:
-        WaverError: no finished store is there, or it lacks an array.
+        MissingStore: no finished store is there.
+        WaverError: it lacks an array.
     """
     group = open_store(path)
     wanted = names or tuple(sorted(group.array_keys()))
@@ -140,8 +154,7 @@ def open_store(path: str | Path) -> Any:
     """A finished store as a read-only Zarr group, for reading slices.
 
     Raises:
-        WaverError: no finished store is there.
+        MissingStore: no finished store is there.
     """
-    if store_key(path) is None:
-        raise WaverError(f"{path} is not a finished store; run the rule that makes it")
+    read_attributes(path)
     return zarr.open_group(Path(path), mode="r", zarr_format=3)

@@ -1,33 +1,85 @@
-"""A lock on a file, released by the death of its holder: two writers of one shard never meet."""
+"""A lock on a file, released by the death of its holder: two writers of one output never meet."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from waver.errors import WaverError
 
 log = logging.getLogger(__name__)
 
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+
 
 @contextmanager
-def exclusive(path: str | Path) -> Iterator[None]:
-    """Hold ``path`` (made if need be) until the block ends; wait where another process holds it."""
+def exclusive(path: str | Path, *, remove: bool = False) -> Iterator[None]:
+    """Hold ``path`` (made if need be) until the block ends; wait where another process holds it.
+
+    Args:
+        path: file; no process holds it twice at once.
+        remove: remove the file at the end, still holding it: who waits for it then makes it anew.
+
+    Raises:
+        WaverError: the file system keeps no locks.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            log.warning("%s is held by %s; waiting for it", target, stream.read().strip() or "another job")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    with _locked(target) as stream:
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         stream.flush()
         try:
             yield
         finally:
-            fcntl.flock(stream, fcntl.LOCK_UN)
+            if remove:
+                target.unlink(missing_ok=True)
+
+
+def _locked(target: Path) -> TextIO:
+    """The file, open and locked until it is closed."""
+    while True:
+        stream = open(target, "a+")  # noqa: SIM115 (closed by the caller)
+        try:
+            _wait_for(stream, target)
+            if _is_at(stream, target):
+                return stream
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+
+
+def _wait_for(stream: TextIO, target: Path) -> None:
+    try:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            log.warning("%s is held by %s; waiting for it", target, stream.read().strip() or "another job")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise WaverError(
+            f"{target.parent} lies on a file system that keeps no locks (flock: {error.strerror}); "
+            "mount it with flock (Lustre: -o flock; NFS: version 4, or lockd), or work in another folder"
+        ) from error
+
+
+def _is_at(stream: TextIO, target: Path) -> bool:
+    """Whether the open file is still the one that others find: its last holder may have removed it.
+
+    It is asked by opening, which NFS answers from the server; a mere stat may come from the client's memory.
+    """
+    try:
+        with open(target) as there:
+            return os.path.sameopenfile(stream.fileno(), there.fileno())
+    except FileNotFoundError:
+        return False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from waver.errors import SetAside, WaverError, is_machine_trouble
+from waver.errors import MissingStore, SetAside, WaverError, is_machine_trouble
 from waver.provenance import digest
 from waver.store.arrays import StoreWriter, new_store, store_attributes
 from waver.store.lock import exclusive
@@ -51,6 +51,7 @@ def run_shard(
 
     Raises:
         WaverError: every video failed unexpectedly, which says more of the machine than of videos.
+        MissingStore: a store that ``compute`` reads is gone.
         OSError, MemoryError: the disk is full, the quota or the memory spent; a retry resumes.
     """
     rows = []
@@ -92,6 +93,8 @@ def _one(video: Row, stores: str | Path, made_from: dict[str, Any], compute: Com
     except SetAside as problem:
         log.warning("%s set aside: %s", video["video"], problem)
         return {**row, "status": "set_aside", "reason": problem.reason, "remedy": problem.remedy}, True
+    except MissingStore:
+        raise
     except Exception as problem:
         if is_machine_trouble(problem):
             raise

@@ -159,9 +159,9 @@ def resume(
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """JSON lines, one an epoch."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in history))
+    """JSON lines, one an epoch; the file is there whole at any time."""
+    with written_whole(path) as file:
+        file.write_text("".join(json.dumps(record) + "\n" for record in history))
 
 
 def join_histories(histories: Sequence[Path], output: Path) -> None:

@@ -28,7 +28,8 @@ from waver.models.backbones.trained import Trained, archive, check_options, weig
 from waver.models.registry import BACKBONES, load, method_config
 from waver.provenance import digest, file_sha256, seed_for
 from waver.store.lock import exclusive
-from waver.training.archive import save_archive
+from waver.store.whole import written_whole
+from waver.training.archive import save_archive, write_history
 from waver.training.image_tasks import ImageTask
 from waver.training.images import ImageJob, fit_images
 from waver.training.pixels import PARTS, LabelledImages, forget_pixels
@@ -126,14 +127,15 @@ def train_stage(stage: Stage, read: Callable[[], tuple[dict[str, LabelledImages]
             parts, rows = read()
             _check(parts, stage.task)
             done = _fitted(stage, parts) | {"set_aside": rows}
-            (stage.folder / _DONE).write_text(json.dumps(done))
+            with written_whole(stage.folder / _DONE) as file:
+                file.write_text(json.dumps(done))
             (stage.folder / _STATE).unlink(missing_ok=True)
             forget_pixels(stage.pixels)
         else:
             log.info("%s is made of the same pictures, weights and recipe: it is kept", stage.folder / _MODEL)
-        history = "".join(json.dumps(record) + "\n" for record in done["history"])
-        Path(stage.outputs["history"]).write_text(history)
-        Path(stage.outputs["record"]).write_text(_record(stage, done["sha256"]).model_dump_json(indent=2) + "\n")
+        write_history(Path(stage.outputs["history"]), done["history"])
+        with written_whole(stage.outputs["record"]) as file:
+            file.write_text(_record(stage, done["sha256"]).model_dump_json(indent=2) + "\n")
     return list(done["set_aside"])
 
 

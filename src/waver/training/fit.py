@@ -21,6 +21,7 @@ from waver.models.registry import FUSIONS, load, method_config
 from waver.provenance import digest, seed_for
 from waver.shapes import FPS
 from waver.store.arrays import store_key
+from waver.store.lock import exclusive
 from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
 from waver.training.durations import Decoder, fit_decoder
@@ -68,14 +69,16 @@ def train_fusion(
     del samples
     history = Path(outputs["history"])
     job = Job(config, seed, made_from, history, state, board)
-    checkpoint = fit(split["train"], split["val"], split_name(fusion)[0], modalities, job)
-    del split
-    checkpoint.record.update(record)
-    save_checkpoint(model_file, checkpoint)
-    videos = read_corpus(indexes, packs, modalities, ["val", "test"])
-    metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
-    write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
-    job.forget()
+    # a copy of this job may still work on a node that Slurm lost: wait for it, and go on from its last epoch
+    with exclusive(f"{state}.lock", remove=True):
+        checkpoint = fit(split["train"], split["val"], split_name(fusion)[0], modalities, job)
+        del split
+        checkpoint.record.update(record)
+        save_checkpoint(model_file, checkpoint)
+        videos = read_corpus(indexes, packs, modalities, ["val", "test"])
+        metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
+        write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
+        state.unlink(missing_ok=True)
 
 
 def read_taught(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from waver.config.training import TrainConfig
 from waver.data.folds import Folding, folds_of, parts_of
 from waver.provenance import digest
+from waver.store.lock import exclusive
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
 from waver.training.archive import join_histories
 from waver.training.corpus import VideoSample
@@ -76,18 +77,20 @@ def train_folds(
     samples = read_taught(indexes, packs, fusion, modalities, config)
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "cv", "seed": seed, **record}
     parts, histories = [], []
-    for number in range(config.folds):
-        key = digest([made_from, fold_of, number])
-        part = outputs["predictions"].with_name(f"fold{number}.parquet.part")
-        fold = _Fold(number, fold_of, config.folds, key, part)
-        histories.append(part.with_name(f"fold{number}.jsonl.part"))
-        parts.append(part)
-        if not part.exists() or read_metadata(part).get("key") != key:
-            _one_fold(samples, fold, fusion, modalities, Job(config, seed, key, histories[-1], Path(f"{part}.resume")))
-    write_arrow(outputs["predictions"], pa.concat_tables([read_arrow(part, PREDICTIONS) for part in parts]), about)
-    join_histories(histories, outputs["history"])
-    for path in (*parts, *histories):
-        path.unlink()
+    with exclusive(f"{outputs['predictions']}.lock", remove=True):
+        for number in range(config.folds):
+            key = digest([made_from, fold_of, number])
+            part = outputs["predictions"].with_name(f"fold{number}.parquet.part")
+            fold = _Fold(number, fold_of, config.folds, key, part)
+            histories.append(part.with_name(f"fold{number}.jsonl.part"))
+            parts.append(part)
+            job = Job(config, seed, key, histories[-1], Path(f"{part}.resume"))
+            if not part.exists() or read_metadata(part).get("key") != key:
+                _one_fold(samples, fold, fusion, modalities, job)
+        write_arrow(outputs["predictions"], pa.concat_tables([read_arrow(part, PREDICTIONS) for part in parts]), about)
+        join_histories(histories, outputs["history"])
+        for path in (*parts, *histories):
+            path.unlink()
 
 
 def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modalities: str, job: Job) -> None:
@@ -103,4 +106,4 @@ def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modaliti
     )
     held_out = [sample for sample in samples if sample.participant in judge]
     write_predictions(fold.part, held_out, predict(checkpoint, held_out), {"key": fold.key}, fold.fold_of)
-    job.forget()
+    job.state.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ gradients, a moving average of the weights in place of the last ones, an F1 term
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -31,7 +30,6 @@ from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
-from waver.store.lock import exclusive
 from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.average import MovingAverage
 from waver.training.corpus import VideoSample
@@ -62,7 +60,7 @@ class Job:
         seed: decides initial weights, the order of windows and the dropout.
         key: what the training is made from; a state file with another key is ignored.
         history: JSON lines, one an epoch.
-        state: file from which a killed job goes on; the caller forgets it when all is written.
+        state: file from which a killed job goes on; the caller removes it when all is written.
         board: what draws the training; the loop knows none, so that no edit of it trains anything again.
     """
 
@@ -72,16 +70,6 @@ class Job:
     history: Path
     state: Path
     board: Board = no_board
-
-    @property
-    def lock(self) -> Path:
-        """Held while the job trains, so that two copies of it never write together."""
-        return Path(f"{self.state}.lock")
-
-    def forget(self) -> None:
-        """Remove what a finished job needs no more."""
-        self.state.unlink(missing_ok=True)
-        self.lock.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -105,6 +93,8 @@ class _Learner:
 def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSample], job: Job) -> Progress:
     """Train a model and leave it, on the CPU, as it was after its best epoch.
 
+    The caller holds a lock for the job's files.
+
     Args:
         model: network to train, already initialised.
         train: normalised, labelled videos to learn from.
@@ -122,25 +112,23 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
     optimiser = make_optimiser(model, config)
     average = MovingAverage(model, config.ema) if config.ema else None
     learner = _Learner(model, optimiser, average)
-    # a copy of this job may still train on a node that Slurm lost: wait for it, and go on from its last epoch
-    with exclusive(job.lock):
-        progress = resume(job.state, job.key, model, optimiser, average)
-        if progress.epoch:
-            log.info("going on after epoch %d", progress.epoch)
-        write_history(job.history, progress.history)
-        with job.board(progress.history) as draw:
-            while not progress.finished(config.epochs, config.patience):
-                record = _epoch(learner, train, val, job, progress.epoch + 1)
-                undefined = (
-                    f"{config.select} is undefined on the val split (it has no frame with A/H); "
-                    "set train.select to AVGF1 or add val videos with A/H"
-                )
-                judged = not getattr(model, "warming", False)
-                progress.take(record, config.select, learner.weights, undefined, judged)
-                save_progress(job.state, job.key, progress, model, optimiser, average)
-                _append_history(job.history, progress.history[-1])
-                draw(progress.history[-1])
-                _report(progress, config)
+    progress = resume(job.state, job.key, model, optimiser, average)
+    if progress.epoch:
+        log.info("going on after epoch %d", progress.epoch)
+    write_history(job.history, progress.history)
+    with job.board(progress.history) as draw:
+        while not progress.finished(config.epochs, config.patience):
+            record = _epoch(learner, train, val, job, progress.epoch + 1)
+            undefined = (
+                f"{config.select} is undefined on the val split (it has no frame with A/H); "
+                "set train.select to AVGF1 or add val videos with A/H"
+            )
+            judged = not getattr(model, "warming", False)
+            progress.take(record, config.select, learner.weights, undefined, judged)
+            save_progress(job.state, job.key, progress, model, optimiser, average)
+            write_history(job.history, progress.history)
+            draw(progress.history[-1])
+            _report(progress, config)
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress
@@ -241,11 +229,6 @@ def validate(model: nn.Module, val: Sequence[VideoSample], config: TrainConfig) 
         "val_AVGF1": f1,
         "val_AVGF1_AP": (f1 + precision) / 2,
     }
-
-
-def _append_history(path: Path, record: dict[str, Any]) -> None:
-    with open(path, "a") as stream:
-        stream.write(json.dumps(record) + "\n")
 
 
 def _report(progress: Progress, config: TrainConfig) -> None:

@@ -26,7 +26,6 @@ from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.metrics import average_precision, average_precision_paper, avgf1
 from waver.provenance import seed_for
-from waver.store.lock import exclusive
 from waver.training.archive import Progress, resume, save_progress, write_history
 from waver.training.predict import probability
 from waver.training.video_data import Examples, on_device
@@ -45,7 +44,7 @@ class VideoJob:
         seed: decides initial weights, order of videos, clips, dropout.
         key: what the training is made from; a state file with another key is ignored.
         history: JSON lines, one an epoch.
-        state: file from which a killed job goes on; the caller forgets it when all is written.
+        state: file from which a killed job goes on; the caller removes it when all is written.
     """
 
     config: VideosConfig
@@ -53,16 +52,6 @@ class VideoJob:
     key: str
     history: Path
     state: Path
-
-    @property
-    def lock(self) -> Path:
-        """Held while the job trains, so that two copies of it never write together."""
-        return Path(f"{self.state}.lock")
-
-    def forget(self) -> None:
-        """Remove what a finished job needs no more."""
-        self.state.unlink(missing_ok=True)
-        self.lock.unlink(missing_ok=True)
 
 
 def rate(config: VideosConfig, epochs: float) -> float:
@@ -94,6 +83,8 @@ def make_optimiser(model: nn.Module, config: VideosConfig) -> torch.optim.Optimi
 def train_epochs(model: nn.Module, learn: Examples, choose: Examples, job: VideoJob) -> Progress:
     """Train a model and leave it, on the CPU, as it was after its best epoch.
 
+    The caller holds a lock for the job's files.
+
     Args:
         model: already initialised.
         learn: labelled videos to learn from.
@@ -105,21 +96,20 @@ def train_epochs(model: nn.Module, learn: Examples, choose: Examples, job: Video
     """
     model.to(torch_device())
     optimiser = make_optimiser(model, job.config)
-    with exclusive(job.lock):
-        progress = resume(job.state, job.key, model, optimiser)
-        if progress.epoch:
-            log.info("going on after epoch %d", progress.epoch)
+    progress = resume(job.state, job.key, model, optimiser)
+    if progress.epoch:
+        log.info("going on after epoch %d", progress.epoch)
+    write_history(job.history, progress.history)
+    while not progress.finished(job.config.epochs, job.config.patience):
+        record = _epoch(model, optimiser, learn, choose, job, progress.epoch + 1)
+        undefined = (
+            f"{job.config.select} is undefined on the videos that choose the epoch (none shows A/H); "
+            "set videos.select to AVGF1 or add val videos with A/H"
+        )
+        progress.take(record, job.config.select, model.state_dict(), undefined)
+        save_progress(job.state, job.key, progress, model, optimiser)
         write_history(job.history, progress.history)
-        while not progress.finished(job.config.epochs, job.config.patience):
-            record = _epoch(model, optimiser, learn, choose, job, progress.epoch + 1)
-            undefined = (
-                f"{job.config.select} is undefined on the videos that choose the epoch (none shows A/H); "
-                "set videos.select to AVGF1 or add val videos with A/H"
-            )
-            progress.take(record, job.config.select, model.state_dict(), undefined)
-            save_progress(job.state, job.key, progress, model, optimiser)
-            write_history(job.history, progress.history)
-            _report(progress, job.config)
+        _report(progress, job.config)
     model.load_state_dict(progress.best_state)
     model.to("cpu").eval()
     return progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from waver.device import torch_device
 from waver.errors import WaverError
 from waver.models.registry import VIDEO_INPUTS, VIDEO_MODELS, method_config
 from waver.provenance import digest, seed_for
+from waver.store.lock import exclusive
 from waver.store.tables import (
     FEATURE_INDEX,
     PACK_INDEX,
@@ -32,6 +32,7 @@ from waver.store.tables import (
     read_tables,
     write_arrow,
 )
+from waver.store.whole import put_in_place, written_whole
 from waver.training.answer_table import answer_table
 from waver.training.archive import join_histories, write_history
 from waver.training.video_checkpoint import (
@@ -114,14 +115,16 @@ def train_videos(
     about = {"method": name, "modalities": modalities, "level": "video", "seed": seed, **record}
     split = {part: [answer for answer in everyone if answer.split == part] for part in ("train", "val", "test")}
     split |= {part: material.usable(split[part]) for part in ("train", "val")}
-    checkpoint = _standard(row, split["train"], split["val"], record)
-    judged = [*split["val"], *material.usable(split["test"])]
-    write_arrow(outputs["predictions"], _predicted(row, checkpoint, judged), {**about, "protocol": "standard"})
-    known = [*split["train"], *split["val"]]
-    numbers = _folds(row, known, everyone, folds, folding)
-    tables = [answer_table([], np.zeros(0)), *(read_arrow(row.part(n, "parquet"), PREDICTIONS) for n in numbers)]
-    write_arrow(outputs["folds"], pa.concat_tables(tables), {**about, "protocol": "cv"})
-    _finish(row, numbers, outputs)
+    # a copy of this job may still work on a node that Slurm lost: wait for it, and go on from its last epoch
+    with exclusive(f"{outputs['model']}.lock", remove=True):
+        checkpoint = _standard(row, split["train"], split["val"], record)
+        judged = [*split["val"], *material.usable(split["test"])]
+        write_arrow(outputs["predictions"], _predicted(row, checkpoint, judged), {**about, "protocol": "standard"})
+        known = [*split["train"], *split["val"]]
+        numbers = _folds(row, known, everyone, folds, folding)
+        tables = [answer_table([], np.zeros(0)), *(read_arrow(row.part(n, "parquet"), PREDICTIONS) for n in numbers)]
+        write_arrow(outputs["folds"], pa.concat_tables(tables), {**about, "protocol": "cv"})
+        _finish(row, numbers, outputs)
 
 
 def _material(name: str, modalities: str, indexes: Sequence[Path], config: VideosConfig) -> Material:
@@ -153,7 +156,7 @@ def _standard(row: Row, train: Sequence[Answer], val: Sequence[Answer], record: 
     checkpoint = fit(row, train, val, job)
     checkpoint.record.update(record, key=job.key)
     save_video_checkpoint(path, checkpoint)
-    job.forget()
+    job.state.unlink(missing_ok=True)
     return checkpoint
 
 
@@ -175,7 +178,7 @@ def _folds(row: Row, known: Sequence[Answer], everyone: Sequence[Answer], count:
         log.info("fold %d of %d: %d videos learnt from, %d held out", number + 1, count, len(learn), len(judge))
         checkpoint = fit(row, learn, choose, job)
         write_arrow(path, _predicted(row, checkpoint, judge, [number] * len(judge)), {"key": job.key})
-        job.forget()
+        job.state.unlink(missing_ok=True)
     return [f"fold{number}" for number in range(count)]
 
 
@@ -250,8 +253,9 @@ def _finish(row: Row, folds: Sequence[str], outputs: Mapping[str, Path]) -> None
     """Put the histories of the folds together, and the parts under the names of the outputs."""
     join_histories([row.part(part, "jsonl") for part in folds], outputs["folds_history"])
     # the history stays until the model is in place: a job killed in between finds both
-    shutil.copyfile(row.part("standard", "jsonl"), outputs["history"])
-    os.replace(row.part("standard", "pt"), outputs["model"])
+    with written_whole(outputs["history"]) as file:
+        shutil.copyfile(row.part("standard", "jsonl"), file)
+    put_in_place(row.part("standard", "pt"), outputs["model"])
     row.part("standard", "jsonl").unlink()
     for part in folds:
         for kind in ("parquet", "jsonl"):

@@ -195,7 +195,8 @@ def test_uniform_keeps_pieces_and_ignores_times(tmp_path, folder, encoder):
 
 def test_a_bad_neighbour_spoils_nothing(tmp_path, folder):
     write_speech(tmp_path, [["Yes."], ["No."]])
-    (tmp_path / "speech" / "82001" / "82001_Q2.zarr" / "zarr.json").unlink()
+    bad = tmp_path / "speech" / "82001" / "82001_Q2.zarr" / "zarr.json"
+    bad.write_text(bad.read_text().replace('"words"', '"other"'))
     write_videos(tmp_path / "videos.parquet", [tmp_path / "1.mp4", tmp_path / "2.mp4"], tmp_path)
     embed_words(
         tmp_path / "speech.parquet", tmp_path / "speech", tmp_path / "videos.parquet", folder / "asset.json",

@@ -22,6 +22,7 @@ from waver.data.demo.render import make_films
 from waver.data.demo.trouble import EXTRA, KINDS, frame_times, spread_trouble
 from waver.errors import WaverError
 from waver.provenance import code_version, digest, file_sha256
+from waver.store.whole import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _drop_others(root: Path, videos: list[Video]) -> None:
 def _write_manifest(
     manifest: Path, root: Path, videos: list[Video], identities: dict[str, Identity], config: DemoConfig
 ) -> None:
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     record = {
         "notice": "Synthetic participants and scripted answers; scores on them mean nothing about people.",
         "config": config.model_dump(),
@@ -117,10 +118,8 @@ def _write_manifest(
         "participants": {name: asdict(identity) for name, identity in identities.items()},
         "videos": [_shown(video, config.seed) for video in videos],
     }
-    part = manifest.with_suffix(".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(manifest)
+    with written_whole(manifest) as file:
+        file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _shown(video: Video, seed: int) -> dict[str, Any]:

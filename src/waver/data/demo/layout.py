@@ -14,6 +14,7 @@ from waver.data.demo.people import Identity
 from waver.data.demo.plan import Clause, Participant, Video
 from waver.data.demo.trouble import clause_at, frame_times
 from waver.provenance import seed_for
+from waver.store.whole import written_whole
 
 SPLITS = ("train", "val", "test")
 HEARD_IN_SILENCE = " Thank you."
@@ -154,11 +155,10 @@ def _clock(seconds: float) -> str:
 
 
 def _write_yaml(path: Path, content: Any, flow: bool | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as stream:
+    with written_whole(path) as file, open(file, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream, Dumper=yaml.CDumper, default_flow_style=flow, allow_unicode=True, width=4000)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    with written_whole(path) as file:
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from waver.data.demo.plan import Participant, Video
 from waver.data.demo.portraits import Array, load_portraits
 from waver.data.demo.voice import draw_voice, speak
 from waver.provenance import seed_for
+from waver.store.whole import written_whole
 
 NOISES = 5
 """Pictures of camera noise that take turns."""
@@ -41,11 +41,8 @@ def make_films(root: Path, models: Path, config: DemoConfig, videos: list[tuple[
     person = _person(due[0][0].participant, models, config)
     puppet = make_puppet(person)
     for video, key in due:
-        target = root / video.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        _film(part, video, key, puppet, models, config)
-        os.replace(part, target)
+        with written_whole(root / video.path) as part:
+            _film(part, video, key, puppet, models, config)
 
 
 def _person(participant: Participant, models: Path, config: DemoConfig) -> Person:
