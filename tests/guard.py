@@ -8,6 +8,7 @@ ends it without a word, while Snakemake and its jobs run on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -66,10 +67,8 @@ def marked(mark: str, parents: dict[Process, int]) -> set[Process]:
 
 def send(process: Process, number: signal.Signals) -> None:
     """Send a signal; a process that has ended meanwhile needs none."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 class Guard:

@@ -52,31 +52,23 @@ def run_pytest(folder: Path, files: dict[str, str], *arguments: str, workers: in
     return Ended(ended.returncode, ended.stdout + ended.stderr, time.monotonic() - start)
 
 
+SHARED = "import pytest\n@pytest.fixture(scope='session')\ndef shared():\n    yield 1\n"
 CRASHES = {
-    "the last test of a file": (
-        {"test_a.py": EXIT + "@pytest.mark.parametrize('n', range(4))\ndef test_a(n):\n    if n == 3: die()\n"},
-        ["test_a.py::test_a[3]"],
-        11,
-    ),
-    "a file's only test": ({"test_z.py": SEGFAULT + "def test_a(): die()\n"}, ["test_z.py::test_a"], 8),
-    "in the midst of a file that shares a fixture": (
+    "last of a file, alone in a file, while a fixture is shared": (
         {
-            "conftest.py": "import pytest\n@pytest.fixture(scope='session')\ndef shared(): yield 1\n",
-            "test_a.py": SEGFAULT + "def test_1(shared): pass\ndef test_2(shared): die()\ndef test_3(shared): pass\n",
+            "conftest.py": SHARED,
+            "test_a.py": EXIT + "@pytest.mark.parametrize('n', range(4))\ndef test_1(n):\n    if n == 3: die()\n",
+            "test_f.py": EXIT + "def test_1(shared): pass\ndef test_2(shared): die()\ndef test_3(shared): pass\n",
+            "test_z.py": SEGFAULT + "def test_1(): die()\n",
         },
-        ["test_a.py::test_2"],
-        10,
-    ),
-    "a fixture's end": (
-        {
-            "conftest.py": SEGFAULT + "@pytest.fixture(scope='session')\ndef shared():\n    yield 1\n    die()\n",
-            "test_a.py": "def test_1(shared): pass\ndef test_2(shared): pass\ndef test_3(): pass\n",
-        },
-        None,
-        None,
+        ["test_a.py::test_1[3]", "test_f.py::test_2", "test_z.py::test_1"],
+        13,
     ),
     "both workers, and those after them": (
-        {f"test_{name}.py": SEGFAULT + "def test_1(): die()\ndef test_2(): die()\ndef test_3(): pass\n" for name in "ay"},
+        {
+            f"test_{name}.py": SEGFAULT + "def test_1(): die()\ndef test_2(): die()\ndef test_3(): pass\n"
+            for name in "ay"
+        },
         [f"test_{name}.py::test_{number}" for name in "ay" for number in (1, 2)],
         10,
     ),
@@ -90,9 +82,6 @@ def test_a_worker_that_dies_is_one_failure_and_the_other_tests_run(tmp_path, fil
     assert ended.seconds < 60
     crashed = re.findall(r"^worker 'gw\d' crashed while running '(\S+)' after \d+ s$", ended.text, re.MULTILINE)
     assert "workers that died: gw" in ended.text
-    if failed is None:  # of the last test on the worker, whichever that was
-        assert len(crashed) == 1
-        return
     assert sorted(crashed) == ended.named("FAILED") == failed
     assert len(ended.named("PASSED")) == passed
 
@@ -105,10 +94,16 @@ def test_more_deaths_than_replacements_end_the_run(tmp_path):
     assert "maximum crashed workers reached: 1" in ended.text
 
 
-@pytest.mark.parametrize("hook", ["pytest_sessionfinish", "pytest_collection_finish"])
-def test_a_worker_that_dies_outside_a_test_fails_the_run(tmp_path, hook):
-    files = {"conftest.py": EXIT + f"def {hook}(session):\n    if hasattr(session.config, 'workerinput'): die()\n"}
-    ended = run_pytest(tmp_path, PASSING | files, "--max-worker-restart", "2")
+ELSEWHERE = {
+    "after the last test": "def pytest_sessionfinish(session):\n    if hasattr(session.config, 'workerinput'): die()\n",
+    "before the first test": "def pytest_collection_finish():\n    die()\n",
+    "at the end of a fixture": "@pytest.fixture(autouse=True, scope='session')\ndef fix():\n    yield\n    die()\n",
+}
+
+
+@pytest.mark.parametrize("text", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_worker_that_dies_outside_a_test_fails_the_run(tmp_path, text):
+    ended = run_pytest(tmp_path, PASSING | {"conftest.py": EXIT + text}, "--max-worker-restart", "2")
     assert ended.code != 0, ended.text
     assert "workers that died: gw" in ended.text
 
@@ -184,3 +179,23 @@ def test_no_test_outruns_its_limit_or_leaves_a_process_behind(tmp_path, monkeypa
         assert "the test's own failure" in ended.text
         assert "test_a.py::test_the_same_fixture" in ended.named("ERROR")
         assert "crashed while running 'test_a.py::test_in_c'" in ended.text
+
+
+@pytest.mark.parametrize("target", ["test", "test-quick"])
+def test_the_whole_run_has_a_limit_too(tmp_path, target):
+    """What hangs outside of tests, here while they are collected, ends with the command's own limit."""
+    make = ["make", "--dry-run", "--no-print-directory", target, "TEST_LIMIT_S=4"]
+    told = subprocess.run(
+        [*make, f"PYTHON_BIN={Path(sys.executable).parent}"], cwd=ROOT, capture_output=True, text=True
+    )
+    command = told.stdout.replace("\\\n", " ").strip().splitlines()[-1]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    for folder in ("tests/unit", "tests/contract"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tests/unit/test_a.py").write_text("import time\ntime.sleep(600)\n")
+    environment = os.environ | {"PYTHONPATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist"}
+    start = time.monotonic()
+    ended = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 124, ended.stdout + ended.stderr
+    assert "sending signal INT" in ended.stderr
+    assert time.monotonic() - start < 60
