@@ -16,7 +16,7 @@ CONFIG ?= config/presets/demo.yaml
 # each test has a limit of its own (tests/limits.py); this one, in seconds, is for what hangs outside of tests
 TEST_LIMIT_S ?= 7200
 PYTEST := timeout --foreground --verbose --signal=INT --kill-after=60 $(TEST_LIMIT_S) \
-	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 4
+	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 4
 
 .PHONY: demo test test-quick test-slurm setup check doctor forecast config clean
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-pytest_plugins = ["limits"]
+pytest_plugins = ["limits", "workers", "preloaded"]
 
 # tests run beside each other on small machines; libraries keep to one thread
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -1,4 +1,4 @@
-"""Pytest plugin: a time limit on every test, and a worker that dies is one failure of the run.
+"""Pytest plugin: a time limit on every test.
 
 A test with its fixtures may take ``LIMIT_S``, or the seconds of its marker ``timeout``. Over that it fails, and
 what it started is killed; a test that cannot be interrupted (code in C) loses its process (``guard.py``).
@@ -23,10 +23,9 @@ LIMIT_S = 900.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what follows."""
+    """Register the limits and their marker."""
     config.addinivalue_line("markers", f"timeout(seconds): the test and its fixtures may take these, not {LIMIT_S:g} s")
     config.pluginmanager.register(TimeLimits(), "time-limits")
-    config.pluginmanager.register(DeadWorkers(), "dead-workers")
 
 
 def limit_s(item: pytest.Item) -> float:
@@ -105,42 +104,3 @@ class TimeLimits:
         assert self.guard.stdin is not None
         self.guard.stdin.write(f"{line}\n".encode())
         self.guard.stdin.flush()
-
-
-class DeadWorkers:
-    """Hooks of the process that hands tests to workers of pytest-xdist."""
-
-    def __init__(self) -> None:
-        self.starts: dict[str, float] = {}
-        self.dead: list[str] = []
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:
-        """With ``--dist loadfile``, a scheduler that outlives its workers."""
-        from scheduling import FileScheduling
-
-        return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.starts[nodeid] = time.monotonic()
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """Say when the worker died."""
-        seconds = time.monotonic() - self.starts.get(crashitem, time.monotonic())
-        report.longrepr = f"{report.longrepr} after {seconds:.0f} s"
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
-        if error:
-            self.dead.append(node.gateway.id)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A worker that died between tests, where no test failed of it, fails the run all the same."""
-        if self.dead and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.dead:
-            terminalreporter.write_sep("=", f"workers that died: {', '.join(self.dead)}", red=True)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
+TOGETHER = ("tests/e2e/", "tests/slurm/")
+"""Folders that go to one worker, because all their files share a run that takes minutes."""
+
 
 class FileScheduling(LoadFileScheduling):
     """``--dist loadfile`` that goes on after a worker's death.
@@ -15,6 +18,10 @@ class FileScheduling(LoadFileScheduling):
     hands out files without a test left, or with one alone, for which a worker waits for ever (its issues 784, 1323,
     1327, 1378); and gives work to a worker that has not yet collected its tests (1189, 1362).
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """File of a test, or its folder where the files stay together."""
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Take what a worker had not done back; the test on which it died counts as done, and is returned."""

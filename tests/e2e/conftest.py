@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import preloaded
 from checkout import ROOT
 
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
@@ -53,9 +54,14 @@ class Workspace:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", "--configfile", "tiny.json"]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        return subprocess.run(
+        run = preloaded.run if "--dry-run" in arguments else subprocess.run
+        return run(
             [*command, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
+
+    def copy(self, folder: Path) -> Workspace:
+        """The same in another folder, with the times of its files, for a test that changes what is there."""
+        return Workspace(shutil.copytree(self.folder, folder, symlinks=True))
 
     def run(self, *arguments: str) -> Counter[str]:
         """Run what is missing; the number of jobs of each rule that ran."""
@@ -67,7 +73,12 @@ class Workspace:
         """Rules of which a run would start jobs now."""
         result = self.snakemake("--dry-run", *arguments)
         assert result.returncode == 0, result.stdout + result.stderr
-        table = (result.stdout + result.stderr).split("Job stats:")[-1].split("total")[0]
+        return self.rules(result.stdout + result.stderr)
+
+    @staticmethod
+    def rules(text: str) -> set[str]:
+        """Rules of the jobs that a dry run tells."""
+        table = text.split("Job stats:")[-1].split("total")[0]
         return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all"}
 
     def config(self, **changes: object) -> tuple[str, ...]:

@@ -41,7 +41,20 @@ def run_pytest(folder: Path, files: dict[str, str], *arguments: str, workers: in
     """Run pytest with the plugin of this folder's tests on files of tests."""
     for name, text in ({"pytest.ini": "[pytest]\n"} | files).items():
         (folder / name).write_text(text)
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "xdist", "-p", "limits", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rA",
+        "-p",
+        "xdist",
+        "-p",
+        "limits",
+        "-p",
+        "workers",
+        "-p",
+        "no:cacheprovider",
+    ]
     command += ["-n", str(workers), "--dist", "loadfile"] if workers else []
     changes = {"PYTHONPATH": str(ROOT / "tests"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
