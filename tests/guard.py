@@ -47,9 +47,11 @@ def table() -> dict[Process, int]:
 
 def with_descendants(roots: set[Process], parents: dict[Process, int]) -> set[Process]:
     """Those of ``roots`` that live, and all that descend from them."""
-    found = roots & parents.keys()
-    while more := {child for child, pid in parents.items() if pid in {one.pid for one in found}} - found:
-        found |= more
+    found = more = roots & parents.keys()
+    while more:
+        pids = {process.pid for process in more}
+        more = {child for child, pid in parents.items() if pid in pids} - found
+        found = found | more
     return found
 
 

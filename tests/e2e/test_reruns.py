@@ -161,20 +161,21 @@ def test_a_video_removed_and_added_again_costs_its_shard_alone(finished, tmp_pat
     assert "already there" in "".join(path.read_text() for path in log.parent.glob("*.log"))
 
 
-def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished):
-    scores = finished.folder / "results/tiny/evaluate/scores.parquet"
+def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished, tmp_path):
+    run = finished.copy(tmp_path / "waver")
+    scores = run.folder / "results/tiny/evaluate/scores.parquet"
     want = scores.read_bytes()
     for made in ("resources/tiny/features/speech", "resources/tiny/align", "results/tiny"):
-        shutil.rmtree(finished.folder / made)
-    stores = finished.folder / "resources/tiny/features/speech/stores"
-    process = _start(finished.folder)
+        shutil.rmtree(run.folder / made)
+    stores = run.folder / "resources/tiny/features/speech/stores"
+    process = _start(run.folder)
     _wait(lambda: len(list(stores.glob("*/*.zarr"))) >= 1)
     os.killpg(process.pid, signal.SIGKILL)  # the head and its jobs, as when a machine goes down
     process.wait()
     whole = {path: path.stat().st_mtime_ns for path in stores.glob("*/*.zarr")}
     assert not list(stores.parent.glob("*.parquet"))
-    finished.snakemake("--unlock")
-    again = finished.run("--rerun-incomplete")
+    run.snakemake("--unlock")
+    again = run.run("--rerun-incomplete", "--", str(scores.relative_to(run.folder)))
     assert again["features_speech"] == 2
     assert again["features_faces"] == 0
     assert not list(stores.glob("*/.*"))
