@@ -60,7 +60,7 @@ def run_pytest(folder: Path, files: dict[str, str], *arguments: str, workers: in
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     start = time.monotonic()
     ended = subprocess.run(
-        [*command, *arguments], cwd=folder, env=inherited | changes, capture_output=True, text=True, timeout=100
+        [*command, *arguments], cwd=folder, env=inherited | changes, capture_output=True, text=True, timeout=300
     )
     return Ended(ended.returncode, ended.stdout + ended.stderr, time.monotonic() - start)
 
@@ -92,7 +92,7 @@ CRASHES = {
 def test_a_worker_that_dies_is_one_failure_and_the_other_tests_run(tmp_path, files, failed, passed):
     ended = run_pytest(tmp_path, PASSING | files)
     assert ended.code == 1, ended.text
-    assert ended.seconds < 60
+    assert ended.seconds < 120
     crashed = re.findall(r"^worker 'gw\d' crashed while running '(\S+)' after \d+ s$", ended.text, re.MULTILINE)
     assert "workers that died: gw" in ended.text
     assert sorted(crashed) == ended.named("FAILED") == failed
@@ -125,7 +125,7 @@ HANGS = """
 import ctypes, itertools, os, subprocess, time
 import pytest
 
-pytestmark = pytest.mark.timeout(1)
+pytestmark = pytest.mark.timeout(2)
 TREE = "sleep {number} & setsid sleep {number} & sleep {number}"
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,7 @@ def test_the_same_fixture(stuck): pass
 def test_fails_and_then_its_fixture_is_stuck(stuck_at_its_end):
     assert False, "the test's own failure"
 
+@pytest.mark.timeout(60)
 def test_quick(): pass
 
 def test_in_c():
@@ -177,13 +178,13 @@ def test_no_test_outruns_its_limit_or_leaves_a_process_behind(tmp_path, monkeypa
     monkeypatch.setenv("NUMBER", number)
     ended = run_pytest(tmp_path, {"test_a.py": HANGS}, workers=workers)
     assert ended.code not in (0, 5), ended.text
-    assert ended.seconds < 60
+    assert ended.seconds < 120
     end = time.monotonic() + 10
     while running(number) and time.monotonic() < end:
         time.sleep(0.1)
     assert running(number) == []
-    over = set(re.findall(r"^E +Failed: test_a.py::(\w+) ran longer than its limit of 1 s", ended.text, re.MULTILINE))
-    assert "test_a.py::test_in_c ran longer than its limit of 1 s and could not be interrupted" in ended.text
+    over = set(re.findall(r"^E +Failed: test_a.py::(\w+) ran longer than its limit of 2 s", ended.text, re.MULTILINE))
+    assert "test_a.py::test_in_c ran longer than its limit of 2 s and could not be interrupted" in ended.text
     if workers:  # without them no process is left that would tell the rest
         assert ended.named("PASSED") == ["test_a.py::test_quick"]
         assert over == {"test_sleeps", "test_waits_for_a_tree_of_processes", "test_fixture"} | {
@@ -211,4 +212,4 @@ def test_the_whole_run_has_a_limit_too(tmp_path, target):
     ended = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 124, ended.stdout + ended.stderr
     assert "sending signal INT" in ended.stderr
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 120
