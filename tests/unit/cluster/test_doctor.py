@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROFILE = ["--profile", str(ROOT / "profiles/slurm")]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("preloaded_snakemake")
 def test_one_line_a_check_and_what_to_do_about_what_is_missing(tmp_path, monkeypatch, capsys, site):
     site(sinfo="cpu*|up|infinite|2|(null)\ngpu|up|infinite|2|gpu:2\n", squeue="")
