@@ -13,7 +13,12 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 CONFIG ?= config/presets/demo.yaml
 
-.PHONY: demo test test-slurm setup check doctor forecast config clean
+# each test has a limit of its own (tests/limits.py); this one, in seconds, is for what hangs outside of tests
+TEST_LIMIT_S ?= 7200
+PYTEST := timeout --foreground --verbose --signal=INT --kill-after=60 $(TEST_LIMIT_S) \
+	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 4
+
+.PHONY: demo test test-quick test-slurm setup check doctor forecast config clean
 
 setup:            ## create .venv from the locked pins (once)
 	@envs/setup.sh
@@ -23,7 +28,10 @@ demo: setup       ## make the demo data set, run every stage on it, write the re
 	@echo "The report: results/demo/report/report.html"
 
 test: setup       ## all tests
-	$(PYTHON_BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+test-quick: setup ## unit and contract tests, in two minutes
+	$(PYTEST) -m "not slow" tests/unit tests/contract
 
 test-slurm: setup ## faults and a whole run on a real Slurm, on this machine (Debian, root)
 	@tests/slurm/cluster install

@@ -15,6 +15,8 @@ from waver.private_caches import make_private  # noqa: E402 (after the path to i
 
 make_private()
 
+pytest_plugins = ["limits", "workers", "preloaded"]
+
 # tests run beside each other on small machines; libraries keep to one thread
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")

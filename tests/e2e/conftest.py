@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import preloaded
 from checkout import ROOT
+from waver.private_caches import FOLDERS
 
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 TINY = {
@@ -50,12 +53,21 @@ class Workspace:
 
     folder: Path
 
+    @property
+    def results(self) -> Path:
+        return self.folder / "results/tiny"
+
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", "--configfile", "tiny.json"]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        return subprocess.run(
+        run = preloaded.run if "--dry-run" in arguments else subprocess.run
+        return run(
             [*command, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
+
+    def copy(self, folder: Path) -> Workspace:
+        """The same in another folder, with the times of its files, for a test that changes what is there."""
+        return Workspace(shutil.copytree(self.folder, folder, symlinks=True))
 
     def run(self, *arguments: str) -> Counter[str]:
         """Run what is missing; the number of jobs of each rule that ran."""
@@ -67,7 +79,12 @@ class Workspace:
         """Rules of which a run would start jobs now."""
         result = self.snakemake("--dry-run", *arguments)
         assert result.returncode == 0, result.stdout + result.stderr
-        table = (result.stdout + result.stderr).split("Job stats:")[-1].split("total")[0]
+        return self.rules(result.stdout + result.stderr)
+
+    @staticmethod
+    def rules(text: str) -> set[str]:
+        """Rules of the jobs that a dry run tells."""
+        table = text.split("Job stats:")[-1].split("total")[0]
         return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all"}
 
     def config(self, **changes: object) -> tuple[str, ...]:
@@ -100,10 +117,45 @@ def _make_data(folder: Path) -> None:
     build_demo(folder / "data", folder / "made.json", models, config, workers=2)
 
 
+@dataclass(frozen=True)
+class FirstRuns:
+    """Two first runs that went on side by side.
+
+    Attributes:
+        runs: their workspaces.
+        home: home folder of both, empty before.
+        temporary: folder for temporary files of both, empty before.
+        touched: files of the Python environment that were written, made or removed meanwhile.
+        output: what Snakemake said in each.
+    """
+
+    runs: tuple[Workspace, Workspace]
+    home: Path
+    temporary: Path
+    touched: set[str]
+    output: tuple[str, str]
+
+
+def _environment_files() -> set[tuple[str, int]]:
+    """Files of the Python environment, each with the time of the last change of any kind (ctime, ns)."""
+    return {(str(path), path.lstat().st_ctime_ns) for path in Path(sys.prefix).resolve().rglob("*")}
+
+
+def _read_only(folder: str, command: list[str]) -> list[str]:
+    """The command with a folder that cannot be written to, where the machine lets us (root, with mounts of its own)."""
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    wrapped = ["unshare", "--mount", "sh", "-c", mount, folder]
+    possible = (
+        shutil.which("unshare") and not subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode
+    )
+    return [*wrapped, *command] if possible else command
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which everything has run once."""
-    folder = tmp_path_factory.mktemp("run") / "waver"
+def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
+    """Every rule runs for the first time in two workspaces at once, which share the environment and the home folder."""
+    top = tmp_path_factory.mktemp("run")
+    folder = top / "waver"
     folder.mkdir()
     for part in PARTS:
         source = ROOT / part
@@ -111,6 +163,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
     _make_data(folder)
     (folder / "tiny.json").write_text(json.dumps(TINY))
-    workspace = Workspace(folder)
-    workspace.run()
-    return workspace
+    runs = (Workspace(folder), Workspace(folder).copy(top / "beside"))
+    home, temporary = top / "home", top / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    before = _environment_files()
+    own = {name: value for name, value in os.environ.items() if name not in (*FOLDERS, "PYTHONPATH")}
+    own |= {"HOME": str(home), "TMPDIR": str(temporary)}
+    command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json"]
+    command = _read_only(str(Path(sys.prefix).resolve()), command)
+    started = [
+        subprocess.Popen(command, cwd=run.folder, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for run in runs
+    ]
+    with ThreadPoolExecutor() as pool:
+        output = tuple(pool.map(lambda process: process.communicate()[0], started))
+    for run, process, said in zip(runs, started, output, strict=True):
+        assert process.returncode == 0, said + run.logs()
+    touched = {path for path, _ in before ^ _environment_files()}
+    return FirstRuns(runs, home, temporary, touched, output)
+
+
+@pytest.fixture(scope="session")
+def finished(first_runs: FirstRuns) -> Workspace:
+    """A workspace in which everything has run once."""
+    return first_runs.runs[0]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from waver.report.names import FIGURE, TABLES
 from waver.report.sheets import FORMS
+
+pytestmark = pytest.mark.timeout(2700)
 
 
 def test_every_table_is_there_and_the_page_links_what_is_there(finished):

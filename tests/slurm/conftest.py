@@ -14,13 +14,18 @@ from on_slurm import HOME, Workspace, make_workspace, wait_for
 
 from checkout import ROOT
 
+LIMIT_S = 3600.0
+"""A test on a real Slurm may take so long: the first waits for two whole runs."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs Slurm, and takes minutes, unless it is asked for (``-m slurm``)."""
+    on_slurm = [item for item in items if item.get_closest_marker("slurm")]
+    for item in on_slurm:
+        item.add_marker(pytest.mark.timeout(LIMIT_S))
     if "slurm" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("slurm")]
         items[:] = [item for item in items if not item.get_closest_marker("slurm")]
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=on_slurm)
 
 
 @pytest.fixture(scope="session")

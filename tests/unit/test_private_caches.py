@@ -42,7 +42,12 @@ def _process(program: str, folder: Path, *arguments: str) -> subprocess.Popen[st
     home.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
     own = {name: value for name, value in os.environ.items() if name not in private_caches.FOLDERS}
-    own |= {"HOME": str(home), "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    own |= {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.Popen([sys.executable, "-c", program, *arguments], env=own, stdout=subprocess.PIPE, text=True)
 
 

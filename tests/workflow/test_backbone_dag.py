@@ -19,6 +19,8 @@ from waver.config.section import overlaid
 from waver.errors import WaverError
 from waver.provenance import SOURCE, _closure
 
+pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
+
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = "backbones/resnet101"
 PACKS = ("--", "resources/x/align/000.parquet", "resources/x/align/001.parquet")

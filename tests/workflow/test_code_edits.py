@@ -15,6 +15,8 @@ import touched
 from checkout import ROOT
 from waver.cluster.planning import plan
 
+pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
+
 PARTS = ("src", "rules", "workflow", "config", "envs", "profiles", "Snakefile")
 CONFIG = {
     "run": "x",

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import preloaded
 from waver.cluster.planning import full_plan
 from waver.cluster.settings import read_config
 from waver.report.names import FIGURE, TABLES
@@ -20,16 +23,11 @@ DEMO = ROOT / "config/presets/demo.yaml"
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(
-        [*command, "--directory", str(folder), "--configfile", str(DEMO), *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += ["--directory", str(folder), "--configfile", str(DEMO), *arguments]
+    return preloaded.run(command, cwd=ROOT, env=environment)
 
 
+@pytest.mark.usefixtures("preloaded_snakemake")
 def test_a_run_measures_each_trained_model_once_and_writes_the_tables_once():
     config = read_config([DEMO])
     jobs = full_plan(config).jobs

@@ -16,6 +16,8 @@ from waver.config.model import load_config
 from waver.errors import WaverError
 from waver.provenance import _closure
 
+pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
+
 ROOT = Path(__file__).resolve().parents[2]
 SCORES = "results/x/evaluate/scores.parquet"
 MODELS = {"discrepancy on whole videos, VATQ": 2, "focalnet_tiny on whole videos, V": 1}

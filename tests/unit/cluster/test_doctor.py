@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from waver.cluster import doctor
 from waver.cluster.doctor import _try
 
@@ -9,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PROFILE = ["--profile", str(ROOT / "profiles/slurm")]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("preloaded_snakemake")
 def test_one_line_a_check_and_what_to_do_about_what_is_missing(tmp_path, monkeypatch, capsys, site):
     site(sinfo="cpu*|up|infinite|2|(null)\ngpu|up|infinite|2|gpu:2\n", squeue="")
     site(sacct="disabled", fails=True)

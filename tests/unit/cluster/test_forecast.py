@@ -283,6 +283,8 @@ def test_jobs_longer_than_the_profile_allows_are_told(tmp_path):
     assert "no rate was ever measured on a GPU" in text
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("preloaded_snakemake")
 def test_the_command_plans_the_workflow_and_calibrates_by_the_run_it_is_given(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(ROOT / "config")

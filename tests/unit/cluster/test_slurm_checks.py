@@ -113,6 +113,7 @@ raise SystemExit(subprocess.run(command).returncode)
 """
 
 
+@pytest.mark.slow
 def test_a_job_tells_its_devices_and_is_kept_out_by_a_lock(tmp_path, monkeypatch, site):
     log = tmp_path / "srun.log"
     program = tmp_path / "bin/srun"

@@ -17,6 +17,8 @@ from waver.training.fit import fit
 from waver.training.loop import Job
 from waver.training.predict import predict
 
+pytestmark = pytest.mark.slow
+
 STEPS, SIZE = 48, 16
 NAMES = ("visual", "audio", "text")
 SMALL = {"channels": dict.fromkeys(NAMES, (24, 24)), "size": 24, "shared": 16, "heads": 2, "layers": 1, "pool": 1}

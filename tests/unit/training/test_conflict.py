@@ -63,6 +63,7 @@ def held_out_auc(splits, folder, fusion, modalities, epochs=CONFIG.epochs):
     return roc_auc_score(np.concatenate([video.label for video in test]), chance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["lfan", "can"])
 def test_all_modalities_see_the_conflict(splits, tmp_path, fusion):
     assert held_out_auc(splits, tmp_path, fusion, "VAT") > 0.95

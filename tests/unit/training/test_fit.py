@@ -108,6 +108,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(packs, undistur
     assert other["predictions"].read_bytes() != undisturbed["predictions"].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_job_ends_as_if_it_had_never_been(packs, undisturbed, tmp_path, caplog):
     files = outputs(tmp_path)
     script = f"""

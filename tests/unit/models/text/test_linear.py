@@ -96,6 +96,7 @@ def bah_answers(bah_files):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs", "avgf1", "average_precision"),
     [
