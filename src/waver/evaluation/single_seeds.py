@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from waver.config.sections import EvaluateConfig
-from waver.evaluation.bootstrap import Sample, mean_scores, scores
+from waver.evaluation.bootstrap import METRICS, Sample, scores
+from waver.evaluation.calibration import ece, mass_edges
 from waver.evaluation.groups import EVERYONE, members
 from waver.evaluation.names import REFERENCE
 from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted, Source, read_seed, restrict, to_videos
-from waver.evaluation.table import DIFFERENCES, METHOD_FIELDS, Table, method_row, sample_of
+from waver.evaluation.table import DIFFERENCES, METHOD_FIELDS, method_row, sample_of
 from waver.evaluation.truth import Truth
 from waver.store.arrays import Array
 
@@ -72,14 +74,15 @@ def _seed_scores(
             if predicted.seeds > 1 and predicted.source is not None:
                 places[predicted.source].append((paired, predicted))
     found: dict[tuple[Any, ...], list[float]] = defaultdict(list)
-    controls: dict[tuple[int, str, int], Scores] = {}
+    controls: dict[tuple[int, int], dict[str, Scores]] = {}
     for source, here in places.items():
         for alone in _each_seed(source, here, truths, config):
             for paired, predicted in here:
                 mine = restrict(alone[paired.table.truth.level], predicted.item)
-                for group, people in _groups_shown(paired, groups, config.least_group).items():
+                shown = _groups_shown(paired, groups, config.least_group)
+                for group, values in _of_one_seed(paired, mine, shown, controls).items():
                     about = {**method_row(paired.table, predicted), "group": group}
-                    for metric, value in _group_scores(paired.table, mine, group, people, controls).items():
+                    for metric, value in values.items():
                         found[*about.values(), metric].append(value)
     return found
 
@@ -98,46 +101,79 @@ def _each_seed(
 
 
 def _groups_shown(paired: Paired, groups: Mapping[str, set[str]], least: int) -> dict[str, Array]:
-    """Group -> numbers of its participants, of groups whose scores are shown."""
+    """Group -> which people of the table are in it, bool [S], of groups whose scores are shown."""
     found = members(dict(groups), paired.table.truth.people[paired.people])
-    return {group: paired.people[flags] for group, flags in found.items() if group == EVERYONE or flags.sum() >= least}
+    return {group: flags for group, flags in found.items() if group == EVERYONE or flags.sum() >= least}
 
 
-def _group_scores(
-    table: Table, mine: Predicted, group: str, people: Array, controls: dict[tuple[int, str, int], Scores]
-) -> Scores:
-    """Scores of one seed, and their differences to the content-free control on the items of both.
+def _of_one_seed(
+    paired: Paired, mine: Predicted, groups: Mapping[str, Array], controls: dict[tuple[int, int], dict[str, Scores]]
+) -> dict[str, Scores]:
+    """Group -> scores of one seed, and their differences to the content-free control on the items of both.
 
     Args:
-        table: where the seed's method stands.
+        paired: where the seed's method stands.
         mine: the seed's predictions.
-        group: name of the people.
-        people: int64 [S], numbers of the participants, sorted.
-        controls: the control's scores by table, group and items, which grow here.
+        groups: group -> which people, bool [S].
+        controls: the control's scores by table and items, which grow here.
     """
-    sample = sample_of(table.truth, mine, people)
-    if not len(sample.label):
-        return {}
-    found = plain_scores(sample, table.level)
-    reference = next((predicted for predicted in table.methods if predicted.name.method == REFERENCE), None)
+    found = _by_group(paired, mine, groups)
+    reference = next((other for other in paired.table.methods if other.name.method == REFERENCE), None)
     if reference is None:
         return found
     item = common_items(mine, reference)
-    ours = found
-    if len(item) < len(mine.item):
-        ours = plain_scores(sample_of(table.truth, restrict(mine, item), people), table.level)
-    key = id(table), group, hash(item.tobytes())
+    ours = found if len(item) == len(mine.item) else _by_group(paired, restrict(mine, item), groups)
+    key = id(paired), hash(item.tobytes())
     if key not in controls:
-        controls[key] = plain_scores(sample_of(table.truth, restrict(reference, item), people), table.level)
-    return found | {f"{metric}_minus_{REFERENCE}": ours[metric] - controls[key][metric] for metric in DIFFERENCES}
+        controls[key] = _by_group(paired, restrict(reference, item), groups)
+    for group, metric in product(ours, DIFFERENCES):
+        found[group][f"{metric}_minus_{REFERENCE}"] = ours[group][metric] - controls[key][group][metric]
+    return found
 
 
-def plain_scores(sample: Sample, level: str) -> Scores:
-    """Every score of the items once, nan where undefined; at participant level means over people, and ``_sd``."""
-    if level == "participant":
-        values = mean_scores(sample, np.ones((1, sample.participants)))
-    else:
-        # nobody is drawn again, so items need not be told apart by person, which is much faster
-        together = replace(sample, participant=np.zeros_like(sample.participant), participants=1)
-        values = scores(together, np.ones((1, 1)))
-    return {name: float(value[0]) for name, value in values.items()}
+def _by_group(paired: Paired, predicted: Predicted, groups: Mapping[str, Array]) -> dict[str, Scores]:
+    """Scores of the groups of which anybody was judged."""
+    sample = sample_of(paired.table.truth, predicted, paired.people)
+    # sorted once: what is sorted again below, by group, person and question, is in order already
+    sample = sample.take(np.argsort(-sample.probability, kind="stable"))
+    parts = {group: sample.take(flags[sample.participant]) for group, flags in groups.items()}
+    parts = {group: part for group, part in parts.items() if len(part.label)}
+    if paired.table.level != "participant":
+        return {group: _pooled_scores(part) for group, part in parts.items()}
+    people = _people(sample)
+    own = {who: _pooled_scores(one) for who, one in people.items()}
+    return {group: _mean_scores(part, people, own) for group, part in parts.items()}
+
+
+def _pooled_scores(sample: Sample) -> Scores:
+    """Every score of the items, nan where undefined."""
+    # nobody is drawn again, so items need not be told apart by person: as of one person they are scored faster
+    together = replace(sample, participant=np.zeros_like(sample.participant), participants=1)
+    return {name: float(values[0]) for name, values in scores(together, np.ones((1, 1))).items()}
+
+
+def _people(sample: Sample) -> dict[int, Sample]:
+    """Number of a person with positive items -> the items."""
+    ends = np.cumsum(np.bincount(sample.participant, minlength=sample.participants))
+    items = np.split(np.argsort(sample.participant, kind="stable"), ends[:-1])
+    return {int(who): sample.take(items[who]) for who in np.flatnonzero(sample.has_positive)}
+
+
+def _mean_scores(sample: Sample, people: Mapping[int, Sample], own: Mapping[int, Scores]) -> Scores:
+    """Means over some people and, with ``_sd``, sample standard deviations, as ``bootstrap.mean_scores`` has them.
+
+    Args:
+        sample: their items.
+        people: person -> items.
+        own: person -> scores.
+    """
+    edges, chosen = mass_edges(sample.probability), np.unique(sample.participant[sample.label > 0])
+    found: Scores = {}
+    for name in METRICS:
+        # the bins of ECE are those of all items of the group
+        values = [ece(people[who].probability, people[who].label, edges) if name == "ECE" else own[who][name]
+                  for who in chosen]  # fmt: skip
+        known = np.array(values)[np.isfinite(values)]
+        found[name] = float(known.mean()) if len(known) else float("nan")
+        found[f"{name}_sd"] = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+    return found
