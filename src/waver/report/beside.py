@@ -10,6 +10,7 @@ from waver.report.charts import whisker
 from waver.report.inputs import Material, Row
 from waver.report.published import avgf1_cells, published
 from waver.report.rule import Ruled, ruled
+from waver.report.single_seeds import seeds
 from waver.report.standings import Standing, best, content_free, splits_of, standings
 from waver.report.style import BLUE, CONTROL, INK, LINE, MUTED, ORANGE, Drawn, finish, look, new_figure
 from waver.report.wording import USES_LABELS, listed, plural, score
@@ -19,7 +20,11 @@ LEVELS = {"frame": "Frame by frame", "participant": "Frame by frame, mean over p
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the figure: a published table with all its cells, or one of ours with its interval."""
+    """One line of the figure: a published table with all its cells, or one of ours with its interval.
+
+    Attributes:
+        values: printed scores; of ours the mean of the single seeds, where there are several.
+    """
 
     name: str
     values: tuple[float, ...]
@@ -83,7 +88,9 @@ def _ours(rows: list[Standing], leader: Standing | None, rule: Ruled | None) -> 
         lines.append(Line(f"ours: {control.name}", (), score(found["value"]), ORANGE, found))
     if leader is not None and leader.value("AVGF1") is not None:
         found = leader.scores["AVGF1"]
-        lines.append(Line(f"ours: {leader.name}", (), score(found["value"]), BLUE, found))
+        single = seeds(found)
+        told = ", ".join(filter(None, [score(found["value"]), single]))
+        lines.append(Line(f"ours: {leader.name}", (found["seed_mean"],) if single else (), told, BLUE, found))
     return lines
 
 
@@ -103,9 +110,12 @@ def draw_beside(material: Material, folder: Path) -> Drawn | None:
         caption = (
             "Grey: each mark is one printed score, the number at the right the best of its table, with its method. "
             "Orange: predictors of this run that look at nobody, with their 95 % interval over participants. Blue: the "
-            "best method of this run. The papers score other people than this run does (releases of 224 or 300 "
-            "participants, test split), so compare with care: gaps of a few hundredths mean nothing. Where a paper "
-            "prints F1 and WF1, AVGF1 was worked out from them, unless they contradict each other in that table."
+            "best method of this run. Of several seeds, the dot is the score of their averaged probabilities; the "
+            "upright mark and the number after “seeds” are the mean of the scores of the single seeds (± standard "
+            "deviation), and that compares with a printed score, which is of one model. The papers score other people "
+            "than this run does (releases of 224 or 300 participants, test split), so compare with care: gaps of a few "
+            "hundredths mean nothing. Where a paper prints F1 and WF1, AVGF1 was worked out from them, unless they "
+            "contradict each other in that table."
         )
         return finish(figure, "beside", folder, "Published scores beside predictors that look at nobody", caption)
 
@@ -121,6 +131,7 @@ def _panel(axes: Any, lines: list[Line], title: str) -> None:
     for place, line in enumerate(lines):
         if line.own is not None:
             whisker(axes, place, line.own, line.colour, False, line.told)
+            axes.plot(line.values, [place] * len(line.values), "|", color=INK, markersize=12, markeredgewidth=1.6)
             continue
         axes.plot(line.values, [place] * len(line.values), "|", color=MUTED, markersize=8, markeredgewidth=1.3)
         axes.plot(max(line.values), place, "o", color=MUTED, markersize=4.5)
