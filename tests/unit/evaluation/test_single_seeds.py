@@ -12,20 +12,18 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.scores import score_predictions
-from waver.store.tables import SCORES, read_table
+from waver.store.tables import PREDICTIONS, SCORES, read_table
 
 CONFIG = EvaluateConfig(bootstrap=100, least_group=2)
 SEEDS = (0, 1, 2)
 KEY = ("method", "modalities", "level", "split", "protocol", "group", "metric")
 
 
-def _score(folder: Folder, out: Path, files: list[Path], beside: bool = False) -> Rows:
-    """Scores of some files, with the content-free control ``beside`` them or alone."""
+def _score(folder: Folder, out: Path, files: list[Path]) -> Rows:
     out.mkdir()
     outputs = {name: out / f"{name}.parquet" for name in ("scores", "comparisons", "calibration", "decomposition")}
     tables = (folder.indexes, folder.packs, folder.participants, [folder.answers])
-    controls = [path for name, path in folder.controls.items() if beside and name.startswith("content_free")]
-    score_predictions([*controls, *files], *tables, CONFIG, {**outputs, "json": out / "scores.json"})
+    score_predictions(files, *tables, CONFIG, {**outputs, "json": out / "scores.json"})
     return read_table(out / "scores.parquet", SCORES)
 
 
@@ -66,20 +64,33 @@ def files(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> dict[int,
 
 
 @pytest.fixture(scope="module")
-def rows(folder: Folder, files: dict[int, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    return _score(
-        folder,
-        tmp_path_factory.mktemp("together") / "scores",
-        [path for made in files.values() for path in made],
-        beside=True,
-    )
+def controls(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The content-free control, which has not judged a person's videos that every seed judged."""
+    path, missed, found = tmp_path_factory.mktemp("controls"), folder.rows("test")[-1]["participant"], []
+    for level in ("frame", "video"):
+        for protocol in ("standard", "cv"):
+            rows = read_table(folder.controls[f"content_free.{level}.{protocol}"], PREDICTIONS)
+            judged = [row for row in rows if row["participant"] != missed]
+            about = {"modalities": "", "level": level, "protocol": protocol}
+            found.append(write_predictions(path / f"{level}.{protocol}.parquet", judged, "content_free", **about))
+    return found
 
 
 @pytest.fixture(scope="module")
-def alone(folder: Folder, files: dict[int, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> list[Rows]:
+def rows(
+    folder: Folder, files: dict[int, list[Path]], controls: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Rows:
+    everything = [*controls, *(path for made in files.values() for path in made)]
+    return _score(folder, tmp_path_factory.mktemp("together") / "scores", everything)
+
+
+@pytest.fixture(scope="module")
+def alone(
+    folder: Folder, files: dict[int, list[Path]], controls: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> list[Rows]:
     """The scores of a run of each seed."""
     path = tmp_path_factory.mktemp("alone")
-    return [_score(folder, path / str(seed), files[seed], beside=True) for seed in SEEDS]
+    return [_score(folder, path / str(seed), [*controls, *files[seed]]) for seed in SEEDS]
 
 
 def test_the_average_of_seeds_scores_above_each_of_them_and_both_are_told(folder: Folder, tmp_path: Path) -> None:
