@@ -162,6 +162,8 @@ def _people(sample: Sample) -> dict[int, Sample]:
 def _mean_scores(sample: Sample, people: Mapping[int, Sample], own: Mapping[int, Scores]) -> Scores:
     """Means over some people and, with ``_sd``, sample standard deviations, as ``bootstrap.mean_scores`` has them.
 
+    That takes several times as long: it holds every person's items against everybody's.
+
     Args:
         sample: their items.
         people: person -> items.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,7 @@ def calibration_table(found: Sequence[Curve], level: str, split: str, scores: Se
         return None
     names = ("ECE", "Brier", "log_loss")
     scored = {(row.method, row.modalities): row for row in standings(scores, level, split)}
-    of = {one.name: tuple(_cells(one, names, scored.get((one.method, one.modalities)))) for one in found}
-    rows = [ShownRow(one.name, "", is_control(one.method), of[one.name]) for one in found]
+    rows = [ShownRow(one.name, "", is_control(one.method), tuple(_cells(one, names, scored))) for one in found]
     heads = tuple(head for name in ("ECE", "Brier score", "Log loss") for head in (name, "after scaling"))
     return ShownTable(
         caption=f"Calibration, {where(level, split)}. Less is better; a temperature of 1 would mend nothing. "
@@ -74,8 +73,9 @@ def calibration_table(found: Sequence[Curve], level: str, split: str, scores: Se
     )
 
 
-def _cells(one: Curve, names: Sequence[str], scored: Standing | None) -> list[ShownCell]:
-    row, single = one.plain[0], scored.scores if scored else {}
+def _cells(one: Curve, names: Sequence[str], scored: Mapping[tuple[str, str], Standing]) -> list[ShownCell]:
+    row, known = one.plain[0], (one.method, one.modalities)
+    single = scored[known].scores if known in scored else {}
     cells = [_cell(row[key], 3, seeds(single.get(key, {}))) for name in names for key in (name, f"{name}_tempered")]
     return [*cells, _cell(row["temperature"], 2)]
 
