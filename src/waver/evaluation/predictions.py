@@ -32,6 +32,13 @@ class Method(NamedTuple):
     model_set: str
 
 
+class Source(NamedTuple):
+    """Files of a method's predictions: their level, and the shards of each seed."""
+
+    level: str
+    seeds: tuple[tuple[Path, ...], ...]
+
+
 @dataclass(frozen=True)
 class Predicted:
     """One method's predictions at one level.
@@ -44,6 +51,7 @@ class Predicted:
         probability: float64 [n], mean over the seeds.
         margin: float64 [n], logit of A/H minus logit of none, mean over the seeds.
         fold: int8 [n], fold that held the item out; -1 outside cross-validation.
+        source: where the single seeds can be read again; None where that is not known.
     """
 
     name: Method
@@ -53,11 +61,12 @@ class Predicted:
     probability: Array
     margin: Array
     fold: Array
+    source: Source | None = None
 
     def take(self, kept: Array) -> Predicted:
         """Some of the predictions (mask or numbers)."""
         parts = (self.item[kept], self.probability[kept], self.margin[kept], self.fold[kept])
-        return Predicted(self.name, self.level, self.seeds, *parts)
+        return Predicted(self.name, self.level, self.seeds, *parts, self.source)
 
 
 def read_predictions(paths: Sequence[Path], truths: Mapping[str, Truth]) -> list[Predicted]:
@@ -91,26 +100,47 @@ def _join(name: Method, truth: Truth, by_seed: Mapping[str, Sequence[Path]]) -> 
     total, margins = np.zeros(len(truth.label)), np.zeros(len(truth.label))
     seeds, folds = np.zeros(len(truth.label), np.int64), np.full(len(truth.label), -1, np.int8)
     for paths in by_seed.values():
-        once, read = np.zeros(len(truth.label), bool), 0
-        for path in paths:
-            item, probability, margin, fold = _read(path, truth)
-            once[item] = True
-            read += len(item)
-            if np.count_nonzero(once) < read:
-                raise WaverError(f"{path} predicts a {truth.level} twice; delete it and run again")
-            if ((folds[item] != fold) & (seeds[item] > 0)).any():
-                raise WaverError(
-                    f"{path} was cross-validated on other folds than another seed; delete it and run again"
-                )
-            total[item] += probability
-            margins[item] += margin
-            folds[item] = fold
-        seeds += once
+        alone = read_seed(name, truth, paths)
+        item = alone.item
+        if ((folds[item] != alone.fold) & (seeds[item] > 0)).any():
+            raise WaverError(
+                f"{paths[0]} was cross-validated on other folds than another seed; delete it and run again"
+            )
+        total[item] += alone.probability
+        margins[item] += alone.margin
+        folds[item] = alone.fold
+        seeds[item] += 1
     item = np.flatnonzero(seeds)
     if len(item) and seeds[item].min() < len(by_seed):
         log.warning("%s (%s): seeds differ in the %ss they predict", name.method, name.protocol, truth.level)
-    count = seeds[item]
-    return Predicted(name, truth.level, len(by_seed), item, total[item] / count, margins[item] / count, folds[item])
+    count, source = seeds[item], Source(truth.level, tuple(tuple(paths) for paths in by_seed.values()))
+    means = total[item] / count, margins[item] / count
+    return Predicted(name, truth.level, len(by_seed), item, *means, folds[item], source)
+
+
+def read_seed(name: Method, truth: Truth, paths: Sequence[Path]) -> Predicted:
+    """One seed's predictions.
+
+    Args:
+        name: the method.
+        truth: of the files' level.
+        paths: the seed's shards.
+
+    Raises:
+        WaverError: as for ``read_predictions``.
+    """
+    once, read = np.zeros(len(truth.label), bool), 0
+    probability, margin = np.zeros(len(truth.label)), np.zeros(len(truth.label))
+    fold = np.full(len(truth.label), -1, np.int8)
+    for path in paths:
+        item, *values = _read(path, truth)
+        once[item] = True
+        read += len(item)
+        if np.count_nonzero(once) < read:
+            raise WaverError(f"{path} predicts a {truth.level} twice; delete it and run again")
+        probability[item], margin[item], fold[item] = values
+    item = np.flatnonzero(once)
+    return Predicted(name, truth.level, 1, item, probability[item], margin[item], fold[item])
 
 
 def _read(path: Path, truth: Truth) -> tuple[Array, Array, Array, Array]:

@@ -16,15 +16,13 @@ from waver.evaluation.groups import EVERYONE, group_names, members
 from waver.evaluation.names import REFERENCE
 from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.predictions import Predicted, read_predictions
+from waver.evaluation.single_seeds import with_single_seeds
 from waver.evaluation.statistics import write_statistics
-from waver.evaluation.table import SPLITS, Table, arrange, method_row
+from waver.evaluation.table import DIFFERENCES, SPLITS, Table, arrange, method_row
 from waver.evaluation.truth import frame_truth, video_truth
 from waver.store.arrays import Array
 from waver.store.tables import ANSWERS, SCORES, read_tables, write_table
 from waver.store.whole import written_whole
-
-DIFFERENCES = ("AVGF1", "AP")
-"""Scores whose difference to the content-free control is given, as ``<score>_minus_content_free``."""
 
 Row = dict[str, Any]
 
@@ -44,6 +42,8 @@ def score_predictions(
     without video-level predictions of its own gets them from its frames by ``config.video_rule``.
     At participant level each participant with positives is scored alone on their frames, and the mean and
     the sample standard deviation over participants are given (2026 paper, personalisation tables).
+    Probabilities are averaged over the seeds before they are scored; mean and sample standard deviation of the
+    scores of the single seeds stand beside each score.
 
     Args:
         predictions: predictions files, the controls' among them.
@@ -63,7 +63,8 @@ def score_predictions(
     found = read_predictions(predictions, truths)
     tables = arrange(found, truths, config.window_frames, config.video_rule)
     everyone = [Paired(table, config) for table in tables]
-    rows = [row for paired in everyone for row in table_rows(paired, groups, config)]
+    scored = [row for paired in everyone for row in table_rows(paired, groups, config)]
+    rows = list(with_single_seeds(scored, everyone, truths, groups, config))
     write_table(outputs["scores"], rows, SCORES)
     _write_json(outputs["json"], rows)
     write_statistics(everyone, config, outputs["comparisons"], outputs["calibration"], outputs["decomposition"])

@@ -22,6 +22,9 @@ from waver.store.arrays import Array
 
 SPLITS = ("train", "val", "test")
 
+DIFFERENCES = ("AVGF1", "AP")
+"""Scores whose difference to the content-free control is given, as ``<score>_minus_content_free``."""
+
 
 @dataclass(frozen=True)
 class Table:

@@ -10,6 +10,7 @@ from waver.report.charts import whisker
 from waver.report.inputs import Material, Row
 from waver.report.published import avgf1_cells, published
 from waver.report.rule import Ruled, ruled
+from waver.report.single_seeds import seeds
 from waver.report.standings import Standing, best, content_free, splits_of, standings
 from waver.report.style import INK, LINE, METHOD_STYLE, MUTED, ORANGE, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import USES_LABELS, listed, plural, score
@@ -22,7 +23,11 @@ _LOOKS_AT_NOBODY = LineStyle(ORANGE, marker="s")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the figure: a published table with all its cells, or one of ours with its interval."""
+    """One line of the figure: a published table with all its cells, or one of ours with its interval.
+
+    Attributes:
+        values: printed scores; of ours the mean of the single seeds, where there are several.
+    """
 
     name: str
     values: tuple[float, ...]
@@ -86,7 +91,9 @@ def _ours(rows: list[Standing], leader: Standing | None, rule: Ruled | None) -> 
         lines.append(Line(f"ours: {control.name}", (), score(found["value"]), found, _LOOKS_AT_NOBODY))
     if leader is not None and leader.value("AVGF1") is not None:
         found = leader.scores["AVGF1"]
-        lines.append(Line(f"ours: {leader.name}", (), score(found["value"]), found, METHOD_STYLE))
+        single = seeds(found)
+        told = ", ".join(filter(None, [score(found["value"]), single]))
+        lines.append(Line(f"ours: {leader.name}", (found["seed_mean"],) if single else (), told, found, METHOD_STYLE))
     return lines
 
 
@@ -106,10 +113,12 @@ def draw_beside(material: Material, folder: Path) -> Drawn | None:
         caption = (
             "Grey: each mark is one printed score, the number at the right the best of its table, with its method. "
             "Orange squares: predictors of this run that look at nobody, with their 95 % interval over participants. "
-            "Blue circle: the best method of this run. The papers score other people than this run does (releases of "
-            "224 or 300 participants, test split), so compare with care: gaps of a few hundredths mean nothing. Where "
-            "a paper prints F1 and WF1, AVGF1 was worked out from them, unless they contradict each other in that "
-            "table."
+            "Blue circle: the best method of this run. Of several seeds, the circle is the score of their averaged "
+            "probabilities; the upright mark and the number after “seeds” are the mean of the scores of the single "
+            "seeds (± standard deviation), and that compares with a printed score, which is of one model. The papers "
+            "score other people than this run does (releases of 224 or 300 participants, test split), so compare with "
+            "care: gaps of a few hundredths mean nothing. Where a paper prints F1 and WF1, AVGF1 was worked out from "
+            "them, unless they contradict each other in that table."
         )
         return finish(figure, "beside", folder, "Published scores beside predictors that look at nobody", caption)
 
@@ -125,6 +134,7 @@ def _panel(axes: Any, lines: list[Line], title: str) -> None:
     for place, line in enumerate(lines):
         if line.own is not None:
             whisker(axes, place, line.own, line.style, label=line.told)
+            axes.plot(line.values, [place] * len(line.values), "|", color=INK, markersize=12, markeredgewidth=1.6)
             continue
         axes.plot(line.values, [place] * len(line.values), **_EACH.mark(8))
         axes.plot(max(line.values), place, **line.style.mark(5.5))

@@ -143,7 +143,9 @@ def compared(material: Material, level: str) -> str:
     others = "" if "test" in splits else " Nobody scored here is in those."
     return (
         f"This run {told.get(splits[0], 'is scored on the test split')}, {people}{size} of {name}{also}; the papers' "
-        f"test sets are named with each table.{others} Where release or split differ, small differences mean nothing."
+        f"test sets are named with each table.{others} Where release or split differ, small differences mean nothing. "
+        "Each published score is of one model: compare it with the mean of our single seeds, after “seeds”, not "
+        "with the score of their averaged probabilities."
     )
 
 

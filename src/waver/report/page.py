@@ -234,7 +234,7 @@ def _level(material: Material, level: str, folder: Path, more: list[tuple[str, S
     """Tables of a level, the split to choose by first, and the figures of that one."""
     splits = splits_of(material.scores, level)
     tables = [(_LABELS[split], results(material.scores, level, split)) for split in splits]
-    varied = variant_table(material.comparisons, level, splits[0]) if splits else None
+    varied = variant_table(material.comparisons, level, splits[0], material.scores) if splits else None
     figures = []
     if splits:
         rows = standings(material.scores, level, splits[0])
@@ -255,7 +255,7 @@ def _reliability(material: Material, folder: Path) -> list[tuple[ShownTable | No
         split, methods = curves(material.calibration, level)
         if methods:
             drawn = draw_reliability(methods, level, split, folder)
-            found.append((calibration_table(methods, level, split), drawn))
+            found.append((calibration_table(methods, level, split, material.scores), drawn))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from waver.report.published import Cell as Printed
 from waver.report.published import PublishedTable, constant_score, prevalence
 from waver.report.sheets import Cell, Column
+from waver.report.single_seeds import seeds
 from waver.report.standings import Standing
 from waver.report.tables import COLUMNS
 from waver.report.wording import count, interval, score
@@ -15,7 +16,7 @@ OWN_METRICS = ("AP", "AUROC_within")
 """Columns that no paper has: the usual average precision, and what the question cannot explain."""
 DIGITS = 4
 NOTHING = Cell("–")
-SCORE_PARTS = ("", " low", " high")
+SCORE_PARTS = ("", " low", " high", " seed mean", " seed sd")
 
 
 def columns_of(metrics: Sequence[str], group: str = "") -> list[Column]:
@@ -48,13 +49,14 @@ def our_cells(standing: Standing | None, metrics: Sequence[str], note: int = 0) 
 
 
 def scored_cell(standing: Standing, metric: str) -> Cell:
-    """One score and its interval."""
+    """One score, its interval, and the scores of the single seeds."""
     value = standing.value(metric)
     if value is None:
         return NOTHING
-    low, high = (standing.scores[metric][end] for end in ("low", "high"))
-    ends = () if low is None or high is None else (low, high)
-    return Cell(score(value, DIGITS), interval(low, high), (value, *ends))
+    row = standing.scores[metric]
+    below = "\n".join(filter(None, [interval(row["low"], row["high"]), seeds(row, DIGITS)]))
+    known = [value, *(row.get(name) for name in ("low", "high", "seed_mean", "seed_sd"))]
+    return Cell(score(value, DIGITS), below, tuple("" if number is None else number for number in known))
 
 
 def printed_cell(cell: Printed | None) -> Cell:

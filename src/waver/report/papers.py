@@ -17,6 +17,7 @@ import yaml
 
 from waver.evaluation.names import STANDARD
 from waver.report.published import PublishedTable, published
+from waver.report.single_seeds import COMPARABLE
 from waver.report.standings import Standing
 from waver.report.wording import SPLITS, is_control, plural, share
 from waver.store.tables import SCORES, read_table
@@ -110,4 +111,4 @@ def run_caption(rows: Iterable[Standing], own: Run, level: str, split: str) -> s
     told = f"This run: {SPLITS[split]} of {own.data}, {people}, {plural(row['n'], level)}"
     told += f", {share(row['positives'], row['n'])} with A/H"
     seen = f"; visual backbone {own.backbone}" if own.backbone else ""
-    return f"{told}; models of the {row['model_set']} set{seen}; scored is the mean over seeds."
+    return f"{told}; models of the {row['model_set']} set{seen}; scored is the mean over seeds. {COMPARABLE}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from waver.report.inputs import Row
+from waver.report.single_seeds import COMPARABLE, seeds
+from waver.report.standings import Standing, standings
 from waver.report.style import (
     CONTROL_STYLE,
     LINE,
@@ -59,29 +61,39 @@ def _part(rows: Sequence[Row], tempered: bool) -> tuple[Row, ...]:
     return tuple(sorted((row for row in rows if row["tempered"] == tempered), key=lambda row: row["bin"]))
 
 
-def calibration_table(found: Sequence[Curve], level: str, split: str) -> ShownTable | None:
-    """ECE, Brier score and log loss of each method, before and after temperature scaling."""
+def calibration_table(found: Sequence[Curve], level: str, split: str, scores: Sequence[Row] = ()) -> ShownTable | None:
+    """ECE, Brier score and log loss of each method, before and after temperature scaling.
+
+    Args:
+        found: the methods.
+        level: frame or video.
+        split: cv, test or val.
+        scores: rows of the scores table, for the scores of single seeds.
+    """
     if not found:
         return None
     names = ("ECE", "Brier", "log_loss")
-    rows = [ShownRow(one.name, "", is_control(one.method), tuple(_cells(one.plain[0], names))) for one in found]
+    scored = {(row.method, row.modalities): row for row in standings(scores, level, split)}
+    rows = [ShownRow(one.name, "", is_control(one.method), tuple(_cells(one, names, scored))) for one in found]
     heads = tuple(head for name in ("ECE", "Brier score", "Log loss") for head in (name, "after scaling"))
     return ShownTable(
-        caption=f"Calibration, {where(level, split)}. Less is better; a temperature of 1 would mend nothing.",
+        caption=f"Calibration, {where(level, split)}. Less is better; a temperature of 1 would mend nothing. "
+        f"{COMPARABLE}",
         heads=(*heads, "Temperature"),
         methods=tuple(row for row in rows if not row.control),
         controls=tuple(row for row in rows if row.control),
     )
 
 
-def _cells(row: Row, names: Sequence[str]) -> list[ShownCell]:
-    values = [row[key] for name in names for key in (name, f"{name}_tempered")]
-    cells = [_cell(value, 3) for value in values]
+def _cells(one: Curve, names: Sequence[str], scored: Mapping[tuple[str, str], Standing]) -> list[ShownCell]:
+    row, known = one.plain[0], (one.method, one.modalities)
+    single = scored[known].scores if known in scored else {}
+    cells = [_cell(row[key], 3, seeds(single.get(key, {}))) for name in names for key in (name, f"{name}_tempered")]
     return [*cells, _cell(row["temperature"], 2)]
 
 
-def _cell(value: float | None, digits: int) -> ShownCell:
-    return ShownCell(score(value, digits), "", float("-inf") if value is None else value)
+def _cell(value: float | None, digits: int, below: str = "") -> ShownCell:
+    return ShownCell(score(value, digits), below, float("-inf") if value is None else value)
 
 
 def draw_reliability(found: Sequence[Curve], level: str, split: str, folder: Path) -> Drawn | None:

@@ -10,6 +10,7 @@ from typing import Any
 from waver.evaluation.significance import LEVEL
 from waver.report.findings import Gap, bound, gaps, in_reach, resampled, unknown
 from waver.report.published import Cell, PublishedTable, published, releases
+from waver.report.single_seeds import AVERAGED, COMPARABLE, seeds
 from waver.report.standings import Standing, standings
 from waver.report.wording import (
     SPLITS,
@@ -91,7 +92,7 @@ def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: 
     shown = [_row(row, metrics, tops, level) for row in rows]
     heads = (*(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
     return ShownTable(
-        caption=_caption(rows[0], level, split, protocol),
+        caption=f"{_caption(rows[0], level, split, protocol)} {COMPARABLE}",
         heads=heads,
         methods=tuple(row for row in shown if not row.control),
         controls=tuple(row for row in shown if row.control),
@@ -129,9 +130,9 @@ def _cell(row: Standing, metric: str, top: float, level: str) -> ShownCell:
     spread = row.value(f"{metric}_sd") if level == "participant" else None
     # inside questions, few people have both classes; where one alone does, there is no interval
     below = interval(found["low"], found["high"]) or ("one person" if level == "participant" else "")
-    if spread is not None:
-        below = f"sd {score(spread, 2)}\n{below}"
-    return ShownCell(score(value), below, value, best=row.ranked and value == top)
+    sd = f"sd {score(spread, 2)}" if spread is not None else ""
+    lines = "\n".join(filter(None, [sd, below, seeds(found)]))
+    return ShownCell(score(value), lines, value, best=row.ranked and value == top)
 
 
 def _caption(row: Standing, level: str, split: str, protocol: str) -> str:
@@ -168,7 +169,7 @@ def differences(
         caption=f"{SPLITS.get(split, split).capitalize()}: each line minus the content-free control, on the same "
         f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p"
         f"{f' of {drawn}' if drawn else ''} after Holm's correction over the methods of the column. Blue: above the "
-        f"content-free control with p < {score(LEVEL, 2)}.{_out_of_reach(found)}",
+        f"content-free control with p < {score(LEVEL, 2)}.{_out_of_reach(found)} {AVERAGED}",
         heads=(*COMPARED.values(), "Person by person"),
         methods=methods,
         controls=_gap_rows(comparisons, level, split, protocol, controls=True),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from waver.evaluation.significance import LEVEL
 from waver.report.findings import Gap, resampled
 from waver.report.inputs import Row
+from waver.report.single_seeds import AVERAGED, COMPARABLE, spread
+from waver.report.standings import Standing, standings
 from waver.report.tables import ShownCell, ShownRow, ShownTable, told_p
 from waver.report.wording import SPLITS, interval, method_name, plural, score, signed
 from waver.training.names import split_name
@@ -14,13 +16,14 @@ from waver.training.names import split_name
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}
 
 
-def variant_table(comparisons: Sequence[Row], level: str, split: str) -> ShownTable | None:
+def variant_table(comparisons: Sequence[Row], level: str, split: str, scores: Sequence[Row] = ()) -> ShownTable | None:
     """Differences of the variants of a level and split; None where there are none.
 
     Args:
         comparisons: rows of the comparisons table.
         level: frame, video or participant.
         split: cv, test or val.
+        scores: rows of the scores table, for the scores of single seeds.
     """
     rows = [row for row in comparisons if (row["level"], row["split"]) == (level, split) and _of_variant(row)]
     if not rows:
@@ -37,10 +40,11 @@ def variant_table(comparisons: Sequence[Row], level: str, split: str) -> ShownTa
         f"{SPLITS.get(split, split).capitalize()}: each variant minus the same model without it, on the same "
         f"resamples of {people}. Below a difference: its 95 % interval, and p{f' of {drawn}' if drawn else ''} after "
         f"Holm's correction over the variants of the model. Blue: better than the model without it with "
-        f"p < {score(LEVEL, 2)}."
+        f"p < {score(LEVEL, 2)}. {AVERAGED} {COMPARABLE} After “without”: the same of the model without the variant."
     )
+    scored = {(row.method, row.modalities): row for row in standings(scores, level, split)}
     lines = tuple(
-        ShownRow(method_name(*names), "", False, tuple(_cell(gaps.get(metric)) for metric in COLUMNS))
+        ShownRow(method_name(*names), "", False, tuple(_cell(gaps.get(metric), metric, scored) for metric in COLUMNS))
         for names, gaps in found.items()
     )
     return ShownTable(caption=caption, heads=tuple(COLUMNS.values()), methods=lines, controls=())
@@ -51,8 +55,12 @@ def _of_variant(row: Row) -> bool:
     return bool(variant) and row["reference"] == model
 
 
-def _cell(gap: Gap | None) -> ShownCell:
+def _cell(gap: Gap | None, metric: str, scored: Mapping[tuple[str, str], Standing]) -> ShownCell:
     if gap is None:
         return ShownCell("–", "", float("-inf"))
-    below = "\n".join(filter(None, [interval(gap.low, gap.high), told_p(gap.p, gap.row["least_p_holm"])]))
+    models = {"seeds": (gap.method, gap.modalities), "without": (gap.row["reference"], gap.row["reference_modalities"])}
+    told = [(word, spread(scored[names].scores.get(metric, {}))) for word, names in models.items() if names in scored]
+    seeds = [f"{word} {one}" for word, one in told if one]
+    p = told_p(gap.p, gap.row["least_p_holm"])
+    below = "\n".join(filter(None, [interval(gap.low, gap.high), p, *seeds]))
     return ShownCell(signed(gap.difference), below, gap.difference, best=gap.certain and gap.difference > 0)

@@ -173,9 +173,11 @@ SCORES = pa.schema(
         _field("protocol", pa.string(), "standard, frame_random, block"),
         _field("group", pa.string(), "all, or a group such as sex=Female"),
         _field("metric", pa.string(), "AVGF1, F1, WF1, AP, AP_paper, WAR, UAR, ..."),
-        _field("value", pa.float64(), "the score", True),
+        _field("value", pa.float64(), "score of the probabilities averaged over the seeds", True),
         _field("low", pa.float64(), "2.5 % of the participant bootstrap", True),
         _field("high", pa.float64(), "97.5 % of the participant bootstrap", True),
+        _field("seed_mean", pa.float64(), "mean of the scores of the single seeds, each scored alone", True),
+        _field("seed_sd", pa.float64(), "sample standard deviation of these scores; null of one seed", True),
         _field("n", pa.int64(), "frames, videos or participants scored"),
         _field("participants", pa.int32(), "participants scored"),
         _field("positives", pa.int64(), "true positives in the sample: frames or videos with A/H"),
@@ -184,6 +186,7 @@ SCORES = pa.schema(
         _field("model_set", pa.string(), "embedded or paper"),
     ]
 )
+"""``seed_mean`` is what compares with a published score, which is of one model; of one seed it is ``value``."""
 
 Row = Mapping[str, Any]
 

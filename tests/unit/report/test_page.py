@@ -118,6 +118,10 @@ def test_every_results_table_has_its_controls(rendered):
         assert all(control in table for control in CONTROLS)
         controls = table[table.index('<tbody class="controls">') :]
         assert "best" not in controls
+        # what compares with the papers: the single seeds' mean, or of differences that they are of averaged seeds
+        caption = table[: table.index("</caption>")]
+        assert "A published score is of one model, so compare it with this mean" in caption or "minus the" in caption
+        assert "averaged" in caption
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", html).lower().split()
 
 

@@ -10,7 +10,8 @@ from waver.report.variants import variant_table
 
 
 def row(method, reference, metric, difference, p, **about):
-    base = {"level": "frame", "split": "cv", "protocol": "cv", "modalities": "VT", "participants": 12}
+    base = {"level": "frame", "split": "cv", "protocol": "cv", "modalities": "VT", "participants": 12,
+            "reference_modalities": "VT"}  # fmt: skip
     edge = {"low": difference - 0.02, "high": difference + 0.02, "p_holm": p, "least_p_holm": 0.008, "resamples": 1000}
     return {
         **base,
