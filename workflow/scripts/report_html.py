@@ -16,6 +16,7 @@ with job(snakemake) as j:
         feature_stores={thing: Path(j.input[thing][0]).with_name("stores") for thing in j.params.things},
         pack_indexes=[Path(path) for path in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
+        trained=list(j.params.trained),
         benchmarks=Path(j.params.benchmarks),
         tables=Path(j.input.tables),
     )

@@ -19,6 +19,7 @@ from waver.evaluation.predictions import Predicted, restrict, to_videos
 from waver.evaluation.truth import Truth
 from waver.evaluation.video_level import VideoRule
 from waver.store.arrays import Array
+from waver.store.tables import MODEL_FIELDS
 
 SPLITS = ("train", "val", "test")
 
@@ -37,6 +38,7 @@ class Table:
 METHOD_FIELDS = [
     pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, shot, content_free"}),
     pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
+    *MODEL_FIELDS,
     pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
     pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
     pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
@@ -50,6 +52,7 @@ def method_row(table: Table, predicted: Predicted) -> dict[str, Any]:
     return {
         "method": predicted.name.method,
         "modalities": predicted.name.modalities,
+        **predicted.name.columns,
         "model_set": predicted.name.model_set,
         "level": table.level,
         "split": table.split,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from waver.report.inputs import Row
 from waver.report.standings import Standing
-from waver.report.wording import CONTENT_FREE, USES_LABELS, interval, is_control, listed, method_name, p_value, score
+from waver.report.wording import CONTENT_FREE, USES_LABELS, interval, is_control, listed, p_value, row_name, score
 
 LEVEL = 0.05
 """Chance of any false claim among the methods of a table that is put up with."""
@@ -32,7 +32,7 @@ class Gap:
 
     @property
     def name(self) -> str:
-        return method_name(self.method, self.modalities)
+        return row_name(self.row)
 
     @property
     def certain(self) -> bool:

@@ -26,6 +26,7 @@ from waver.store.tables import (
     read_table,
     read_tables,
 )
+from waver.training.names import TrainedModel
 
 Row = dict[str, Any]
 
@@ -43,7 +44,8 @@ class ReportInputs:
         feature_stores: thing -> folder of its stores.
         pack_indexes: PACK_INDEX tables of the shards.
         packs: folder of the packs.
-        histories: ``<fusion>/<modalities>/<seed>/history.jsonl`` of the training runs.
+        histories: ``history.jsonl`` of the training runs.
+        trained: what is known of the model of each, in the same order (``TrainedModel.record``).
         predictions: PREDICTIONS tables of models and controls.
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
@@ -65,6 +67,7 @@ class ReportInputs:
     pack_indexes: list[Path]
     packs: Path
     histories: list[Path]
+    trained: list[Row]
     predictions: list[Path]
     weights: list[Path]
     models: list[Path]
@@ -74,11 +77,9 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Training:
-    """History of one training run: fusion, modalities, seed, one row an epoch."""
+    """History of one training run: of which model, and one row an epoch."""
 
-    fusion: str
-    modalities: str
-    seed: int
+    model: TrainedModel
     epochs: list[Row]
 
 
@@ -158,7 +159,7 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         set_aside=read_table(inputs.set_aside, SET_ASIDE),
         features={thing: read_tables(paths, FEATURE_INDEX) for thing, paths in inputs.feature_indexes.items()},
         packs=read_tables(inputs.pack_indexes, PACK_INDEX),
-        trainings=[_training(path) for path in inputs.histories],
+        trainings=[_training(*one) for one in zip(inputs.histories, inputs.trained, strict=True)],
         predictions={path: read_metadata(path) for path in inputs.predictions},
         weights=_weights(inputs.weights),
         models=[installed(path) for path in inputs.models],
@@ -178,7 +179,6 @@ def _unsaid(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "text"}
 
 
-def _training(path: Path) -> Training:
-    fusion, modalities, seed = path.parts[-4:-1]
+def _training(path: Path, trained: Row) -> Training:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return Training(fusion, modalities, int(seed), [json.loads(line) for line in lines if line.strip()])
+    return Training(TrainedModel(**trained), [json.loads(line) for line in lines if line.strip()])

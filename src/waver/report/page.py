@@ -71,7 +71,7 @@ def render_report(
     Args:
         inputs: files to read.
         config: the keys that the page uses, by section: report, evaluate.least_group, models.set,
-            dataset.name, train.select, train.window, train.folds.
+            dataset.name, train.select, train.folds.
         run: name of the run.
         demo: the participants are synthetic.
         page: HTML file to write.
@@ -179,10 +179,10 @@ def _groups(material: Material, folder: Path) -> list[Drawn | None]:
 
 def _window_length(material: Material, folder: Path) -> Drawn | None:
     """Where two lengths or more were tried; of the split to choose by."""
-    scores, window = material.scores, int(material.config["train"]["window"])
+    scores = material.scores
     split = next(iter(splits_of(scores, "frame")), "")
-    several = any(len(points) > 1 for points in tried(scores, window, split).values())
-    return draw_window_length(scores, window, split, folder, "windows") if several else None
+    several = any(len(points) > 1 for points in tried(scores, split).values())
+    return draw_window_length(scores, split, folder, "windows") if several else None
 
 
 def _drawn(*figures: Drawn | None) -> list[Drawn]:

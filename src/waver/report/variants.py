@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from waver.report.findings import LEVEL, Gap
 from waver.report.inputs import Row
 from waver.report.tables import ShownCell, ShownRow, ShownTable
-from waver.report.wording import SPLITS, interval, method_name, p_value, plural, score, signed
-from waver.training.names import split_name
+from waver.report.wording import SPLITS, interval, p_value, plural, score, signed
 
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}
 
@@ -37,15 +36,14 @@ def variant_table(comparisons: Sequence[Row], level: str, split: str) -> ShownTa
         f"variants of the model. Blue: better than the model without it with p < {score(LEVEL, 2)}."
     )
     lines = tuple(
-        ShownRow(method_name(*names), "", False, tuple(_cell(gaps.get(metric)) for metric in COLUMNS))
-        for names, gaps in found.items()
+        ShownRow(next(iter(gaps.values())).name, "", False, tuple(_cell(gaps.get(metric)) for metric in COLUMNS))
+        for gaps in found.values()
     )
     return ShownTable(caption=caption, heads=tuple(COLUMNS.values()), methods=lines, controls=())
 
 
 def _of_variant(row: Row) -> bool:
-    model, variant = split_name(row["method"])
-    return bool(variant) and row["reference"] == model
+    return bool(row.get("variant") or row.get("video_head")) and row["reference"] == row["fusion"]
 
 
 def _cell(gap: Gap | None) -> ShownCell:

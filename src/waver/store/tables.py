@@ -153,7 +153,7 @@ PREDICTIONS = pa.schema(
 )
 """Schema metadata (key ``waver``, JSON) of a predictions table: method, modalities (letters, may be
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
-code."""
+code; of models of frames also what ``waver.training.names.TrainedModel`` lists."""
 
 WEIGHTS = pa.schema(
     [
@@ -164,10 +164,20 @@ WEIGHTS = pa.schema(
 )
 """Weights of a model of answers that can be read; empty of any other. Metadata as of predictions."""
 
+MODEL_FIELDS = [
+    _field("fusion", pa.string(), "fusion of a model of frames; null of any other method", True),
+    _field("variant", pa.string(), "name of the variant; null where it is none", True),
+    _field("window_frames", pa.int32(), "window of a model of frames, frames of the 24 fps clock", True),
+    _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
+    _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
+]
+"""What is known of a model of frames beside its name and modalities (``waver.training.names``)."""
+
 SCORES = pa.schema(
     [
-        _field("method", pa.string(), "e.g. lfan, shot, content_free"),
+        _field("method", pa.string(), "e.g. lfan, shot, content_free; a label"),
         _field("modalities", pa.string(), "letters, empty where none is used"),
+        *MODEL_FIELDS,
         _field("level", pa.string(), "frame, video or participant"),
         _SPLIT,
         _field("protocol", pa.string(), "standard, frame_random, block"),
