@@ -13,6 +13,7 @@ from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
 from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
+from waver.evaluation.names import CONTROLS
 from waver.features.registry import LOADERS
 from waver.models.registry import (
     ANSWER_MODELS,
@@ -24,6 +25,7 @@ from waver.models.registry import (
     VIDEO_INPUTS,
     VIDEO_LOADERS,
     VIDEO_MODELS,
+    check_names,
     method_config,
 )
 from waver.paths import Paths
@@ -53,6 +55,16 @@ def stop_with_a_sentence(call, *arguments):
 
 def checked_config():
     """The config, with the names of methods and their own options held to the registries."""
+    check_names(
+        {
+            "fusions": FUSIONS,
+            "models of answers": ANSWER_MODELS,
+            "video-level models": VIDEO_MODELS,
+            "adaptation methods": METHODS,
+            # a model of answers may be a control, and is told from it by its inputs
+            "controls": [name for name in CONTROLS if name not in ANSWER_MODELS],
+        }
+    )
     checked = load_config(config)
     for key, table, names, options in (
         (

@@ -38,11 +38,11 @@ class Table:
 METHOD_FIELDS = [
     pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, shot, content_free"}),
     pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
-    *MODEL_FIELDS,
     pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
     pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
     pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
     pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+    *MODEL_FIELDS,
 ]
 """Columns that tell which method of which table a row is about; see ``method_row``."""
 
@@ -52,11 +52,11 @@ def method_row(table: Table, predicted: Predicted) -> dict[str, Any]:
     return {
         "method": predicted.name.method,
         "modalities": predicted.name.modalities,
-        **predicted.name.columns,
         "model_set": predicted.name.model_set,
         "level": table.level,
         "split": table.split,
         "protocol": table.protocol,
+        **predicted.name.columns,
     }
 
 

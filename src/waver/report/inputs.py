@@ -44,8 +44,7 @@ class ReportInputs:
         feature_stores: thing -> folder of its stores.
         pack_indexes: PACK_INDEX tables of the shards.
         packs: folder of the packs.
-        histories: ``history.jsonl`` of the training runs.
-        trained: what is known of the model of each, in the same order (``TrainedModel.record``).
+        histories: ``history.jsonl`` of each training run -> what is known of its model (``TrainedModel.record``).
         predictions: PREDICTIONS tables of models and controls.
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
@@ -66,8 +65,7 @@ class ReportInputs:
     feature_stores: dict[str, Path]
     pack_indexes: list[Path]
     packs: Path
-    histories: list[Path]
-    trained: list[Row]
+    histories: dict[Path, Row]
     predictions: list[Path]
     weights: list[Path]
     models: list[Path]
@@ -159,7 +157,7 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         set_aside=read_table(inputs.set_aside, SET_ASIDE),
         features={thing: read_tables(paths, FEATURE_INDEX) for thing, paths in inputs.feature_indexes.items()},
         packs=read_tables(inputs.pack_indexes, PACK_INDEX),
-        trainings=[_training(*one) for one in zip(inputs.histories, inputs.trained, strict=True)],
+        trainings=[_training(path, model) for path, model in inputs.histories.items()],
         predictions={path: read_metadata(path) for path in inputs.predictions},
         weights=_weights(inputs.weights),
         models=[installed(path) for path in inputs.models],
@@ -179,6 +177,6 @@ def _unsaid(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "text"}
 
 
-def _training(path: Path, trained: Row) -> Training:
+def _training(path: Path, model: Row) -> Training:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return Training(TrainedModel(**trained), [json.loads(line) for line in lines if line.strip()])
+    return Training(TrainedModel(**model), [json.loads(line) for line in lines if line.strip()])

@@ -177,7 +177,6 @@ SCORES = pa.schema(
     [
         _field("method", pa.string(), "e.g. lfan, shot, content_free; a label"),
         _field("modalities", pa.string(), "letters, empty where none is used"),
-        *MODEL_FIELDS,
         _field("level", pa.string(), "frame, video or participant"),
         _SPLIT,
         _field("protocol", pa.string(), "standard, frame_random, block"),
@@ -192,6 +191,7 @@ SCORES = pa.schema(
         _field("predicted_positives", pa.int64(), "predicted positive at .5"),
         _field("seeds", pa.int32(), "seeds averaged"),
         _field("model_set", pa.string(), "embedded or paper"),
+        *MODEL_FIELDS,
     ]
 )
 

@@ -58,9 +58,7 @@ def _parts(config: TrainConfig, method: str) -> tuple[str, str]:
     """Fusion and variant of a method: of all that the config allows, those that make the name."""
     made = {_name(fusion, variant): (fusion, variant) for fusion in FUSIONS for variant in ("", *overrides_of(config))}
     if method not in made:
-        raise WaverError(
-            f"{method}: the config has no such fusion or variant; name it in train.variants and train.runs"
-        )
+        raise WaverError(f"{method}: the config has no such model; name its variant in train.variants and train.runs")
     return made[method]
 
 
