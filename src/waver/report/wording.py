@@ -105,7 +105,7 @@ def row_name(row: Mapping[str, Any]) -> str:
     name = method_name(row.get("fusion") or row["method"], row["modalities"])
     if row.get("variant"):
         name += _variant(row)
-    return f"{name}, video head" if row.get("video_head") else name
+    return f"{name}, head for whole videos" if row.get("video_head") else name
 
 
 def _variant(row: Mapping[str, Any]) -> str:

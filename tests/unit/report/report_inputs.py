@@ -17,7 +17,7 @@ from waver.config.sections import EvaluateConfig
 from waver.data.folds import folds_of
 from waver.errors import SetAside
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS
+from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.evaluation.scores import score_predictions
 from waver.report.page import ReportInputs
 from waver.store.arrays import StoreWriter
@@ -290,8 +290,8 @@ def _speech(row: Row, writer: StoreWriter) -> tuple[int, str]:
 
 
 def _controls(folder: Path, indexes: list[Path], packs: Path, answers: list[Path], folds: int) -> list[Path]:
-    names = [f"{name}.{level}.{protocol}" for name in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
-    outputs = {name: folder / "controls" / f"{name}.parquet" for name in names}
+    names = [Control(name, level, protocol) for name in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
+    outputs = {name: folder / "controls" / f"{'.'.join(name)}.parquet" for name in names}
     predict_controls(indexes, packs, answers, folds, outputs, ABOUT)
     return list(outputs.values())
 

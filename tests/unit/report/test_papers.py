@@ -147,8 +147,8 @@ def test_heads_for_whole_videos_stand_beside_their_model():
     scores = [row for one in made for row in rows("conflict", "VAT", "video", model=one, AVGF1=0.5)]
     names = [one.labels[0] for one in sheet("2025_table_17", own(scores)).lines if one.body == "Not in the paper"]
     assert sorted(names) == [
-        "Conflict model V+A+T", "Conflict model V+A+T, video head", "Conflict model V+A+T, video head",
-        "Conflict model V+A+T, video head, video head",
+        "Conflict model V+A+T", "Conflict model V+A+T, head for whole videos", "Conflict model V+A+T, video head",
+        "Conflict model V+A+T, video head, head for whole videos",
     ]  # fmt: skip
 
 

@@ -59,8 +59,8 @@ def test_a_variant_has_the_window_of_its_recipe_and_its_own_name():
     rows += [row(NAMED.head, "conflict", "AP", 0.2, 0.5)]
     assert [line.name for line in variant_table(rows, "frame", "cv").methods] == [
         "Conflict model V+T, w24 (window 96)",
-        "Conflict model V+T, video head",
-        "Conflict model V+T, w24 (window 96), video head",
+        "Conflict model V+T, head for whole videos",
+        "Conflict model V+T, w24 (window 96), head for whole videos",
     ]
 
 

@@ -31,7 +31,10 @@ TITLES = (">AVGF1<", ">F1 of A/H<", ">WF1<", ">AP (papers')<", ">AP<")
         (recorded("conflict", "VT", "difference_only", options={}), "Conflict model V+T, difference only"),
         (recorded("can", "V", "released_padding", padding="repeat"), "CAN V, released padding"),
         (recorded("can", "V", "content_free", lr=0.1), "CAN V, content free"),
-        (recorded("conflict", "VT", "no_pairs", options={}).head, "Conflict model V+T without pairs, video head"),
+        (
+            recorded("conflict", "VT", "no_pairs", options={}).head,
+            "Conflict model V+T without pairs, head for whole videos",
+        ),
     ],
 )
 def test_a_variant_is_told_after_the_model(model, name):
