@@ -184,9 +184,7 @@ def by_hand(videos, config, seed=0):
         if config.optimiser == "sgd"
         else torch.optim.AdamW(model.parameters(), **rate)
     )
-    windows = windows_of(
-        [video.frames for video in videos], config.window // config.stride, config.hop // config.stride
-    )
+    windows = windows_of([video.frames for video in videos], 64 // config.stride, 32 // config.stride)
     weight = class_weights(videos) if config.class_weight else None
     for epoch in range(1, config.epochs + 1):
         torch.manual_seed(seed_for("train", seed, "epoch", epoch))
