@@ -1,5 +1,9 @@
 """What the stages share: the checked config, paths, and input functions. Nothing runs here."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 import waver
@@ -10,6 +14,7 @@ from waver.cluster.leftovers import end_leftovers
 from waver.config.model import load_config
 from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
+from waver.evaluation.names import CONTROLS
 from waver.features.registry import LOADERS
 from waver.models.registry import (
     ANSWER_MODELS,
@@ -21,14 +26,15 @@ from waver.models.registry import (
     VIDEO_INPUTS,
     VIDEO_LOADERS,
     VIDEO_MODELS,
+    check_names,
     method_config,
 )
 from waver.paths import Paths
 from waver.provenance import SOURCE, code_version, digest, file_sha256, script_version
-from waver.training.costing import measured_by, method_of
-from waver.training.names import head_name, split_name
+from waver.training.costing import MEASURED_BY
 from waver.training.variants import (
     check_variants,
+    model_named,
     models_of,
     modules_of,
     recipe_of,
@@ -76,6 +82,16 @@ def recover():
 
 def checked_config():
     """The config, with the names of methods and their own options held to the registries."""
+    check_names(
+        {
+            "fusions": FUSIONS,
+            "models of answers": ANSWER_MODELS,
+            "video-level models": VIDEO_MODELS,
+            "adaptation methods": METHODS,
+            # a model of answers may be a control, and is told from it by its inputs
+            "controls": [name for name in CONTROLS if name not in ANSWER_MODELS],
+        }
+    )
     checked = load_config(config)
     for key, table, names, options in (
         (
@@ -363,15 +379,36 @@ def train_code(wildcards):
     return code("train_fusion", "waver.training.fit", *own)
 
 
-def train_outputs(name):
-    """A file of every training run of the config."""
+MODELS = models_of(cfg.train)
+"""Every model of frames to train; names and paths are made of these, and nothing is read out of a name or a path."""
+
+
+def seeds_of(models, name):
+    """A file of every seed of some models of frames."""
     return [
         paths.train(name).format(
             fusion=model.method, modalities=model.modalities, seed=seed
         )
-        for model in models_of(cfg.train)
+        for model in models
         for seed in cfg.train.seeds
     ]
+
+
+def train_outputs(name):
+    """A file of every training run of the config."""
+    return seeds_of(MODELS, name)
+
+
+def model_of(wildcards):
+    """The model of frames that a job is about."""
+    return stop_with_a_sentence(
+        model_named, cfg.train, wildcards.fusion, wildcards.modalities
+    )
+
+
+def fusion_of(wildcards):
+    """Its fusion, as the registry names it."""
+    return model_of(wildcards).fusion
 
 
 def train_record(wildcards):
@@ -380,7 +417,14 @@ def train_record(wildcards):
         "model_set": cfg.models.set,
         "code": train_code(wildcards),
         "config": train_slice(wildcards),
+        **model_of(wildcards).record,
     }
+
+
+def head_record(wildcards):
+    """The same of the model's head for whole videos."""
+    own = {"seed": int(wildcards.seed)}
+    return train_record(wildcards) | model_of(wildcards).head.record | own
 
 
 def folds_code(wildcards):
@@ -397,23 +441,20 @@ def fusion_code(wildcards, script, module):
 
 def explanations():
     """What every model shows that can."""
-    return [
-        path
-        for path in train_outputs("explanations.parquet")
-        if split_name(Path(path).parts[-4])[0] in EXPLAINED
-    ]
+    return seeds_of(
+        [model for model in MODELS if model.fusion in EXPLAINED],
+        "explanations.parquet",
+    )
 
 
 def video_heads():
     """Video-level predictions of every model of frames that has a head for whole videos."""
-    headed = {
-        (model.method, model.modalities)
-        for model in models_of(cfg.train)
-        for options in recipe_of(cfg.train, model.method).options.values()
-        if options.get("video_head")
-    }
-    made = train_outputs("videos.parquet")
-    return [path for path in made if tuple(Path(path).parts[-4:-2]) in headed]
+    headed = [
+        model
+        for model in MODELS
+        if recipe_of(cfg.train, model.method).options[model.fusion].get("video_head")
+    ]
+    return seeds_of(headed, "videos.parquet")
 
 
 def answers_code(wildcards):
@@ -489,15 +530,70 @@ def videos_record(wildcards):
     }
 
 
-def videos_outputs(name):
-    """A file of every video-level model in the config."""
+def videos_outputs(name, runs=cfg.videos.runs):
+    """A file of every video-level model in the config, or of some."""
     return [
         paths.train_videos(name).format(
             video_model=run.model, modalities=run.modalities, seed=seed
         )
-        for run in cfg.videos.runs
+        for run in runs
         for seed in run.seeds
     ]
+
+
+class Trained(NamedTuple):
+    """A trained model of frames or of videos: what its costs are told of, and where its files lie.
+
+    Attributes:
+        unit: window or video, see ``waver.training.costing``.
+        record: method and modalities, and of a model of frames the rest of what is known.
+        modules: what it is built of.
+        roles: of the models that it is built on, or begins with.
+        files: name -> that file of every seed.
+    """
+
+    unit: str
+    record: dict
+    modules: list
+    roles: list
+    files: Callable
+
+
+def trained_models():
+    """Folder below ``results/<run>/train`` -> the model in it, of every model of frames and of videos."""
+    found = {
+        f"{model.method}/{model.modalities}": Trained(
+            "window",
+            model.record,
+            modules_of(cfg.train, model.method),
+            [],
+            partial(seeds_of, [model]),
+        )
+        for model in MODELS
+    }
+    for run in cfg.videos.runs:
+        names = (run.model, run.modalities)
+        same = [r for r in cfg.videos.runs if (r.model, r.modalities) == names]
+        found[f"videos/{run.model}/{run.modalities}"] = Trained(
+            "video",
+            {"method": run.model, "modalities": run.modalities},
+            [VIDEO_MODELS[run.model]],
+            video_roles(run.model),
+            partial(videos_outputs, runs=same),
+        )
+    return found
+
+
+TRAINED = trained_models()
+
+
+def trained_of(wildcards):
+    """The model whose cost a job measures."""
+    if wildcards.trained not in TRAINED:
+        raise WorkflowError(
+            f"{wildcards.trained}: the config trains no such model; name it in train.runs or videos.runs"
+        )
+    return TRAINED[wildcards.trained]
 
 
 def of_trained(name):
@@ -505,35 +601,25 @@ def of_trained(name):
 
     def files(wildcards):
         ingested()  # planned after it, as what it is made from
-        folder = f"{paths.results}/train/{wildcards.trained}/"
-        every = train_outputs(name) + videos_outputs(name)
-        return [path for path in every if path.startswith(folder)]
+        return trained_of(wildcards).files(name)
 
     return files
 
 
 def cost_code(wildcards):
     """Fingerprint of the measurement and of the model measured."""
-    method = method_of(wildcards.trained)
-    if method in VIDEO_MODELS:
-        own = [VIDEO_MODELS[method]]
-    else:
-        own = modules_of(cfg.train, method)
-    return code("train_cost", measured_by(wildcards.trained), *own)
+    trained = trained_of(wildcards)
+    return code("train_cost", MEASURED_BY[trained.unit], *trained.modules)
 
 
 def cost_weights(wildcards):
     """The installed records of what a video-level model is built on, or begins with."""
-    return [model_record(role) for role in video_roles(method_of(wildcards.trained))]
+    return [model_record(role) for role in trained_of(wildcards).roles]
 
 
 def cost_outputs():
     """The costs of every trained model of frames and of videos."""
-    folders = {
-        Path(path).parents[1]
-        for path in train_outputs("model.pt") + videos_outputs("model.pt")
-    }
-    return [f"{folder}/cost.json" for folder in sorted(folders)]
+    return [paths.train_cost.format(trained=folder) for folder in sorted(TRAINED)]
 
 
 def table_kinds():

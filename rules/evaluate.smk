@@ -3,6 +3,13 @@
 from waver.evaluation.names import CONTROLS, CROSS_VALIDATED, LEVELS, STANDARD
 
 CONTROL_PROTOCOLS = [STANDARD] + [CROSS_VALIDATED] * (cfg.train.folds > 1)
+CONTROL_FILES = [
+    (name, level, protocol)
+    for name in CONTROLS
+    for level in LEVELS
+    for protocol in CONTROL_PROTOCOLS
+]
+"""What the controls predict, a file each."""
 
 
 rule evaluate_controls:
@@ -10,15 +17,10 @@ rule evaluate_controls:
         packs=every_shard(paths.pack_index),
         answers=every_shard(paths.shard_table("answers")),
     output:
-        expand(
-            paths.control_predictions,
-            control=[
-                f"{name}.{level}.{protocol}"
-                for name in CONTROLS
-                for level in LEVELS
-                for protocol in CONTROL_PROTOCOLS
-            ],
-        ),
+        [
+            paths.control_predictions.format(control=".".join(names))
+            for names in CONTROL_FILES
+        ],
     log:
         paths.log("evaluate_controls"),
     benchmark:
@@ -29,6 +31,7 @@ rule evaluate_controls:
         mem_mb=4000,
     params:
         folding=FOLDING,
+        controls=CONTROL_FILES,
         code=code("evaluate_controls", "waver.evaluation.controls"),
         record={
             "model_set": cfg.models.set,

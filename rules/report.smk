@@ -46,7 +46,6 @@ rule report_tables:
         kinds=table_kinds(),
         data=cfg.dataset.name,
         demo=cfg.dataset.source == "demo",
-        window=cfg.train.window,
         benchmarks=f"benchmarks/{cfg.run}",
         code=code("report_tables", "waver.report.files"),
     message:
@@ -105,9 +104,9 @@ rule report_html:
             "evaluate": cfg.evaluate.model_dump(include={"least_group", "video_rule"}),
             "models": {"set": cfg.models.set},
             "dataset": {"name": cfg.dataset.name},
-            "train": {"select": cfg.train.select, "window": cfg.train.window}
-            | FOLDING,
+            "train": {"select": cfg.train.select} | FOLDING,
         },
+        trained=[model.record for model in MODELS for seed in cfg.train.seeds],
         run=cfg.run,
         demo=cfg.dataset.source == "demo",
         code=code("report_html", "waver.report.page"),

@@ -82,6 +82,7 @@ rule train_fusion:
     resources:
         mem_mb=4000,
     params:
+        fusion=fusion_of,
         config=train_slice,
         code=train_code,
         record=train_record,
@@ -107,6 +108,7 @@ rule train_folds:
     resources:
         mem_mb=4000,
     params:
+        fusion=fusion_of,
         config=lambda wildcards: train_slice(wildcards) | FOLDING,
         code=folds_code,
         record=train_record,
@@ -132,12 +134,7 @@ rule train_video_head:
         mem_mb=4000,
     params:
         code=lambda wildcards: fusion_code(wildcards, "train_video_head", "video_heads"),
-        record=lambda wildcards: train_record(wildcards)
-        | {
-            "method": head_name(wildcards.fusion),
-            "modalities": wildcards.modalities,
-            "seed": int(wildcards.seed),
-        },
+        record=head_record,
     message:
         "Whole videos by {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -162,7 +159,11 @@ rule train_explanations:
         code=lambda wildcards: fusion_code(
             wildcards, "train_explanations", "explanations"
         ),
-        record=lambda wildcards: dict(wildcards) | {"model_set": cfg.models.set},
+        record=lambda wildcards: {
+            "model_set": cfg.models.set,
+            "seed": int(wildcards.seed),
+            **model_of(wildcards).record,
+        },
     message:
         "Explaining {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -250,7 +251,9 @@ rule train_cost:
     resources:
         mem_mb=3000,
     params:
-        roles=lambda wildcards: video_roles(method_of(wildcards.trained)),
+        unit=lambda wildcards: trained_of(wildcards).unit,
+        record=lambda wildcards: trained_of(wildcards).record,
+        roles=lambda wildcards: trained_of(wildcards).roles,
         code=cost_code,
     message:
         "Measuring what {wildcards.trained} costs"

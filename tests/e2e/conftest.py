@@ -25,8 +25,8 @@ TINY = {
     "dataset": {"name": "tiny", "shards": 2, "root": "data"},
     "features": {"faces": {"long_side": 320, "every": 4}, "speech": {"beam": 1}},
     "train": {
-        "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V", "variants": ["slow"]}],
-        "variants": {"slow": {"lr": 0.0001}},
+        "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V", "variants": ["w24"]}],
+        "variants": {"w24": {"window": 48}},
         "seeds": [0],
         "window": 96,
         "epochs": 2,

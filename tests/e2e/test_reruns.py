@@ -31,7 +31,7 @@ CONFIG_EDITS = {
     "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
     "train": ({"train__lr": 0.01}, FRAMES | SCORES),
     "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
-    "train, one variant": ({"train__variants": {"slow": {"lr": 0.0002}}}, FRAMES | SCORES),
+    "train, one variant": ({"train__variants": {"w24": {"window": 72}}}, FRAMES | SCORES),
     "train, a window": ({"train__windows": [48]}, FRAMES | SCORES),
     "train, a seed more": ({"train__seeds": [0, 1]}, FRAMES | SCORES),
     "train, folds": ({"train__folds": 3}, FOLDED | SCORES),
@@ -117,9 +117,9 @@ def test_one_fusion_edited_trains_that_fusion_alone(told):
 @pytest.mark.parametrize(
     ("changes", "trained"),
     [
-        ({"train__variants": {"slow": {"lr": 0.0002}}}, {"can.slow on V"}),
+        ({"train__variants": {"w24": {"window": 72}}}, {"can.w24 on V"}),
         ({"train__windows": [48]}, {"lfan.w48 on VAT"}),
-        ({"train__options": {"can": {"dropout": 0.3}}}, {"can on V", "can.slow on V"}),
+        ({"train__options": {"can": {"dropout": 0.3}}}, {"can on V", "can.w24 on V"}),
     ],
 )
 def test_a_variant_edited_trains_that_variant_alone(told, changes, trained):

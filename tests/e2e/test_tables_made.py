@@ -32,6 +32,17 @@ def test_costs_were_measured_of_each_trained_model(finished):
     assert f"{cost['parameters']:,}" in table
 
 
+def test_scores_and_figure_have_the_window_of_the_recipe_and_not_of_the_name(finished):
+    """The variant is called w24, and its window is 48 frames."""
+    scores = json.loads((finished.folder / "results/tiny/evaluate/scores.json").read_text())
+    windows = {row["method"]: row["window_frames"] for row in scores if row["fusion"]}
+    assert windows == {"lfan": 96, "can": 96, "can.w24": 48}
+    assert {row["changed"] for row in scores if row["variant"] == "w24"} == {'{"window": 48}'}
+    figure = (finished.folder / f"results/tiny/report/tables/{FIGURE}.csv").read_text()
+    drawn = [line.split(",")[:3] for line in figure.splitlines() if line.startswith("CAN")]
+    assert drawn[:2] == [["CAN V", "48", "2.0"], ["CAN V", "96", "4.0"]]
+
+
 def test_tables_that_are_made_are_not_made_again(finished):
     assert finished.would_run("--", "tables", "results/tiny/report/tables/2026_table_2.md") == set()
 

@@ -41,6 +41,12 @@ def test_a_value_out_of_range_is_named_with_the_value():
         load_config({"features": {"faces": {"threshold": 3}}})
 
 
+@pytest.mark.parametrize("name", ["emotions", "models"])
+def test_a_data_set_takes_no_folder_of_others(name):
+    with pytest.raises(WaverError, match=rf"dataset\.name.*resources/{name} is a folder of other things; give"):
+        load_config({"dataset": {"name": name}})
+
+
 def test_modalities_keep_their_order():
     with pytest.raises(WaverError, match="modalities"):
         load_config({"train": {"runs": [{"fusion": "lfan", "modalities": "TV"}]}})

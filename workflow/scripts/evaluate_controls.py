@@ -4,6 +4,7 @@ from pathlib import Path
 
 from waver.workflow import job
 from waver.evaluation.controls import predict_controls
+from waver.evaluation.names import Control
 
 with job(snakemake) as j:
     predict_controls(
@@ -11,6 +12,6 @@ with job(snakemake) as j:
         packs=Path(j.input.packs[0]).with_name("packs"),
         answers=[Path(path) for path in j.input.answers],
         **j.params.folding,
-        outputs={Path(path).stem: Path(path) for path in j.output},
+        outputs={Control(*names): Path(path) for names, path in zip(j.params.controls, j.output, strict=True)},
         record=j.params.record,
     )

@@ -6,7 +6,7 @@ from waver.workflow import job
 from waver.report.page import ReportInputs, render_report
 
 ONE = ("scores", "comparisons", "calibration", "decomposition", "participants", "videos", "segments", "set_aside")
-MANY = ("answers", "histories", "predictions", "adapted", "weights", "models")
+MANY = ("answers", "predictions", "adapted", "weights", "models")
 
 with job(snakemake) as j:
     inputs = ReportInputs(
@@ -16,6 +16,7 @@ with job(snakemake) as j:
         feature_stores={thing: Path(j.input[thing][0]).with_name("stores") for thing in j.params.things},
         pack_indexes=[Path(path) for path in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
+        histories=dict(zip(map(Path, j.input.histories), j.params.trained, strict=True)),
         benchmarks=Path(j.params.benchmarks),
         tables=Path(j.input.tables),
     )

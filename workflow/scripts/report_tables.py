@@ -22,6 +22,5 @@ with job(snakemake) as j:
         kinds=j.params.kinds,
         data=j.params.data,
         demo=j.params.demo,
-        window=j.params.window,
     )
     write_tables(inputs, Path(j.output.index).parent)

@@ -7,7 +7,8 @@ from waver.training.costing import measure
 
 with job(snakemake) as j:
     measure(
-        trained=j.wildcards.trained,
+        unit=j.params.unit,
+        record=j.params.record,
         models=[Path(path) for path in j.input.models],
         histories=[Path(path) for path in j.input.histories],
         weights=dict(zip(j.params.roles, map(Path, j.input.weights), strict=True)),

@@ -11,7 +11,7 @@ with job(snakemake) as j:
         indexes=[Path(index) for index in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
         participants=Path(j.input.participants),
-        fusion=j.wildcards.fusion,
+        fusion=j.params.fusion,
         modalities=j.wildcards.modalities,
         seed=int(j.wildcards.seed),
         config=TrainConfig(**j.params.config),

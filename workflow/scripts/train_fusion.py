@@ -12,7 +12,7 @@ with job(snakemake) as j:
     train_fusion(
         indexes=[Path(index) for index in j.input.packs],
         packs=Path(j.input.packs[0]).with_name("packs"),
-        fusion=j.wildcards.fusion,
+        fusion=j.params.fusion,
         modalities=j.wildcards.modalities,
         seed=int(j.wildcards.seed),
         config=TrainConfig(**j.params.config),

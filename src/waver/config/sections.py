@@ -50,6 +50,13 @@ class DatasetConfig(Section):
     shards: int = Field(32, ge=1, le=999, description="number of groups of participants; a job works on one group")
     demo: DemoConfig = DemoConfig()
 
+    @field_validator("name")
+    @classmethod
+    def _own_folder(cls, name: str) -> str:
+        if name in ("emotions", "models"):
+            raise ValueError(f"resources/{name} is a folder of other things; give the data set another name")
+        return name
+
 
 class ModelsConfig(Section):
     """Which weights."""

@@ -49,8 +49,7 @@ from waver.evaluation.significance import (
 )
 from waver.evaluation.table import METHOD_FIELDS, Table, method_row
 from waver.store.arrays import Array
-from waver.training.added import without_variant
-from waver.training.names import split_name
+from waver.training.names import TrainedModel
 
 REFERENCES = (REFERENCE, "source_only")
 """Methods that the others are held against by default; the latter stands in tables of adaptation only."""
@@ -152,21 +151,29 @@ def _pairs(paired: Paired, name: str) -> list[_Pair]:
 
 
 def _varied(table: Table) -> list[str]:
-    """Models of which the table has variants."""
-    return sorted({split_name(predicted.name.method)[0] for predicted in table.methods if _varies(predicted)})
+    """Fusions of which the table has variants, or heads for whole videos."""
+    models = [predicted.name.model for predicted in table.methods]
+    return sorted({model.fusion for model in models if model and _varies(model)})
 
 
-def _varies(predicted: Predicted) -> bool:
-    return "." in predicted.name.method
+def _varies(model: TrainedModel) -> bool:
+    return bool(model.variant) or model.video_head
+
+
+def _without(table: Table, predicted: Predicted) -> list[Predicted]:
+    """The model that a method is a variant or a head of."""
+    mine = predicted.name
+    if mine.model is None or not _varies(mine.model):
+        return []
+    wanted = mine._replace(method=mine.model.fusion, modalities=mine.model.base_modalities, model=None)
+    plain = [other for other in table.methods if other.name.model and not _varies(other.name.model)]
+    return [other for other in plain if other.name._replace(model=None) == wanted]
 
 
 def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted]:
     mine = predicted.name
     if name in _varied(table):
-        if split_name(mine.method)[0] != name or not _varies(predicted):
-            return []
-        model, modalities = without_variant(mine.method, mine.modalities)
-        return [other for other in table.methods if other.name == mine._replace(method=model, modalities=modalities)]
+        return _without(table, predicted) if mine.model and mine.model.fusion == name else []
     if mine.method == name or (mine.method in CONTROLS and name not in CONTROLS):
         return []
     found = [other for other in table.methods if other.name.method == name]

@@ -36,7 +36,7 @@ from waver.data.context import frame_context, question_one_hot, video_context
 from waver.data.folds import Folding, folds_of
 from waver.decision import cut
 from waver.errors import WaverError
-from waver.evaluation.names import STANDARD
+from waver.evaluation.names import STANDARD, Control
 from waver.provenance import seed_for
 from waver.store.arrays import Array
 from waver.store.predictions import frames_of, prediction_table
@@ -81,7 +81,7 @@ def predict_controls(
     packs: Path,
     answers: Sequence[Path],
     folds: int,
-    outputs: Mapping[str, Path],
+    outputs: Mapping[Control, Path],
     record: Mapping[str, Any],
     folding: Folding = "random",
 ) -> None:
@@ -92,7 +92,7 @@ def predict_controls(
         packs: folder of the packs; of them the frame labels of train and val are read, nothing else.
         answers: ANSWERS tables of every shard, for the video level.
         folds: folds of the cross-validation; below 2 its tables are empty.
-        outputs: ``<control>.<level>.<protocol>`` -> predictions file, see ``waver.evaluation.names``.
+        outputs: files of predictions to write.
         record: metadata that all files share: model_set, config, code.
         folding: who is held out together.
 
@@ -104,8 +104,7 @@ def predict_controls(
     everything = {"frame": frame_items(list(packed.values()), indexes, packs), "video": video_items(answered, packed)}
     people = [row["participant"] for row in answered if row["split"] in ("train", "val")]
     fold_of = folds_of(people, folds, folding) if folds > 1 else {}
-    for name, path in outputs.items():
-        control, level, protocol = name.split(".")
+    for (control, level, protocol), path in outputs.items():
         items, margins = everything[level], partial(_margins, control, level, everything[level])
         if protocol == STANDARD:
             rows = [row for row in items.rows if row["split"] in ("val", "test")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 REFERENCE = "content_free"
 """Control that every method is held against."""
 
@@ -14,3 +16,11 @@ LEVELS = ("frame", "video")
 STANDARD, CROSS_VALIDATED = "standard", "cv"
 PROTOCOLS = (STANDARD, CROSS_VALIDATED)
 """Ways in which controls predict: fitted on train, or out of fold."""
+
+
+class Control(NamedTuple):
+    """Predictions of a control: which, of what, fitted how."""
+
+    name: str
+    level: str
+    protocol: str

@@ -16,6 +16,7 @@ from waver.evaluation.truth import Truth
 from waver.evaluation.video_level import VideoRule, video_probabilities
 from waver.store.arrays import Array
 from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
+from waver.training.names import NO_MODEL, TrainedModel, recorded_model
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +25,18 @@ _LEAST = 1e-12
 
 
 class Method(NamedTuple):
-    """What tells one line of the tables from another."""
+    """What tells one line of the tables from another; of a model of frames with what is known of it."""
 
     method: str
     modalities: str
     protocol: str
     model_set: str
+    model: TrainedModel | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Values of MODEL_FIELDS."""
+        return NO_MODEL if self.model is None else self.model.columns
 
 
 class Source(NamedTuple):
@@ -77,13 +84,17 @@ def read_predictions(paths: Sequence[Path], truths: Mapping[str, Truth]) -> list
         truths: level -> truth; predictions for splits that it leaves out are dropped.
 
     Raises:
-        WaverError: a file lacks its metadata, has an item twice, a probability that is none, or frames
-            that its video lacks.
+        WaverError: a file lacks its metadata, is of another model than one of its name, has an item
+            twice, a probability that is none, or frames that its video lacks.
     """
     files: dict[tuple[Method, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    models: dict[Method, TrainedModel | None] = {}
     for path in paths:
         about = _about(path)
-        name = Method(about["method"], about["modalities"], about["protocol"], str(about.get("model_set", "")))
+        model = recorded_model(about, path)
+        name = Method(about["method"], about["modalities"], about["protocol"], str(about.get("model_set", "")), model)
+        if models.setdefault(name._replace(model=None), model) != model:
+            raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)
     return [_join(name, truths[level], files[name, level]) for name, level in sorted(files)]
 

@@ -19,6 +19,7 @@ from waver.evaluation.predictions import Predicted, restrict, to_videos
 from waver.evaluation.truth import Truth
 from waver.evaluation.video_level import VideoRule
 from waver.store.arrays import Array
+from waver.store.tables import MODEL_FIELDS
 
 SPLITS = ("train", "val", "test")
 
@@ -44,6 +45,7 @@ METHOD_FIELDS = [
     pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
     pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
     pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block"}),
+    *MODEL_FIELDS,
 ]
 """Columns that tell which method of which table a row is about; see ``method_row``."""
 
@@ -57,6 +59,7 @@ def method_row(table: Table, predicted: Predicted) -> dict[str, Any]:
         "level": table.level,
         "split": table.split,
         "protocol": table.protocol,
+        **predicted.name.columns,
     }
 
 

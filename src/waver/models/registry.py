@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -83,6 +84,34 @@ IMPLIED: dict[str, dict[str, Any]] = {
     "focalnet_base": {"size": "base"},
 }
 """Options that a name stands for."""
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+FOLDERS = frozenset({"videos"})
+"""Folders below ``results/<run>/train`` that no method may be called like."""
+
+
+def check_names(tables: Mapping[str, Iterable[str]]) -> None:
+    """Hold methods to names by which paths and tables of scores tell them apart, whatever kind they are of.
+
+    Args:
+        tables: what the methods of a table are -> their names.
+
+    Raises:
+        WaverError: a name has other characters, is that of a folder, or stands in two tables.
+    """
+    owner: dict[str, str] = {}
+    for kind, names in tables.items():
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise WaverError(
+                    f"{kind}: {name!r} must be lower-case letters, digits and _, a letter first; rename it"
+                )
+            if name in FOLDERS:
+                raise WaverError(f"{kind}: {name!r} is a folder of results; rename the method")
+            if name in owner:
+                raise WaverError(f"{name!r} is called so twice, among {owner[name]} and {kind}; rename one of them")
+            owner[name] = kind
 
 
 def load(table: Mapping[str, str], name: str) -> Any:

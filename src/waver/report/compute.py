@@ -13,7 +13,7 @@ from waver.report.extractors import parameters_in
 from waver.report.papers import Notes
 from waver.report.published import published_costs
 from waver.report.sheets import Cell, Column, Line, Sheet
-from waver.report.wording import count, method_name, plural, span
+from waver.report.wording import count, method_name, plural, row_name, span
 from waver.store.tables import FEATURE_INDEX, read_metadata, read_tables
 from waver.training.cost_record import VIDEO_S, Cost, read_cost
 
@@ -61,7 +61,7 @@ class CostInputs:
     """Files of the table of costs.
 
     Attributes:
-        costs: JSON files of trained models (``waver.training.cost``), those of video models below ``videos/``.
+        costs: JSON files of trained models of frames and of videos (``waver.training.cost_record``).
         answers: PREDICTIONS tables of models of answers.
         models: records ``asset.json`` of the installed models.
         features: thing (faces, visual, ...) -> index tables of its shards.
@@ -83,9 +83,9 @@ def compute_sheet(inputs: CostInputs) -> Sheet:
     """
     records = {record.role: record for record in map(installed, inputs.models)}
     sizes = {role: parameters_in(record) for role, record in records.items()}
-    trained = [(read_cost(path), path.parts[-4:-3] == ("videos",)) for path in inputs.costs]
+    trained = [read_cost(path) for path in inputs.costs]
     notes = Notes()
-    lines = [_trained(cost, video, sizes, inputs.benchmarks, notes) for cost, video in trained]
+    lines = [_trained(cost, sizes, inputs.benchmarks, notes) for cost in trained]
     lines = sorted(lines, key=lambda line: line.body != FRAMES)
     ours = [*lines, *_answers(inputs), *_frozen(records, sizes, inputs, notes)]
     printed = [_published(entry, notes) for entry in published_costs()]
@@ -111,7 +111,8 @@ _CAPTION = (
 )
 
 
-def _trained(cost: Cost, video: bool, sizes: Mapping[str, int | None], benchmarks: Path, notes: Notes) -> Line:
+def _trained(cost: Cost, sizes: Mapping[str, int | None], benchmarks: Path, notes: Notes) -> Line:
+    video = cost.unit == "video"
     rule = "train_videos" if video else "train_fusion"
     # a model of pixels sees no features of a frozen backbone
     frozen = [sizes.get(role) for role, letter in _LETTERS.items() if letter in cost.modalities and role in sizes]
@@ -131,7 +132,8 @@ def _trained(cost: Cost, video: bool, sizes: Mapping[str, int | None], benchmark
         _milliseconds(cost.frame_s),
         Cell(plural(cost.threads, "thread"), "", (cost.threads, cost.device), note=notes.number(cost.device)),
     )
-    return Line((method_name(cost.method, cost.modalities),), cells, VIDEOS if video else FRAMES)
+    about = {"method": cost.method, "modalities": cost.modalities} if cost.model is None else cost.model.record
+    return Line((row_name(about),), cells, VIDEOS if video else FRAMES)
 
 
 def _answers(inputs: CostInputs) -> Iterator[Line]:

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from waver.report.inputs import Training
 from waver.report.style import MUTED, SPLIT_STYLES, Drawn, LineStyle, finish, look, new_figure
-from waver.report.wording import method_name, score
+from waver.report.wording import row_name, score
+from waver.training.names import TrainedModel
 
 _COLUMNS = 4
 _TRAIN, _VAL = SPLIT_STYLES["train"], SPLIT_STYLES["val"]
@@ -25,10 +26,10 @@ def draw_curves(trainings: Sequence[Training], select: str, folder: Path) -> Dra
         select: validation score by which the kept epoch was chosen: AP, AP_paper or AVGF1.
         folder: where the figure is written.
     """
-    runs: dict[tuple[str, str], list[Training]] = {}
+    runs: dict[TrainedModel, list[Training]] = {}
     for training in trainings:
         if training.epochs:
-            runs.setdefault((training.fusion, training.modalities), []).append(training)
+            runs.setdefault(training.model, []).append(training)
     if not runs:
         return None
     columns = min(_COLUMNS, len(runs))
@@ -38,10 +39,10 @@ def draw_curves(trainings: Sequence[Training], select: str, folder: Path) -> Dra
         panels = figure.subplots(2 * bands, columns, squeeze=False, sharey=False, height_ratios=(3, 2) * bands)
         for axes in panels.flat:
             axes.set_visible(False)
-        for number, (names, seeds) in enumerate(runs.items()):
+        for number, (model, seeds) in enumerate(runs.items()):
             band, column = divmod(number, columns)
             pair = panels[2 * band, column], panels[2 * band + 1, column]
-            _model(pair, method_name(*names), seeds, select)
+            _model(pair, row_name(model.record), seeds, select)
             if column == 0:
                 pair[0].set_ylabel("val AP")
                 pair[1].set_ylabel("loss")

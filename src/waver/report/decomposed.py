@@ -9,7 +9,7 @@ from typing import Any
 
 from waver.report.inputs import Row
 from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, RED, Drawn, LineStyle, finish, look, new_figure
-from waver.report.wording import USES_LABELS, method_name, score, signed, where
+from waver.report.wording import USES_LABELS, method_name, row_name, score, signed, where
 
 STEPS = ("chance", "question", "length", "person")
 LABELS = {"chance": "a constant", "question": "the question", "length": "the length", "person": "the person"}
@@ -39,7 +39,7 @@ def taken_apart(decomposition: Sequence[Row], level: str, split: str, protocol: 
         here = (row["level"], row["split"], row["protocol"], row["metric"]) == (level, split, protocol, _METRIC)
         if here and row["step"] in STEPS and row["method"] not in USES_LABELS:
             methods.setdefault((row["method"], row["modalities"]), {})[row["step"]] = row
-    found = [Apart(method_name(*names), False, _in_order(steps)) for names, steps in methods.items()]
+    found = [Apart(row_name(next(iter(steps.values()))), False, _in_order(steps)) for steps in methods.values()]
     found = sorted((one for one in found if one.steps), key=lambda one: (-one.last["value"], one.name))
     if found:
         # items differ where a method left some out; the fullest sample stands for the control

@@ -33,7 +33,6 @@ class TableInputs:
         kinds: what else rows may ask of this run: ``zero_shot`` or ``fine_tuned``.
         data: name of the data set.
         demo: its participants are synthetic.
-        window: ``train.window``, frames.
     """
 
     scores: Path
@@ -43,7 +42,6 @@ class TableInputs:
     kinds: Sequence[str]
     data: str
     demo: bool
-    window: int
 
 
 def write_tables(inputs: TableInputs, folder: Path) -> None:
@@ -61,7 +59,7 @@ def write_tables(inputs: TableInputs, folder: Path) -> None:
     data = "synthetic participants, on whom scores say nothing about people" if inputs.demo else inputs.data
     runs = read_runs(inputs.scores, inputs.backbone, inputs.kinds, data, inputs.beside)
     written = [paper_sheets(layout, runs) for layout in layouts()["tables"]]
-    written += [window_sheets(runs, inputs.window), [compute_sheet(inputs.costs)]]
+    written += [window_sheets(runs), [compute_sheet(inputs.costs)]]
     folder.mkdir(parents=True, exist_ok=True)
     for sheets in written:
         for suffix in FORMS:
@@ -69,7 +67,7 @@ def write_tables(inputs: TableInputs, folder: Path) -> None:
                 file.write_text(form(sheets, suffix), encoding="utf-8")
         log.info("%s: %d lines of ours", sheets[0].name, sheets[0].ours)
     split = splits_at(layouts()["figure"]["level"], runs[:1])[0]
-    draw_window_length(runs[0].scores, inputs.window, split, folder)
+    draw_window_length(runs[0].scores, split, folder)
     with written_whole(folder / INDEX) as file:
         told = {"tables": [[sheet.record() for sheet in sheets] for sheets in written]}
         file.write_text(json.dumps(told) + "\n", encoding="utf-8")

@@ -8,21 +8,19 @@ from functools import cache
 from typing import Any
 
 from waver.evaluation.names import STANDARD
-from waver.models.registry import FUSIONS, VIDEO_MODELS
+from waver.models.registry import VIDEO_MODELS
 from waver.report.paper_cells import NOTHING, OWN_METRICS, columns_of, constants, our_cells, printed_cell
 from waver.report.papers import Layout, Notes, Run, layouts, printed_table, run_caption, splits_at
 from waver.report.published import releases
 from waver.report.sheets import Cell, Line, Sheet
 from waver.report.standings import Standing, standings
 from waver.report.wording import count, method_name
-from waver.training.names import split_name, window_of
+from waver.training.names import changes, only_window
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
 ALSO, CONTROLS = "Not in the paper", "Controls"
 """Bodies of a table below the paper's rows."""
-
-_PATTERNS = {"@fusions": FUSIONS, "@videos": VIDEO_MODELS}
 
 
 def paper_sheets(layout: Layout, runs: Sequence[Run]) -> list[Sheet]:
@@ -82,16 +80,25 @@ class Filling:
 
     def _cells(self, row: Layout, group: Layout, run: Run | None) -> list[Cell]:
         """Cells of one row in one group: ours and printed in turns."""
-        method, modalities = self._method(row, group)
-        standing = self.found[run.label].get((method, modalities)) if run else None
+        _, modalities = self._method(row, group)
+        standing = self._standing(run, row, group) if run else None
         if run is not None and standing is not None:
-            self.used.add((run.label, method, modalities))
+            self.used.add((run.label, standing.method, modalities))
             self.ours += 1
             note = self._other_items(run, standing)
         else:
             note = self.notes.number(self._missing(row, group, run))
         setting = row.get("setting") or group.get("setting")
         return self._beside(standing, self._printed(row.get("published"), modalities, setting), note)
+
+    def _standing(self, run: Run, row: Layout, group: Layout) -> Standing | None:
+        """What fills a row in a group: the method of its name, or the variant that changes just what is asked."""
+        method, modalities = self._method(row, group)
+        if "changed" not in group:
+            return self.found[run.label].get((method, modalities))
+        here = [one for one in self.found[run.label].values() if one.modalities == modalities]
+        variants = [one for one in here if one.any.get("fusion") == method and not one.any.get("video_head")]
+        return next((one for one in variants if changes(one.any) == group["changed"]), None)
 
     def _method(self, row: Layout, group: Layout) -> tuple[str, str]:
         return row.get("method") or group["method"], row.get("modalities") or self.layout["modalities"]
@@ -118,9 +125,8 @@ class Filling:
         if run is None or "otherwise" in row:
             return "not run; it would be with " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
-        fusion, variant = split_name(method)
-        kind = self.layout.get("how") or ("variant" if variant else "fusion")
-        lines = [how[kind].format(fusion=fusion, variant=variant, model=method, modalities=modalities)]
+        kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
+        lines = [how[kind].format(method=method, variant=group.get("variant"), modalities=modalities)]
         lines += [group["config"]] if "config" in group else []
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; it would be with {' and '.join(lines)}"
@@ -137,21 +143,19 @@ class Filling:
     def _backbone_lines(self) -> Iterator[Line]:
         """Runs whose backbone the paper does not list."""
         listed = {row.get("run") for row in self.layout["rows"]}
-        methods = {group.get("method") for group in self.groups}
         for run in self.runs if self.layout.get("backbones") else ():
-            wanted = {(method, self.layout["modalities"]) for method in methods}
-            if run.backbone and run.backbone not in listed and wanted & self.found[run.label].keys():
+            scored = any(self._standing(run, {}, group) for group in self.groups)
+            if run.backbone and run.backbone not in listed and scored:
                 cells = [cell for group in self.groups for cell in self._cells({}, group, run)]
                 yield Line((run.backbone,), tuple(cells), ALSO)
 
     def _more_lines(self) -> Iterator[Line]:
         """Methods of the layout's ``more`` that no row has taken."""
         more = self.layout.get("more", {"methods": [], "modalities": []})
-        methods = list(_expanded(more["methods"]))
         for run in (run for run in self.runs if run.label not in asked_of_runs()):
             for (method, modalities), standing in self.found[run.label].items():
-                wanted = _any(method, methods) and _any(modalities, more["modalities"])
-                if wanted and (run.label, method, modalities) not in self.used and window_of(method) is None:
+                wanted = _asked(standing, more["methods"]) and _any(modalities, more["modalities"])
+                if wanted and (run.label, method, modalities) not in self.used and not only_window(standing.any):
                     self.ours += 1
                     yield self._more_line(run, standing)
 
@@ -200,11 +204,10 @@ def _size(standing: Standing) -> tuple[int, int]:
     return int(standing.any["n"]), int(standing.any["positives"])
 
 
-def _expanded(patterns: Iterable[str]) -> Iterator[str]:
-    """Patterns of methods; a registry stands for its names and their variants."""
-    for pattern in patterns:
-        for name in _PATTERNS.get(pattern, [pattern]):
-            yield from (name, f"{name}.*") if pattern in _PATTERNS else (name,)
+def _asked(standing: Standing, methods: Iterable[str]) -> bool:
+    """Whether a method is among those of a layout: by its name, as any model of frames, or as a video-level model."""
+    kinds = {"@fusions": bool(standing.any.get("fusion")), "@videos": standing.method in VIDEO_MODELS}
+    return any(kinds.get(one, standing.method == one) for one in methods)
 
 
 def _any(name: str, patterns: Iterable[str]) -> bool:

@@ -16,9 +16,9 @@ from waver.report.wording import (
     interval,
     is_control,
     listed,
-    method_name,
     p_value,
     plural,
+    row_name,
     score,
 )
 
@@ -42,7 +42,7 @@ class Gap:
 
     @property
     def name(self) -> str:
-        return method_name(self.method, self.modalities)
+        return row_name(self.row)
 
     @property
     def certain(self) -> bool:

@@ -26,6 +26,7 @@ from waver.store.tables import (
     read_table,
     read_tables,
 )
+from waver.training.names import TrainedModel
 
 Row = dict[str, Any]
 
@@ -43,7 +44,7 @@ class ReportInputs:
         feature_stores: thing -> folder of its stores.
         pack_indexes: PACK_INDEX tables of the shards.
         packs: folder of the packs.
-        histories: ``<fusion>/<modalities>/<seed>/history.jsonl`` of the training runs.
+        histories: ``history.jsonl`` of each training run -> what is known of its model (``TrainedModel.record``).
         predictions: PREDICTIONS tables of models and controls.
         adapted: PREDICTIONS tables of the methods of personalisation.
         weights: WEIGHTS tables of the models of answers.
@@ -65,7 +66,7 @@ class ReportInputs:
     feature_stores: dict[str, Path]
     pack_indexes: list[Path]
     packs: Path
-    histories: list[Path]
+    histories: dict[Path, Row]
     predictions: list[Path]
     adapted: list[Path]
     weights: list[Path]
@@ -76,11 +77,9 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Training:
-    """History of one training run: fusion, modalities, seed, one row an epoch."""
+    """History of one training run: of which model, and one row an epoch."""
 
-    fusion: str
-    modalities: str
-    seed: int
+    model: TrainedModel
     epochs: list[Row]
 
 
@@ -162,7 +161,7 @@ def load(inputs: ReportInputs, config: Row, run: str, demo: bool) -> Material:
         set_aside=read_table(inputs.set_aside, SET_ASIDE),
         features={thing: read_tables(paths, FEATURE_INDEX) for thing, paths in inputs.feature_indexes.items()},
         packs=read_tables(inputs.pack_indexes, PACK_INDEX),
-        trainings=[_training(path) for path in inputs.histories],
+        trainings=[_training(path, model) for path, model in inputs.histories.items()],
         predictions={path: read_metadata(path) for path in inputs.predictions},
         adapted=[read_metadata(path) for path in inputs.adapted],
         weights=_weights(inputs.weights),
@@ -183,7 +182,6 @@ def _unsaid(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "text"}
 
 
-def _training(path: Path) -> Training:
-    fusion, modalities, seed = path.parts[-4:-1]
+def _training(path: Path, model: Row) -> Training:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return Training(fusion, modalities, int(seed), [json.loads(line) for line in lines if line.strip()])
+    return Training(TrainedModel(**model), [json.loads(line) for line in lines if line.strip()])

@@ -73,7 +73,7 @@ def render_report(
     Args:
         inputs: files to read.
         config: the keys that the page uses, by section: report, evaluate.least_group, models.set,
-            dataset.name, train.select, train.window, train.folds.
+            dataset.name, train.select, train.folds.
         run: name of the run.
         demo: the participants are synthetic.
         page: HTML file to write.
@@ -188,7 +188,7 @@ def _line_styles(material: Material, gate: Gate) -> dict[str, LineStyle]:
 def _windows(material: Material) -> tuple[str, Tried]:
     """The split to choose by, and the windows that were tried there."""
     split = next(iter(splits_of(material.scores, "frame")), "")
-    return split, tried(material.scores, int(material.config["train"]["window"]), split)
+    return split, tried(material.scores, split)
 
 
 def _window_length(material: Material, folder: Path, styles: Mapping[str, LineStyle] | None = None) -> Drawn | None:
@@ -196,8 +196,7 @@ def _window_length(material: Material, folder: Path, styles: Mapping[str, LineSt
     split, models = _windows(material)
     if not any(len(points) > 1 for points in models.values()):
         return None
-    window = int(material.config["train"]["window"])
-    return draw_window_length(material.scores, window, split, folder, "windows", styles)
+    return draw_window_length(material.scores, split, folder, "windows", styles)
 
 
 def _drawn(*figures: Drawn | None) -> list[Drawn]:

@@ -23,7 +23,7 @@ from waver.report.style import (
     new_figure,
 )
 from waver.report.tables import ShownCell, ShownRow, ShownTable
-from waver.report.wording import SPLITS, is_control, method_name, score, where
+from waver.report.wording import SPLITS, is_control, row_name, score, where
 
 _COLUMNS = 4
 _CONSTANTS = ("all_negative", "all_positive")
@@ -41,7 +41,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        return method_name(self.method, self.modalities)
+        return row_name(self.plain[0])
 
 
 def curves(calibration: Sequence[Row], level: str) -> tuple[str, list[Curve]]:

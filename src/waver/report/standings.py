@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waver.report.wording import CONTENT_FREE, CONTROLS, SPLITS, USES_LABELS, is_control, method_name
+from waver.report.wording import CONTENT_FREE, CONTROLS, SPLITS, USES_LABELS, is_control, row_name
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Standing:
 
     @property
     def name(self) -> str:
-        return method_name(self.method, self.modalities)
+        return row_name(self.any)
 
     @property
     def control(self) -> bool:

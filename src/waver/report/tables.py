@@ -19,7 +19,6 @@ from waver.report.wording import (
     interval,
     is_control,
     listed,
-    method_name,
     p_value,
     plural,
     score,
@@ -203,7 +202,7 @@ def _gap_rows(
         note = _note(method, modalities)
         cells = [_gap_cell(found.get(metric)) for metric in COMPARED]
         rows.append(
-            ShownRow(method_name(method, modalities), note, controls, (*cells, _people_cell(found.get("AVGF1"))))
+            ShownRow(next(iter(found.values())).name, note, controls, (*cells, _people_cell(found.get("AVGF1"))))
         )
     return tuple(rows)
 

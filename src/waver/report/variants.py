@@ -10,8 +10,7 @@ from waver.report.inputs import Row
 from waver.report.single_seeds import AVERAGED, COMPARABLE, spread
 from waver.report.standings import Standing, standings
 from waver.report.tables import ShownCell, ShownRow, ShownTable, told_p
-from waver.report.wording import SPLITS, interval, method_name, plural, score, signed
-from waver.training.names import split_name
+from waver.report.wording import SPLITS, interval, plural, score, signed
 
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}
 
@@ -44,15 +43,19 @@ def variant_table(comparisons: Sequence[Row], level: str, split: str, scores: Se
     )
     scored = {(row.method, row.modalities): row for row in standings(scores, level, split)}
     lines = tuple(
-        ShownRow(method_name(*names), "", False, tuple(_cell(gaps.get(metric), metric, scored) for metric in COLUMNS))
-        for names, gaps in found.items()
+        ShownRow(
+            next(iter(gaps.values())).name,
+            "",
+            False,
+            tuple(_cell(gaps.get(metric), metric, scored) for metric in COLUMNS),
+        )
+        for gaps in found.values()
     )
     return ShownTable(caption=caption, heads=tuple(COLUMNS.values()), methods=lines, controls=())
 
 
 def _of_variant(row: Row) -> bool:
-    model, variant = split_name(row["method"])
-    return bool(variant) and row["reference"] == model
+    return bool(row.get("variant") or row.get("video_head")) and row["reference"] == row["fusion"]
 
 
 def _cell(gap: Gap | None, metric: str, scored: Mapping[tuple[str, str], Standing]) -> ShownCell:

@@ -32,7 +32,7 @@ from waver.report.style import (
 from waver.report.tables import COLUMNS
 from waver.report.wording import method_name, score, where
 from waver.shapes import FPS
-from waver.training.names import split_name, window_of
+from waver.training.names import only_window
 
 METRICS = ("AVGF1", "F1", "WF1", "AP_paper", "AP")
 """One panel each; F1, WF1 and AP (papers') are those of the paper's figure."""
@@ -48,42 +48,46 @@ Point = tuple[int, Standing]
 Tried = dict[str, list[Point]]
 
 
-def tried(scores: Sequence[Row], window: int, split: str) -> Tried:
+def tried(scores: Sequence[Row], split: str) -> Tried:
     """Model -> its windows, ascending, of models that were trained with more than the configured one.
+
+    They are the variants that differ from the model by the window alone, whatever their names, and the model itself
+    where none of them has its window.
 
     Args:
         scores: rows of the scores table.
-        window: ``train.window``, that of the model without a variant.
         split: what was scored.
     """
     rows = standings(scores, layouts()["figure"]["level"], split, STANDARD)
-    found: dict[tuple[str, str], dict[int, Standing]] = {}
+    found: dict[tuple[str, str], list[Point]] = {}
     for row in rows:
-        frames = window_of(row.method)
-        if frames is not None:
-            found.setdefault((split_name(row.method)[0], row.modalities), {})[frames] = row
+        if only_window(row.any):
+            found.setdefault((row.any["fusion"], row.modalities), []).append((row.any["window_frames"], row))
     for row in rows:
-        if (row.method, row.modalities) in found:
-            found[row.method, row.modalities].setdefault(window, row)
-    return {method_name(*model): sorted(points.items()) for model, points in sorted(found.items())}
+        points = found.get((row.method, row.modalities))
+        if points and row.any["window_frames"] not in (frames for frames, _ in points):
+            points.append((row.any["window_frames"], row))
+    return {
+        method_name(*model): sorted(points, key=lambda point: (point[0], point[1].method))
+        for model, points in sorted(found.items())
+    }
 
 
-def window_sheets(runs: Sequence[Run], window: int) -> list[Sheet]:
+def window_sheets(runs: Sequence[Run]) -> list[Sheet]:
     """The numbers of the figure, once a split; only of this run, which is the first.
 
     Args:
         runs: this run, then others.
-        window: ``train.window``.
     """
-    return [_sheet(runs[0], window, split) for split in splits_at(layouts()["figure"]["level"], runs[:1])]
+    return [_sheet(runs[0], split) for split in splits_at(layouts()["figure"]["level"], runs[:1])]
 
 
-def _sheet(run: Run, window: int, split: str) -> Sheet:
+def _sheet(run: Run, split: str) -> Sheet:
     layout, notes = layouts()["figure"], Notes()
     metrics = (*METRICS, "AUROC_within")
     lines = [
         Line((name, str(frames), score(frames / FPS, 1)), tuple(our_cells(standing, metrics)), "")
-        for name, points in tried(run.scores, window, split).items()
+        for name, points in tried(run.scores, split).items()
         for frames, standing in points
     ]
     ours = len(lines)
@@ -115,7 +119,6 @@ def window_models(models: Tried) -> list[str]:
 
 def draw_window_length(
     scores: Sequence[Row],
-    window: int,
     split: str,
     folder: Path,
     name: str = FIGURE,
@@ -125,14 +128,13 @@ def draw_window_length(
 
     Args:
         scores: rows of the scores table.
-        window: ``train.window``, that of the model without a variant.
         split: what is shown.
         folder: where ``<name>.svg`` is written; where no window was tried it says so.
         name: of the figure.
         styles: looks of ``window_models``; None: their own.
     """
     layout = layouts()["figure"]
-    every = tried(scores, window, split)
+    every = tried(scores, split)
     models = {model: every[model] for model in window_models(every)}
     styles = line_styles(models) if styles is None else styles
     with look(name):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from waver.training.names import split_name, window_of
+from waver.training.names import changes, only_window
 
 CONTROLS = {
     "all_negative": "All negative",
@@ -80,14 +81,7 @@ LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", 
 
 
 def method_name(method: str, modalities: str = "") -> str:
-    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``.
-
-    A variant is told after it: ``"LFAN V+A+T, window 24"``, ``"Conflict model V+A+T without pairs"``.
-    """
-    model, variant = split_name(method)
-    if variant:
-        frames = window_of(method)
-        return method_name(model, modalities) + (_variant(variant) if frames is None else f", window {frames}")
+    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``."""
     name = CONTROLS.get(method) or METHODS.get(method) or method.replace("_", " ")
     if method in CONTROLS:
         return f"{name}, as a model" if modalities else name
@@ -99,9 +93,28 @@ def method_name(method: str, modalities: str = "") -> str:
     return f"{name} {' + '.join(parts)}".strip()
 
 
-def _variant(name: str) -> str:
+def row_name(row: Mapping[str, Any]) -> str:
+    """Name of the method that a row of a table is about.
+
+    A variant is told after the model: ``"LFAN V+A+T, window 24"``, ``"Conflict model V+A+T without pairs"``,
+    ``"LFAN V+A+T, short (window 96)"``.
+
+    Args:
+        row: ``method``, ``modalities`` and, of models of frames, the columns MODEL_FIELDS.
+    """
+    name = method_name(row.get("fusion") or row["method"], row["modalities"])
+    if row.get("variant"):
+        name += _variant(row)
+    return f"{name}, head for whole videos" if row.get("video_head") else name
+
+
+def _variant(row: Mapping[str, Any]) -> str:
+    name, window = row["variant"], f"window {row['window_frames']}"
+    if only_window(row) and name == f"w{row['window_frames']}":
+        return f", {window}"
     words = name.replace("_", " ")
-    return f" without {words[3:]}" if words.startswith("no ") else f", {words}"
+    told = f" without {words[3:]}" if words.startswith("no ") else f", {words}"
+    return f"{told} ({window})" if "window" in changes(row) else told
 
 
 def where(level: str, split: str) -> str:

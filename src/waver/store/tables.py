@@ -153,7 +153,7 @@ PREDICTIONS = pa.schema(
 )
 """Schema metadata (key ``waver``, JSON) of a predictions table: method, modalities (letters, may be
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
-code."""
+code; of models of frames also what ``waver.training.names.TrainedModel`` lists."""
 
 WEIGHTS = pa.schema(
     [
@@ -164,9 +164,18 @@ WEIGHTS = pa.schema(
 )
 """Weights of a model of answers that can be read; empty of any other. Metadata as of predictions."""
 
+MODEL_FIELDS = [
+    _field("fusion", pa.string(), "fusion of a model of frames; null of any other method", True),
+    _field("variant", pa.string(), "name of the variant; null where it is none", True),
+    _field("window_frames", pa.int32(), "window of a model of frames, frames of the 24 fps clock", True),
+    _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
+    _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
+]
+"""What is known of a model of frames beside its name and modalities (``waver.training.names``)."""
+
 SCORES = pa.schema(
     [
-        _field("method", pa.string(), "e.g. lfan, shot, content_free"),
+        _field("method", pa.string(), "e.g. lfan, shot, content_free; a label"),
         _field("modalities", pa.string(), "letters, empty where none is used"),
         _field("level", pa.string(), "frame, video or participant"),
         _SPLIT,
@@ -184,6 +193,7 @@ SCORES = pa.schema(
         _field("predicted_positives", pa.int64(), "predicted positive at .5"),
         _field("seeds", pa.int32(), "seeds averaged"),
         _field("model_set", pa.string(), "embedded or paper"),
+        *MODEL_FIELDS,
     ]
 )
 """``seed_mean`` is what compares with a published score, which is of one model; of one seed it is ``value``."""

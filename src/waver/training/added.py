@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from waver.shapes import MODALITIES
-from waver.training.names import split_name
 
 ADDED = {"with_cues": "C"}
 """Name of the ablation -> letter of the modality."""
@@ -12,9 +11,3 @@ ADDED = {"with_cues": "C"}
 def with_letter(modalities: str, letter: str) -> str:
     """Letters of the modalities with one more, in the papers' order."""
     return "".join(known for known in MODALITIES if known in modalities + letter)
-
-
-def without_variant(method: str, modalities: str) -> tuple[str, str]:
-    """Name and modalities of the model that a variant is a variant of: itself where it is none."""
-    fusion, variant = split_name(method)
-    return fusion, modalities.replace(ADDED[variant], "") if variant in ADDED else modalities

@@ -14,7 +14,7 @@ from waver.training.archive import load_archive, save_archive
 from waver.training.corpus import Normalisation
 from waver.training.durations import Decoder
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Checkpoint:
         options: the method's whole config.
         normalisation: learnt from its training frames.
         state: the network's parameters and buffers.
-        window: frames of an evaluation window, counted after thinning.
+        window: frames of an evaluation window, on the 24 fps clock; in steps: ``waver.training.windows.in_steps``.
         hop: frames between windows, likewise.
         stride: every n-th frame is looked at.
         offset: taken from the margin (decoded, where there is a decoder), so that 0 is the decision that the

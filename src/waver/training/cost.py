@@ -22,7 +22,9 @@ from waver.shapes import FPS
 from waver.training.checkpoint import build_model, load_checkpoint
 from waver.training.corpus import VideoSample
 from waver.training.cost_record import VIDEO_S, Cost, write_cost
+from waver.training.names import recorded_model
 from waver.training.predict import video_logits
+from waver.training.windows import in_steps
 
 REPEATS = 9
 LONGEST_S = 20.0
@@ -32,7 +34,11 @@ _PART = 1 / 3
 
 
 def measure(
-    method: str, models: Sequence[Path], histories: Sequence[Path], weights: Mapping[str, Path], output: Path
+    record: Mapping[str, Any],
+    models: Sequence[Path],
+    histories: Sequence[Path],
+    weights: Mapping[str, Path],
+    output: Path,
 ) -> None:
     """Measure a model of frames; arguments as in ``waver.training.costing``.
 
@@ -43,20 +49,20 @@ def measure(
     checkpoint = load_checkpoint(models[0])
     device = torch_device()
     model = build_model(checkpoint).to(device)
-    window = made_up(checkpoint.normalisation.sizes, checkpoint.window)
+    steps = in_steps(checkpoint)
+    window = made_up(checkpoint.normalisation.sizes, steps.window_steps)
     frames = round(VIDEO_S * FPS)
     video = made_up(checkpoint.normalisation.sizes, -(-frames // checkpoint.stride))
-    hop = checkpoint.hop
     parameters, trainable = parameters_of(model)
     epochs, epoch_s = epochs_of(histories)
-    spent = seconds_of(lambda: video_logits(model, video, checkpoint.window, hop, device))
+    spent = seconds_of(lambda: video_logits(model, video, *steps, device))
     cost = Cost(
-        method=method,
+        method=record["method"],
         modalities=checkpoint.modalities,
         parameters=parameters,
         trainable=trainable,
         unit="window",
-        frames=checkpoint.window * checkpoint.stride,
+        frames=checkpoint.window,
         flops=flops_of(model, *_inputs(window, device)),
         epochs=epochs,
         epoch_s=epoch_s,
@@ -64,6 +70,7 @@ def measure(
         video_frames=frames,
         threads=torch.get_num_threads(),
         device=device_name(device),
+        model=recorded_model(record, models[0]),
     )
     write_cost(output, cost)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from waver.errors import WaverError
 from waver.store.whole import written_whole
+from waver.training.names import TrainedModel, recorded_model
 
 VIDEO_S = 26.7
 """Mean length of a video of the release of 300 participants (10.60 h in 1,427 videos; 2026 paper, section 3)."""
@@ -33,6 +34,7 @@ class Cost:
         threads: CPU threads.
         device: what it ran on.
         sees_pixels: its input is faces, not features of a frozen backbone.
+        model: what else is known of a model of frames; None of video-level models.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Cost:
     threads: int
     device: str
     sees_pixels: bool = False
+    model: TrainedModel | None = None
 
     @property
     def macs(self) -> int:
@@ -70,6 +73,7 @@ def read_cost(path: Path) -> Cost:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Cost(**{**content, "epochs": tuple(content["epochs"])})
+        model = content["model"] and recorded_model(content["model"], path)
+        return Cost(**{**content, "epochs": tuple(content["epochs"]), "model": model})
     except (ValueError, KeyError, TypeError) as error:
         raise WaverError(f"{path} is not a cost record of this version ({error}); delete it and run again") from error

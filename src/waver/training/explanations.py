@@ -21,7 +21,7 @@ from waver.store.tables import write_arrow
 from waver.training.checkpoint import Checkpoint, build_model, load_checkpoint
 from waver.training.corpus import VideoSample, read_corpus, thinned
 from waver.training.predict import over_windows
-from waver.training.windows import windows_of
+from waver.training.windows import in_steps, windows_of
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def video_tracks(network: nn.Module, video: VideoSample, checkpoint: Checkpoint)
     """Tracks float32 [T] of one video as read, on every frame of the clock; means where windows overlap."""
     seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
     device = next(network.parameters()).device
-    windows = windows_of([seen.frames], checkpoint.window, checkpoint.hop)
+    windows = windows_of([seen.frames], *in_steps(checkpoint))
     found = over_windows(seen, windows, device, lambda batch: network.explain(batch.streams, batch.mask))  # type: ignore[operator]
     clock = np.arange(video.frames) // checkpoint.stride
     return {name: track[clock] for name, track in _named(found)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
 from waver.training.durations import Decoder, fit_decoder
 from waver.training.loop import Board, Job, no_board, train
-from waver.training.names import split_name
 from waver.training.predict import predict, video_margin, write_predictions
+from waver.training.windows import in_steps
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +49,13 @@ def train_fusion(
     Args:
         indexes: index tables of all packs.
         packs: folder of the packs.
-        fusion: name in the registry, or ``<fusion>.<variant>``, whose recipe ``config`` then is.
+        fusion: name in the registry.
         modalities: letters, e.g. ``"VAT"``.
         seed: decides initial weights, order of windows, dropout.
-        config: the recipe.
+        config: the recipe, of a variant its own.
         outputs: files to write: ``model``, ``history``, ``predictions``.
-        record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
+        record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.record``), copied
+            into the predictions' metadata; without it their method is the fusion.
         board: what draws the training, epoch by epoch.
 
     Raises:
@@ -71,7 +71,7 @@ def train_fusion(
     job = Job(config, seed, made_from, history, state, board)
     # a copy of this job may still work on a node that Slurm lost: wait for it, and go on from its last epoch
     with exclusive(f"{state}.lock", remove=True):
-        checkpoint = fit(split["train"], split["val"], split_name(fusion)[0], modalities, job)
+        checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
         del split
         checkpoint.record.update(record)
         save_checkpoint(model_file, checkpoint)
@@ -85,8 +85,7 @@ def read_taught(
     indexes: Sequence[Path], packs: Path, fusion: str, modalities: str, config: TrainConfig
 ) -> list[VideoSample]:
     """Samples of train and val, with targets of affect where the fusion is taught any; arguments as above."""
-    name = split_name(fusion)[0]
-    own = method_config(FUSIONS, name, config.options.get(name, {}))
+    own = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
     affect = getattr(own, "taught_affect", False)
     return read_corpus(indexes, packs, modalities, ["train", "val"], affect=affect)
 
@@ -112,8 +111,7 @@ def fit(
     """
     if not val_videos:
         raise WaverError("the val split has no labelled video; check the split files and the set-aside table")
-    config = _thinned_config(job.config)
-    job = replace(job, config=config)
+    config = job.config
     normalisation = Normalisation.fit(train_videos)
     labels = [[sample.label for sample in videos] for videos in (train_videos, val_videos)]
     for videos in (train_videos, val_videos):
@@ -137,12 +135,6 @@ def fit(
         decoder=decoder,
         record={"seed": job.seed, **progress.history[progress.best_epoch - 1]},
     )
-
-
-def _thinned_config(config: TrainConfig) -> TrainConfig:
-    """Window and hop counted in the frames that are worked on."""
-    window, hop = (max(1, round(frames / config.stride)) for frames in (config.window, config.hop))
-    return config.model_copy(update={"window": window, "hop": hop})
 
 
 def _decoder(
@@ -185,7 +177,7 @@ def _margins(
     model: nn.Module, videos: Sequence[VideoSample], config: TrainConfig
 ) -> list[npt.NDArray[np.floating[Any]]]:
     model.to(torch_device())
-    margins = [video_margin(model, sample, config.window, config.hop) for sample in videos]
+    margins = [video_margin(model, sample, *in_steps(config)) for sample in videos]
     model.to("cpu")
     return list(margins)
 
@@ -224,5 +216,5 @@ def fingerprint(
     """What the training is made from: a state file of anything else is not resumed."""
     keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
     recipe = config.model_dump(exclude={*NOT_RECIPE, "options"})
-    own = config.options.get(split_name(fusion)[0], {})
+    own = config.options.get(fusion, {})
     return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])

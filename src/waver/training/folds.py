@@ -19,7 +19,6 @@ from waver.training.archive import join_histories
 from waver.training.corpus import VideoSample
 from waver.training.fit import fingerprint, fit, read_taught
 from waver.training.loop import Job
-from waver.training.names import split_name
 from waver.training.predict import predict, write_predictions
 
 log = logging.getLogger(__name__)
@@ -62,12 +61,12 @@ def train_folds(
         indexes: index tables of all packs.
         packs: folder of the packs.
         participants: participants table; decides the folds.
-        fusion: name in the registry, or ``<fusion>.<variant>``, whose recipe ``config`` then is.
+        fusion: name in the registry.
         modalities: letters.
         seed: decides initial weights, order of windows, dropout.
-        config: the recipe; ``config.folds`` folds.
+        config: the recipe, of a variant its own; ``config.folds`` folds.
         outputs: ``predictions`` to write, and ``history``: JSON lines, one an epoch and fold.
-        record: ``model_set``, ``code`` and ``config``, copied into the predictions' metadata.
+        record: copied into the predictions' metadata, see ``train_fusion``.
 
     Raises:
         WaverError: too few participants, or a fold's data do not allow the config's choices.
@@ -100,7 +99,7 @@ def _one_fold(samples: Sequence[VideoSample], fold: _Fold, fusion: str, modaliti
     checkpoint = fit(
         [sample for sample in labelled if sample.participant in learn],
         [sample for sample in labelled if sample.participant in choose],
-        split_name(fusion)[0],
+        fusion,
         modalities,
         job,
     )

@@ -36,7 +36,7 @@ from waver.training.corpus import VideoSample
 from waver.training.losses import class_weights, frame_loss
 from waver.training.predict import probability, video_logits
 from waver.training.schedule import LEAST_LR, Pace, learning_rate, make_optimiser
-from waver.training.windows import Batch, Window, batches, drawn, epoch_order, repeat_last, windows_of
+from waver.training.windows import Batch, Window, batches, drawn, epoch_order, in_steps, repeat_last, windows_of
 
 __all__ = ["LEAST_LR", "Job", "learning_rate", "make_optimiser", "train", "validate"]
 
@@ -97,8 +97,8 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
 
     Args:
         model: network to train, already initialised.
-        train: normalised, labelled videos to learn from.
-        val: normalised, labelled videos to choose the epoch with.
+        train: normalised, labelled videos to learn from, thinned to steps.
+        val: normalised, labelled videos to choose the epoch with, likewise.
         job: recipe, seed and files.
 
     Raises:
@@ -106,8 +106,9 @@ def train(model: nn.Module, train: Sequence[VideoSample], val: Sequence[VideoSam
     """
     config = job.config
     if config.padding == "repeat":
-        train = [repeat_last(sample, config.window) for sample in train]
-        val = [repeat_last(sample, config.window) for sample in val]
+        window_steps, _ = in_steps(config)
+        train = [repeat_last(sample, window_steps) for sample in train]
+        val = [repeat_last(sample, window_steps) for sample in val]
     model.to(torch_device())
     optimiser = make_optimiser(model, config)
     average = MovingAverage(model, config.ema) if config.ema else None
@@ -163,7 +164,7 @@ def _train_epoch(learner: _Learner, train: Sequence[VideoSample], job: Job, epoc
         learner.model.begin_epoch(epoch)  # type: ignore[operator]
     config, device = job.config, learner.device
     weight = class_weights(train).to(device) if config.class_weight else None
-    windows = windows_of([sample.frames for sample in train], config.window, config.hop)
+    windows = windows_of([sample.frames for sample in train], *in_steps(config))
     order = _order(train, windows, job, epoch)
     pace = Pace(config, epoch, math.ceil(len(order) / config.batch))
     stream = batches(train, windows, config.batch, order)
@@ -214,10 +215,10 @@ def _step(learner: _Learner, batch: Batch, config: TrainConfig, weight: Tensor |
 
 
 def validate(model: nn.Module, val: Sequence[VideoSample], config: TrainConfig) -> dict[str, float]:
-    """Loss and scores over the pooled frames of labelled videos; a score without positives is nan."""
+    """Loss and scores over the pooled steps of labelled videos; a score without positives is nan."""
     model.eval()
     device = next(model.parameters()).device
-    logits = np.concatenate([video_logits(model, sample, config.window, config.hop, device) for sample in val])
+    logits = np.concatenate([video_logits(model, sample, *in_steps(config), device) for sample in val])
     label = np.concatenate([sample.label for sample in val])
     chance = probability(logits)
     own = np.where(label == 1, chance, 1 - chance)

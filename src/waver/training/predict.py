@@ -16,7 +16,7 @@ from waver.store.predictions import frames_of, prediction_table
 from waver.store.tables import write_arrow
 from waver.training.checkpoint import Checkpoint, build_model
 from waver.training.corpus import VideoSample, thinned
-from waver.training.windows import Batch, Window, collate, windows_of
+from waver.training.windows import Batch, Window, collate, in_steps, windows_of
 
 Logits = npt.NDArray[np.float32]
 _WINDOWS_AT_ONCE = 8
@@ -46,19 +46,21 @@ def predict(checkpoint: Checkpoint, videos: Iterable[VideoSample]) -> dict[str, 
 def _clock_logits(model: nn.Module, video: VideoSample, checkpoint: Checkpoint, device: torch.device) -> Logits:
     """Logits [T, 2] of every frame of the clock, as the network gives them."""
     seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
-    logits = video_logits(model, seen, checkpoint.window, checkpoint.hop, device)
+    logits = video_logits(model, seen, *in_steps(checkpoint), device)
     return np.repeat(logits, checkpoint.stride, axis=0)[: video.frames]
 
 
 @torch.inference_mode()
-def video_logits(model: nn.Module, sample: VideoSample, window: int, hop: int, device: torch.device) -> Logits:
-    """Logits float32 [T, 2] of one normalised video, in fp32 and evaluation mode.
+def video_logits(
+    model: nn.Module, sample: VideoSample, window_steps: int, hop_steps: int, device: torch.device
+) -> Logits:
+    """Logits float32 [T, 2] of one video, normalised and thinned to T steps, in fp32 and evaluation mode.
 
     A model with ``whole_video`` sees it in one pass. Any other sees windows as in training, and its
     logits, not its probabilities, are averaged where windows overlap.
     """
     whole = bool(model.whole_video)
-    windows = windows_of([sample.frames], sample.frames if whole else window, hop)
+    windows = windows_of([sample.frames], sample.frames if whole else window_steps, hop_steps)
     found = over_windows(sample, windows, device, lambda batch: {"logits": model(batch.streams, batch.mask)})
     return found["logits"]
 
@@ -100,10 +102,10 @@ def margin_of(logits: Logits) -> npt.NDArray[np.float64]:
     return margin
 
 
-def video_margin(model: nn.Module, sample: VideoSample, window: int, hop: int) -> Logits:
+def video_margin(model: nn.Module, sample: VideoSample, window_steps: int, hop_steps: int) -> Logits:
     """Logit of A/H minus logit of none, float32 [T]; arguments as ``video_logits``, the device is the model's."""
     model.eval()
-    logits = video_logits(model, sample, window, hop, next(model.parameters()).device)
+    logits = video_logits(model, sample, window_steps, hop_steps, next(model.parameters()).device)
     margin: Logits = logits[:, 1] - logits[:, 0]
     return margin
 

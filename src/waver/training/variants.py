@@ -2,13 +2,13 @@
 
 A model is named ``<fusion>`` or ``<fusion>.<variant>``. A variant is a set of keys of the training section that
 differ: one that the user names, a length of the window (``w24``), or an ablation of the conflict model. It is
-trained on the same windows, seeds and folds as the model without it.
+trained on the same windows, seeds and folds as the model without it. Names are made here and looked up here; what
+they stand for is in the record (``TrainedModel``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from waver.config.training import RunSpec, TrainConfig
@@ -17,20 +17,7 @@ from waver.models.conflict.settings import ABLATIONS
 from waver.models.registry import FUSIONS, OWN_CONTEXT, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
 from waver.training.added import ADDED, with_letter
-from waver.training.names import split_name
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model to train with every seed.
-
-    Attributes:
-        method: ``<fusion>`` or ``<fusion>.<variant>``, its name in paths, predictions and tables.
-        modalities: letters.
-    """
-
-    method: str
-    modalities: str
+from waver.training.names import TrainedModel, difference, told
 
 
 def models_of(config: TrainConfig) -> tuple[TrainedModel, ...]:
@@ -39,9 +26,40 @@ def models_of(config: TrainConfig) -> tuple[TrainedModel, ...]:
 
 
 def _models(run: RunSpec, config: TrainConfig) -> Iterator[TrainedModel]:
-    yield TrainedModel(run.fusion, run.modalities)
+    yield _model(config, run.fusion, "", run.modalities)
     for variant in (*run.variants, *_generated(run, config)):
-        yield TrainedModel(f"{run.fusion}.{variant}", with_letter(run.modalities, ADDED.get(variant, "")))
+        yield _model(config, run.fusion, variant, run.modalities)
+
+
+def _model(config: TrainConfig, fusion: str, variant: str, base_modalities: str) -> TrainedModel:
+    modalities = with_letter(base_modalities, ADDED.get(variant, ""))
+    plain, own = (_recipe(config, fusion, name) for name in ("", variant))
+    changed = difference(plain.recipe, own.recipe)
+    if modalities != base_modalities:
+        changed["modalities"] = modalities
+    return TrainedModel(_name(fusion, variant), modalities, fusion, variant, base_modalities, own.window, told(changed))
+
+
+def _name(fusion: str, variant: str) -> str:
+    return f"{fusion}.{variant}" if variant else fusion
+
+
+def model_named(config: TrainConfig, method: str, modalities: str) -> TrainedModel:
+    """The model of a name on some modalities, in the config's rows or not.
+
+    Raises:
+        WaverError: the config has no such variant.
+    """
+    fusion, variant = _parts(config, method)
+    return _model(config, fusion, variant, modalities.replace(ADDED.get(variant) or " ", ""))
+
+
+def _parts(config: TrainConfig, method: str) -> tuple[str, str]:
+    """Fusion and variant of a method: of all that the config allows, those that make the name."""
+    made = {_name(fusion, variant): (fusion, variant) for fusion in FUSIONS for variant in ("", *overrides_of(config))}
+    if method not in made:
+        raise WaverError(f"{method}: the config has no such model; name its variant in train.variants and train.runs")
+    return made[method]
 
 
 def _generated(run: RunSpec, config: TrainConfig) -> Iterator[str]:
@@ -65,21 +83,21 @@ def recipe_of(config: TrainConfig, method: str) -> TrainConfig:
     Raises:
         WaverError: the config has no such variant.
     """
-    fusion, variant = split_name(method)
-    overrides = {"": {}, **overrides_of(config)}
-    if variant not in overrides:
-        raise WaverError(f"{method}: the config has no variant {variant!r}; name it in train.variants and train.runs")
-    recipe = config.changed(overrides[variant])
+    return _recipe(config, *_parts(config, method))
+
+
+def _recipe(config: TrainConfig, fusion: str, variant: str) -> TrainConfig:
+    recipe = config.changed(overrides_of(config)[variant] if variant else {})
     return recipe.model_copy(update={"options": {fusion: recipe.options.get(fusion, {})}})
 
 
 def modules_of(config: TrainConfig, method: str) -> list[str]:
     """What a model is built of, as the registries name it: its fusion, and its temporal context."""
-    fusion, _ = split_name(method)
+    fusion, variant = _parts(config, method)
     if fusion in OWN_CONTEXT:
         return [FUSIONS[fusion]]
     default = TemporalSettings.model_fields["temporal"].default
-    temporal = recipe_of(config, method).options[fusion].get("temporal", default)
+    temporal = _recipe(config, fusion, variant).options[fusion].get("temporal", default)
     return [FUSIONS[fusion], *([TEMPORALS[temporal]] if temporal in TEMPORALS else [])]
 
 
@@ -107,13 +125,14 @@ def check_variants(config: TrainConfig, options: bool) -> None:
             if fusion not in FUSIONS:
                 raise WaverError(f"train.variants.{variant}: {fusion!r} is not a known method")
     for model in models_of(config) if options else ():
-        fusion, variant = split_name(model.method)
-        _check_first_epochs(config, model.method)
+        _check_first_epochs(config, model)
         # a length of the window may be the one that the model has anyway, and stands in the figure all the same
-        if not variant or variant in windows or variant in ADDED:
+        if not model.variant or model.variant in windows or model.variant in ADDED:
             continue
-        if _built(config, model.method) == _built(config, fusion):
-            raise WaverError(f"train: variant {variant!r} changes nothing of {fusion} as configured; leave it out")
+        if _built(config, model.fusion, model.variant) == _built(config, model.fusion, ""):
+            raise WaverError(
+                f"train: variant {model.variant!r} changes nothing of {model.fusion} as configured; leave it out"
+            )
 
 
 def _check_ablations(config: TrainConfig) -> None:
@@ -131,19 +150,18 @@ def _check_ablations(config: TrainConfig) -> None:
                 )
 
 
-def _check_first_epochs(config: TrainConfig, method: str) -> None:
-    recipe, own = _built(config, method)
+def _check_first_epochs(config: TrainConfig, model: TrainedModel) -> None:
+    recipe, own = _built(config, model.fusion, model.variant)
     first = getattr(own, "affect_epochs", 0)
     if first >= recipe.epochs:
         raise WaverError(
-            f"train: {method} learns affect alone in its first {first} epochs and has {recipe.epochs}; "
+            f"train: {model.method} learns affect alone in its first {first} epochs and has {recipe.epochs}; "
             "lower affect_epochs or raise train.epochs"
         )
 
 
-def _built(config: TrainConfig, method: str) -> tuple[TrainConfig, Any]:
-    """The recipe of a method and its fusion's whole config."""
-    fusion, _ = split_name(method)
-    recipe = recipe_of(config, method)
+def _built(config: TrainConfig, fusion: str, variant: str) -> tuple[TrainConfig, Any]:
+    """The recipe of a model and its fusion's whole config."""
+    recipe = _recipe(config, fusion, variant)
     own = method_config(FUSIONS, fusion, recipe.options[fusion])
     return recipe.model_copy(update={"options": {}}), own

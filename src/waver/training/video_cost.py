@@ -20,7 +20,11 @@ from waver.training.video_steps import pooled
 
 
 def measure(
-    method: str, models: Sequence[Path], histories: Sequence[Path], weights: Mapping[str, Path], output: Path
+    record: Mapping[str, Any],
+    models: Sequence[Path],
+    histories: Sequence[Path],
+    weights: Mapping[str, Path],
+    output: Path,
 ) -> None:
     """Measure a video-level model on one made-up video; arguments as in ``waver.training.costing``.
 
@@ -41,7 +45,7 @@ def measure(
         return model(*inputs).cpu()
 
     cost = Cost(
-        method=method,
+        method=record["method"],
         modalities=checkpoint.modalities,
         parameters=parameters,
         trainable=trainable if getattr(model, "learns", True) else 0,

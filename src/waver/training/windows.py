@@ -1,9 +1,14 @@
-"""Windows of videos, and batches of windows (2026 paper, training details)."""
+"""Windows of videos, and batches of windows (2026 paper, training details).
+
+Config, checkpoints and tables count a window and its hop in frames of the 24 fps clock. Of every ``stride`` frames one
+is worked on, a step; where samples are thinned to steps, windows are cut in steps (``in_steps``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +18,30 @@ from torch import Tensor
 from waver.errors import WaverError
 from waver.provenance import seed_for
 from waver.training.corpus import VideoSample
+
+
+class InFrames(Protocol):
+    """What says how windows lie, in frames of the clock: a recipe, a checkpoint."""
+
+    @property
+    def window(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+
+
+class InSteps(NamedTuple):
+    """Length of a window, and the way to the next one, in steps."""
+
+    window_steps: int
+    hop_steps: int
+
+
+def in_steps(lengths: InFrames) -> InSteps:
+    """Window and hop in steps, to the nearest one and at least one each."""
+    window, hop = (max(1, round(frames / lengths.stride)) for frames in (lengths.window, lengths.hop))
+    return InSteps(window, hop)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from scored_folder import FOLDS, Folder
 
 from synthetic import write_answers, write_packs
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS
+from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.store.tables import PACK_INDEX, PARTICIPANTS, read_tables, write_table
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     ]
     write_table(path / "participants.parquet", table, PARTICIPANTS)
     answers = write_answers(path / "answers.parquet", indexes, language=dict.fromkeys(row["video"] for row in rows))
-    names = [f"{control}.{level}.{protocol}" for control in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
-    outputs = {name: path / f"{name}.parquet" for name in names}
+    names = [Control(control, level, protocol) for control in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
+    outputs = {name: path / f"{'.'.join(name)}.parquet" for name in names}
     predict_controls(indexes, packs, [answers], FOLDS, outputs, {"model_set": "embedded", "config": {}, "code": "0"})
     return Folder(path, indexes, packs, path / "participants.parquet", answers, outputs)

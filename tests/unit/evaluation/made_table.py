@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def made_truth(people: int = 40, frames: int = 1, seed: int = 0, level: str = "v
     )
 
 
-def made(truth: Truth, method: str, margin: np.ndarray, item: np.ndarray | None = None, **about: str) -> Predicted:
+def made(truth: Truth, method: str, margin: np.ndarray, item: np.ndarray | None = None, **about: Any) -> Predicted:
     """A method's margins of all items of the truth, or of some; by person in five folds."""
     item = np.arange(len(truth.label)) if item is None else item
     name = Method(method, **{"modalities": "T", "protocol": "cv", "model_set": "embedded", **about})

@@ -11,6 +11,7 @@ import numpy as np
 
 from waver.align.packs import read_packs
 from waver.data.folds import folds_of
+from waver.evaluation.names import Control
 from waver.store.tables import PACK_INDEX, PREDICTIONS, read_tables, write_table
 
 FOLDS = 3
@@ -27,7 +28,7 @@ class Folder:
     packs: Path
     participants: Path
     answers: Path
-    controls: dict[str, Path]
+    controls: dict[Control, Path]
 
     def rows(self, *splits: str) -> Rows:
         return [row for row in read_tables(self.indexes, PACK_INDEX) if row["split"] in splits]

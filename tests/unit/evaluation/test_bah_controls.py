@@ -21,6 +21,7 @@ from waver.data.folds import folds_of
 from waver.data.ingest import ingest
 from waver.evaluation.bootstrap import Sample, interval, mean_scores, participant_scores, resamples, scores
 from waver.evaluation.controls import fit, predict_controls
+from waver.evaluation.names import Control
 from waver.store.tables import ANSWERS, PREDICTIONS, read_table
 
 
@@ -185,7 +186,7 @@ def cross_validated(bah_files: Path, tmp_path_factory: pytest.TempPathFactory) -
     ingest(bah_files, "auto", 2, tables, out / "shards", out / "cache.json", recorded=False)
     files = {name: out / f"{name}.video.cv.parquet" for name in ("question_prior", "content_free")}
     answers = [out / f"shards/{shard}.answers.parquet" for shard in ("000", "001")]
-    predict_controls([], out, answers, 5, {f"{name}.video.cv": path for name, path in files.items()}, {})
+    predict_controls([], out, answers, 5, {Control(name, "video", "cv"): path for name, path in files.items()}, {})
     known = {row["video"]: row for row in read_table(tables["answers"], ANSWERS)}
     return {
         name: [{**row, **{key: known[row["video"]][key] for key in ("label", "question")}}

@@ -9,6 +9,7 @@ import pytest
 from made_table import made, made_table, made_truth, question_margin, skilled
 from scipy import stats
 
+from recorded import recorded, widened
 from waver import metrics
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import resamples
@@ -186,9 +187,15 @@ def test_a_variant_is_held_against_the_model_without_it() -> None:
         "lfan.w48": question + skilled(truth, 0.5, 3),
         "can": question + skilled(truth, 0.5, 4),
     }
-    plain = made_table(truth, margins)
-    others = tuple(made(truth, method, margins[method], modalities="A") for method in ("lfan", "lfan.w24"))
-    rows = list(comparison_rows(replace(plain, methods=(*plain.methods, *others)), REFERENCES, CONFIG))
+    known = {method: recorded(method, "T") for method in ("lfan", "can")}
+    known |= {f"lfan.w{window}": widened("lfan", "T", window) for window in (24, 48)}
+    methods = [made(truth, method, margins[method], model=model) for method, model in known.items()]
+    others = [(recorded("lfan", "A"), "lfan"), (widened("lfan", "A", 24), "lfan.w24")]
+    methods += [made(truth, name, margins[name], modalities="A", model=model) for model, name in others]
+    plain = made_table(truth, {"content_free": question})
+    # a name with a point is a label like any other
+    methods.append(made(truth, "lfan.not_a_variant", margins["can"], model=None))
+    rows = list(comparison_rows(replace(plain, methods=(*plain.methods, *methods)), REFERENCES, CONFIG))
     against = [row for row in rows if row["reference"] == "lfan" and row["metric"] == "AVGF1"]
     assert [(row["method"], row["modalities"], row["reference_modalities"]) for row in against] == [
         ("lfan.w24", "T", "T"), ("lfan.w48", "T", "T"), ("lfan.w24", "A", "A"),
@@ -198,22 +205,24 @@ def test_a_variant_is_held_against_the_model_without_it() -> None:
     assert against[0]["difference"] == pytest.approx(mine - base, abs=1e-12)
     assert against[0]["p_holm"] < 0.05 < against[1]["p_holm"]
     # against the control they are methods like any other
-    assert _one(rows, method="lfan.w48", reference="content_free", metric="AP")["methods_in_family"] == 6
+    assert _one(rows, method="lfan.w48", reference="content_free", metric="AP")["methods_in_family"] == 7
 
 
 def test_a_variant_with_one_more_modality_is_held_against_the_model_that_lacks_it() -> None:
     truth = made_truth(people=10)
     question = question_margin(truth)
-    rows = {"conflict": ("VT", "VTC"), "conflict.with_cues": ("VTC",), "conflict.no_pairs": ("VT",)}
+    cued = recorded("conflict", "VTC", "with_cues", "VT", modalities="VTC")
+    models = [recorded("conflict", "VT"), recorded("conflict", "VTC"), cued, recorded("conflict", "VT", "no_pairs"),
+              cued.head]  # fmt: skip
     methods = [
-        made(truth, method, question + skilled(truth, 0.5, number), modalities=letters)
-        for number, (method, sets) in enumerate(rows.items())
-        for letters in sets
+        made(truth, one.method, question + skilled(truth, 0.5, number), modalities=one.modalities, model=one)
+        for number, one in enumerate(models)
     ]
     plain = made_table(truth, {"content_free": question})
     compared = comparison_rows(replace(plain, methods=(*plain.methods, *methods)), REFERENCES, CONFIG)
     against = [row for row in compared if row["reference"] == "conflict" and row["metric"] == "AP"]
     assert {(row["method"], row["modalities"], row["reference_modalities"]) for row in against} == {
         ("conflict.with_cues", "VTC", "VT"),
+        ("conflict.with_cues.video-head", "VTC", "VT"),
         ("conflict.no_pairs", "VT", "VT"),
     }

@@ -16,7 +16,7 @@ from waver.data.context import FRAME_SIZE, frame_context, question_one_hot, vide
 from waver.data.folds import folds_of
 from waver.errors import WaverError
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS
+from waver.evaluation.names import CONTROLS, Control
 from waver.store.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
 
 Guesses = dict[str, np.ndarray]
@@ -60,9 +60,8 @@ def _control(folder: Path, videos: list[Any], level: str, name: str = "content_f
     indexes, packs = _packs(folder, videos)
     answers = write_answers(folder / "answers.parquet", indexes)
     out = folder / f"{level}.parquet"
-    predict_controls(
-        indexes, packs, [answers], FOLDS * (protocol == "cv"), {f"{control}.{level}.{protocol}": out}, RECORD
-    )
+    outputs = {Control(control, level, protocol): out}
+    predict_controls(indexes, packs, [answers], FOLDS * (protocol == "cv"), outputs, RECORD)
     found: dict[str, list[float]] = {}
     for row in read_table(out, PREDICTIONS):
         found.setdefault(row["video"], []).append(row["probability"])
@@ -72,8 +71,7 @@ def _control(folder: Path, videos: list[Any], level: str, name: str = "content_f
 def test_files(folder: Folder) -> None:
     fold_of = folder.folds()
     assert len(folder.controls) == len(CONTROLS) * 4
-    for name, path in folder.controls.items():
-        control, level, protocol = name.split(".")
+    for (control, level, protocol), path in folder.controls.items():
         about = read_metadata(path)
         assert (about["method"], about["level"], about["modalities"]) == (control, level, "")
         assert (about["protocol"], about["model_set"]) == (protocol, "embedded")
@@ -206,14 +204,14 @@ def test_a_video_that_was_not_packed_is_predicted_all_the_same(folder: Folder, t
     more = {"video": "90_Q2", "participant": "90", "split": "test", "question": 2, "label": None, "duration_s": None}
     write_table(tmp_path / "answers.parquet", [*answers, {**train, **more}], ANSWERS)
     out = tmp_path / "out.parquet"
-    outputs = {"content_free.video.standard": out}
+    outputs = {Control("content_free", "video", "standard"): out}
     predict_controls(folder.indexes, folder.packs, [tmp_path / "answers.parquet"], 0, outputs, RECORD)
     found = {row["video"]: row["probability"] for row in read_table(out, PREDICTIONS)}
     assert found.keys() == {row["video"] for row in folder.rows("val", "test")} | {"90_Q2"}
     silent = [{**row, "words": 0, "text": ""} for row in answers]
     write_table(tmp_path / "silent.parquet", silent, ANSWERS)
     predict_controls(folder.indexes, folder.packs, [tmp_path / "silent.parquet"], 0, outputs, RECORD)
-    assert out.read_bytes() == folder.controls["content_free.video.standard"].read_bytes()
+    assert out.read_bytes() == folder.controls["content_free", "video", "standard"].read_bytes()
 
 
 @pytest.mark.parametrize("positive", [0, 1])
@@ -238,7 +236,7 @@ def test_the_draw_of_frames_changes_little(folder: Folder, tmp_path: Path, monke
     probability = []
     for most in (200_000, 8_000):
         monkeypatch.setattr("waver.evaluation.controls._FIT_FRAMES", most)
-        predict_controls(indexes, packs, answers, 0, {"content_free.frame.standard": out}, RECORD)
+        predict_controls(indexes, packs, answers, 0, {Control("content_free", "frame", "standard"): out}, RECORD)
         probability.append([row["probability"] for row in read_table(out, PREDICTIONS)])
     everything, drawn = map(np.array, probability)
     assert not np.array_equal(everything, drawn)
@@ -308,7 +306,7 @@ def test_the_question_prior_knows_how_often_and_nothing_else(tmp_path: Path) -> 
 def test_without_folds_the_tables_of_the_folds_are_empty(folder: Folder, tmp_path: Path) -> None:
     for level in ("frame", "video"):
         out = tmp_path / f"{level}.parquet"
-        outputs = {f"content_free.{level}.cv": out}
+        outputs = {Control("content_free", level, "cv"): out}
         predict_controls(folder.indexes, folder.packs, [folder.answers], 1, outputs, RECORD)
         assert read_table(out, PREDICTIONS) == []
         assert read_metadata(out)["protocol"] == "cv"

@@ -64,7 +64,7 @@ def test_the_question_prior_tells_nothing_within_questions(folder: Folder, rows:
             row = one(rows, method="question_prior", level=level, split=split, metric="AUROC_within")
             assert row["value"] in ((0.5, None) if level == "video" else (0.5,)), (level, split)
     # pooled over folds it would: a question's prior is high in the fold that holds few of its positives out
-    predicted = read_table(folder.controls["question_prior.frame.cv"], PREDICTIONS)
+    predicted = read_table(folder.controls["question_prior", "frame", "cv"], PREDICTIONS)
     labels, question = folder.labels(), {row["video"]: row["question"] for row in folder.rows("train", "val")}
     probability = np.array([row["probability"] for row in predicted])
     label = np.array([labels[row["video"]][row["frame"]] for row in predicted])

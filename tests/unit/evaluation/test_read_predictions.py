@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scored_folder import Folder, prediction_rows, write_predictions
 
+from recorded import recorded
 from waver.errors import WaverError
 from waver.evaluation.predictions import Method, Predicted, read_predictions, restrict, to_videos
 from waver.evaluation.truth import UNKNOWN, Truth, frame_truth, video_truth
@@ -67,6 +68,23 @@ def test_seeds_are_averaged_and_shards_joined(folder: Folder, truths: dict[str, 
     np.testing.assert_allclose(found.margin, 0.0)
     assert set(found.fold) == {-1}
     np.testing.assert_array_equal(found.item, np.flatnonzero(truths["frame"].split == "test"))
+
+
+def test_what_is_known_of_a_model_is_read_with_its_predictions(
+    folder: Folder, truths: dict[str, Truth], tmp_path: Path
+) -> None:
+    rows = prediction_rows(folder.rows("val"), lambda row: np.full(row["frames"], 0.3))
+    model = recorded("lfan", "V", "w24", window=96)
+    known = {name: value for name, value in model.record.items() if name != "method"}
+    paths = [write_predictions(tmp_path / f"{n}.parquet", rows, "lfan.w24", **known, seed=n) for n in (0, 1)]
+    (found,) = read_predictions(paths, truths)
+    assert (found.name.method, found.name.model, found.seeds) == ("lfan.w24", model, 2)
+    assert found.name.columns == {
+        "fusion": "lfan", "variant": "w24", "window_frames": 96, "changed": '{"window": 96}', "video_head": False,
+    }  # fmt: skip
+    paths.append(write_predictions(tmp_path / "other.parquet", rows, "lfan.w24", **known | {"window_frames": 24}))
+    with pytest.raises(WaverError, match=r"other\.parquet is of another model than other predictions of its name"):
+        read_predictions(paths, truths)
 
 
 def test_what_differs_in_more_than_the_seed_stays_apart(

@@ -168,7 +168,7 @@ def test_differences_are_paired(rows: list[dict[str, Any]]) -> None:
 
 def test_a_method_equal_to_its_control_differs_by_nothing(folder: Folder, tmp_path: Path) -> None:
     for level in ("frame", "video"):
-        twin = read_table(folder.controls[f"content_free.{level}.standard"], PREDICTIONS)
+        twin = read_table(folder.controls["content_free", level, "standard"], PREDICTIONS)
         write_predictions(tmp_path / f"{level}.parquet", twin, "twin", level=level)
     files = [*folder.controls.values(), tmp_path / "frame.parquet", tmp_path / "video.parquet"]
     rows = _score(folder, tmp_path, files)

@@ -3,8 +3,10 @@ import sys
 
 import pytest
 
+from waver.adaptation.registry import METHODS
 from waver.errors import WaverError
-from waver.models.registry import ANSWER_MODELS, FUSIONS, load, method_config
+from waver.evaluation.names import CONTROLS
+from waver.models.registry import ANSWER_MODELS, FUSIONS, VIDEO_MODELS, check_names, load, method_config
 
 
 def test_every_name_leads_to_a_class_with_a_config():
@@ -20,6 +22,25 @@ def test_every_model_of_answers_has_a_config_and_says_what_it_needs():
         assert method_config(ANSWER_MODELS, name, {}) == method.Config()
         assert isinstance(method.encodes, bool)
         assert isinstance(method.tunes, bool)
+
+
+def test_names_of_methods_are_disjoint():
+    """A model of answers may have the name of a control, and is told from it by its inputs."""
+    kinds = {"fusions": FUSIONS, "answers": ANSWER_MODELS, "videos": VIDEO_MODELS, "adaptation": METHODS}
+    check_names({**kinds, "controls": set(CONTROLS) - set(ANSWER_MODELS)})
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (["tfidf", "lfan"], "'lfan' is called so twice, among fusions and answers; rename one of them"),
+        (["videos"], "answers: 'videos' is a folder of results; rename the method"),
+        (["lfan.w24"], r"answers: 'lfan\.w24' must be lower-case letters, digits and _"),
+    ],
+)
+def test_names_that_would_meet_are_told(answers, told):
+    with pytest.raises(WaverError, match=told):
+        check_names({"fusions": FUSIONS, "answers": answers})
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

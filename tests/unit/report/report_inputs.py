@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import zarr
 
+from recorded import recorded
 from synthetic import write_answers, write_packs
 from waver.align.packs import read_packs
 from waver.config.sections import EvaluateConfig
 from waver.data.folds import folds_of
 from waver.errors import SetAside
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS
+from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.evaluation.scores import score_predictions
 from waver.report.page import ReportInputs
 from waver.store.arrays import StoreWriter
@@ -44,7 +45,7 @@ CONFIG = {
     "models": {"set": "embedded"},
     "evaluate": {"least_group": 5},
     "report": {"title": "Waver", "timeline": "auto"},
-    "train": {"select": "AP", "window": 696, "folds": 3},
+    "train": {"select": "AP", "folds": 3},
 }
 FOLDS = 3
 CANARY_ANSWER = "honestly my grandmother Balthasara keeps forty geese behind the old paper mill"
@@ -129,7 +130,7 @@ def make_transcripts(folder: Path) -> ReportInputs:
         feature_stores={"speech": stores},
         pack_indexes=indexes,
         packs=packs,
-        histories=[],
+        histories={},
         predictions=predictions,
         adapted=[],
         weights=[_weights(folder)],
@@ -292,8 +293,8 @@ def _speech(row: Row, writer: StoreWriter) -> tuple[int, str]:
 
 
 def _controls(folder: Path, indexes: list[Path], packs: Path, answers: list[Path], folds: int) -> list[Path]:
-    names = [f"{name}.{level}.{protocol}" for name in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
-    outputs = {name: folder / "controls" / f"{name}.parquet" for name in names}
+    names = [Control(name, level, protocol) for name in CONTROLS for level in LEVELS for protocol in PROTOCOLS]
+    outputs = {name: folder / "controls" / f"{'.'.join(name)}.parquet" for name in names}
     predict_controls(indexes, packs, answers, folds, outputs, ABOUT)
     return list(outputs.values())
 
@@ -308,6 +309,7 @@ def _predictions(folder: Path, indexes: list[Path], packs: Path, answers: list[P
         path = folder / "runs" / f"{method}_{modalities}_{seed}_{protocol}.parquet"
         record = {**ABOUT, "method": method, "modalities": modalities, "level": "frame", "protocol": protocol}
         record |= GUARD if protocol == "block" else {}
+        record |= recorded(method, modalities).record if protocol == "standard" else {}
         write_table(path, _frames(indexes, packs, gain, seed, protocol), PREDICTIONS, {**record, "seed": seed})
         written.append(path)
     return written
@@ -330,8 +332,8 @@ def _frames(indexes: list[Path], packs: Path, gain: float, seed: int, protocol: 
     return rows
 
 
-def _histories(folder: Path) -> list[Path]:
-    paths = []
+def _histories(folder: Path) -> dict[Path, Row]:
+    found = {}
     runs = [("lfan", m, s) for m in ("V", "A", "T", "VT", "AT", "VAT") for s in (0, 1, 2)] + [("can", "VAT", 0)]
     for number, (fusion, modalities, seed) in enumerate(runs):
         rng = np.random.default_rng(number)
@@ -344,8 +346,8 @@ def _histories(folder: Path) -> list[Path]:
                           "val_AP": 0.4 + 0.05 * len(modalities) * learned + rng.normal(0, 0.012),
                           "val_AP_paper": None, "val_AVGF1": 0.5, "lr": 0.001})  # fmt: skip
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        paths.append(path)
-    return paths
+        found[path] = recorded(fusion, modalities).record
+    return found
 
 
 def _models(folder: Path) -> list[Path]:

@@ -175,7 +175,7 @@ def written(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables") / "tables"
     costs = CostInputs([], [], made.inputs.models, {"faces": made.inputs.feature_indexes["faces"]}, Path("nowhere"))
     write_tables(
-        TableInputs(made.inputs.scores, {}, costs, "mini_xception", ["fine_tuned"], "synthetic", False, 696), folder
+        TableInputs(made.inputs.scores, {}, costs, "mini_xception", ["fine_tuned"], "synthetic", False), folder
     )
     return folder
 

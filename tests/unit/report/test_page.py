@@ -34,7 +34,7 @@ def bare(made):
     for name, schema in (("comparisons", COMPARISONS), ("calibration", CALIBRATION), ("decomposition", DECOMPOSITION)):
         empty[name] = made.folder / f"no_{name}.parquet"
         write_table(empty[name], [], schema)
-    return replace(made.inputs, histories=[], **empty)
+    return replace(made.inputs, histories={}, **empty)
 
 
 def pictures(text):

@@ -3,22 +3,30 @@ import io
 
 import pytest
 
+from recorded import recorded
 from waver.errors import WaverError
+from waver.models.registry import FUSIONS
 from waver.report.filling import CONTROLS, paper_sheets
 from waver.report.names import FIGURE, TABLES
 from waver.report.paper_cells import NOTHING
 from waver.report.papers import Run, layouts, read_runs, splits_at
 from waver.report.sheets import FORMS, Cell, Column, Line, Sheet, form, tex
 from waver.store.tables import SCORES, write_table
+from waver.training.names import NO_MODEL
 
 N = 335_110
 
 
-def rows(method, modalities, level="frame", split="test", predicted=1000, n=N, **metrics):
-    """Rows of the scores table: intervals of .02 to both sides, single seeds .01 lower and .005 apart."""
-    about = {"method": method, "modalities": modalities, "level": level, "split": split, "protocol": "standard",
-             "group": "all", "n": n, "participants": 75, "positives": n // 5, "predicted_positives": predicted,
-             "seeds": 3, "model_set": "embedded"}  # fmt: skip
+def rows(method, modalities, level="frame", split="test", predicted=1000, n=N, model=None, **metrics):
+    """Rows of the scores table: intervals of .02 to both sides, single seeds .01 lower and .005 apart.
+
+    They are of a model with no variant, unless one is given.
+    """
+    plain = recorded(method, modalities).columns if method in FUSIONS else NO_MODEL
+    columns = plain if model is None else {**model.columns, "method": model.method}
+    about = {"method": method, "modalities": modalities, **columns, "level": level, "split": split,
+             "protocol": "standard", "group": "all", "n": n, "participants": 75, "positives": n // 5,
+             "predicted_positives": predicted, "seeds": 3, "model_set": "embedded"}  # fmt: skip
     return [
         {**about, "metric": metric, "value": value, "low": round(value - 0.02, 6), "high": round(value + 0.02, 6),
          "seed_mean": round(value - 0.01, 6), "seed_sd": 0.005}
@@ -120,8 +128,29 @@ def test_what_the_paper_does_not_have_stands_below_its_rows():
 
 
 def test_windows_of_the_ablation_stay_in_their_figure():
-    scores = [*SCORED, *rows("lfan.w24", "VAT", AVGF1=0.5, F1=0.2, WF1=0.7, AP_paper=0.2, AP=0.2)]
-    assert [one for one in sheet("2026_table_3", own(scores)).lines if "window" in one.labels[0]] == []
+    models = recorded("lfan", "VAT", "short", window=96), recorded("lfan", "VAT", "w24", lr=0.1)
+    scores = [row for model in models for row in rows("lfan", "VAT", model=model, AVGF1=0.5, AP=0.2)]
+    lines = sheet("2026_table_3", own([*SCORED, *scores])).lines
+    shown = [one.labels[0] for one in lines if one.labels[0].startswith("LFAN V+A+T")]
+    assert shown == ["LFAN V+A+T + question", "LFAN V+A+T, w24"]
+
+
+def test_a_row_without_context_is_filled_by_what_has_none_and_not_by_a_name():
+    def shown(**changed):
+        variant = recorded("lfan", "V", "frames" if "lr" in changed else "alone", **changed)
+        table = sheet("2026_table_1", own([*SCORED, *rows("lfan", "V", model=variant, AVGF1=0.47)]))
+        return value(table, line(table, "mini_xception"), "Without context: AVGF1").text
+
+    assert shown(options={"lfan": {"temporal": "none"}}) == ".4700"
+    assert shown(lr=0.1) == "–"
+    assert shown(lr=0.1, options={"lfan": {"temporal": "none"}}) == "–"
+
+
+def test_heads_for_whole_videos_stand_beside_their_model():
+    heads = [recorded("conflict", "VAT").head, recorded("conflict", "VAT", "video_head").head]
+    scores = [row for head in heads for row in rows("conflict", "VAT", "video", model=head, AVGF1=0.5)]
+    names = {one.labels[0] for one in sheet("2025_table_17", own(scores)).lines if one.body == "Not in the paper"}
+    assert names == {f"Conflict model V+A+T{end}, head for whole videos" for end in ("", ", video head")}
 
 
 def test_controls_stand_at_the_foot_of_every_table():
@@ -160,7 +189,10 @@ def test_a_published_constant_is_marked():
 def test_rows_of_other_backbones_come_from_other_runs(tmp_path):
     mine, theirs = tmp_path / "own.parquet", tmp_path / "r18.parquet"
     write_table(mine, SCORED, SCORES)
-    other = rows("lfan", "V", n=500, AVGF1=0.52, AP_paper=0.22, AP=0.23) + rows("lfan.frames", "V", n=500, AVGF1=0.51)
+    alone = recorded("lfan", "V", "alone", options={"lfan": {"temporal": "none"}})
+    other = rows("lfan", "V", n=500, AVGF1=0.52, AP_paper=0.22, AP=0.23) + rows(
+        "lfan", "V", n=500, model=alone, AVGF1=0.51
+    )
     write_table(theirs, other, SCORES)
     beside = {"resnet18": theirs, "wide": theirs}
     runs = read_runs(mine, "resnet101", ["fine_tuned"], "made-up people", beside)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from recorded import recorded
 from waver.errors import WaverError
 from waver.models.fusion.can import Can, CanConfig
 from waver.models.fusion.lfan import Lfan, LfanConfig
@@ -12,7 +13,7 @@ from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation
 from waver.training.cost import epochs_of, flops_of, parameters_of, seconds_of
 from waver.training.cost_record import Cost, read_cost
-from waver.training.costing import measure, measured_by, method_of
+from waver.training.costing import measure
 from waver.training.learnt import learnt_numbers
 from waver.training.video_checkpoint import VideoCheckpoint, new_video_model, save_video_checkpoint
 
@@ -79,7 +80,9 @@ def test_flops_of_a_gru_are_those_of_its_gates():
 def test_lfan_costs_the_papers_parameters(tmp_path, short, modalities, count):
     sizes = dict(PAPER[letter] for letter in modalities)
     path = saved(tmp_path, "lfan", Lfan(sizes, LfanConfig()), sizes, modalities=modalities)
-    measure(f"lfan/{modalities}", [path], [history(tmp_path, 0, [1.0])], {}, tmp_path / "cost.json")
+    measure(
+        "window", recorded("lfan", modalities).record, [path], [history(tmp_path, 0, [1.0])], {}, tmp_path / "cost.json"
+    )
     cost = read_cost(tmp_path / "cost.json")
     assert (cost.parameters, cost.trainable) == (count, count)
     assert (cost.method, cost.modalities, cost.unit, cost.frames) == ("lfan", modalities, "window", 48)
@@ -92,7 +95,7 @@ def test_can_costs_the_papers_parameters(tmp_path, short, modalities, count):
     learnt = normalisation(sizes)
     checkpoint = Checkpoint("can", modalities, {"variant": "released"}, learnt, model.state_dict(), 48, 24)
     save_checkpoint(path, checkpoint)
-    measure(f"can/{modalities}", [path], [], {}, tmp_path / "cost.json")
+    measure("window", recorded("can", modalities).record, [path], [], {}, tmp_path / "cost.json")
     cost = read_cost(tmp_path / "cost.json")
     assert cost.parameters == count
     assert (cost.epochs, cost.epoch_s) == ((), None)
@@ -100,11 +103,12 @@ def test_can_costs_the_papers_parameters(tmp_path, short, modalities, count):
 
 def test_a_frame_model_is_measured_on_its_own_window(tmp_path):
     sizes = {"visual": 16, "audio": 8}
-    path = saved(tmp_path, "lfan", None, sizes, window=60, stride=4, modalities="VA")
+    path = saved(tmp_path, "lfan", None, sizes, window=240, stride=4, modalities="VA")
     histories = [history(tmp_path, 0, [9.0, 2.0, 2.0]), history(tmp_path, 1, [4.0, 2.0])]
-    measure("lfan.w240/VA", [path, path], histories, {}, tmp_path / "cost.json")
+    wide = recorded("lfan", "VA", "w24", window=240)  # a name is a label
+    measure("window", wide.record, [path, path], histories, {}, tmp_path / "cost.json")
     cost = read_cost(tmp_path / "cost.json")
-    assert cost.method == "lfan.w240"
+    assert (cost.method, cost.model) == ("lfan.w24", wide)
     assert cost.frames == 240
     assert cost.epochs == (3, 2)
     assert cost.epoch_s == 2.0
@@ -112,8 +116,8 @@ def test_a_frame_model_is_measured_on_its_own_window(tmp_path):
     assert cost.video_frames == 641
     assert cost.threads == torch.get_num_threads()
     # twice the window, twice the operations: attention is within a frame
-    saved(tmp_path, "lfan", None, sizes, window=120, stride=4, modalities="VA")
-    measure("lfan/VA", [path], histories, {}, tmp_path / "double.json")
+    saved(tmp_path, "lfan", None, sizes, window=480, stride=4, modalities="VA")
+    measure("window", recorded("lfan", "VA").record, [path], histories, {}, tmp_path / "double.json")
     assert read_cost(tmp_path / "double.json").flops == 2 * cost.flops
     assert cost.macs == cost.flops // 2
 
@@ -125,10 +129,18 @@ def test_a_video_model_of_features_is_measured_on_a_whole_video(tmp_path):
     checkpoint = VideoCheckpoint("discrepancy", "VT", options, normalisation(sizes), model.state_dict(), 8)
     save_video_checkpoint(tmp_path / "model.pt", checkpoint)
     output = tmp_path / "cost.json"
-    measure("videos/discrepancy/VT", [tmp_path / "model.pt"], [history(tmp_path, 0, [1.0])], {}, output)
+    measure(
+        "video",
+        {"method": "discrepancy", "modalities": "VT"},
+        [tmp_path / "model.pt"],
+        [history(tmp_path, 0, [1.0])],
+        {},
+        output,
+    )
     cost = read_cost(output)
     assert cost.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert (cost.method, cost.unit, cost.frames, cost.sees_pixels) == ("discrepancy", "video", 641, False)
+    assert cost.model is None
     assert cost.flops > 0
 
 
@@ -137,16 +149,12 @@ def test_a_video_model_of_pixels_is_measured_on_a_clip(tmp_path):
     model = new_video_model("focalnet_tiny", options, None, {})
     checkpoint = VideoCheckpoint("focalnet_tiny", "V", options, None, model.state_dict(), 8)
     save_video_checkpoint(tmp_path / "model.pt", checkpoint)
-    measure("videos/focalnet_tiny/V", [tmp_path / "model.pt"], [], {}, tmp_path / "cost.json")
+    measure(
+        "video", {"method": "focalnet_tiny", "modalities": "V"}, [tmp_path / "model.pt"], [], {}, tmp_path / "cost.json"
+    )
     cost = read_cost(tmp_path / "cost.json")
     assert cost.sees_pixels
     assert cost.parameters == sum(parameter.numel() for parameter in model.parameters())
-
-
-def test_the_measurement_follows_from_the_name():
-    assert measured_by("lfan/VAT") == "waver.training.cost"
-    assert measured_by("videos/emoclip/V") == "waver.training.video_cost"
-    assert (method_of("lfan.w24/V"), method_of("videos/emoclip/V")) == ("lfan.w24", "emoclip")
 
 
 def test_frozen_parameters_are_not_learnt():

@@ -94,6 +94,9 @@ def test_any_fusion_predicts_decoded_margins(splits, tmp_path, fusion, stride):
     plain = fitted(splits, tmp_path / "a", config.model_copy(update={"decoding": "none"}), fusion)
     decoded = fitted(splits, tmp_path / "b", config, fusion)
     assert plain.decoder is None
+    # frames of the clock, whatever the stride; a record that the config would take
+    assert (plain.window, plain.hop, plain.stride) == (60, 30, stride)
+    TrainConfig(window=plain.window, hop=plain.hop, stride=plain.stride)
     assert all(torch.equal(plain.state[name], value) for name, value in decoded.state.items())
     assert decoded.decoder.durations.mean_frames == fit_durations([s.label for s in splits["train"]]).mean_frames
     before, after = predict(plain, splits["test"]), predict(decoded, splits["test"])

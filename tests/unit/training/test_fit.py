@@ -14,17 +14,20 @@ import torch
 import yaml
 
 from checkout import ROOT
+from recorded import recorded
 from synthetic import write_packs
 from waver.config.section import overlaid
 from waver.config.sections import TrainConfig
 from waver.errors import WaverError
 from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
 from waver.training import fit as fit_module
+from waver.training import loop as loop_module
 from waver.training.board import board
-from waver.training.checkpoint import load_checkpoint
-from waver.training.corpus import read_corpus
+from waver.training.checkpoint import build_model, load_checkpoint
+from waver.training.corpus import read_corpus, thinned
 from waver.training.fit import train_fusion
-from waver.training.predict import predict, probability
+from waver.training.names import recorded_model
+from waver.training.predict import predict, probability, video_logits
 
 OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text", "question")}} for name in ("lfan", "can")}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=4, lr=0.01, options=OPTIONS)
@@ -44,9 +47,10 @@ def outputs(folder):
     }
 
 
-def run(packs, folder, fusion="lfan", modalities="VAT", seed=0, config=CONFIG):
+def run(packs, folder, fusion="lfan", modalities="VAT", seed=0, config=CONFIG, model=None):
     files = outputs(folder)
-    train_fusion(*packs, fusion, modalities, seed, config, files, RECORD, partial(board, folder))
+    record = RECORD if model is None else RECORD | model.record
+    train_fusion(*packs, fusion, modalities, seed, config, files, record, partial(board, folder))
     return files
 
 
@@ -70,6 +74,20 @@ def test_predictions_cover_every_frame_of_val_and_test(packs, undisturbed):
     }  # fmt: skip
 
 
+def test_a_stride_cuts_windows_of_as_many_seconds(packs, tmp_path, monkeypatch):
+    """Windows of 60 frames every 30 are 15 steps every 7 or 8 where every fourth frame is worked on."""
+    seen, cut = set(), loop_module.windows_of
+    monkeypatch.setattr(loop_module, "windows_of", lambda frames, *steps: seen.add(steps) or cut(frames, *steps))
+    config = CONFIG.model_copy(update={"stride": 4, "epochs": 1, "hop": 28})
+    made = load_checkpoint(run(packs, tmp_path, config=config)["model"])
+    assert seen == {(15, 7)}
+    assert (made.window, made.hop, made.stride) == (60, 28, 4)
+    video = read_corpus(*packs, "VAT", ["test"])[0]
+    network, steps = build_model(made), thinned(made.normalisation.apply(video), 4)
+    logits = video_logits(network, steps, 15, 7, torch.device("cpu"))
+    assert np.array_equal(predict(made, [video])[video.video], np.repeat(logits, 4, axis=0)[: video.frames])
+
+
 def test_scalars_lie_beside_the_history(undisturbed):
     (events,) = undisturbed["history"].parent.glob("events.out.tfevents.*")
     assert events.stat().st_size > 1000
@@ -83,8 +101,11 @@ def test_a_training_without_a_board_is_the_same_and_draws_nothing(packs, undistu
 
 
 def test_a_variant_is_its_fusion_under_its_own_name(packs, undisturbed, tmp_path):
-    same, other = run(packs, tmp_path / "a", "lfan.again"), run(packs, tmp_path / "b", "lfan.wide", config=WIDE)
+    again, wide = (recorded("lfan", "VAT", name) for name in ("again", "wide"))
+    same = run(packs, tmp_path / "a", model=again)
+    other = run(packs, tmp_path / "b", config=WIDE, model=wide)
     assert read_metadata(same["predictions"])["method"] == "lfan.again"
+    assert recorded_model(read_metadata(other["predictions"]), "") == wide
     tables = [pq.read_table(files["predictions"])["margin"].to_numpy() for files in (undisturbed, same, other)]
     assert np.array_equal(tables[0], tables[1])
     assert not np.array_equal(tables[0], tables[2])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
+from recorded import recorded
 from synthetic import write_packs
 from waver.config.sections import TrainConfig
 from waver.data.folds import folds_of
@@ -208,8 +209,8 @@ def test_a_variant_decodes_by_durations_of_people_it_may_learn_from(place, undis
     """Neither durations nor kappa see the held out: turning their labels round changes nothing of theirs."""
     config = CONFIG.model_copy(update={"decoding": "durations"})
     files = outputs(tmp_path / "a")
-    arguments = (place.indexes, place.packs, place.participants, "lfan.lasting", "TQ", 0, config)
-    train_folds(*arguments, files, RECORD)
+    arguments = (place.indexes, place.packs, place.participants, "lfan", "TQ", 0, config)
+    train_folds(*arguments, files, RECORD | recorded("lfan", "TQ", "lasting").record)
     assert read_metadata(files["predictions"])["method"] == "lfan.lasting"
     assert margins(files) != margins(undisturbed)
     other = make_place(tmp_path / "packs")

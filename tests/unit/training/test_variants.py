@@ -10,9 +10,8 @@ from waver.errors import WaverError
 from waver.models.conflict.settings import ABLATIONS, ConflictConfig
 from waver.models.registry import FUSIONS, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
-from waver.training.added import without_variant
-from waver.training.names import split_name
-from waver.training.variants import TrainedModel, check_variants, models_of, modules_of, recipe_of
+from waver.training.names import changes, only_window, recorded_model
+from waver.training.variants import check_variants, model_named, models_of, modules_of, recipe_of
 
 RUNS = [
     {"fusion": "lfan", "modalities": "VAT", "variants": ["slow", "narrow"]},
@@ -47,8 +46,54 @@ def test_the_rows_and_their_variants():
         ("lfan", "T"),
         ("conflict", "VT"), ("conflict.narrow", "VT"), ("conflict.no_pairs", "VT"), ("conflict.no_durations", "VT"),
     ]  # fmt: skip
-    assert split_name("conflict.no_pairs") == ("conflict", "no_pairs")
-    assert split_name("lfan") == ("lfan", "")
+
+
+def described(train, method):
+    model = next(model for model in models_of(train) if model.method == method)
+    return model.fusion, model.variant, model.window_frames, changes(model.columns)
+
+
+def test_a_model_is_described_by_its_recipe_and_not_by_its_name():
+    """Names that look like a window, a head, an ablation, a control, a fusion or a folder tell nothing."""
+    variants = {
+        "w96": {"window": 120}, "w7": {"lr": 0.1}, "video_head": {"window": 48, "lr": 0.1},
+        "content_free": {"ema": 0.5}, "no_gates": {"epochs": 3}, "can": {"batch": 2}, "videos": {"hop": 24},
+        "frames": {"options": {"lfan": {"dropout": 0.5, "channels": {"visual": [16, 16]}}}},
+    }  # fmt: skip
+    train = config(runs=[{"fusion": "lfan", "modalities": "VAT", "variants": [*variants]}], variants=variants,
+                   windows=[24, 696], ablations=[])  # fmt: skip
+    check_variants(train, options=True)
+    assert described(train, "lfan") == ("lfan", "", 696, {})
+    assert described(train, "lfan.w96") == ("lfan", "w96", 120, {"window": 120})
+    assert described(train, "lfan.w7") == ("lfan", "w7", 696, {"lr": 0.1})
+    assert described(train, "lfan.video_head") == ("lfan", "video_head", 48, {"window": 48, "lr": 0.1})
+    assert described(train, "lfan.no_gates") == ("lfan", "no_gates", 696, {"epochs": 3})
+    assert described(train, "lfan.can") == ("lfan", "can", 696, {"batch": 2})
+    # what it names and is so anyway is no change
+    assert described(train, "lfan.frames") == ("lfan", "frames", 696, {"options": {"lfan": {"dropout": 0.5}}})
+    assert described(train, "lfan.w24") == ("lfan", "w24", 24, {"window": 24, "hop": 24})
+    assert described(train, "lfan.w696") == ("lfan", "w696", 696, {})
+    swept = {model.variant for model in models_of(train) if only_window(model.record)}
+    assert swept == {"w24", "w696", "w96"}
+
+
+def test_heads_have_names_that_no_variant_can_have():
+    train = config(variants={"video_head": {"lr": 0.1}}, ablations=["no_pairs"],
+                   runs=[{"fusion": "conflict", "modalities": "VT", "variants": ["video_head"]}])  # fmt: skip
+    models = models_of(train)
+    both = [model.method for model in (*models, *(model.head for model in models))]
+    assert len(both) == len(set(both)) == 10
+    assert models[0].head.method == "conflict.video-head"
+    with pytest.raises(WaverError, match="'video-head' must be lower-case letters"):
+        config(variants={"video-head": {"lr": 0.1}})
+
+
+def test_what_is_known_of_a_model_is_read_again_whole():
+    model = models_of(config())[1].head
+    assert recorded_model(model.record | {"seed": 3}, "p.parquet") == model
+    assert recorded_model({"method": "tfidf", "modalities": "T"}, "p.parquet") is None
+    with pytest.raises(WaverError, match=r"p\.parquet does not say all that is known of its model; delete it"):
+        recorded_model({"method": "lfan.w24", "modalities": "V", "fusion": "lfan"}, "p.parquet")
 
 
 def test_without_variants_there_are_the_rows_alone():
@@ -62,8 +107,8 @@ def test_a_row_given_twice_is_trained_once():
 
 def test_windows_are_tried_on_the_rows_marked():
     marked = [{"fusion": "lfan", "modalities": "T"}, {"fusion": "conflict", "modalities": "VT"}]
-    found = [model for model in models_of(config(window_runs=marked)) if model.method.endswith(".w24")]
-    assert found == [TrainedModel("lfan.w24", "T"), TrainedModel("conflict.w24", "VT")]
+    found = [model for model in models_of(config(window_runs=marked)) if model.variant == "w24"]
+    assert [(model.method, model.modalities) for model in found] == [("lfan.w24", "T"), ("conflict.w24", "VT")]
 
 
 def test_a_variant_has_its_keys_and_nothing_else():
@@ -92,15 +137,17 @@ def test_a_window_shorter_than_the_hop_leaves_no_frame_out():
 def test_one_variant_changed_changes_no_other_recipe():
     before, after = config(), config(variants={**VARIANTS, "slow": {"lr": 0.0002}}, windows=[24, 96, 48])
     changed = [m for m in models_of(before) if recipe_of(before, m.method) != recipe_of(after, m.method)]
-    assert changed == [TrainedModel("lfan.slow", "VAT")]
+    assert [(model.method, model.modalities) for model in changed] == [("lfan.slow", "VAT")]
 
 
 def test_an_ablation_may_add_a_modality_to_the_same_recipe():
     train = config(ablations=["with_cues"])
     assert names(train)[-1] == ("conflict.with_cues", "VTC")
     assert recipe_of(train, "conflict.with_cues") == recipe_of(train, "conflict")
-    assert without_variant("conflict.with_cues", "VTCQ") == ("conflict", "VTQ")
-    assert without_variant("conflict.no_pairs", "VTC") == ("conflict", "VTC")
+    added = models_of(train)[-1]
+    assert (added.base_modalities, changes(added.columns)) == ("VT", {"modalities": "VTC"})
+    assert model_named(train, "conflict.with_cues", "VTCQ").base_modalities == "VTQ"
+    assert model_named(train, "conflict", "VTC").base_modalities == "VTC"
     check_variants(train, options=True)
 
 
@@ -193,5 +240,6 @@ def test_what_the_registries_refuse_is_one_sentence(changes, told):
 
 
 def test_a_method_of_no_variant_is_told():
-    with pytest.raises(WaverError, match=r"lfan\.fast: the config has no variant 'fast'"):
-        recipe_of(config(), "lfan.fast")
+    for method in ("lfan.fast", "lfan.", "lfan.w24.w24", "lfam"):
+        with pytest.raises(WaverError, match=rf"{method}: the config has no such model; name its variant"):
+            recipe_of(config(), method)

@@ -10,12 +10,11 @@ from waver.models.registry import FUSIONS, load, method_config
 from waver.store.tables import PREDICTIONS, read_metadata, read_table
 from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, read_corpus
-from waver.training.names import head_name
 from waver.training.video_heads import predict_video_head
 from waver.training.windows import Window, collate
 
 OPTIONS = {"channels": {name: [8, 8] for name in ("visual", "audio", "text")}, "size": 8, "shared": 4, "heads": 2}
-RECORD = {"method": "conflict.video_head", "modalities": "VAT", "seed": 0, "model_set": "embedded", "code": "c"}
+RECORD = {"method": "conflict.video-head", "modalities": "VAT", "seed": 0, "model_set": "embedded", "code": "c"}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +54,3 @@ def test_a_model_without_a_head_is_told(packs, tmp_path):
     untrained(packs, tmp_path)
     with pytest.raises(WaverError, match="has no head for whole videos; train it with video_head: true"):
         predict_video_head(*packs, tmp_path / "model.pt", tmp_path / "videos.parquet", RECORD)
-
-
-def test_the_heads_name_is_a_variants():
-    assert head_name("conflict") == "conflict.video_head"
-    assert head_name("conflict.no_pairs") == "conflict.no_pairs_video_head"

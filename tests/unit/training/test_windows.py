@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
 
+from waver.config.training import TrainConfig
 from waver.errors import WaverError
 from waver.training.corpus import VideoSample
-from waver.training.windows import batches, collate, drawn, epoch_order, repeat_last, window_starts, windows_of
+from waver.training.windows import (
+    batches,
+    collate,
+    drawn,
+    epoch_order,
+    in_steps,
+    repeat_last,
+    window_starts,
+    windows_of,
+)
 
 
 def sample(frames, start=0):
@@ -34,6 +44,14 @@ def test_every_frame_lies_in_a_window_and_no_window_is_repeated():
         assert {f for w in found for f in range(w.start, w.stop)} == set(range(frames))
         assert len({w.start for w in found}) == len(found)
         assert all(w.stop - w.start == min(frames, 96) for w in found)
+
+
+@pytest.mark.parametrize(
+    ("window", "hop", "stride", "steps"),
+    [(696, 48, 1, (696, 48)), (696, 48, 8, (87, 6)), (24, 24, 8, (3, 3)), (24, 1, 30, (1, 1)), (100, 30, 8, (12, 4))],
+)
+def test_lengths_are_frames_of_the_clock_and_become_steps_in_one_place(window, hop, stride, steps):
+    assert in_steps(TrainConfig(window=window, hop=hop, stride=stride)) == steps
 
 
 def test_padding_is_masked_and_zero():
