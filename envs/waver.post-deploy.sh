@@ -246,7 +246,7 @@ python - <<'PYTHON'
 
 Run once, by the environment's own Python, after the packages are installed; later runs compile what changed. Jobs
 only read the environment: bytecode is taken where it lies, and each job takes a copy of the folder ``waver-caches``
-(``waver.private_caches``) for libraries that want a folder to write to.
+(``waver.job_environment``) for libraries that want a folder to write to.
 
 Machine code is made for any x86-64 processor, so that one folder serves all nodes of a cluster.
 """

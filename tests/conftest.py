@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from waver.private_caches import make_private  # noqa: E402 (after the path to it is known)
+from waver.job_environment import set_environment  # noqa: E402 (after the path to it is known)
 
-make_private()
+set_environment()
 
 pytest_plugins = ["limits", "workers", "preloaded"]
 

@@ -17,11 +17,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from waver import device
 from waver.errors import WaverError
-from waver.private_caches import make_private
+from waver.job_environment import set_environment
 from waver.provenance import versions, write_sidecar
 
 _LOG = logging.getLogger("waver")
-make_private()  # a script imports this module first, and then the libraries that read where their caches are
+set_environment()  # a script imports this module first, and then the libraries that read where their caches are
 _PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
 
 

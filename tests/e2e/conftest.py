@@ -17,7 +17,7 @@ import pytest
 
 import preloaded
 from checkout import ROOT
-from waver.private_caches import FOLDERS
+from waver.job_environment import FOLDERS, SETTINGS
 
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 TINY = {
@@ -168,7 +168,7 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     home.mkdir()
     temporary.mkdir()
     before = _environment_files()
-    own = {name: value for name, value in os.environ.items() if name not in (*FOLDERS, "PYTHONPATH")}
+    own = {name: value for name, value in os.environ.items() if name not in (*FOLDERS, *SETTINGS, "PYTHONPATH")}
     own |= {"HOME": str(home), "TMPDIR": str(temporary)}
     command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json"]
     command = _read_only(str(Path(sys.prefix).resolve()), command)

@@ -1,4 +1,4 @@
-"""Processes that begin together share no cache: neither the environment nor the home folder is written to."""
+"""Processes that begin together share no cache: neither the Python environment nor the home folder is written to."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
-from waver import private_caches
+from waver import job_environment
 
 PROSODY = """
 import sys
 from pathlib import Path
-from waver import private_caches
-private_caches.READY = Path(sys.argv[1])
-folder = private_caches.make_private()
+from waver import job_environment
+job_environment.READY = Path(sys.argv[1])
+folder = job_environment.set_environment()
 print(folder)
 import numpy as np
 from waver.features.prosody import prosody
@@ -28,8 +28,8 @@ print(len(list(folder.rglob("*.nbc"))))
 """
 SHOWN = """
 import os
-from waver.private_caches import make_private
-make_private()
+from waver.job_environment import set_environment
+set_environment()
 import matplotlib, numba.core.config as numba, huggingface_hub.constants as hub
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 print(matplotlib.get_cachedir(), matplotlib.get_configdir(), numba.CACHE_DIR, hub.HF_HOME, cache_dir(), sep="\\n")
@@ -41,7 +41,11 @@ def _process(program: str, folder: Path, *arguments: str) -> subprocess.Popen[st
     home, temporary = folder / "home", folder / "tmp"
     home.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
-    own = {name: value for name, value in os.environ.items() if name not in private_caches.FOLDERS}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*job_environment.FOLDERS, *job_environment.SETTINGS)
+    }
     own |= {
         "HOME": str(home),
         "TMPDIR": str(temporary),
@@ -72,10 +76,10 @@ def test_two_first_jobs_compile_each_for_itself(tmp_path):
     assert not list((tmp_path / "tmp").iterdir()), "a process leaves its caches behind"
 
 
-@pytest.mark.skipif(not private_caches.READY.is_dir(), reason="envs/precompile.py did not run for this environment")
+@pytest.mark.skipif(not job_environment.READY.is_dir(), reason="envs/precompile.py did not run for this environment")
 def test_what_the_environment_holds_ready_is_not_compiled_again(tmp_path):
-    ready = len(list(private_caches.READY.rglob("*.nbc")))
-    process = _process(PROSODY, tmp_path, str(private_caches.READY))
+    ready = len(list(job_environment.READY.rglob("*.nbc")))
+    process = _process(PROSODY, tmp_path, str(job_environment.READY))
     _, _, compiled = process.communicate()[0].split()
     assert process.returncode == 0
     assert int(compiled) == ready > 0

@@ -1,11 +1,13 @@
-"""Folders that libraries write to besides a job's outputs, one set for every process.
+"""What libraries take from the environment of a process: caches that no other process meets, and no network.
 
 numba, matplotlib, fontconfig, torch, Triton, CUDA and the Hugging Face libraries keep compiled code, lists and
 downloads in the environment, in the home folder or under one name for all jobs of a user. Two jobs that begin together
 then write the same files, and what one wrote is read by the other half-way. Here each process gets a folder of its
 own, begun with what the environment holds ready (``envs/precompile.py``), which is deleted when the process ends.
 
-Libraries read where these folders are when they are imported: call ``make_private`` before.
+No library looks for files at a hub, or reports what it does.
+
+Libraries read these variables when they are imported: call ``set_environment`` before.
 """
 
 from __future__ import annotations
@@ -33,13 +35,23 @@ FOLDERS = {
 }
 """Environment variable -> folder inside the process's own."""
 
+SETTINGS = {
+    # what is ready was compiled for any processor, and is taken only by whoever asks for that
+    "NUMBA_CPU_NAME": "generic",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Environment variable -> its value in every process."""
+
 
 @cache
-def make_private() -> Path:
-    """Give this process, and the processes that it starts, caches of their own; once, however often it is called.
+def set_environment() -> Path:
+    """Give this process, and those that it starts, caches of its own and the settings; a second call does nothing.
 
     Returns:
-        The folder; it is deleted when this process ends.
+        Folder of the caches; it is deleted when this process ends.
     """
     own = Path(tempfile.mkdtemp(prefix="waver-caches-"))
     atexit.register(_remove, own, os.getpid())
@@ -47,8 +59,7 @@ def make_private() -> Path:
         shutil.copytree(READY, own, dirs_exist_ok=True)
     for variable, name in FOLDERS.items():
         os.environ[variable] = str(own / name)
-    # what is ready was compiled for any processor, and is taken only by whoever asks for that
-    os.environ["NUMBA_CPU_NAME"] = "generic"
+    os.environ.update(SETTINGS)
     return own
 
 
