@@ -77,7 +77,8 @@ class Guard:
     """Watches over one process of tests."""
 
     def __init__(self, pid: int, mark: str) -> None:
-        self.runner = next(process for process in table() if process.pid == pid)
+        # one that is dead already has no start, and what it has left is cleared away
+        self.runner = next((process for process in table() if process.pid == pid), Process(pid, 0))
         self.mark = mark
         self.started: set[Process] = set()
         self.test, self.limit, self.deadline, self.warned = "", 0.0, float("inf"), False

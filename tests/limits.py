@@ -93,7 +93,7 @@ class TimeLimits:
         pytest.fail(f"{self.test} ran longer than its limit of {self.limit:g} s")
 
     def _tell(self, line: str) -> None:
-        if self.guard is None:
+        if self.guard is None or self.guard.poll() is not None:
             mark = f"{os.getpid()}.{time.time_ns()}"
             os.environ[MARK] = f"{os.environ.get(MARK, '')}:{mark}:"
             command = [sys.executable, "-S", "-E", str(Path(__file__).parent / "guard.py"), str(os.getpid()), mark]

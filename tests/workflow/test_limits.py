@@ -17,7 +17,12 @@ import pytest
 
 from checkout import ROOT
 
-SEGFAULT = "import os, signal, pytest\ndef die(): os.kill(os.getpid(), signal.SIGSEGV)\n"
+SEGFAULT = """
+import os, signal, subprocess
+def die():
+    subprocess.Popen(["sleep", os.environ["NUMBER"]], start_new_session=True)
+    os.kill(os.getpid(), signal.SIGSEGV)
+"""
 EXIT = "import os, pytest\ndef die(): os._exit(0)\n"
 PASS = "def test_1(): pass\ndef test_2(): pass\n"
 PASSING = {f"test_{name}.py": PASS for name in "bcde"}
@@ -65,6 +70,26 @@ def run_pytest(folder: Path, files: dict[str, str], *arguments: str, workers: in
     return Ended(ended.returncode, ended.stdout + ended.stderr, time.monotonic() - start)
 
 
+def running(number: str) -> list[str]:
+    """Processes that sleep so many seconds."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if process.read_bytes() == f"sleep\0{number}\0".encode():
+                found.append(process.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def none_left(number: str) -> bool:
+    """Wait for the end of the processes that sleep so many seconds."""
+    end = time.monotonic() + 30
+    while running(number) and time.monotonic() < end:
+        time.sleep(0.1)
+    return running(number) == []
+
+
 SHARED = "import pytest\n@pytest.fixture(scope='session')\ndef shared():\n    yield 1\n"
 CRASHES = {
     "last of a file, alone in a file, while a fixture is shared": (
@@ -89,7 +114,9 @@ CRASHES = {
 
 
 @pytest.mark.parametrize(("files", "failed", "passed"), CRASHES.values(), ids=CRASHES)
-def test_a_worker_that_dies_is_one_failure_and_the_other_tests_run(tmp_path, files, failed, passed):
+def test_a_worker_that_dies_is_one_failure_and_the_other_tests_run(tmp_path, monkeypatch, files, failed, passed):
+    number = f"{os.getpid()}{len(failed)}"
+    monkeypatch.setenv("NUMBER", number)
     ended = run_pytest(tmp_path, PASSING | files)
     assert ended.code == 1, ended.text
     assert ended.seconds < 120
@@ -97,6 +124,7 @@ def test_a_worker_that_dies_is_one_failure_and_the_other_tests_run(tmp_path, fil
     assert "workers that died: gw" in ended.text
     assert sorted(crashed) == ended.named("FAILED") == failed
     assert len(ended.named("PASSED")) == passed
+    assert none_left(number)
 
 
 def test_more_deaths_than_replacements_end_the_run(tmp_path):
@@ -160,18 +188,6 @@ def test_in_c():
 """
 
 
-def running(number: str) -> list[str]:
-    """Processes that sleep so many seconds."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if process.read_bytes() == f"sleep\0{number}\0".encode():
-                found.append(process.parent.name)
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_test_outruns_its_limit_or_leaves_a_process_behind(tmp_path, monkeypatch, workers):
     number = f"{os.getpid()}{workers}"
@@ -179,10 +195,7 @@ def test_no_test_outruns_its_limit_or_leaves_a_process_behind(tmp_path, monkeypa
     ended = run_pytest(tmp_path, {"test_a.py": HANGS}, workers=workers)
     assert ended.code not in (0, 5), ended.text
     assert ended.seconds < 120
-    end = time.monotonic() + 10
-    while running(number) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert running(number) == []
+    assert none_left(number)
     over = set(re.findall(r"^E +Failed: test_a.py::(\w+) ran longer than its limit of 2 s", ended.text, re.MULTILINE))
     assert "test_a.py::test_in_c ran longer than its limit of 2 s and could not be interrupted" in ended.text
     if workers:  # without them no process is left that would tell the rest

@@ -20,6 +20,8 @@ from waver.training.losses import class_weights
 from waver.training.predict import probability, video_logits
 from waver.training.windows import batches, epoch_order, windows_of
 
+pytestmark = pytest.mark.slow
+
 SMALL = TrainConfig(window=60, hop=30, batch=4, epochs=3, lr=0.01)
 
 

@@ -29,6 +29,8 @@ from waver.training import folds as folds_module
 from waver.training.corpus import read_corpus
 from waver.training.folds import fold_table, train_folds
 
+pytestmark = pytest.mark.slow
+
 FOLDS = 3
 SMALL = {"lfan": {"channels": {"text": [8, 8], "question": [8, 8]}}}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=2, lr=0.01, folds=FOLDS, options=SMALL)

@@ -26,6 +26,8 @@ from waver.training.video_data import FaceMaterial, FeatureMaterial
 from waver.training.video_loop import make_optimiser, rate, video_logits, video_loss
 from waver.training.videos import train_videos
 
+pytestmark = pytest.mark.slow
+
 RECORD = {"model_set": "embedded", "code": "c0de", "config": {}}
 SMALL = {
     "discrepancy": {"size": 8, "heads": 2, "feedforward": 8, "hidden": 8, "layers": 1, "window_steps": 4},
