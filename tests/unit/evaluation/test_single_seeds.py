@@ -11,6 +11,7 @@ from scored_folder import Folder, Rows, one, pick, prediction_rows, seeded_guess
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from waver.config.sections import EvaluateConfig
+from waver.evaluation.names import Control
 from waver.evaluation.scores import score_predictions
 from waver.store.tables import PREDICTIONS, SCORES, read_table
 
@@ -69,7 +70,7 @@ def controls(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[P
     path, missed, found = tmp_path_factory.mktemp("controls"), folder.rows("test")[-1]["participant"], []
     for level in ("frame", "video"):
         for protocol in ("standard", "cv"):
-            rows = read_table(folder.controls[f"content_free.{level}.{protocol}"], PREDICTIONS)
+            rows = read_table(folder.controls[Control("content_free", level, protocol)], PREDICTIONS)
             judged = [row for row in rows if row["participant"] != missed]
             about = {"modalities": "", "level": level, "protocol": protocol}
             found.append(write_predictions(path / f"{level}.{protocol}.parquet", judged, "content_free", **about))

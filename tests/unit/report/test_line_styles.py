@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 import waver.report
+from recorded import recorded, widened
 from waver.report import page, style
 from waver.report.asked import asked, draw_asked
 from waver.report.beside import draw_beside
@@ -32,7 +33,6 @@ from waver.report.weights import draw_weights
 from waver.report.window_length import draw_window_length, tried
 
 HERE = ("frame", "test")
-WINDOW = 696
 LEAST = 10.0
 """Difference of CIELAB between two colours that may stand for two things by themselves; 2.3 is just noticeable."""
 
@@ -60,7 +60,7 @@ DRAWN = {
     "draw_reliability": lambda m, texts, gate, to: draw_reliability(curves(m.calibration, "frame")[1], *HERE, to),
     "draw_timeline": lambda m, texts, gate, to: draw_timeline(m, gate, to)[0],
     "draw_weights": lambda m, texts, gate, to: draw_weights(texts, to),
-    "draw_window_length": lambda m, texts, gate, to: draw_window_length(m.scores, WINDOW, "test", to),
+    "draw_window_length": lambda m, texts, gate, to: draw_window_length(m.scores, "test", to),
     "draw_within": lambda m, texts, gate, to: draw_within(standings(m.scores, *HERE), *HERE, to),
 }  # fmt: skip
 
@@ -75,20 +75,25 @@ def crowded(material, count):
                 for k in range(count) for row in like]  # fmt: skip
 
     better = copies(material.scores, value=lambda k: 0.99 - 0.001 * k)
-    windows = [{**row, "method": f"{row['method']}.w24", "value": row["value"] / 2} for row in better]
+    better = [row | recorded(row["method"], row["modalities"]).columns for row in better]
+    windows = [row | widened(row["method"], row["modalities"], 24).columns
+               | {"method": f"{row['method']}.w24", "value": row["value"] / 2} for row in better]  # fmt: skip
     apart = copies(material.comparisons, difference=lambda k: 0.1 * (k % 3 - 1), low=lambda k: 0.1 * (k % 3 - 1) - 0.05,
                    high=lambda k: 0.1 * (k % 3 - 1) + 0.05, p_holm=lambda k: 0.5 if k % 3 == 1 else 0.001)  # fmt: skip
     path = next(path for path in material.predictions if path.name.startswith("lfan_VAT"))
     again = {Path(*path.parts[:-1], *[".."] * k, *path.parts[-1 - k :]):
              {**material.predictions[path], "method": f"model_{k - 1:02d}"} for k in (1, 2, 3)}  # fmt: skip
-    runs = [one for one in material.trainings if (one.fusion, one.modalities) == ("lfan", "VAT")]
+    runs = [one for one in material.trainings if (one.model.fusion, one.model.modalities) == ("lfan", "VAT")]
     return replace(
         material,
         scores=[*material.scores, *better, *windows],
         comparisons=[*material.comparisons, *apart],
         calibration=[*material.calibration, *copies(material.calibration)],
         decomposition=[*material.decomposition, *copies(material.decomposition)],
-        trainings=[*material.trainings, *(replace(one, fusion=f"model_{k:02d}") for k in range(count) for one in runs)],
+        trainings=[
+            *material.trainings,
+            *(replace(one, model=recorded(f"model_{k:02d}", "VAT")) for k in range(count) for one in runs),
+        ],
         predictions={**again, **material.predictions},
     )
 
@@ -206,12 +211,12 @@ def test_a_method_looks_the_same_in_all_figures_of_a_page(count, figures, materi
 
 def test_of_many_models_the_best_are_drawn_and_the_caption_says_so(material, figures, tmp_path):
     many = crowded(material, 40)
-    drawn = draw_window_length(many.scores, WINDOW, "test", tmp_path)
-    assert len(tried(many.scores, WINDOW, "test")) == 40
+    drawn = draw_window_length(many.scores, "test", tmp_path)
+    assert len(tried(many.scores, "test")) == 40
     names = {line.get_label() for line in figures[0].axes[0].lines if line.get_label().startswith("model")}
     assert names == {f"model {k:02d} V+A+T" for k in range(12)}
     assert "Of 40 models the 12 with the highest AVGF1 at any length are drawn; the table has all." in drawn.caption
-    few = draw_window_length(crowded(material, 12).scores, WINDOW, "test", tmp_path)
+    few = draw_window_length(crowded(material, 12).scores, "test", tmp_path)
     assert "models the" not in few.caption
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from recorded import recorded, widened
 from waver.report.beside import beside
 from waver.report.facts import compared
 from waver.report.filling import paper_sheets
@@ -18,11 +19,16 @@ from waver.report.tables import differences, results
 from waver.report.variants import variant_table
 from waver.report.window_length import window_sheets
 from waver.store.tables import SCORES, read_table
+from waver.training.names import NO_MODEL
+
+PLAIN, NARROW = recorded("lfan", "VAT"), widened("lfan", "VAT", 24)
+MODELS = {"lfan": PLAIN.columns, NARROW.method: NARROW.columns}
 
 
 def row(method, metric, value, seed_mean, seed_sd, modalities="VAT", level="frame"):
     return {
-        "method": method, "modalities": modalities, "level": level, "split": "test", "protocol": "standard",
+        "method": method, "modalities": modalities, **MODELS.get(method, NO_MODEL),
+        "level": level, "split": "test", "protocol": "standard",
         "group": "all", "metric": metric, "value": value, "low": value - 0.02, "high": value + 0.02,
         "seed_mean": seed_mean, "seed_sd": seed_sd, "n": 100, "participants": 9, "positives": 20,
         "predicted_positives": 30, "seeds": 3 if seed_sd is not None else 1, "model_set": "embedded",
@@ -79,7 +85,7 @@ def test_a_score_without_an_interval_keeps_its_columns():
 
 
 def test_the_table_of_windows_tells_them():
-    (table,) = window_sheets([OWN], 160)
+    (table,) = window_sheets([OWN])
     assert [one.cells[0].below for one in table.lines[:2]] == [
         ".59–.63\nseeds .5712 ± .0233",
         ".58–.62\nseeds .5627 ± .0141",
@@ -96,10 +102,11 @@ def test_every_table_of_the_papers_says_which_is_comparable():
 
 def test_differences_are_of_averaged_seeds_and_variants_show_both_models():
     gap = {"level": "frame", "split": "test", "protocol": "standard", "modalities": "VAT", "participants": 9,
-           "metric": "AVGF1", "difference": 0.01, "low": -0.01, "high": 0.03, "p_holm": 0.4, "shift": None}  # fmt: skip
-    against = {**gap, "method": "lfan", "reference": "content_free", "reference_modalities": ""}
+           "metric": "AVGF1", "difference": 0.01, "low": -0.01, "high": 0.03, "p_holm": 0.4, "shift": None,
+           "least_p_holm": 0.01, "least_p_wilcoxon_holm": None, "resamples": 1000}  # fmt: skip
+    against = {**gap, **PLAIN.columns, "method": "lfan", "reference": "content_free", "reference_modalities": ""}
     assert AVERAGED in differences([against], "frame", "test").caption
-    varied = {**gap, "method": "lfan.w24", "reference": "lfan", "reference_modalities": "VAT"}
+    varied = {**gap, **NARROW.columns, "method": NARROW.method, "reference": "lfan", "reference_modalities": "VAT"}
     table = variant_table([varied], "frame", "test", ROWS)
     assert table.methods[0].cells[0].below == "−.01 to .03\np .40\nseeds .571 ± .023\nwithout .563 ± .014"
     assert AVERAGED in table.caption

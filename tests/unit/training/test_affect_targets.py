@@ -112,7 +112,7 @@ def test_only_a_fusion_that_is_taught_asks_for_targets(monkeypatch):
     monkeypatch.setattr(fitting, "read_corpus", lambda *a, affect: asked.append(affect) or [])
     for fusion, options in (
         ("conflict", {}),
-        ("conflict.no_affect_loss", {"conflict": {"affect_share": 0.0}}),
+        ("conflict", {"conflict": {"affect_share": 0.0}}),
         ("lfan", {}),
     ):
         read_taught([], None, fusion, "VT", TrainConfig(options=options))
