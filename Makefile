@@ -3,6 +3,11 @@
 PYTHON_BIN := .venv/bin
 SNAKEMAKE := $(PYTHON_BIN)/snakemake --cores all
 export PYTHON
+# nothing here reaches for a network or reports home; jobs have these settings of their own
+export HF_HUB_OFFLINE := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export ORT_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
 # the environment is compiled when it is made, and only read afterwards
 export PYTHONDONTWRITEBYTECODE := 1
 

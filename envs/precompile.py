@@ -21,7 +21,10 @@ CACHES = Path(sys.prefix) / "waver-caches"
 
 def bytecode() -> None:
     """Compile every module of every package; some packages ship files for other Pythons, which stay as they are."""
-    compileall.compile_dir(sysconfig.get_paths()["purelib"], quiet=2, workers=0)
+    paths = sysconfig.get_paths()
+    compileall.compile_dir(paths["purelib"], quiet=2, workers=0)
+    if sys.prefix == sys.base_prefix:  # conda, a container: the standard library belongs to the environment too
+        compileall.compile_dir(paths["stdlib"], quiet=2, workers=0)
 
 
 def caches(folder: Path) -> None:
@@ -42,6 +45,8 @@ def caches(folder: Path) -> None:
 def main() -> None:
     """Compile, and put the caches in place whole."""
     bytecode()
+    for left in CACHES.parent.glob(".waver-caches-*"):  # of a call that was killed
+        shutil.rmtree(left)
     made = Path(tempfile.mkdtemp(dir=CACHES.parent, prefix=".waver-caches-"))
     caches(made)
     shutil.rmtree(CACHES, ignore_errors=True)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,23 @@ TINY = {
     "adapt": {"methods": ["source_only", "shot"], "protocols": ["block"], "source_epochs": 2},
     "evaluate": {"bootstrap": 100},
 }
+
+EXPLAINED = {
+    "train": {
+        "runs": [{"fusion": "conflict", "modalities": "VT"}],
+        "options": {
+            "conflict": {
+                "channels": {"visual": [8], "text": [8]},
+                "size": 8,
+                "shared": 4,
+                "layers": 0,
+                "video_head": True,
+            }
+        },
+    }
+}
+"""A model that explains itself and has a head for whole videos, for the rules that only such a model has."""
+EXPLAINED_FILES = [f"results/tiny/train/conflict/VT/0/{name}.parquet" for name in ("explanations", "videos")]
 
 
 @dataclass(frozen=True)
@@ -153,7 +171,10 @@ def _read_only(folder: str, command: list[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
-    """Every rule runs for the first time in two workspaces at once, which share the environment and the home folder."""
+    """Every rule runs for the first time in two workspaces at once, which share the environment and the home folder.
+
+    But those of a visual backbone's own training, which takes longer than all of them.
+    """
     top = tmp_path_factory.mktemp("run")
     folder = top / "waver"
     folder.mkdir()
@@ -170,18 +191,24 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     before = _environment_files()
     own = {name: value for name, value in os.environ.items() if name not in (*FOLDERS, *SETTINGS, "PYTHONPATH")}
     own |= {"HOME": str(home), "TMPDIR": str(temporary)}
-    command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json"]
+    for run in runs:
+        (run.folder / "explained.json").write_text(json.dumps(EXPLAINED))
+    everything, explained = _side_by_side(runs, own), _side_by_side(runs, own, "explained.json", "--", *EXPLAINED_FILES)
+    touched = {path for path, _ in before ^ _environment_files()}
+    return FirstRuns(runs, home, temporary, touched, tuple(map("".join, zip(everything, explained, strict=True))))
+
+
+def _side_by_side(runs: Sequence[Workspace], environment: dict[str, str], *arguments: str) -> list[str]:
+    """Run Snakemake in several workspaces at once; what each said."""
+    command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json", *arguments]
     command = _read_only(str(Path(sys.prefix).resolve()), command)
-    started = [
-        subprocess.Popen(command, cwd=run.folder, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for run in runs
-    ]
+    told = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    started = [subprocess.Popen(command, cwd=run.folder, **told) for run in runs]
     with ThreadPoolExecutor() as pool:
-        output = tuple(pool.map(lambda process: process.communicate()[0], started))
+        output = list(pool.map(lambda process: process.communicate()[0], started))
     for run, process, said in zip(runs, started, output, strict=True):
         assert process.returncode == 0, said + run.logs()
-    touched = {path for path, _ in before ^ _environment_files()}
-    return FirstRuns(runs, home, temporary, touched, output)
+    return output
 
 
 @pytest.fixture(scope="session")

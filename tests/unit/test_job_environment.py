@@ -76,6 +76,22 @@ def test_two_first_jobs_compile_each_for_itself(tmp_path):
     assert not list((tmp_path / "tmp").iterdir()), "a process leaves its caches behind"
 
 
+def test_the_folder_of_a_killed_process_goes_with_the_next_process(tmp_path):
+    begun = (
+        "import sys, time\nfrom waver.job_environment import set_environment\nprint(set_environment(), flush=True)\n"
+    )
+    killed, alive = (_process(begun + "time.sleep(60)", tmp_path) for _ in range(2))
+    gone, kept = (Path(process.stdout.readline().strip()) for process in (killed, alive))
+    killed.kill()
+    killed.wait()
+    assert gone.is_dir()
+    own, _ = _process(begun, tmp_path).communicate()
+    assert list((tmp_path / "tmp").iterdir()) == [kept]
+    assert own.strip() != str(gone)
+    alive.kill()
+    alive.wait()
+
+
 @pytest.mark.skipif(not job_environment.READY.is_dir(), reason="envs/precompile.py did not run for this environment")
 def test_what_the_environment_holds_ready_is_not_compiled_again(tmp_path):
     ready = len(list(job_environment.READY.rglob("*.nbc")))

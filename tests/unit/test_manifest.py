@@ -1,5 +1,10 @@
 import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from checkout import ROOT
 from waver.assets.manifest import fingerprint, install, installed
 
 
@@ -27,3 +32,51 @@ def test_a_given_folder_is_installed_by_links_and_sums(tmp_path):
         assert installed(tmp_path / "models/asset.json") == record
         keys.append(record.key)
     assert keys[0] != keys[1]
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as a model hub does, with one file."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        for name, value in (("ETag", '"a1"'), ("X-Repo-Commit", "c0ffee"), ("Content-Length", "7")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(b"weights")
+
+    def log_message(self, *_):
+        pass
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from waver.job_environment import set_environment
+set_environment()
+from waver.assets.manifest import Source, _from_hub
+_from_hub(Source(hub="somebody/model", path="model.bin", revision="main"), Path(sys.argv[1]))
+"""
+
+
+def test_only_the_installation_of_models_may_ask_the_hub(tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    own = os.environ | {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "PYTHONPATH": str(ROOT / "src")}
+    target = tmp_path / "model.bin"
+    fetched = subprocess.run(
+        [sys.executable, "-c", FETCH, target], env=own, capture_output=True, text=True, check=False
+    )
+    assert fetched.returncode == 0, fetched.stderr
+    assert target.read_bytes() == b"weights"
+    other = (
+        FETCH.split("from waver.assets")[0] + "import huggingface_hub as hub\nhub.hf_hub_download('a/b', 'model.bin')"
+    )
+    refused = subprocess.run(
+        [sys.executable, "-c", other, target], env=own, capture_output=True, text=True, check=False
+    )
+    server.shutdown()
+    assert refused.returncode != 0
+    assert "offline" in refused.stderr.lower()

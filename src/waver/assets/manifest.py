@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -252,6 +253,8 @@ def _from_constant(source: Source, target: Path) -> None:
 
 
 def _from_hub(source: Source, target: Path) -> None:
+    # jobs are kept from the hub (waver.job_environment); this is the one that may ask it
+    os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import hf_hub_download
 
     got = hf_hub_download(str(source.hub), source.path, revision=source.revision)

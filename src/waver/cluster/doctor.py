@@ -19,7 +19,6 @@ from waver.cluster.planning import ROOT, full_plan
 from waver.cluster.settings import add_arguments, read_config, read_profile
 from waver.config.model import Config
 from waver.errors import WaverError
-from waver.job_environment import set_environment
 
 INSTALL = (".venv/bin/snakemake", "models", "--cores", "1")
 LOCKS = tuple(ROOT / "envs" / name for name in ("cpu.txt", "embedded.txt"))
@@ -111,5 +110,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    set_environment()
     raise SystemExit(main())
