@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+from faster_whisper import WhisperModel
 from sounding_clips import Speaker, write_sounding, write_videos
 
 from waver.config.sections import SpeechConfig
@@ -167,3 +168,22 @@ def test_words_are_cut_to_voice_activity():
     assert cut_to(spans, 2.8, 3.5) == (2.8, 3.0)
     assert cut_to(spans, 2.8, 4.2) == (2.8, 4.2)
     assert cut_to(spans, 3.2, 3.9) == (3.2, 3.9)
+
+
+@pytest.mark.parametrize("repeats", [0, 1, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_beginning_is_encoded_once_for_language_and_words(installed_models, english, monkeypatch, repeats):
+    wave = np.concatenate([np.zeros(16000, np.float32), *[english[0]] * repeats])
+    folder = installed_models / "whisper_base"
+    plain = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
+    encoded = []
+    encode = WhisperModel.encode
+    monkeypatch.setattr(WhisperModel, "encode", lambda self, features: encoded.append(1) or encode(self, features))
+    want = transcribe(plain, wave, None, 1)
+    twice = len(encoded)
+    encoded.clear()
+    found = transcribe(load_whisper(folder, "cpu", "int8"), wave, None, 1)
+    assert len(encoded) == max(1, twice - 1)  # of silence nothing is recognised
+    assert (found.words, found.language) == (want.words, want.language)
+    assert bool(found.words) == bool(repeats)
+    for name in ("start_s", "end_s", "probability"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(want, name))
