@@ -57,8 +57,8 @@ def stop_with_a_sentence(call, *arguments):
 def recover():
     """Plan again where stores or models that this run needs were deleted, but not the index that lists them.
 
-    Of jobs that have nothing to do nothing is missed, as with any file between; the report reads indexes alone,
-    and shows what stores there are.
+    Of jobs that have nothing to do nothing is missed, as with any file between; the report goes without what is gone:
+    pictures, the timeline, numbers of parameters.
     """
     from waver.cluster.recover import forget_what_is_gone  # loads what reads stores
 

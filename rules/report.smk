@@ -1,10 +1,14 @@
 """report: the papers' tables and the table of costs as files, and one self-contained page."""
 
+import os
+
 from waver.report.names import FIGURE, TABLES
 
+# relative to the folder of the run: a copy of the folder has the same inputs, and nothing to do
+REPORT_SOURCE = Path(os.path.relpath(SOURCE / "report"))
 PAGE_PARTS = sorted(
     path
-    for path in (SOURCE / "report").iterdir()
+    for path in REPORT_SOURCE.iterdir()
     if path.suffix in (".html", ".css", ".js", ".yaml")
 )
 
@@ -16,7 +20,7 @@ localrules:
 rule report_tables:
     input:
         **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
-        layouts=[SOURCE / "report" / name for name in ("papers.yaml", "published.yaml")],
+        layouts=[REPORT_SOURCE / name for name in ("papers.yaml", "published.yaml")],
         scores=paths.scores,
         beside=scores_beside(),
         costs=cost_outputs(),

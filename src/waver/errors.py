@@ -17,7 +17,10 @@ class WaverError(Exception):
 
 
 class MissingStore(WaverError):
-    """A store that an index lists is gone: it ends the job, and no video is set aside for it."""
+    """A store that an index lists is gone: it ends the job, and no video is set aside for it.
+
+    The message names the index and not the store, whose path holds ids of a person: Snakemake's output shows it.
+    """
 
 
 class SetAside(WaverError):

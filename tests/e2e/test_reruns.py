@@ -168,6 +168,14 @@ def test_what_was_deleted_is_made_again_where_it_is_needed(finished, tmp_path):
         shutil.rmtree(resources / stores)
     (run.folder / "resources/models/retinaface_mobilenet/model.onnx").unlink()
     assert run.run() == {}
+    # the report goes without, and makes nothing again
+    timeline = run.results / "report/figures/timeline.svg"
+    assert timeline.exists()
+    page = "results/tiny/report/report.html"
+    report = {"report_tables": 1, "report_html": 1}
+    assert run.run("--forcerun", "report_tables", "report_html", "--", page) == report
+    assert not timeline.exists()
+    assert "no timeline is drawn" in (run.folder / "logs/tiny/report_html/all.log").read_text()
     # faces of the one shard, whose index and whose detector's record were still there
     overlay = ("--configfile", *run.config(features__visual__batch=3))
     assert run.run(*overlay, "--", "resources/tiny/features/visual/000.parquet") == {

@@ -14,6 +14,7 @@ from waver.errors import SetAside, WaverError
 from waver.store.arrays import new_store, read_store, store_key
 from waver.store.shards import run_shard, store_path
 from waver.store.tables import FEATURE_INDEX, SET_ASIDE, read_metadata, read_table, write_table
+from waver.store.whole import temporary_name
 
 VIDEOS = [{"video": f"9000{i}_Q1", "participant": f"9000{i}", "checksum": str(i)} for i in range(3)]
 
@@ -65,11 +66,12 @@ def test_a_store_that_fails_half_way_keeps_the_old_one(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):
-    for left in (".s.zarr.123", ".s.zarr.123.old", ".other.zarr.123"):
-        (tmp_path / left / "a").mkdir(parents=True)
+    left, other = temporary_name(tmp_path / "s.zarr"), temporary_name(tmp_path / "other.zarr")
+    for path in (left, other):
+        (path / "a").mkdir(parents=True)
     with new_store(tmp_path / "s.zarr", "k") as writer:
         writer.put("a", np.zeros(3))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.zarr.123", "s.zarr"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "s.zarr"]
 
 
 def test_a_table_that_cannot_be_put_in_place_leaves_nothing(tmp_path):
@@ -80,7 +82,7 @@ def test_a_table_that_cannot_be_put_in_place_leaves_nothing(tmp_path):
 
 
 def test_an_unfinished_store_is_refused(tmp_path):
-    with pytest.raises(WaverError, match="not a finished store"):
+    with pytest.raises(WaverError, match="is gone; run the rule"):
         read_store(tmp_path / "none.zarr")
 
 

@@ -99,7 +99,7 @@ def test_a_temporary_is_never_listed_as_a_store_or_a_table(tmp_path):
 
 def test_what_killed_writers_of_a_file_left_goes_after_a_day_and_nobody_elses(tmp_path):
     old, young = temporary_name(tmp_path / "f"), temporary_name(tmp_path / "f")
-    others = [temporary_name(tmp_path / "f.resume"), tmp_path / ".f.swp"]
+    others = [temporary_name(tmp_path / "f.resume"), tmp_path / ".f.swp", tmp_path / ".f.123"]
     for path in (old, young, *others):
         path.write_text("part")
     for path in (old, *others):
@@ -110,12 +110,12 @@ def test_what_killed_writers_of_a_file_left_goes_after_a_day_and_nobody_elses(tm
 
 
 def test_what_killed_writers_of_a_folder_left_goes_at_once_and_nobody_elses(tmp_path):
-    left, other = temporary_name(tmp_path / "s"), temporary_name(tmp_path / "s.more")
-    for path in (left, other):
+    left, *others = temporary_name(tmp_path / "s"), temporary_name(tmp_path / "s.more"), tmp_path / ".s.123.old"
+    for path in (left, *others):
         (path / "a").mkdir(parents=True)
     with folder_written_whole(tmp_path / "s") as folder:
         folder.mkdir()
-    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "s", other])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "s", *others])
 
 
 def test_a_writer_that_ends_while_its_leftovers_are_looked_at_disturbs_nobody(tmp_path, monkeypatch):

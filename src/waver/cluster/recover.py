@@ -33,7 +33,8 @@ def forget_what_is_gone(inputs: Iterable[Path]) -> bool:
     for file in inputs:
         gone = missing(file)
         if gone:
-            log.warning("%s is gone (%d in all that %s lists): it is made again", gone[0], len(gone), file)
+            # the console shows it, and paths of stores hold ids of people
+            log.warning("%s lists stores or files that are gone (%d): they are made again", file, len(gone))
             file.unlink(missing_ok=True)
             removed = True
     return removed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from waver.assets.manifest import Installed, installed
+from waver.assets.manifest import Installed, read_record
 from waver.report.costs import jobs_in, number_of
 from waver.report.extractors import parameters_in
 from waver.report.papers import Notes
@@ -76,12 +76,12 @@ class CostInputs:
 
 
 def compute_sheet(inputs: CostInputs) -> Sheet:
-    """The table.
+    """The table; a model whose files were deleted is without its number of parameters.
 
     Raises:
         WaverError: a record or a table is of another version.
     """
-    records = {record.role: record for record in map(installed, inputs.models)}
+    records = {record.role: record for record in map(read_record, inputs.models)}
     sizes = {role: parameters_in(record) for role, record in records.items()}
     trained = [read_cost(path) for path in inputs.costs]
     notes = Notes()

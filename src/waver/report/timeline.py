@@ -34,7 +34,7 @@ from waver.report.style import (
 from waver.report.wording import CONTENT_FREE, listed, method_name
 from waver.shapes import FPS
 from waver.store.arrays import Array
-from waver.store.tables import PREDICTIONS, read_arrow
+from waver.store.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_table
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,10 @@ _MARKS = 8
 """Marks on a line, which has a point a frame."""
 _LETTER_PT = 4.3
 _WIDTH_PT = 660.0
+_NO_LABELS = (
+    "The pack with the labels of the video's frames cannot be read, so no video is shown; "
+    "the log of report_html says how to make it again."
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ def draw_timeline(
     if row is None:
         return None, why
     seen = _see(material, gate, row)
+    if seen is None:
+        log.warning("no timeline is drawn without the labels of its frames")
+        return None, _NO_LABELS
     who = f"{gate.name(row['participant'])}, question {row['question']}"
     with look("timeline"):
         styles = line_styles(timeline_models(material, gate)) if styles is None else styles
@@ -138,15 +145,19 @@ def _models(rows: Sequence[Standing]) -> list[Standing]:
 # what is read -----------------------------------------------------------------------------------
 
 
-def _see(material: Material, gate: Gate, row: Row) -> Seen:
+def _see(material: Material, gate: Gate, row: Row) -> Seen | None:
+    """What stores and packs have of a video; None without its labels, which say what the curves are worth."""
     gate.timeline(row)
+    label = _optional(lambda: _label(material, row))
+    if label is None:
+        return None
     stores = material.inputs.feature_stores
     parts = int(row["frames"]) / _FACES
     middles = [min(int((k + 0.5) * parts), int(row["frames"]) - 1) for k in range(_FACES)]
     faces = _optional(lambda: gate.faces(stores["faces"], row, middles))
     sound = _optional(lambda: gate.arrays(stores["audio"], row, "logmel")["logmel"])
     words = _optional(lambda: gate.words(stores["speech"], row))
-    return Seen(_probabilities(material, row), _label(material, row), faces, sound, words or [])
+    return Seen(_probabilities(material, row), label, faces, sound, words or [])
 
 
 def _optional(read: Any) -> Any:
@@ -158,11 +169,16 @@ def _optional(read: Any) -> Any:
 
 
 def _label(material: Material, row: Row) -> Array:
-    indexes = material.inputs.pack_indexes
-    for video in read_packs(indexes, material.inputs.packs, ["label"], [str(row["split"])]):
+    # other packs are not asked for: they may be gone
+    listing = [index for index in material.inputs.pack_indexes if _lists(index, row)]
+    for video in read_packs(listing, material.inputs.packs, ["label"], [str(row["split"])]):
         if video.video == row["video"]:
             return video.arrays["label"]
     raise WaverError(f"{material.inputs.packs} lacks a video of its index; delete it and run again")
+
+
+def _lists(index: Path, row: Row) -> bool:
+    return any(known["video"] == row["video"] for known in read_table(index, PACK_INDEX))
 
 
 def _probabilities(material: Material, row: Row) -> dict[str, Array]:

@@ -8,6 +8,7 @@ slice, code version, model), so that a retry or a re-run skips what fits and mak
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from zarr.codecs import ZstdCodec
 from waver.errors import MissingStore, WaverError
 from waver.store.jpeg import JpegCodec
 from waver.store.whole import folder_written_whole
+
+log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 SHARD_ROWS = 480
@@ -110,18 +113,25 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
     """
     attributes = store_attributes(path)
     if "key" not in attributes:
-        raise MissingStore(f"{path} is not a finished store; {_remedy(Path(path))}")
+        log.info("%s is not a finished store", path)  # ids of people belong in the job's log, not in an error
+        raise MissingStore(_what_is_gone(Path(path)))
     return attributes
 
 
-def _remedy(store: Path) -> str:
-    """How a store is made that is gone: Snakemake knows its index alone, and runs the rule where that is missing."""
-    place = next((place for place in store.parents if place.name in ("stores", "packs")), store.parent)
+def _what_is_gone(store: Path) -> str:
+    """A sentence for a store that is gone, with its index and without its name.
+
+    Snakemake knows the index alone, and runs the rule where that is missing.
+    """
+    place = next((place for place in store.parents if place.name in ("stores", "packs")), None)
+    if place is None:
+        return "a store is gone; run the rule that makes it (the log names the store)"
     indexes = sorted(place.parent.glob("*.parquet"))
     shard = [index for index in indexes if index.stem == store.stem or _lists(index, store.stem)]
     if not shard:
-        return "run the rule that makes it"
-    return f"delete {shard[0]} and run again: stores that are there stay, what is missing is made"
+        return f"a store below {place} is gone; run the rule that makes it (the log names the store)"
+    told = f"a store that {shard[0]} lists is gone; delete {shard[0]} and run again"
+    return f"{told}: stores that are there stay, what is missing is made"
 
 
 def _lists(index: Path, video: str) -> bool:

@@ -81,8 +81,7 @@ def temporary_name(target: Path) -> Path:
 
 def _leftovers(target: Path) -> list[Path]:
     """What has a temporary name of the target, living writers' too."""
-    ours = r"[^.]*-\d+-[0-9a-f]{16}|\d+(\.old)?"  # the second: of the first versions
-    form = re.compile(rf"\.{re.escape(target.name)}\.({ours})")
+    form = re.compile(rf"\.{re.escape(target.name)}\.[^.]*-\d+-[0-9a-f]{{16}}")
     return [path for path in target.parent.iterdir() if form.fullmatch(path.name)]
 
 

@@ -49,7 +49,8 @@ def test_an_index_is_forgotten_with_one_store_of_it_and_made_again_with_that_one
     assert missing(faces) == [store(faces, 1)]
     assert forget_what_is_gone([faces])
     assert not faces.exists()
-    assert str(store(faces, 1)) in caplog.text
+    assert f"{faces} lists stores or files that are gone (1)" in caplog.text
+    assert "90001" not in caplog.text  # the head process logs to the console
 
 
 def test_all_stores_of_a_shard_may_be_gone(faces):
@@ -108,14 +109,27 @@ def test_who_reads_a_store_that_is_gone_says_which_index_to_delete(faces, tmp_pa
     write_table(faces.with_name("003.parquet"), [], FEATURE_INDEX)
     shutil.rmtree(faces.with_name("stores"))
     for read in (read_store, read_attributes):
-        with pytest.raises(
-            MissingStore, match=rf"90001_Q1\.zarr is not a finished store; delete {faces} and run again"
-        ):
+        with pytest.raises(MissingStore, match=f"a store that {faces} lists is gone; delete {faces} and run again"):
             read(store(faces, 1))
     (first, _), packs = write_packs(tmp_path / "align")
     shutil.rmtree(packs)
     with pytest.raises(MissingStore, match=f"delete {first} and run again"):
         read_store(packs / "000.zarr")
+
+
+def test_a_store_that_is_gone_is_named_in_the_jobs_log_and_nowhere_else(faces, tmp_path, caplog):
+    caplog.set_level("INFO")
+    shutil.rmtree(faces.with_name("stores"))
+    faces.rename(faces.with_name("008.parquet"))
+    told = []
+    for path in (store(faces, 1), store(tmp_path / "none/007.parquet", 1), tmp_path / "90001/90001_Q1.zarr"):
+        with pytest.raises(MissingStore) as problem:
+            read_store(path)
+        told.append(str(problem.value))
+        assert str(path) in caplog.text
+    assert all("90001" not in sentence for sentence in told)  # Snakemake's console shows them
+    assert f"delete {faces.with_name('008.parquet')}" in told[0]
+    assert f"below {tmp_path / 'none/stores'}" in told[1]
 
 
 def test_a_video_is_not_set_aside_because_somebody_deleted_what_it_is_made_from(faces, tmp_path):
@@ -125,6 +139,6 @@ def test_a_video_is_not_set_aside_because_somebody_deleted_what_it_is_made_from(
         return len(read_store(store_path(faces.with_name("stores"), video))["frame"]), ""
 
     index = tmp_path / "visual/007.parquet"
-    with pytest.raises(MissingStore, match="90001_Q1"):
+    with pytest.raises(MissingStore, match=f"delete {faces} and run again"):
         run_shard(VIDEOS[:2], tmp_path / "visual/stores", index, {}, compute)
     assert not index.exists()

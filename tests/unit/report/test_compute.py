@@ -114,6 +114,12 @@ def test_costs_of_frozen_extractors(inputs):
     assert audio["Parameters"].text == "0"
 
 
+def test_a_model_whose_file_was_deleted_has_no_number_of_parameters(inputs):
+    (inputs.models[0].parent / "model.safetensors").unlink()
+    _, visual = cells(compute_sheet(inputs), "visual: face, a network")
+    assert (visual["Parameters"].text, visual["ms a frame"].text) == ("–", "5")
+
+
 def test_costs_of_models_of_answers_and_the_papers(inputs):
     sheet = compute_sheet(inputs)
     body, tfidf = cells(sheet, "TF-IDF, words")

@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from waver.report.summary import summary
 from waver.report.tables import results
 from waver.report.timeline import choose, draw_timeline
 from waver.report.wording import count, interval, listed, method_name, p_value, score, share, signed, span
+from waver.store.tables import PACK_INDEX, read_table
 
 
 def test_numbers():
@@ -151,6 +154,27 @@ def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of,
     assert "Below: the words at their times and the log-mel spectrogram." in whole.caption
     bare, _ = draw_timeline(replace(material, predictions={}), gate_of(material), tmp_path)
     assert "line" not in bare.caption
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_timeline_needs_the_pack_of_its_video_alone(made, report_config, gate_of, tmp_path, caplog, order):
+    material = load(made.inputs, report_config, "demo", True)
+    row, _ = choose(material, gate_of(material))
+    packs = shutil.copytree(material.inputs.packs, tmp_path / "align/packs")
+    indexes = [Path(shutil.copy(index, packs.parent)) for index in material.inputs.pack_indexes][::order]
+    material = replace(material, inputs=replace(material.inputs, packs=packs, pack_indexes=indexes))
+    own = [index for index in indexes if row["video"] in {known["video"] for known in read_table(index, PACK_INDEX)}]
+    for index in set(indexes) - set(own):
+        shutil.rmtree(packs / f"{index.stem}.zarr")
+    assert draw_timeline(material, gate_of(material), tmp_path)[0] is not None
+    (tmp_path / "timeline.svg").unlink()
+    shutil.rmtree(packs)
+    figure, why = draw_timeline(material, gate_of(material), tmp_path)
+    assert figure is None
+    assert "the labels of the video's frames cannot be read" in why
+    assert "no timeline is drawn" in caplog.text
+    assert f"delete {own[0]} and run again" in caplog.text
+    assert not (tmp_path / "timeline.svg").exists()
 
 
 def test_summary_without_control_or_scores(made, report_config):
