@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from waver.job_environment import SETTINGS
 
 # jobs only read code: the run compiles what was edited before any of them starts
-os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 os.environ.update(SETTINGS)
 sys.dont_write_bytecode = True
 if workflow.is_main_process:

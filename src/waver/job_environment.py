@@ -40,6 +40,7 @@ FOLDERS = {
 """Environment variable -> folder inside the process's own."""
 
 SETTINGS = {
+    "PYTHONDONTWRITEBYTECODE": "1",
     # what is ready was compiled for any processor, and is taken only by whoever asks for that
     "NUMBA_CPU_NAME": "generic",
     "HF_HUB_OFFLINE": "1",
