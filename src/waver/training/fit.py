@@ -56,7 +56,7 @@ def train_fusion(
         seed: decides initial weights, order of windows, dropout.
         config: the recipe, of a variant its own.
         outputs: files to write: ``model``, ``history``, ``predictions``.
-        record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.record``), copied
+        record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.own_record``), copied
             into the predictions' metadata; without it their method is the fusion.
         board: what draws the training, epoch by epoch.
 

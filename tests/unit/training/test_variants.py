@@ -140,6 +140,17 @@ def test_one_variant_changed_changes_no_other_recipe():
     assert [(model.method, model.modalities) for model in changed] == [("lfan.slow", "VAT")]
 
 
+def test_jobs_are_told_of_a_model_what_its_own_recipe_makes_it():
+    """A change of the base changes by what a variant differs from it, and trains no variant whose recipe stays."""
+    pairs = list(zip(models_of(config()), models_of(config(hop=24)), strict=True))
+    same = [pair for pair in pairs if recipe_of(config(), pair[0].method) == recipe_of(config(hop=24), pair[1].method)]
+    assert [before.method for before, _ in same] == ["lfan.w24"]
+    for before, after in same:
+        assert before.record != after.record
+        assert before.own_record == after.own_record
+        assert before.head.own_record == after.head.own_record
+
+
 def test_an_ablation_may_add_a_modality_to_the_same_recipe():
     train = config(ablations=["with_cues"])
     assert names(train)[-1] == ("conflict.with_cues", "VTC")
