@@ -150,3 +150,21 @@ def test_a_method_with_few_people_has_its_own_least_p(table: Table) -> None:
     assert max(least["better"]) < LEVEL
     expected = holm(np.array([2.0**-39] * 3 + [0.125]))
     assert least["better"][1] == pytest.approx(expected[0])
+
+
+def test_a_method_whose_people_have_no_score_of_their_own_is_in_no_family_of_wilcoxon() -> None:
+    """Wilcoxon's test corrects over the others alone, and says over how many."""
+    whole = _table(12, 1, "frame", frames=5)
+    truth = whole.truth
+    negative = np.flatnonzero((truth.label == 0) & (truth.participant < 3))
+    part = made(truth, "part", question_margin(truth) + skilled(truth, 4.0, 5), negative)
+    rows = comparison_rows(replace(whole, methods=[*whole.methods, part]), ("content_free",), FEW)
+    found = {row["method"]: row for row in rows if row["metric"] == "AVGF1"}
+    assert found["part"]["p_bootstrap"] is not None
+    assert {row["methods_in_family"] for row in found.values()} == {3}
+    assert {name: row["methods_in_wilcoxon_family"] for name, row in found.items()} == {
+        "better": 2,
+        "null_0": 2,
+        "part": 0,
+    }
+    assert found["better"]["least_p_wilcoxon_holm"] == 2 * 2.0**-11
