@@ -417,14 +417,14 @@ def train_record(wildcards):
         "model_set": cfg.models.set,
         "code": train_code(wildcards),
         "config": train_slice(wildcards),
-        **model_of(wildcards).record,
+        **model_of(wildcards).own_record,
     }
 
 
 def head_record(wildcards):
     """The same of the model's head for whole videos."""
     own = {"seed": int(wildcards.seed)}
-    return train_record(wildcards) | model_of(wildcards).head.record | own
+    return train_record(wildcards) | model_of(wildcards).head.own_record | own
 
 
 def folds_code(wildcards):

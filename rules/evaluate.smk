@@ -72,6 +72,7 @@ rule evaluate_scores:
         mem_mb=4000,
     params:
         config=cfg.evaluate.model_dump(),
+        models=[one.record for model in MODELS for one in (model, model.head)],
         code=code("evaluate_scores", "waver.evaluation.scores"),
     message:
         "Scoring all methods and controls"

@@ -162,7 +162,7 @@ rule train_explanations:
         record=lambda wildcards: {
             "model_set": cfg.models.set,
             "seed": int(wildcards.seed),
-            **model_of(wildcards).record,
+            **model_of(wildcards).own_record,
         },
     message:
         "Explaining {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"

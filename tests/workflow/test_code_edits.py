@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,12 @@ CONFIG = {
     "dataset": {"name": "x", "shards": 1, "root": "release"},
     "features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}},
     "backbone": {"stages": ["ah"], "emotions": {"sets": [{"path": "pictures"}]}},
-    "train": {"folds": 0},
+    "train": {"folds": 0, "windows": [24]},
     "adapt": {"modalities": "AC"},
 }
 TARGETS = (
-    "--", "results/x/train/lfan/VAT/0/model.pt", "resources/emotions/train/resnet18/asset.json",
+    "--", "results/x/train/lfan/VAT/0/model.pt", "results/x/train/lfan.w24/VAT/0/model.pt",
+    "resources/emotions/train/resnet18/asset.json",
     "results/x/adapt/source_only/block/0/000.parquet", "results/x/adapt/source_only/frame_random/0/000.parquet",
 )  # fmt: skip
 AFTER = {"features_visual", "align_pack", "train_fusion", "adapt_source", "adapt_target"}
@@ -50,8 +52,8 @@ class Run:
     root: Path
     folder: Path
 
-    def jobs(self) -> dict[str, int]:
-        return dict(plan(self.folder, [*touched.overlay(self.folder, CONFIG, {}), *TARGETS], self.root).jobs)
+    def jobs(self, changes: dict[str, Any] | None = None) -> dict[str, int]:
+        return dict(plan(self.folder, [*touched.overlay(self.folder, CONFIG, changes or {}), *TARGETS], self.root).jobs)
 
     def would_run(self) -> set[str]:
         return set(self.jobs())
@@ -83,6 +85,11 @@ def test_another_guard_adapts_again_where_it_is_kept_and_trains_nothing(run):
 
 def test_nothing_edited_trains_nothing(run):
     assert run.would_run() == set()
+
+
+def test_a_variant_whose_recipe_stays_is_not_trained_again(run):
+    """Its window leaves it the hop of 24 frames anyway; that it differs from the base by less is told by the scores."""
+    assert run.jobs({"train": {"hop": 24}}) == {"train_fusion": 1}
 
 
 @pytest.mark.parametrize(("file", "rules"), EDITS.values(), ids=EDITS)

@@ -15,4 +15,5 @@ with job(snakemake) as j:
         answers=[Path(path) for path in j.input.answers],
         config=EvaluateConfig(**j.params.config),
         outputs={name: Path(path) for name, path in j.output.items()},
+        models=j.params.models,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from waver.adaptation.protocol import LEAST_GUARD_S, Guard
 from waver.config.sections import FeaturesConfig
-from waver.features.receptive_fields import receptive_field
+from waver.features.receptive_fields import receptive_fields, shared_s
 
 
 def guard_for(protocol: str, modalities: str, features: FeaturesConfig) -> Guard:
@@ -20,5 +20,6 @@ def guard_for(protocol: str, modalities: str, features: FeaturesConfig) -> Guard
     """
     if protocol != "block":
         return Guard()
-    field = receptive_field(modalities, features)
-    return Guard(max(LEAST_GUARD_S, field.shared_s), field.beyond)
+    fields = receptive_fields(modalities, features)
+    beyond = dict.fromkeys(clause for field in fields for clause in field.beyond)
+    return Guard(max(LEAST_GUARD_S, shared_s(fields)), tuple(beyond))

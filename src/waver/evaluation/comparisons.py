@@ -74,6 +74,7 @@ COMPARISONS = pa.schema(
         pa.field("p_wilcoxon", pa.float64(), True, {"meaning": "two-sided p of Wilcoxon's signed-rank test"}),
         pa.field("p_wilcoxon_holm", pa.float64(), True, {"meaning": "p_wilcoxon after Holm; null for controls"}),
         pa.field("methods_in_family", pa.int32(), False, {"meaning": "p_bootstrap corrected together; 0 for controls"}),
+        pa.field("methods_in_wilcoxon_family", pa.int32(), False, {"meaning": "p_wilcoxon corrected together, or 0"}),
         pa.field("resamples", pa.int32(), False, {"meaning": "resamples of p_bootstrap, the undefined left out"}),
         pa.field("least_p_holm", pa.float64(), True, {"meaning": "least p_holm that people and resamples allow"}),
         pa.field("least_p_wilcoxon_holm", pa.float64(), True, {"meaning": "least p_wilcoxon_holm that people allow"}),
@@ -207,6 +208,7 @@ def _compare(paired: Paired, pair: _Pair) -> None:
         "p_wilcoxon": wilcoxon_p(own),
         "p_wilcoxon_holm": None,
         "methods_in_family": 0,
+        "methods_in_wilcoxon_family": 0,
         "resamples": pair.tails.known,
         "least_p_holm": None,
         "least_p_wilcoxon_holm": None,
@@ -273,6 +275,8 @@ def _correct(pairs: Sequence[_Pair]) -> None:
         _fill(family, "p_bootstrap", "p_holm", least)
     for family in _families(pairs, "p_wilcoxon"):
         least = [least_wilcoxon_p(pair.row["n_participants"]) for pair in family]
+        for pair in family:
+            pair.row["methods_in_wilcoxon_family"] = len(family)
         _fill(family, "p_wilcoxon", "p_wilcoxon_holm", least)
 
 

@@ -76,24 +76,29 @@ class Predicted:
         return Predicted(self.name, self.level, self.seeds, *parts, self.source)
 
 
-def read_predictions(paths: Sequence[Path], truths: Mapping[str, Truth]) -> list[Predicted]:
+def read_predictions(
+    paths: Sequence[Path], truths: Mapping[str, Truth], models: Sequence[Mapping[str, Any]] = ()
+) -> list[Predicted]:
     """Read predictions files and join those that differ only in seed or in shard.
 
     Args:
         paths: predictions files of any methods, in any order.
         truths: level -> truth; predictions for splits that it leaves out are dropped.
+        models: ``TrainedModel.record`` of the models of frames among the methods: what their variants change.
 
     Raises:
         WaverError: a file lacks its metadata, is of another model than one of its name, has an item
             twice, a probability that is none, or frames that its video lacks.
     """
     files: dict[tuple[Method, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    models: dict[Method, TrainedModel | None] = {}
+    changed = {(model["method"], model["modalities"]): {"changed": model["changed"]} for model in models}
+    found: dict[Method, TrainedModel | None] = {}
     for path in paths:
         about = _about(path)
-        model = recorded_model(about, path)
-        name = Method(about["method"], about["modalities"], about["protocol"], str(about.get("model_set", "")), model)
-        if models.setdefault(name._replace(model=None), model) != model:
+        names = about["method"], about["modalities"]
+        model = recorded_model(about | changed.get(names, {}), path)
+        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model)
+        if found.setdefault(name._replace(model=None), model) != model:
             raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)
     return [_join(name, truths[level], files[name, level]) for name, level in sorted(files)]

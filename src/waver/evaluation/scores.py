@@ -35,6 +35,7 @@ def score_predictions(
     answers: Sequence[Path],
     config: EvaluateConfig,
     outputs: Mapping[str, Path],
+    models: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Score all predictions and write the scores table and the statistics beside it.
 
@@ -54,13 +55,14 @@ def score_predictions(
         config: bootstrap, video-level rule, least size of a group.
         outputs: Parquet files to write: ``scores``, ``comparisons``, ``calibration``, ``decomposition``;
             and ``json``: the scores as a JSON list of objects.
+        models: ``TrainedModel.record`` of the models of frames among the methods.
 
     Raises:
         WaverError: a predictions file does not fit the packs.
     """
     truths = {"frame": frame_truth(indexes, packs, SPLITS), "video": video_truth(answers, SPLITS)}
     groups = group_names(participants, read_tables(answers, ANSWERS))
-    found = read_predictions(predictions, truths)
+    found = read_predictions(predictions, truths, models)
     tables = arrange(found, truths, config.window_frames, config.video_rule)
     everyone = [Paired(table, config) for table in tables]
     scored = [row for paired in everyone for row in table_rows(paired, groups, config)]

@@ -58,18 +58,6 @@ class Tails:
         return min(1.0, 2 * (min(self.below, self.above) + 1) / (self.known + 1))
 
 
-def bootstrap_p(differences: Array) -> float:
-    """Two-sided p of a paired bootstrap.
-
-    Args:
-        differences: float64 [R + 1], the difference itself first; undefined resamples are left out.
-
-    Returns:
-        ``Tails.p`` of the resamples; nan where the difference is undefined or was not drawn again.
-    """
-    return Tails.of(differences[1:]).p if np.isfinite(differences[0]) else math.nan
-
-
 def resamples_needed(family: int, count: int) -> int:
     """Resamples that bring the least p after Holm over ``family`` methods to FINEST, ``count`` at the least."""
     if 2 * family <= FINEST * (count + 1):

@@ -8,9 +8,8 @@ on the feature's own code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from waver.config.sections import FeaturesConfig
 from waver.shapes import FPS
@@ -21,37 +20,39 @@ class ReceptiveField:
     """The input that enters a frame's feature.
 
     Attributes:
+        sources: what it looks at, of ``picture``, ``sound`` and ``words``.
         before_s: seconds before the frame begins from which on input enters.
         after_s: seconds after the frame ends up to which input enters.
         beyond: what enters besides, however far off it is: clauses for a reader.
     """
 
+    sources: Collection[str] = ()
     before_s: float = 0.0
     after_s: float = 0.0
     beyond: tuple[str, ...] = ()
 
-    @property
-    def shared_s(self) -> float:
-        """Seconds between two frames from which on no input enters both.
 
-        The earlier frame looks ``after_s`` ahead and the later one ``before_s`` back, so that it takes both.
-        """
-        return self.before_s + self.after_s
-
-    def __or__(self, other: ReceptiveField) -> ReceptiveField:
-        """The field of two features side by side."""
-        beyond = dict.fromkeys((*self.beyond, *other.beyond))
-        return ReceptiveField(max(self.before_s, other.before_s), max(self.after_s, other.after_s), tuple(beyond))
-
-
-def receptive_field(modalities: str, features: FeaturesConfig) -> ReceptiveField:
-    """The field of the features of some modalities, side by side.
+def receptive_fields(modalities: str, features: FeaturesConfig) -> list[ReceptiveField]:
+    """The field of the feature of each modality.
 
     Args:
         modalities: letters, e.g. ``"VAT"``.
         features: how they are made.
     """
-    return reduce(ReceptiveField.__or__, (_FIELDS[letter](features) for letter in modalities), ReceptiveField())
+    return [_FIELDS[letter](features) for letter in modalities]
+
+
+def shared_s(fields: Sequence[ReceptiveField]) -> float:
+    """Seconds between two frames from which on no input enters both, whichever of the features look at them.
+
+    Of a source, the earlier frame takes what the feature that looks farthest ahead sees, and the later one what the
+    feature that looks farthest back sees. What two features see of different sources is not the same input.
+    """
+    widest = 0.0
+    for source in {source for field in fields for source in field.sources}:
+        own = [field for field in fields if source in field.sources]
+        widest = max(widest, max(field.before_s for field in own) + max(field.after_s for field in own))
+    return widest
 
 
 def _visual(features: FeaturesConfig) -> ReceptiveField:
@@ -63,23 +64,23 @@ def _visual(features: FeaturesConfig) -> ReceptiveField:
         "of several faces the one that is followed is told by the pictures before",
         *([slower] if pictures else []),
     )
-    return ReceptiveField(pictures / FPS, pictures / FPS, beyond)
+    return ReceptiveField({"picture"}, pictures / FPS, pictures / FPS, beyond)
 
 
 def _audio(features: FeaturesConfig) -> ReceptiveField:
     match features.audio.feature:
         case "logmel_stats" | "vggish":
             # waver.features.logmel: 96 rows of 10 ms, each over 25 ms, from the row nearest to the frame's start
-            return ReceptiveField(0.005, 0.98 - 1 / FPS)
+            return ReceptiveField({"sound"}, 0.005, 0.98 - 1 / FPS)
         case "speech_encoder":
             # waver.features.speech_encoder: a chunk and its margin, and half of the 25 ms of a hidden state
             scale = "a speech encoder may be given the recording scaled by its mean and variance"
-            return ReceptiveField(22.0125, 21.9875, (scale,))
+            return ReceptiveField({"sound"}, 22.0125, 21.9875, (scale,))
 
 
 def _text(features: FeaturesConfig) -> ReceptiveField:
     spread = ("word pieces are spread evenly over the whole video",) * (features.words.alignment == "uniform")
-    return ReceptiveField(beyond=("a word's vector sees its whole sentence", *spread, _words(features)))
+    return ReceptiveField({"words"}, beyond=("a word's vector sees its whole sentence", *spread, _words(features)))
 
 
 def _cues(features: FeaturesConfig) -> ReceptiveField:
@@ -90,7 +91,7 @@ def _cues(features: FeaturesConfig) -> ReceptiveField:
         "the seconds to the first word are known throughout",
         _words(features),
     )
-    return ReceptiveField(50 / FPS, 50 / FPS, beyond)
+    return ReceptiveField({"sound", "words"}, 50 / FPS, 50 / FPS, beyond)
 
 
 def _question(_: FeaturesConfig) -> ReceptiveField:

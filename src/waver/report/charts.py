@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.ticker import MaxNLocator
 
 from waver.report.findings import Gap, resampled, unknown
+from waver.report.single_seeds import AVERAGED, AVERAGED_SCORES
 from waver.report.standings import Row, Standing, best, content_free, standings
 from waver.report.style import (
     BLUE,
@@ -51,7 +52,7 @@ def draw_forest(rows: Sequence[Standing], level: str, split: str, folder: Path) 
         caption = (
             "Each line is a method: the mark is its score, the bar the 95 % interval over participants. Controls are "
             "grey squares. The vertical band is the content-free control: what overlaps it may owe its score to the "
-            "question asked and the length of the answer."
+            f"question asked and the length of the answer. {AVERAGED_SCORES}"
         )
         return finish(figure, f"forest-{level}", folder, "Scores with their uncertainty", caption)
 
@@ -117,7 +118,8 @@ def draw_difference(found: Sequence[Gap], level: str, split: str, folder: Path) 
             "Difference to the content-free control on the same resampled participants, with its 95 % interval. Right "
             "of zero, a method scores more than question, length and position in the answer give. A blue mark that "
             "points right is above with certainty, a red one that points left below, an open grey one neither: p, of "
-            f"{resampled(shown) or 'no resample'}, is corrected for {plural(len(shown), 'method')} (Holm)."
+            f"{resampled(shown) or 'no resample'}, is corrected for {plural(len(shown), 'method')} (Holm). "
+            f"{AVERAGED}"
         )
         if not any(gap.reachable for gap in shown):
             caption += f" Whether a method is above {unknown(shown)}"
@@ -147,7 +149,7 @@ def draw_within(rows: Sequence[Standing], level: str, split: str, folder: Path) 
         caption = (
             f"Open marks rank all {level}s together and so profit from knowing which question tends to draw A/H. "
             f"Filled marks rank {level}s inside one question, where that knowledge is worth nothing; the bar is their "
-            "95 % interval over participants, the number at the right their value."
+            f"95 % interval over participants, the number at the right their value. {AVERAGED_SCORES}"
         )
         return finish(figure, f"within-{level}", folder, "Inside the questions", caption)
 
@@ -176,7 +178,7 @@ def draw_groups(scores: Sequence[Row], level: str, split: str, folder: Path, lea
         axes.set_xlabel(f"AVGF1, {where(level, split)}")
         caption = (
             "The leading method and the control in each group, with the 95 % interval and the number of people. "
-            f"Groups of fewer than {least} people are not scored: one person would decide the number."
+            f"Groups of fewer than {least} people are not scored: one person would decide the number. {AVERAGED_SCORES}"
         )
         return finish(figure, f"groups-{level}", folder, f"By group of participants, {level}s", caption)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from waver.report.inputs import Row
+from waver.report.single_seeds import AVERAGED_SCORES
 from waver.report.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, RED, Drawn, LineStyle, finish, look, new_figure
 from waver.report.wording import USES_LABELS, method_name, row_name, score, signed, where
 
@@ -71,7 +72,7 @@ def draw_decomposition(found: Sequence[Apart], level: str, split: str, folder: P
             "everything (grey), one that knows the question, one that also knows how long the answer is, and only then "
             "the method, which looks at the person. A hatched part was lost again: the method is below what its "
             "predecessor scores; one that is not told the question has to find it out from the answer. The line around "
-            "the end is the 95 % interval of the score over participants."
+            f"the end is the 95 % interval of the score over participants. {AVERAGED_SCORES}"
         )
         return finish(figure, f"decomposition-{level}", folder, "Where the scores come from", caption)
 

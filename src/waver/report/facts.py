@@ -159,4 +159,4 @@ def guard(material: Material) -> str:
         "adapted on looks at the same surroundings as a scored one"
     )
     crossing = dict.fromkeys(clause for about in kept for clause in about["beyond"])
-    return told + (f". What is seen from farther off still crosses: {'; '.join(crossing)}" if crossing else "")
+    return told + (f", but for what is seen from farther off: {'; '.join(crossing)}" if crossing else "")

@@ -141,12 +141,12 @@ def unknown(found: Sequence[Gap]) -> str:
         most = max(people_of(gap.row) for gap in found)
         return f"cannot be told: {plural(most, 'participant')} cannot be drawn again."
     row = min((gap.row for gap in known), key=lambda row: float(row["least_p_holm"]))
-    return f"cannot be told: {bound(row, people_of(row), row['least_p_holm'])}."
+    return f"cannot be told: {bound(people_of(row), row['methods_in_family'], row['least_p_holm'])}."
 
 
-def bound(row: Row, people: int, least: float) -> str:
+def bound(people: int, family: int, least: float) -> str:
     """``of 6 participants and 9 methods, no p after Holm's correction can be below .28``."""
-    family, floor = row["methods_in_family"], score(least, 3 if least < 0.1 else 2)
+    floor = score(least, 3 if least < 0.1 else 2)
     if family < 2:
         return f"of {plural(people, 'participant')}, no p can be below {floor}"
     return f"of {plural(people, 'participant')} and {family} methods, no p after Holm's correction can be below {floor}"

@@ -12,8 +12,11 @@ COMPARABLE = (
 )
 """Stands with every table of scores: which of the two compares with the papers."""
 
+AVERAGED_SCORES = "Scores of several seeds are of their averaged probabilities."
+"""Stands with every figure of scores."""
+
 AVERAGED = "Differences, their intervals and p are of the probabilities averaged over the seeds."
-"""Stands with every table of comparisons."""
+"""Stands with every table and figure of comparisons."""
 
 
 def spread(row: Row, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from waver.report.findings import gaps, verdict
 from waver.report.inputs import Material
+from waver.report.single_seeds import spread
 from waver.report.standings import Standing, best, content_free, splits_of, standings
 from waver.report.wording import CONSTANTS, PROTOCOLS, interval, listed, plural, score, signed
 
@@ -47,7 +48,7 @@ def _level(rows: Sequence[Standing], things: str, split: str, claims: str) -> li
     number = sum(row.ranked for row in rows)
     rank = f"comes first of {number} methods" if number > 1 else "comes first"
     sample = _sample(split, first["participants"])
-    opening = f"Judged {things} {sample}, {leader.name} {rank} with an AVGF1 of {_with_interval(leader)}."
+    opening = f"Judged {things} {sample}, {leader.name} {rank} with an AVGF1 of {_with_spread(leader)}."
     value = control.value("AVGF1") if control else None
     if value is None:
         return [opening, "The content-free control was not scored, so this number cannot be judged."]
@@ -73,16 +74,19 @@ def _kept_apart(chosen: Standing | None, rows: Sequence[Standing], things: str) 
     if not same or same[0].value("AVGF1") is None:
         return []
     people = plural(same[0].any["participants"], "test participant")
-    told = f"On {people}, who had no part in that choice, {same[0].name} scores {_with_interval(same[0])} {things}"
+    told = f"On {people}, who had no part in that choice, {same[0].name} scores {_with_spread(same[0])} {things}"
     if control is not None and control.value("AVGF1") is not None:
-        told += f", the content-free control {_with_interval(control)}"
+        told += f", the content-free control {_with_spread(control)}"
     return [f"{told}."]
 
 
-def _with_interval(row: Standing) -> str:
+def _with_spread(row: Standing) -> str:
+    """A score with its interval and, where it is of several seeds, what they score one by one."""
     found = row.scores["AVGF1"]
-    within = interval(found["low"], found["high"], " to ")
-    return score(found["value"]) + (f" (95 % interval {within})" if within else "")
+    within, alone = interval(found["low"], found["high"], " to "), spread(found)
+    about = [f"95 % interval {within}"] * bool(within)
+    about += [f"the seeds averaged; single seeds, mean ± sd: {alone}"] * bool(alone)
+    return score(found["value"]) + (f" ({'; '.join(about)})" if about else "")
 
 
 def _against_constants(leader: Standing, rows: Sequence[Standing]) -> str:
@@ -125,7 +129,7 @@ def _adaptation(rows: Sequence[Standing], protocol: str) -> str:
         return ""
     told = (
         f"With {PROTOCOLS[protocol].lower()} kept apart, the best of the adapted models is {leader.name}: its mean "
-        f"AVGF1 over {plural(leader.any['participants'], 'participant')} is {_with_interval(leader)}, against "
+        f"AVGF1 over {plural(leader.any['participants'], 'participant')} is {_with_spread(leader)}, against "
         f"{score(before)} without adapting"
     )
     control, gap = content_free(rows), leader.scores.get(DIFFERENCE)

@@ -186,7 +186,7 @@ def _out_of_reach(found: dict[str, list[Gap]]) -> str:
     if rows and not any(in_reach(row["least_p_wilcoxon_holm"]) for row in rows):
         row = min(rows, key=lambda row: float(row["least_p_wilcoxon_holm"]))
         told += " Person by person, Wilcoxon's test cannot find a difference: "
-        told += f"{bound(row, row['n_participants'], row['least_p_wilcoxon_holm'])}."
+        told += f"{bound(row['n_participants'], row['methods_in_wilcoxon_family'], row['least_p_wilcoxon_holm'])}."
     return told
 
 

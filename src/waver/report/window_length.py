@@ -16,6 +16,7 @@ from waver.report.names import FIGURE
 from waver.report.paper_cells import SCORE_PARTS, counts_of, our_cells
 from waver.report.papers import Notes, Run, layouts, run_caption, splits_at
 from waver.report.sheets import Column, Line, Sheet
+from waver.report.single_seeds import AVERAGED_SCORES
 from waver.report.standings import Row, Standing, content_free, standings
 from waver.report.style import (
     CONTROL_STYLES,
@@ -157,7 +158,7 @@ def draw_window_length(
             "train.window among them, the hop no longer than it, and nothing else changed. Bars are 95 % intervals "
             "over participants; a ring marks the best length of a model. Grey, without marks: the content-free "
             "control, dashed, whose interval is the band, and all-negative, dotted. A length that is chosen by this "
-            "figure is chosen on what it shows."
+            f"figure is chosen on what it shows. {AVERAGED_SCORES}"
         )
         return finish(figure, name, folder, layout["title"], caption)
 

@@ -11,3 +11,8 @@ ADDED = {"with_cues": "C"}
 def with_letter(modalities: str, letter: str) -> str:
     """Letters of the modalities with one more, in the papers' order."""
     return "".join(known for known in MODALITIES if known in modalities + letter)
+
+
+def without_letter(modalities: str, letter: str) -> str:
+    """Letters of the modalities but for one, where it is among them; an empty letter takes none away."""
+    return "".join(known for known in modalities if known != letter)

@@ -21,9 +21,11 @@ from waver.provenance import digest, seed_for
 from waver.shapes import FPS
 from waver.store.arrays import store_key
 from waver.store.lock import exclusive
+from waver.store.whole import put_in_place
 from waver.training.checkpoint import Checkpoint, save_checkpoint
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
 from waver.training.durations import Decoder, fit_decoder
+from waver.training.finished import KEY, finished
 from waver.training.loop import Board, Job, no_board, train
 from waver.training.predict import predict, video_margin, write_predictions
 from waver.training.windows import in_steps
@@ -44,7 +46,7 @@ def train_fusion(
 ) -> None:
     """Train on the train split, choose the epoch on val, then predict val and test.
 
-    The test split is read only after the model is written.
+    The test split is read only after the model is written. Outputs that are there, made from the same, are kept.
 
     Args:
         indexes: index tables of all packs.
@@ -54,30 +56,34 @@ def train_fusion(
         seed: decides initial weights, order of windows, dropout.
         config: the recipe, of a variant its own.
         outputs: files to write: ``model``, ``history``, ``predictions``.
-        record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.record``), copied
+        record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.own_record``), copied
             into the predictions' metadata; without it their method is the fusion.
         board: what draws the training, epoch by epoch.
 
     Raises:
         WaverError: a split has no labelled video, or the data do not allow the config's choices.
     """
-    model_file = Path(outputs["model"])
-    state = model_file.with_name(f"{model_file.name}.resume")
+    model_file, history = Path(outputs["model"]), Path(outputs["history"])
+    state, part = model_file.with_name(f"{model_file.name}.resume"), history.with_name(f"{history.name}.part")
     made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
-    samples = read_taught(indexes, packs, fusion, modalities, config)
-    split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
-    del samples
-    history = Path(outputs["history"])
-    job = Job(config, seed, made_from, history, state, board)
+    job = Job(config, seed, made_from, part, state, board)
+    key = digest([made_from, record])
+    about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
     # a copy of this job may still work on a node that Slurm lost: wait for it, and go on from its last epoch
     with exclusive(f"{state}.lock", remove=True):
+        if finished(outputs, "predictions", key):
+            return
+        samples = read_taught(indexes, packs, fusion, modalities, config)
+        split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
+        del samples
         checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
         del split
         checkpoint.record.update(record)
         save_checkpoint(model_file, checkpoint)
         videos = read_corpus(indexes, packs, modalities, ["val", "test"])
-        metadata = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
-        write_predictions(outputs["predictions"], videos, predict(checkpoint, videos), {**metadata, **record})
+        predicted = predict(checkpoint, videos)
+        write_predictions(outputs["predictions"], videos, predicted, {**about, **record, KEY: key})
+        put_in_place(part, history)
         state.unlink(missing_ok=True)
 
 

@@ -17,6 +17,7 @@ from waver.store.lock import exclusive
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, read_arrow, read_metadata, read_table, write_arrow
 from waver.training.archive import join_histories
 from waver.training.corpus import VideoSample
+from waver.training.finished import KEY, finished
 from waver.training.fit import fingerprint, fit, read_taught
 from waver.training.loop import Job
 from waver.training.predict import predict, write_predictions
@@ -55,7 +56,7 @@ def train_folds(
     """Train once a fold and write the out-of-fold predictions of train and val; test is never read.
 
     The epoch is chosen on a further fold, so that no choice is made on the people predicted. A killed job
-    goes on in the fold and epoch where it was.
+    goes on in the fold and epoch where it was. Outputs that are there, made from the same, are kept.
 
     Args:
         indexes: index tables of all packs.
@@ -73,10 +74,13 @@ def train_folds(
     """
     made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
     fold_of = fold_table(participants, config.folds, config.folding)
-    samples = read_taught(indexes, packs, fusion, modalities, config)
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "cv", "seed": seed, **record}
+    about[KEY] = digest([made_from, fold_of, record])
     parts, histories = [], []
     with exclusive(f"{outputs['predictions']}.lock", remove=True):
+        if finished(outputs, "predictions", about[KEY]):
+            return
+        samples = read_taught(indexes, packs, fusion, modalities, config)
         for number in range(config.folds):
             key = digest([made_from, fold_of, number])
             part = outputs["predictions"].with_name(f"fold{number}.parquet.part")

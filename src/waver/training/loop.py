@@ -59,7 +59,7 @@ class Job:
         config: the recipe.
         seed: decides initial weights, the order of windows and the dropout.
         key: what the training is made from; a state file with another key is ignored.
-        history: JSON lines, one an epoch.
+        history: JSON lines, one an epoch; no other job reads it before the training ends.
         state: file from which a killed job goes on; the caller removes it when all is written.
         board: what draws the training; the loop knows none, so that no edit of it trains anything again.
     """

@@ -45,8 +45,16 @@ class TrainedModel:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the metadata of its predictions say of it."""
+        """All that is known of it."""
         return asdict(self)
+
+    @property
+    def own_record(self) -> dict[str, Any]:
+        """What its jobs are told and the metadata of its predictions say: all but ``changed``.
+
+        That depends on the recipe of the model without the variant too, of which no other change trains this one.
+        """
+        return {name: value for name, value in self.record.items() if name != "changed"}
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -67,10 +75,10 @@ NO_MODEL: dict[str, Any] = {
 
 
 def recorded_model(about: Mapping[str, Any], source: object) -> TrainedModel | None:
-    """The model that a table's metadata name; None of methods that are no model of frames.
+    """The model that a record names; None of methods that are no model of frames.
 
     Args:
-        about: metadata.
+        about: the record, e.g. a table's metadata and ``changed``.
         source: whose they are, for the error.
 
     Raises:

@@ -16,7 +16,7 @@ from waver.errors import WaverError
 from waver.models.conflict.settings import ABLATIONS
 from waver.models.registry import FUSIONS, OWN_CONTEXT, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
-from waver.training.added import ADDED, with_letter
+from waver.training.added import ADDED, with_letter, without_letter
 from waver.training.names import TrainedModel, difference, told
 
 
@@ -51,7 +51,7 @@ def model_named(config: TrainConfig, method: str, modalities: str) -> TrainedMod
         WaverError: the config has no such variant.
     """
     fusion, variant = _parts(config, method)
-    return _model(config, fusion, variant, modalities.replace(ADDED.get(variant) or " ", ""))
+    return _model(config, fusion, variant, without_letter(modalities, ADDED.get(variant, "")))
 
 
 def _parts(config: TrainConfig, method: str) -> tuple[str, str]:

@@ -35,6 +35,7 @@ from waver.store.tables import (
 from waver.store.whole import put_in_place, written_whole
 from waver.training.answer_table import answer_table
 from waver.training.archive import join_histories, write_history
+from waver.training.finished import KEY, finished
 from waver.training.video_checkpoint import (
     VideoCheckpoint,
     build_video_model,
@@ -88,6 +89,7 @@ def train_videos(
 
     Videos of test are read only when the model is written, and their labels never. Videos without faces, or
     without a pack, are named in the log and left out. A killed job goes on in the fold and epoch where it was.
+    Outputs that are there, made from the same, are kept.
 
     Args:
         answers: ANSWERS tables of all shards: splits and labels.
@@ -113,17 +115,20 @@ def train_videos(
     key = digest([*made_from, *_given(everyone, indexes, VIDEO_INPUTS[name], weights)])
     row = Row(name, modalities, seed, config, weights, material, key, outputs["model"].parent)
     about = {"method": name, "modalities": modalities, "level": "video", "seed": seed, **record}
+    whole = digest([key, folds, folding, record])
     split = {part: [answer for answer in everyone if answer.split == part] for part in ("train", "val", "test")}
-    split |= {part: material.usable(split[part]) for part in ("train", "val")}
     # a copy of this job may still work on a node that Slurm lost: wait for it, and go on from its last epoch
     with exclusive(f"{outputs['model']}.lock", remove=True):
+        if finished(outputs, "folds", whole):
+            return
+        split |= {part: material.usable(split[part]) for part in ("train", "val")}
         checkpoint = _standard(row, split["train"], split["val"], record)
         judged = [*split["val"], *material.usable(split["test"])]
         write_arrow(outputs["predictions"], _predicted(row, checkpoint, judged), {**about, "protocol": "standard"})
         known = [*split["train"], *split["val"]]
         numbers = _folds(row, known, everyone, folds, folding)
         tables = [answer_table([], np.zeros(0)), *(read_arrow(row.part(n, "parquet"), PREDICTIONS) for n in numbers)]
-        write_arrow(outputs["folds"], pa.concat_tables(tables), {**about, "protocol": "cv"})
+        write_arrow(outputs["folds"], pa.concat_tables(tables), {**about, KEY: whole, "protocol": "cv"})
         _finish(row, numbers, outputs)
 
 

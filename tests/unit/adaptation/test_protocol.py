@@ -229,6 +229,7 @@ def test_the_guard_follows_the_features_in_use() -> None:
     assert found == pytest.approx({"V": 1, "A": 1, "T": 1, "VA": 1, "VAC": 100 / 24, "VATCQ": 100 / 24})
     assert guard_for("block", "V", sparse).seconds == pytest.approx(92 / 24)
     assert guard_for("block", "A", sparse).seconds == 1
+    assert guard_for("block", "VA", FeaturesConfig(faces={"every": 10})).seconds == pytest.approx(1.5)
     assert guard_for("block", "VA", recognised).seconds == pytest.approx(44)
     assert guard_for("block", "V", recognised).seconds == 1
     assert guard_for("frame_random", "VATC", recognised) == Guard()

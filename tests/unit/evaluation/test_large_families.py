@@ -13,7 +13,7 @@ from waver.evaluation import paired as paired_module
 from waver.evaluation.bootstrap import interval
 from waver.evaluation.comparisons import COMPARED, Row, comparison_rows
 from waver.evaluation.paired import Paired, common_items
-from waver.evaluation.significance import LEVEL, bootstrap_p, holm
+from waver.evaluation.significance import LEVEL, Tails, holm
 from waver.evaluation.table import Table
 
 NULLS = 39
@@ -56,7 +56,7 @@ def test_the_resamples_of_p_begin_with_those_of_the_interval(table: Table, rows:
     for row in rows[: len(COMPARED)]:
         sides = [next(p for p in table.methods if p.name.method == row[name]) for name in ("method", "reference")]
         mine, theirs = (long.values(side, common_items(*sides))[row["metric"]] for side in sides)
-        assert row["p_bootstrap"] == bootstrap_p(mine - theirs)
+        assert row["p_bootstrap"] == Tails.of((mine - theirs)[1:]).p
         assert (row["difference"], row["low"], row["high"]) == pytest.approx(interval((mine - theirs)[:101]), abs=1e-12)
 
 
@@ -101,7 +101,7 @@ def test_frames_and_means_over_people_are_drawn_further_too(level: str) -> None:
         if row["method"] == "better":
             sides = [next(p for p in table.methods if p.name.method == row[name]) for name in ("method", "reference")]
             mine, theirs = (long.values(side, side.item)[row["metric"]] for side in sides)
-            assert row["p_bootstrap"] == bootstrap_p(mine - theirs)
+            assert row["p_bootstrap"] == Tails.of((mine - theirs)[1:]).p
             assert row["p_holm"] < LEVEL
 
 
@@ -150,3 +150,21 @@ def test_a_method_with_few_people_has_its_own_least_p(table: Table) -> None:
     assert max(least["better"]) < LEVEL
     expected = holm(np.array([2.0**-39] * 3 + [0.125]))
     assert least["better"][1] == pytest.approx(expected[0])
+
+
+def test_a_method_whose_people_have_no_score_of_their_own_is_in_no_family_of_wilcoxon() -> None:
+    """Wilcoxon's test corrects over the others alone, and says over how many."""
+    whole = _table(12, 1, "frame", frames=5)
+    truth = whole.truth
+    negative = np.flatnonzero((truth.label == 0) & (truth.participant < 3))
+    part = made(truth, "part", question_margin(truth) + skilled(truth, 4.0, 5), negative)
+    rows = comparison_rows(replace(whole, methods=[*whole.methods, part]), ("content_free",), FEW)
+    found = {row["method"]: row for row in rows if row["metric"] == "AVGF1"}
+    assert found["part"]["p_bootstrap"] is not None
+    assert {row["methods_in_family"] for row in found.values()} == {3}
+    assert {name: row["methods_in_wilcoxon_family"] for name, row in found.items()} == {
+        "better": 2,
+        "null_0": 2,
+        "part": 0,
+    }
+    assert found["better"]["least_p_wilcoxon_holm"] == 2 * 2.0**-11

@@ -75,16 +75,18 @@ def test_what_is_known_of_a_model_is_read_with_its_predictions(
 ) -> None:
     rows = prediction_rows(folder.rows("val"), lambda row: np.full(row["frames"], 0.3))
     model = recorded("lfan", "V", "w24", window=96)
-    known = {name: value for name, value in model.record.items() if name != "method"}
+    known = {name: value for name, value in model.own_record.items() if name != "method"}
     paths = [write_predictions(tmp_path / f"{n}.parquet", rows, "lfan.w24", **known, seed=n) for n in (0, 1)]
-    (found,) = read_predictions(paths, truths)
+    with pytest.raises(WaverError, match=r"0\.parquet does not say all that is known of its model"):
+        read_predictions(paths, truths)
+    (found,) = read_predictions(paths, truths, [recorded("lfan", "V").record, model.record])
     assert (found.name.method, found.name.model, found.seeds) == ("lfan.w24", model, 2)
     assert found.name.columns == {
         "fusion": "lfan", "variant": "w24", "window_frames": 96, "changed": '{"window": 96}', "video_head": False,
     }  # fmt: skip
     paths.append(write_predictions(tmp_path / "other.parquet", rows, "lfan.w24", **known | {"window_frames": 24}))
     with pytest.raises(WaverError, match=r"other\.parquet is of another model than other predictions of its name"):
-        read_predictions(paths, truths)
+        read_predictions(paths, truths, [model.record])
 
 
 def test_what_differs_in_more_than_the_seed_stays_apart(

@@ -12,7 +12,6 @@ from scipy import stats
 from waver.evaluation.significance import (
     LEVEL,
     Tails,
-    bootstrap_p,
     holm,
     least_bootstrap_p,
     least_wilcoxon_p,
@@ -29,15 +28,14 @@ def test_holm_by_hand() -> None:
     assert len(holm(np.zeros(0))) == 0
 
 
-def test_bootstrap_p_by_hand() -> None:
+def test_p_of_resamples_by_hand() -> None:
     drawn = np.array([0.3] * 97 + [-0.1, 0.0, 0.0])
-    assert bootstrap_p(np.append(0.2, drawn)) == pytest.approx(2 * (3 + 1) / 101)
-    assert bootstrap_p(np.append(-0.2, -drawn)) == pytest.approx(2 * (3 + 1) / 101)
-    assert bootstrap_p(np.full(101, 0.5)) == pytest.approx(2 / 101)
-    assert bootstrap_p(np.zeros(101)) == 1
-    assert bootstrap_p(np.array([0.2, np.nan, 0.3, 0.1])) == pytest.approx(2 / 3)
-    assert math.isnan(bootstrap_p(np.array([0.2])))
-    assert math.isnan(bootstrap_p(np.array([np.nan, 1.0])))
+    assert Tails.of(drawn).p == Tails.of(-drawn).p == pytest.approx(2 * (3 + 1) / 101)
+    assert Tails.of(np.full(100, 0.5)).p == pytest.approx(2 / 101)
+    assert Tails.of(np.zeros(100)).p == 1
+    assert Tails.of(np.array([np.nan, 0.3, 0.1])).p == pytest.approx(2 / 3)
+    assert math.isnan(Tails.of(np.array([])).p)
+    assert math.isnan(Tails.of(np.array([np.nan])).p)
 
 
 def test_wilcoxon_against_scipy() -> None:
@@ -95,7 +93,7 @@ def test_resamples_in_parts_are_those_of_the_whole() -> None:
     drawn = np.array([0.2, np.nan, -0.1, 0.0, 0.3, np.nan, 0.1])
     whole = Tails.of(drawn)
     assert whole == Tails(5, 2, 4) == Tails.of(drawn[:3]) + Tails.of(drawn[3:])
-    assert whole.p == bootstrap_p(np.append(0.1, drawn)) == 1.0
+    assert whole.p == 1.0
     assert math.isnan(Tails().p)
 
 

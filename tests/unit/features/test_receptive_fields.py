@@ -19,7 +19,7 @@ from waver.features.detector import Detections
 from waver.features.face_track import Track, follow_face
 from waver.features.logmel import padded_log_mel, patch_starts, patch_statistics, patches
 from waver.features.prosody import prosody
-from waver.features.receptive_fields import ReceptiveField, receptive_field
+from waver.features.receptive_fields import ReceptiveField, receptive_fields, shared_s
 from waver.features.speech_encoder import SpeechEncoder
 from waver.features.waveform import RATE_HZ
 from waver.features.words import TextEncoder, uniform_words
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 def declared(letter: str, **features: object) -> ReceptiveField:
-    return receptive_field(letter, FeaturesConfig(**features))
+    return receptive_fields(letter, FeaturesConfig(**features))[0]
 
 
 def assert_measured(changed: Changed, instants: Iterable[float], field: ReceptiveField, exact_s: float) -> None:
@@ -191,7 +191,7 @@ def test_a_word_sees_its_sentence_and_no_other(tmp_path) -> None:
     one, other = (vectors for vectors, _ in encoder.embed(texts))
     differs = (np.abs(one - other) > 1e-5).any(axis=1)
     assert differs.tolist() == [False] * 3 + [True] * 5 + [False] * 2
-    assert declared("T").shared_s == 0
+    assert shared_s([declared("T")]) == 0
     assert "a word's vector sees its whole sentence" in declared("T").beyond
 
 
@@ -200,10 +200,22 @@ def test_words_spread_evenly_depend_on_how_many_there_are() -> None:
     assert "evenly over the whole video" in " ".join(declared("T", words={"alignment": "uniform"}).beyond)
 
 
-def test_features_side_by_side_look_as_far_as_the_farthest_of_them() -> None:
-    joined = receptive_field("VAC", FeaturesConfig(faces={"every": 40}))
-    assert joined.before_s == joined.after_s == declared("V", faces={"every": 40}).before_s
-    assert receptive_field("".join(MODALITIES), FeaturesConfig()).before_s == declared("C").before_s
-    sound = receptive_field("AC", FeaturesConfig())
-    assert (sound.before_s, sound.after_s) == (declared("C").before_s, declared("C").after_s)
-    assert sound.shared_s == pytest.approx(100 / 24)
+def test_features_of_one_source_share_what_the_one_looks_ahead_at_and_the_other_back() -> None:
+    ahead, back = ReceptiveField({"sound"}, after_s=3.0), ReceptiveField({"sound", "words"}, before_s=2.0)
+    assert shared_s([ahead, back]) == 5
+    assert shared_s([ahead, ReceptiveField({"words"}, before_s=2.0)]) == 3
+    assert shared_s([ahead, ReceptiveField({"picture"}, 4.0, 0.5), back]) == 5
+    assert shared_s([]) == 0
+
+
+def test_features_of_sound_share_no_input_with_those_of_pictures() -> None:
+    sparse = FeaturesConfig(faces={"every": 10})
+    assert shared_s(receptive_fields("VA", sparse)) == shared_s(receptive_fields("V", sparse)) == pytest.approx(1.5)
+    assert shared_s(receptive_fields("AC", sparse)) == pytest.approx(100 / 24)
+    heard = FeaturesConfig(audio={"feature": "speech_encoder"})
+    assert shared_s(receptive_fields("VATCQ", heard)) == pytest.approx(44)
+
+
+def test_the_sources_of_a_feature_are_what_it_is_made_of() -> None:
+    found = {letter: set(declared(letter).sources) for letter in MODALITIES}
+    assert found == {"V": {"picture"}, "A": {"sound"}, "T": {"words"}, "C": {"sound", "words"}, "Q": set()}

@@ -43,6 +43,7 @@ def row(method, difference, low, high, p, modalities="TQ", **about):  # fmt: ski
         "p_wilcoxon": p,
         "p_wilcoxon_holm": p,
         "methods_in_family": 5,
+        "methods_in_wilcoxon_family": 5,
         "resamples": 1400,
         "least_p_holm": 0.007,
         "least_p_wilcoxon_holm": 1e-9,
@@ -133,6 +134,9 @@ def test_a_table_says_what_no_test_could_find():
     few = "of 5 participants and 5 methods, no p after Holm's correction can be below .31."
     assert f"Whether a method is above it in AVGF1 cannot be told: {few}" in table.caption
     assert f"Person by person, Wilcoxon's test cannot find a difference: {few}" in table.caption
+    fewer = [row("tfidf", 0.03, 0.01, 0.05, 0.3125, **FEW | {"methods_in_wilcoxon_family": 4})]
+    told = "find a difference: of 5 participants and 4 methods, no p after Holm's correction can be below .31."
+    assert told in differences(fewer, "video", "cv").caption
     # one method that can be told apart is enough for a column to be read
     both = differences([*rows, row("cues", 0.02, 0.01, 0.05, 0.02, resamples=8000)], "video", "cv")
     assert "cannot" not in both.caption

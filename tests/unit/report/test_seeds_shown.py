@@ -8,13 +8,17 @@ import pytest
 
 from recorded import recorded, widened
 from waver.report.beside import beside
+from waver.report.charts import draw_difference, draw_forest, draw_groups, draw_within
 from waver.report.facts import compared
 from waver.report.filling import paper_sheets
+from waver.report.findings import gaps
 from waver.report.inputs import load
 from waver.report.papers import Run, layouts
 from waver.report.reliability import calibration_table, curves
 from waver.report.sheets import form
-from waver.report.single_seeds import AVERAGED, COMPARABLE
+from waver.report.single_seeds import AVERAGED, AVERAGED_SCORES, COMPARABLE
+from waver.report.standings import standings
+from waver.report.summary import summary
 from waver.report.tables import differences, results
 from waver.report.variants import variant_table
 from waver.report.window_length import window_sheets
@@ -100,17 +104,49 @@ def test_every_table_of_the_papers_says_which_is_comparable():
             assert COMPARABLE in sheet.caption, layout["table"]
 
 
-def test_differences_are_of_averaged_seeds_and_variants_show_both_models():
+def test_differences_are_of_averaged_seeds_and_variants_show_both_models(tmp_path):
     gap = {"level": "frame", "split": "test", "protocol": "standard", "modalities": "VAT", "participants": 9,
            "metric": "AVGF1", "difference": 0.01, "low": -0.01, "high": 0.03, "p_holm": 0.4, "shift": None,
            "least_p_holm": 0.01, "least_p_wilcoxon_holm": None, "resamples": 1000}  # fmt: skip
     against = {**gap, **PLAIN.columns, "method": "lfan", "reference": "content_free", "reference_modalities": ""}
     assert AVERAGED in differences([against], "frame", "test").caption
+    assert AVERAGED in draw_difference(gaps([against], "frame", "test"), "frame", "test", tmp_path).caption
     varied = {**gap, **NARROW.columns, "method": NARROW.method, "reference": "lfan", "reference_modalities": "VAT"}
     table = variant_table([varied], "frame", "test", ROWS)
     assert table.methods[0].cells[0].below == "−.01 to .03\np .40\nseeds .571 ± .023\nwithout .563 ± .014"
     assert AVERAGED in table.caption
     assert COMPARABLE in table.caption
+
+
+def test_the_summary_tells_them_of_the_methods_it_names(made, report_config):
+    material = load(made.inputs, report_config, "demo", False)
+    told = summary(replace(material, comparisons=[], scores=ROWS))
+    seeds = "the seeds averaged; single seeds, mean ± sd: .571 ± .023"
+    assert (
+        f"LFAN V+A+T, window 24 comes first of 3 methods with an AVGF1 of .610 (95 % interval .59 to .63; {seeds})."
+        in told[0]
+    )
+    crossed = [{**one, "split": "cv"} for one in ROWS]
+    told = summary(replace(material, comparisons=[], scores=[*ROWS, *crossed]))
+    kept_apart = next(sentence for sentence in told if "no part in that choice" in sentence)
+    assert f"scores .610 (95 % interval .59 to .63; {seeds})" in kept_apart
+    assert "control .450 (95 % interval .43 to .47)." in kept_apart
+    adapted = [{**one, "method": "shot", "level": "participant", "protocol": "block"} for one in ROWS[:1]]
+    adapted.append({**adapted[0], "method": "source_only"})
+    (told,) = summary(replace(material, comparisons=[], scores=adapted))
+    assert ".600 (95 % interval .58 to .62; the seeds averaged; single seeds, mean ± sd: .563 ± .014)" in told
+    alone = [{**one, "seed_sd": None, "seeds": 1} for one in ROWS]
+    assert "seeds" not in " ".join(summary(replace(material, comparisons=[], scores=alone)))
+
+
+def test_figures_say_that_their_scores_are_of_averaged_seeds(tmp_path):
+    found = standings(
+        [*ROWS, *(row("lfan", name, 0.6, 0.56, 0.01) for name in ("AUROC", "AUROC_within"))], "frame", "test"
+    )
+    grouped = [*ROWS, *({**one, "group": "sex=Female"} for one in ROWS)]
+    drawn = [draw_forest(found, "frame", "test", tmp_path), draw_within(found, "frame", "test", tmp_path),
+             draw_groups(grouped, "frame", "test", tmp_path, 5)]  # fmt: skip
+    assert all(one.caption.endswith(AVERAGED_SCORES) for one in drawn)
 
 
 def test_what_was_scored_reaches_every_table(made, report_config):

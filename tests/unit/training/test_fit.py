@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from functools import partial
+from unittest.mock import ANY
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -71,6 +73,7 @@ def test_predictions_cover_every_frame_of_val_and_test(packs, undisturbed):
     assert chance.std() > 0.01
     assert read_metadata(undisturbed["predictions"]) == {
         "method": "lfan", "modalities": "VAT", "level": "frame", "protocol": "standard", "seed": 0, **RECORD,
+        "made_from": ANY,
     }  # fmt: skip
 
 
@@ -148,19 +151,49 @@ def test_a_killed_job_ends_as_if_it_had_never_been(packs, undisturbed, tmp_path,
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, env=dict(os.environ))
     assert killed.returncode == -signal.SIGKILL
-    assert not files["model"].exists()
+    assert not [path for path in files.values() if path.exists()]
     assert (tmp_path / "model.pt.resume").exists()
     with caplog.at_level(logging.INFO):
         run(packs, tmp_path)
     assert "going on after epoch 2" in caplog.text
     assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
     assert _scores(files["history"]) == _scores(undisturbed["history"])
-    assert not (tmp_path / "model.pt.resume").exists()
+    assert not [path for name in ("*.resume", "*.part", "*.lock") for path in tmp_path.glob(name)]
 
 
 def _scores(history):
     records = [json.loads(line) for line in history.read_text().splitlines()]
     return [{k: v for k, v in r.items() if k not in ("seconds", "data_wait_s")} for r in records]
+
+
+def test_a_copy_that_waited_keeps_what_the_other_made(packs, tmp_path, monkeypatch):
+    """Slurm started the job again and the first copy ended: jobs that come after it read the outputs by now."""
+    files = run(packs, tmp_path)
+    made = {path: path.stat().st_mtime_ns for path in files.values()}
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "fit", None)
+        run(packs, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in files.values()} == made
+    assert {path.name for path in tmp_path.iterdir() if "events" not in path.name} == {p.name for p in files.values()}
+
+
+@pytest.mark.parametrize("lost", ["model", "history", "predictions", None])
+def test_what_is_not_whole_or_of_another_recipe_is_trained(packs, undisturbed, tmp_path, lost):
+    """A history that is there stays whole until the new one takes its place."""
+    config = CONFIG if lost else CONFIG.model_copy(update={"lr": 0.02})
+    files = run(packs, tmp_path, config=config)
+    if lost:
+        files[lost].unlink()
+    lengths = []
+
+    def read(past):
+        lengths.append(len(files["history"].read_text().splitlines()) if files["history"].exists() else CONFIG.epochs)
+        return nullcontext(lambda record: read(()) and None)
+
+    train_fusion(*packs, "lfan", "VAT", 0, CONFIG, files, RECORD, read)
+    assert lengths == [CONFIG.epochs] * (CONFIG.epochs + 1)
+    assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
+    assert _scores(files["history"]) == _scores(undisturbed["history"])
 
 
 def test_a_state_of_another_recipe_is_not_continued(packs, undisturbed, tmp_path, caplog, monkeypatch):

@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -113,6 +114,7 @@ def test_everybody_of_train_and_val_is_predicted_once(place, undisturbed):
     assert chance.std() > 0.001
     assert read_metadata(undisturbed["predictions"]) == {
         "method": "lfan", "modalities": "TQ", "level": "frame", "protocol": "cv", "seed": 0, **RECORD,
+        "made_from": ANY,
     }  # fmt: skip
     lines = [json.loads(line) for line in undisturbed["history"].read_text().splitlines()]
     assert [(line["fold"], line["epoch"]) for line in lines] == [(fold, epoch) for fold in range(3) for epoch in (1, 2)]
@@ -187,6 +189,18 @@ def test_a_killed_job_goes_on_in_its_fold_and_epoch(place, undisturbed, tmp_path
 def _scores(history):
     records = [json.loads(line) for line in history.read_text().splitlines()]
     return [{k: v for k, v in r.items() if k not in ("seconds", "data_wait_s")} for r in records]
+
+
+def test_a_copy_that_waited_keeps_what_the_other_made(place, tmp_path, monkeypatch):
+    files = run(place, tmp_path)
+    made = {path: path.stat().st_mtime_ns for path in files.values()}
+    with monkeypatch.context() as patch:
+        patch.setattr(folds_module, "_one_fold", None)
+        run(place, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in files.values()} == made
+    other = margins(files)
+    run(place, tmp_path, config=CONFIG.model_copy(update={"lr": 0.02}))
+    assert margins(files) != other
 
 
 def test_parts_of_another_recipe_are_made_again(place, undisturbed, tmp_path, caplog, monkeypatch):

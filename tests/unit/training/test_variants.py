@@ -10,6 +10,7 @@ from waver.errors import WaverError
 from waver.models.conflict.settings import ABLATIONS, ConflictConfig
 from waver.models.registry import FUSIONS, TEMPORALS, method_config
 from waver.models.temporal.settings import TemporalSettings
+from waver.training.added import with_letter, without_letter
 from waver.training.names import changes, only_window, recorded_model
 from waver.training.variants import check_variants, model_named, models_of, modules_of, recipe_of
 
@@ -140,6 +141,17 @@ def test_one_variant_changed_changes_no_other_recipe():
     assert [(model.method, model.modalities) for model in changed] == [("lfan.slow", "VAT")]
 
 
+def test_jobs_are_told_of_a_model_what_its_own_recipe_makes_it():
+    """A change of the base changes by what a variant differs from it, and trains no variant whose recipe stays."""
+    pairs = list(zip(models_of(config()), models_of(config(hop=24)), strict=True))
+    same = [pair for pair in pairs if recipe_of(config(), pair[0].method) == recipe_of(config(hop=24), pair[1].method)]
+    assert [before.method for before, _ in same] == ["lfan.w24"]
+    for before, after in same:
+        assert before.record != after.record
+        assert before.own_record == after.own_record
+        assert before.head.own_record == after.head.own_record
+
+
 def test_an_ablation_may_add_a_modality_to_the_same_recipe():
     train = config(ablations=["with_cues"])
     assert names(train)[-1] == ("conflict.with_cues", "VTC")
@@ -149,6 +161,11 @@ def test_an_ablation_may_add_a_modality_to_the_same_recipe():
     assert model_named(train, "conflict.with_cues", "VTCQ").base_modalities == "VTQ"
     assert model_named(train, "conflict", "VTC").base_modalities == "VTC"
     check_variants(train, options=True)
+
+
+def test_a_letter_that_was_added_can_be_taken_away():
+    assert (with_letter("VT", "C"), without_letter("VTCQ", "C"), without_letter("VT", "C")) == ("VTC", "VTQ", "VT")
+    assert with_letter("VTQ", "") == without_letter("VTQ", "") == "VTQ"
 
 
 def test_a_model_is_built_of_its_fusion_and_its_temporal_context():

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from waver.models.video.emoclip import EmoClip, EmoClipSettings
 from waver.store.shards import run_shard
 from waver.store.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_metadata, read_table, read_tables
 from waver.training import video_loop
+from waver.training import videos as videos_module
 from waver.training.video_checkpoint import build_video_model, load_video_checkpoint
 from waver.training.video_data import FaceMaterial, FeatureMaterial
 from waver.training.video_loop import make_optimiser, rate, video_logits, video_loss
@@ -130,7 +133,7 @@ def test_everybody_is_predicted_once_by_a_model_that_never_saw_them(place, made,
     name, modalities = ("discrepancy", "VATQ") if made == "undisturbed" else ("focalnet_tiny", "V")
     about = {"method": name, "modalities": modalities, "level": "video", "seed": 0, **RECORD}
     assert read_metadata(files["predictions"]) == {**about, "protocol": "standard"}
-    assert read_metadata(files["folds"]) == {**about, "protocol": "cv"}
+    assert read_metadata(files["folds"]) == {**about, "protocol": "cv", "made_from": ANY}
     assert sorted(path.name for path in files["model"].parent.iterdir()) == sorted(FILES.values())
 
 
@@ -224,6 +227,17 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
     states = [load_video_checkpoint(files["model"]).state for files in (found, want)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[1])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES.values())
+
+
+def test_a_copy_that_waited_keeps_what_the_other_made(place, undisturbed, tmp_path, monkeypatch):
+    files = {key: Path(shutil.copy2(path, tmp_path)) for key, path in undisturbed.items()}
+    made = {path: path.stat().st_mtime_ns for path in files.values()}
+    with monkeypatch.context() as patch:
+        patch.setattr(videos_module, "fit", None)
+        run(place, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in files.values()} == made
+    run(place, tmp_path, folds=0)
+    assert len(read_arrow(files["folds"], PREDICTIONS)) == 0
 
 
 def test_a_fold_that_was_killed_does_not_go_on_with_other_people(place, tmp_path, monkeypatch):
