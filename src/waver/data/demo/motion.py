@@ -8,6 +8,7 @@ set of pictures that the fields then move.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ class Puppet:
         at = _grid(w, h) - moved / GRID
         face = cv2.remap(face, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         source = _grid(w, h) * GRID - moved - face[..., :2]
-        return _render(picture, np.dstack([source, face[..., 2] + np.float32(light)]), noise)
+        return _render(picture, source, face[..., 2] + np.float32(light), noise)
 
 
 def make_puppet(person: Person) -> Puppet:
@@ -89,16 +90,17 @@ def make_puppet(person: Person) -> Puppet:
     return Puppet(person, _expression_fields(person, w, h), _pose_fields(person, w, h), {})
 
 
-def _render(picture: Array, field: Array, noise: Array) -> Array:
-    """Move a planar picture by a coarse field of source positions and brightness [h, w, 3]."""
+def _render(picture: Array, source: Array, brightness: Array, noise: Array) -> Array:
+    """Move a planar picture by coarse fields of source positions [h, w, 2], changed here, and brightness [h, w]."""
     height, width = noise.shape
     out = np.empty_like(picture)
     # grid point i lies on pixel GRID * i; resize puts it on GRID * (i + .5) - .5, hence the shift
-    field[..., :2] -= (GRID - 1) / 2
-    x, y, light = cv2.split(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR))
+    source -= (GRID - 1) / 2
+    planes = (*cv2.split(source), brightness)
+    x, y, light = (cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes)
     luma = cv2.remap(picture[:height], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     out[:height] = cv2.add(luma, light + noise, dtype=cv2.CV_8U)
-    half = (cv2.resize(field[..., :2], (width // 2, height // 2), interpolation=cv2.INTER_LINEAR) - 0.5) / 2
+    half = (cv2.resize(source, (width // 2, height // 2), interpolation=cv2.INTER_LINEAR) - 0.5) / 2
     for plane in range(2):
         rows = slice(height + plane * height // 4, height + (plane + 1) * height // 4)
         chroma = picture[rows].reshape(height // 2, width // 2)
@@ -107,7 +109,9 @@ def _render(picture: Array, field: Array, noise: Array) -> Array:
     return out
 
 
+@cache
 def _grid(width: int, height: int) -> Array:
+    """Positions x, y of a field, float32 [h, w, 2]; not to be changed."""
     return np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
 
 
