@@ -15,6 +15,8 @@ import torch
 from waver import device
 from waver.errors import WaverError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 NO_GPU = pytest.mark.skipif(bool(device.driver()[0]), reason="this machine has a GPU")
 

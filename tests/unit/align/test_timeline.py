@@ -10,6 +10,8 @@ from waver.config.sections import AlignConfig
 from waver.store.arrays import new_store, store_key
 from waver.store.tables import FEATURE_INDEX, PACK_INDEX, SEGMENTS, VIDEOS, read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 THINGS = ("faces", "visual", "audio", "words", "cues")
 EXPRESSIONS = ["angry", "happy", "sad"]
 

@@ -23,6 +23,8 @@ from waver.errors import WaverError
 from waver.features.detector import FaceDetector
 from waver.provenance import file_sha256
 
+pytestmark = pytest.mark.slow
+
 CONFIG = DemoConfig(train=3, val=1, test=2, questions=2, clauses=1, width=320, height=240)
 
 

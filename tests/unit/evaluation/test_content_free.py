@@ -19,6 +19,8 @@ from waver.evaluation.controls import predict_controls
 from waver.evaluation.names import CONTROLS, Control
 from waver.store.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 Guesses = dict[str, np.ndarray]
 RECORD = {"model_set": "embedded", "config": {}, "code": "0"}
 

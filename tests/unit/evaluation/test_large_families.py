@@ -16,6 +16,8 @@ from waver.evaluation.paired import Paired, common_items
 from waver.evaluation.significance import LEVEL, Tails, holm
 from waver.evaluation.table import Table
 
+pytestmark = pytest.mark.slow
+
 NULLS = 39
 FEW = EvaluateConfig(bootstrap=100)
 

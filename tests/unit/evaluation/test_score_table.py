@@ -19,6 +19,8 @@ from waver.evaluation.names import CONTROLS
 from waver.evaluation.scores import score_predictions
 from waver.store.tables import PARTICIPANTS, PREDICTIONS, SCORES, read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluateConfig(bootstrap=100, least_group=2)
 LEVELS = ("frame", "participant", "video")
 

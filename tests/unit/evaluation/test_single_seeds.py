@@ -15,6 +15,8 @@ from waver.evaluation.names import Control
 from waver.evaluation.scores import score_predictions
 from waver.store.tables import PREDICTIONS, SCORES, read_table
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluateConfig(bootstrap=100, least_group=2)
 SEEDS = (0, 1, 2)
 KEY = ("method", "modalities", "level", "split", "protocol", "group", "metric")

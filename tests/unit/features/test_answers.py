@@ -12,6 +12,8 @@ from waver.features.answers import encode_answers, encode_shard, read_encodings,
 from waver.store.arrays import read_store
 from waver.store.tables import ANSWERS, FEATURE_INDEX, read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["I wish I could stop.", "Non, je ne sais pas !", "", "Well, you know ..."]
 LONG = " ".join(f"number {i} is but a number," for i in range(120))
 

@@ -18,6 +18,8 @@ from waver.models.backbones.vggish import VGGish, load_vggish
 from waver.store.arrays import read_store
 from waver.store.tables import FEATURE_INDEX, read_table
 
+pytestmark = pytest.mark.slow
+
 
 def extract(folder: Path, clips: list[Path], config: AudioConfig | None = None, model: Path | None = None):
     write_videos(folder / "videos.parquet", clips, folder)

@@ -12,6 +12,8 @@ from waver.features.speech import cut_to, load_whisper, recognise_speech, spoken
 from waver.store.arrays import read_store, store_attributes
 from waver.store.tables import FEATURE_INDEX, TRANSCRIPTS, read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 TEXT = "I really want to change my habits, but honestly I am not sure I can."
 START_S = 1.5
 

@@ -19,6 +19,8 @@ from waver.report.standings import standings
 from waver.report.summary import summary
 from waver.report.tables import differences
 
+pytestmark = pytest.mark.slow
+
 
 def row(method, difference, low, high, p, modalities="TQ", **about):  # fmt: skip
     return {

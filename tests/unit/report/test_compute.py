@@ -19,6 +19,8 @@ from waver.report.wording import method_name
 from waver.store.tables import FEATURE_INDEX, PREDICTIONS, write_table
 from waver.training.cost_record import Cost, write_cost
 
+pytestmark = pytest.mark.slow
+
 LFAN = Cost("lfan", "VAT", 5_001_378, 5_001_378, "window", 696, 6_950_289_408, (60, 31), 12.5, 2e-5, 641, 1, "a CPU")
 VIDEO = Cost("focalnet_tiny", "V", 49_247_210, 49_247_210, "video", 641, 2 * 10**9, (60,), 80.0, 1e-3, 641, 2, "a CPU",
              sees_pixels=True)  # fmt: skip

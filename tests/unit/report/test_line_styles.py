@@ -32,6 +32,8 @@ from waver.report.timeline import draw_timeline
 from waver.report.weights import draw_weights
 from waver.report.window_length import draw_window_length, tried
 
+pytestmark = pytest.mark.slow
+
 HERE = ("frame", "test")
 LEAST = 10.0
 """Difference of CIELAB between two colours that may stand for two things by themselves; 2.3 is just noticeable."""

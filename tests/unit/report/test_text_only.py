@@ -12,6 +12,8 @@ from waver.report.inputs import load
 from waver.report.page import render_report
 from waver.report.standings import splits_of
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = ("All negative", "All positive", "Question prior", "ontent-free control")
 
 

@@ -18,6 +18,8 @@ from waver.training.fit import fit
 from waver.training.loop import Job
 from waver.training.predict import margin_of, predict
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"channels": {name: [8, 8] for name in ("visual", "audio", "text")}}
 OPTIONS = {"lfan": SMALL, "conflict": {**SMALL, "size": 16, "shared": 8, "layers": 1}}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=2, lr=0.01, decoding="durations", options=OPTIONS)

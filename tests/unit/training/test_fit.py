@@ -31,6 +31,8 @@ from waver.training.fit import train_fusion
 from waver.training.names import recorded_model
 from waver.training.predict import predict, probability, video_logits
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {name: {"channels": {m: [8, 8] for m in ("visual", "audio", "text", "question")}} for name in ("lfan", "can")}
 CONFIG = TrainConfig(window=60, hop=30, batch=4, epochs=4, lr=0.01, options=OPTIONS)
 WIDE = CONFIG.model_copy(update={"options": {"lfan": {"channels": {m: [12] for m in ("visual", "audio", "text")}}}})

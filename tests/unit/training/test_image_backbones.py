@@ -27,6 +27,8 @@ from waver.training.backbones import Start, initial_network
 from waver.training.face_frames import FaceTables, contents, face_videos, read_frames
 from waver.training.image_tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 EMOTIONS_RECIPE = {"epochs": 2, "batch": 8, "at_once": 8, "lr": 0.01}
 FRAMES = FramesStage(epochs=2, batch=8, at_once=8, lr=0.01)
 FRAMES_OF = {"1_Q1": 30, "2_Q1": 24, "3_Q1": 30, "4_Q1": 20}

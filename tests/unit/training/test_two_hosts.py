@@ -31,6 +31,8 @@ from waver.training.checkpoint import load_checkpoint
 from waver.training.fit import train_fusion
 from waver.training.folds import train_folds
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"lfan": {"channels": {"visual": [4], "text": [4]}}}
 CONFIG = TrainConfig(window=60, hop=30, epochs=2, folds=2, lr=0.01, options=SMALL)
 RECORD = {"model_set": "embedded", "code": "c0de", "config": {}}

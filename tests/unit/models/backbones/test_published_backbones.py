@@ -7,6 +7,8 @@ import torch
 from parity.backbones import PLACES, fixed_backbone, fixed_faces, fixed_patches, fixed_sound, fixed_vggish
 from waver.features.logmel import log_mel
 
+pytestmark = pytest.mark.slow
+
 RECORDED = {
     "resnet18": [[1.890373, 0.856593, 0.152341], [2.040463, 0.837334, 0.149672]],
     "resnet50": [[0.0, 0.155954, 0.507039], [0.0, 0.158641, 0.571865]],
