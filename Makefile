@@ -30,7 +30,7 @@ demo: setup       ## make the demo data set, run every stage on it, write the re
 test: setup       ## all tests
 	$(PYTEST)
 
-test-quick: setup ## unit and contract tests, in two minutes
+test-quick: setup ## unit and contract tests but the long ones
 	$(PYTEST) -m "not slow" tests/unit tests/contract
 
 test-slurm: setup ## faults and a whole run on a real Slurm, on this machine (Debian, root)
