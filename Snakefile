@@ -7,6 +7,7 @@ This file is the map: config, paths, wildcards, then one rule file a stage in th
 """
 
 import compileall
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -16,12 +17,17 @@ from snakemake.utils import min_version
 min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from waver.job_environment import SETTINGS
+from waver.workflow.environment import SETTINGS, UMASK, import_from
 
+# logs, measurements and folders, too, are the user's alone
+os.umask(UMASK)
 # jobs only read code: the run compiles what was edited before any of them starts
 os.environ.update(SETTINGS)
 sys.dont_write_bytecode = True
 if workflow.is_main_process:
+    # Snakemake has made it already; it may be somebody else's
+    with contextlib.suppress(OSError):
+        Path(".snakemake").chmod(0o777 & ~UMASK)
     compileall.compile_dir(Path(workflow.basedir) / "src/waver", quiet=2)
 
 
@@ -35,6 +41,10 @@ container: f"{workflow.basedir}/envs/waver.sif"
 include: "rules/common.smk"
 
 
+# jobs, too, take the library of this folder
+stop_with_a_sentence(import_from, f"{workflow.basedir}/src")
+
+
 wildcard_constraints:
     shard=r"\d{3}",
     seed=r"\d+",
@@ -44,8 +54,9 @@ wildcard_constraints:
     inputs="T|TQ|Q",
     fusion=rf"({'|'.join(FUSIONS)})(\.[a-z][a-z0-9_]*)?",
     video_model="|".join(VIDEO_MODELS),
-    method="|".join(METHODS),
-    protocol="frame_random|block",
+    method="|".join(ADAPTATIONS),
+    protocol="[a-z_]+",
+    participant="[^/]+",
 
 
 include: "rules/models.smk"
@@ -63,12 +74,13 @@ localrules:
 
 
 onstart:
+    from waver.cluster.recover import recover  # loads what reads stores
+
     stop_with_a_sentence(end_leftovers, Path.cwd(), workflow.non_local_exec)
-    recover()
+    recover(workflow)
 
 
 rule all:
     default_target: True
     input:
-        paths.report("report.html"),
-        explanations(),
+        flow.targets(),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import auc
 
-from waver.metrics import THRESHOLDS, average_precision_paper
+from waver.evaluation.metrics import THRESHOLDS, average_precision_paper
 
 FRAMES = 256_744
 

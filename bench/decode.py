@@ -47,7 +47,7 @@ def frames_of(name: str, path: Path) -> Iterator[object]:
             yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     else:
         from waver.features.clock import frame_clock
-        from waver.features.decode import Decoding, decode_frames
+        from waver.features.video import Decoding, decode_frames
 
         clock = frame_clock(path)
         yield from decode_frames(path, clock.probe, clock.needed, Decoding())

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from transformers import AutoModel
 
+from waver.models.pretrained_folder import LOCAL_WEIGHTS
+
 LAYERS = 4  # summed, as in waver.features.words
 ROUNDS = 3
 
@@ -47,7 +49,7 @@ def once(model: Any, ids: torch.Tensor, mask: torch.Tensor, threads: int, bf16: 
 def table(folder: Path, rows: int, tokens: int) -> None:
     """Print one shape's table; the variants take turns, so that other work on the machine meets them all."""
     models = {
-        name: AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation=name).eval()
+        name: AutoModel.from_pretrained(folder, attn_implementation=name, **LOCAL_WEIGHTS).eval()
         for name in ("eager", "sdpa")
     }
     ids, mask = padded(rows, tokens, models["eager"].config.vocab_size)

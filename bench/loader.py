@@ -33,11 +33,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from waver.features.face_pixels import network_input, small_face
-from waver.models.backbones.feature import FACE
-from waver.store.arrays import open_store
+from waver.features.faces.crops import network_input, small_face
+from waver.io.zarr_store import open_store
+from waver.models.backbones.base import FACE
 from waver.training.corpus import VideoSample
-from waver.training.windows import batches, windows_of
+from waver.training.frames.windows import batches, windows_of
 
 BATCH = 4
 SIZES = {"visual": 512, "audio": 128, "text": 768}
@@ -158,8 +158,10 @@ class Ours:
         """The published loader's features, held as ``waver.training.corpus`` holds them: in memory."""
         self.samples = []
         for number in range(len(self.stores)):
-            features = {name: np.load(folder / f"{number}" / f"{file}.npy") for name, file in FILES.items()}
-            label = np.load(folder / f"{number}" / "EXPR_continuous_label.npy").astype(np.uint8)
+            features = {
+                name: np.load(folder / f"{number}" / f"{file}.npy", allow_pickle=False) for name, file in FILES.items()
+            }
+            label = np.load(folder / f"{number}" / "EXPR_continuous_label.npy", allow_pickle=False).astype(np.uint8)
             valid = {name: np.ones(len(label), bool) for name in features}
             self.samples.append(VideoSample(f"{number}", "0", "train", None, features, valid, label, True))
 

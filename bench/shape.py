@@ -20,9 +20,11 @@ import numpy as np
 import torch
 
 from waver.config.sections import TrainConfig
-from waver.models.registry import FUSIONS, load, method_config
+from waver.records import load, method_config
+from waver.registry import FUSIONS
 from waver.training.corpus import VideoSample
-from waver.training.loop import Job, train
+from waver.training.frames.training import FrameTraining
+from waver.training.trainer import Job, train
 
 SIZES = {"visual": 512, "audio": 128, "text": 768}
 FRAMES = 960
@@ -46,7 +48,7 @@ def epoch_seconds(fusion: str, videos: list[VideoSample], window: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         job = Job(config, 0, "bench", Path(folder) / "history.jsonl", Path(folder) / "state")
         started = time.process_time()
-        train(model, videos, videos, job)
+        train(FrameTraining(model, videos, videos, config, 0), job)
         return time.process_time() - started
 
 

@@ -2,7 +2,7 @@
 
 Run once, by the environment's own Python, after the packages are installed; later runs compile what changed. Jobs
 only read the environment: bytecode is taken where it lies, and each job takes a copy of the folder ``waver-caches``
-(``waver.job_environment``) for libraries that want a folder to write to.
+(``waver.workflow.environment``) for libraries that want a folder to write to.
 
 Machine code is made for any x86-64 processor, so that one folder serves all nodes of a cluster.
 """
@@ -37,7 +37,7 @@ def caches(folder: Path) -> None:
     logging.disable()  # matplotlib announces that it lists the fonts
     import matplotlib.font_manager  # noqa: F401
 
-    # the one function of librosa in use that numba compiles (waver.features.prosody), in the precision in use
+    # the one function of librosa in use that numba compiles (waver.features.audio.prosody), in the precision in use
     librosa.yin(np.sin(np.arange(1600.0)), fmin=60, fmax=500, sr=16000, frame_length=800)
     shutil.rmtree(folder / "other", ignore_errors=True)
 

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 venv=.venv
 stamp=$venv/.ready
-want=$(cat envs/cpu.txt envs/embedded.txt envs/setup.sh envs/precompile.py | sha256sum | cut -c1-16)
+want=$(cat envs/cpu.txt envs/embedded.txt envs/torch-cpu.txt envs/setup.sh envs/precompile.py pyproject.toml | sha256sum | cut -c1-16)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 python=${PYTHON:-$(command -v python3.11 || command -v python3 || true)}
@@ -24,7 +24,11 @@ echo "setup: installing the locked packages into $venv (about 3 GB; some minutes
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 # --no-deps: the lock is complete, and whisperx and insightface declare requirements that would break it
-pip install --quiet --no-deps --no-compile -r envs/cpu.txt -r envs/embedded.txt
+locked() { pip install --quiet --require-hashes --only-binary :all: --no-deps --no-compile "$@"; }
+locked -r envs/torch-cpu.txt 2> /dev/null || echo "setup: no build of torch for the CPU is to be had here; the one with CUDA is installed (4 GB more)"
+locked -r envs/cpu.txt -r envs/embedded.txt
+# Waver itself, from this folder's src: the command waver, and `import waver` from anywhere
+pip install --quiet --no-deps --no-build-isolation --no-compile --editable .
 
 has_cuda=$("$venv/bin/python" - <<'PY'
 from importlib.metadata import version
@@ -34,7 +38,7 @@ PY
 if [ "$has_cuda" = 1 ]; then
   # a registry served torch's CUDA build; it cannot be imported without its own libraries
   grep -E '^(nvidia-|cuda-|triton==)' envs/gpu.txt > "$venv/cuda.txt"
-  pip install --quiet --no-deps --no-compile -r "$venv/cuda.txt"
+  locked -r "$venv/cuda.txt"
 else
   # torchaudio's compiled part wants CUDA; without it the package falls back to Python
   rm -f "$venv"/lib/python3.11/site-packages/torchaudio/lib/*.so

@@ -1,4 +1,4 @@
-"""adapt: personalisation to each participant of the test split."""
+"""adapt: personalisation to each participant of a split."""
 
 
 rule adapt_source:
@@ -15,8 +15,9 @@ rule adapt_source:
     resources:
         mem_mb=4000,
     params:
-        config=adapt_slice(),
-        code=code("adapt_source", "waver.adaptation.source"),
+        config=flow.adapt.source_recipe(),
+        streams=flow.adapt.streams(),
+        code=code_of("adapt_source"),
     message:
         "Training the source model, seed {wildcards.seed}"
     script:
@@ -34,20 +35,101 @@ rule adapt_target:
         paths.log("adapt_target", "method", "protocol", "seed", "shard"),
     benchmark:
         paths.benchmark("adapt_target", "method", "protocol", "seed", "shard")
+    wildcard_constraints:
+        method="|".join(sorted(set(ADAPTATIONS) - set(VISION_LANGUAGE))),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=2000,
     params:
-        config=lambda wildcards: adapt_slice(wildcards.method),
-        guard=adapt_guard,
-        code=adapt_code,
-        record=lambda wildcards: {
-            "model_set": cfg.models.set,
-            "code": adapt_code(wildcards),
-            "config": adapt_slice(wildcards.method),
-        },
+        config=flow.adapt.recipe,
+        guard=flow.adapt.guard,
+        code=flow.adapt.code,
+        record=flow.adapt.record,
     message:
         "Adapting by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
     script:
         "../workflow/scripts/adapt_target.py"
+
+
+# not part of a run: snakemake results/<run>/adapt/<method>/<protocol>/participant/<id>.parquet
+rule adapt_participant:
+    input:
+        shards=flow.adapt.shards_of_participant,
+    output:
+        predictions=paths.adapt_participant,
+    log:
+        paths.log("adapt_participant", "method", "protocol", "participant"),
+    benchmark:
+        paths.benchmark("adapt_participant", "method", "protocol", "participant")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("adapt_participant"),
+    message:
+        "Predictions by {wildcards.method} ({wildcards.protocol}) for one participant"
+    script:
+        "../workflow/scripts/adapt_participant.py"
+
+
+if flow.adapt.vision_language:
+
+    rule adapt_fit:
+        input:
+            packs=every_shard(paths.pack_index),
+            embeddings=every_shard(paths.feature_index("embeddings")),
+            faces=after_ingest(flow.adapt.seen_everywhere),
+            model=flow.adapt.encoder(),
+        output:
+            paths.adapt_fitted,
+        log:
+            paths.log("adapt_fit", "method", "seed"),
+        benchmark:
+            paths.benchmark("adapt_fit", "method", "seed")
+        wildcard_constraints:
+            method="|".join(VISION_LANGUAGE),
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=8000,
+        params:
+            config=flow.adapt.vision_language_recipe,
+            code=flow.adapt.fit_code,
+        message:
+            "Preparing {wildcards.method} on the source, seed {wildcards.seed}"
+        script:
+            "../workflow/scripts/adapt_fit.py"
+
+    rule adapt_vision_language:
+        input:
+            packs=of_shard(paths.pack_index),
+            embeddings=of_shard(paths.feature_index("embeddings")),
+            views=after_ingest(flow.adapt.seen_views),
+            faces=after_ingest(flow.adapt.seen_faces),
+            fitted=after_ingest(flow.adapt.fitted),
+            model=flow.adapt.encoder(),
+        output:
+            predictions=paths.adapt_predictions,
+        log:
+            paths.log("adapt_vision_language", "method", "protocol", "seed", "shard"),
+        benchmark:
+            paths.benchmark(
+                "adapt_vision_language", "method", "protocol", "seed", "shard"
+            )
+        wildcard_constraints:
+            method="|".join(VISION_LANGUAGE),
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=6000,
+        params:
+            config=flow.adapt.vision_language_recipe,
+            guard=flow.adapt.picture_guard,
+            code=flow.adapt.vision_language_code,
+            record=flow.adapt.vision_language_record,
+        message:
+            "Adapting CLIP by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+        script:
+            "../workflow/scripts/adapt_vision_language.py"

@@ -1,11 +1,9 @@
-"""align: faces, sound, words, cues and labels on the 24 fps clock; one pack a shard."""
-
-ALIGNED = [thing for thing in THINGS if thing != "speech"]
+"""align: faces, sound, words, cues and labels on the 24 fps clock; one pack per shard."""
 
 
 rule align_pack:
     input:
-        **{thing: of_shard(paths.feature_index(thing)) for thing in ALIGNED},
+        **{name: of_shard(paths.feature_index(name)) for name in flow.features.aligned},
         videos=of_shard(paths.shard_table("videos")),
         segments=of_shard(paths.shard_table("segments")),
     output:
@@ -19,9 +17,10 @@ rule align_pack:
     resources:
         mem_mb=2000,
     params:
-        things=ALIGNED,
+        features=flow.features.aligned,
+        streams=flow.features.streams,
         config=cfg.align.model_dump(),
-        code=code("align_pack", "waver.align.timeline"),
+        code=code_of("align_pack"),
     message:
         "Aligning shard {wildcards.shard}"
     script:

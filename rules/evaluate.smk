@@ -1,15 +1,4 @@
-"""evaluate: predictions of any method -> scores with controls and intervals. Knows no method."""
-
-from waver.evaluation.names import CONTROLS, CROSS_VALIDATED, LEVELS, STANDARD
-
-CONTROL_PROTOCOLS = [STANDARD] + [CROSS_VALIDATED] * (cfg.train.folds > 1)
-CONTROL_FILES = [
-    (name, level, protocol)
-    for name in CONTROLS
-    for level in LEVELS
-    for protocol in CONTROL_PROTOCOLS
-]
-"""What the controls predict, a file each."""
+"""evaluate: predictions of any method -> scores with controls and intervals. Independent of methods."""
 
 
 rule evaluate_controls:
@@ -17,10 +6,7 @@ rule evaluate_controls:
         packs=every_shard(paths.pack_index),
         answers=every_shard(paths.shard_table("answers")),
     output:
-        [
-            paths.control_predictions.format(control=".".join(names))
-            for names in CONTROL_FILES
-        ],
+        flow.evaluate.predictions(),
     log:
         paths.log("evaluate_controls"),
     benchmark:
@@ -30,14 +16,10 @@ rule evaluate_controls:
     resources:
         mem_mb=4000,
     params:
-        folding=FOLDING,
-        controls=CONTROL_FILES,
-        code=code("evaluate_controls", "waver.evaluation.controls"),
-        record={
-            "model_set": cfg.models.set,
-            "code": code("evaluate_controls", "waver.evaluation.controls"),
-            "config": FOLDING,
-        },
+        folding=flow.run.folding,
+        controls=flow.evaluate.controls,
+        code=code_of("evaluate_controls"),
+        record=flow.evaluate.controls_record,
     message:
         "Predicting without looking at anybody: the controls"
     script:
@@ -46,13 +28,7 @@ rule evaluate_controls:
 
 rule evaluate_scores:
     input:
-        predictions=train_outputs("predictions.parquet")
-        + answers_outputs("predictions.parquet")
-        + video_heads()
-        + videos_outputs("predictions.parquet")
-        + cross_validated()
-        + adapt_outputs()
-        + rules.evaluate_controls.output,
+        predictions=flow.predictions(),
         packs=every_shard(paths.pack_index),
         participants=dataset_table("participants"),
         answers=every_shard(paths.shard_table("answers")),
@@ -72,8 +48,8 @@ rule evaluate_scores:
         mem_mb=4000,
     params:
         config=cfg.evaluate.model_dump(),
-        models=[one.record for model in MODELS for one in (model, model.head)],
-        code=code("evaluate_scores", "waver.evaluation.scores"),
+        models=flow.frames.records_to_score(),
+        code=code_of("evaluate_scores"),
     message:
         "Scoring all methods and controls"
     script:

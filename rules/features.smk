@@ -1,4 +1,5 @@
-"""features: videos -> faces, visual, audio, speech, words, cues; one Zarr store per video and thing.
+"""features: videos -> faces, visual, audio, speech, words, cues, and modalities that are derived from these; one Zarr
+store per video and feature.
 
 A job works on one shard with its model loaded once. Its output is the shard's index; the stores are
 not declared, so that a failure deletes nothing that was whole (see docs/stores.md).
@@ -8,7 +9,7 @@ not declared, so that a failure deletes nothing that was whole (see docs/stores.
 rule features_faces:
     input:
         videos=of_shard(paths.shard_table("videos")),
-        model=model_record("face_detector"),
+        model=flow.run.model_record("face_detector"),
     output:
         index=paths.feature_index("faces"),
     log:
@@ -20,9 +21,9 @@ rule features_faces:
     resources:
         mem_mb=3000,
     params:
-        root=ROOT,
+        root=flow.ingest.root,
         config=cfg.features.faces.model_dump(),
-        code=code("features_faces", "waver.features.faces"),
+        code=code_of("features_faces"),
     message:
         "Faces of shard {wildcards.shard}"
     script:
@@ -32,7 +33,7 @@ rule features_faces:
 rule features_visual:
     input:
         faces=of_shard(paths.feature_index("faces")),
-        model=visual_record(),
+        model=flow.backbone.record(),
     output:
         index=paths.feature_index("visual"),
     log:
@@ -45,7 +46,7 @@ rule features_visual:
         mem_mb=3000,
     params:
         config=cfg.features.visual.model_dump(),
-        code=visual_code("features_visual", "waver.features.visual"),
+        code=lambda wildcards: flow.backbone.code("features_visual"),
     message:
         "Visual features of shard {wildcards.shard}"
     script:
@@ -55,7 +56,7 @@ rule features_visual:
 rule features_audio:
     input:
         videos=of_shard(paths.shard_table("videos")),
-        model=[model_record(role) for role in audio_roles()],
+        model=flow.features.audio_models(),
     output:
         index=paths.feature_index("audio"),
     log:
@@ -67,9 +68,9 @@ rule features_audio:
     resources:
         mem_mb=2000,
     params:
-        root=ROOT,
+        root=flow.ingest.root,
         config=cfg.features.audio.deciding,
-        code=code("features_audio", "waver.features.audio", *loaders(audio_roles())),
+        code=flow.features.audio_code,
     message:
         "Audio features of shard {wildcards.shard}"
     script:
@@ -80,11 +81,7 @@ rule features_speech:
     input:
         videos=of_shard(paths.shard_table("videos")),
         transcripts=of_shard(paths.shard_table("transcripts")),
-        model=(
-            [model_record("speech_recogniser")]
-            if cfg.features.speech.source == "recognise"
-            else []
-        ),
+        model=flow.features.recogniser(),
     output:
         index=paths.feature_index("speech"),
     log:
@@ -96,9 +93,9 @@ rule features_speech:
     resources:
         mem_mb=3000,
     params:
-        root=ROOT,
+        root=flow.ingest.root,
         config=cfg.features.speech.model_dump(),
-        code=code("features_speech", "waver.features.speech"),
+        code=code_of("features_speech"),
     message:
         "Speech of shard {wildcards.shard}"
     script:
@@ -109,7 +106,7 @@ rule features_words:
     input:
         speech=of_shard(paths.feature_index("speech")),
         videos=of_shard(paths.shard_table("videos")),
-        model=model_record("text_encoder"),
+        model=flow.run.model_record("text_encoder"),
     output:
         index=paths.feature_index("words"),
     log:
@@ -122,7 +119,7 @@ rule features_words:
         mem_mb=3000,
     params:
         config=cfg.features.words.model_dump(),
-        code=code("features_words", "waver.features.words"),
+        code=code_of("features_words"),
     message:
         "Word vectors of shard {wildcards.shard}"
     script:
@@ -132,9 +129,9 @@ rule features_words:
 rule features_cues:
     input:
         speech=of_shard(paths.feature_index("speech")),
-        audio=of_shard(paths.feature_index("audio")) if RECORDED else [],
+        audio=of_shard(paths.feature_index("audio")) if flow.run.recorded else [],
         videos=of_shard(paths.shard_table("videos")),
-        sentiment=[model_record(role) for role in cue_roles()],
+        sentiment=flow.features.cue_models(),
     output:
         index=paths.feature_index("cues"),
     log:
@@ -146,18 +143,44 @@ rule features_cues:
     resources:
         mem_mb=2000,
     params:
-        lists=file_sha256(SOURCE / "models/text/cues.yaml"),
-        code=code("features_cues", "waver.features.cues", *loaders(cue_roles())),
+        code=flow.features.cue_code,
     message:
         "Cues of voice, pauses and words of shard {wildcards.shard}"
     script:
         "../workflow/scripts/features_cues.py"
 
 
+if flow.features.derived:
+
+    rule features_derived:
+        input:
+            sources=after_ingest(flow.features.source_indexes),
+        output:
+            index=paths.feature_index("{derived}"),
+        log:
+            paths.log("features_derived", "derived", "shard"),
+        benchmark:
+            paths.benchmark("features_derived", "derived", "shard")
+        wildcard_constraints:
+            derived="|".join(flow.features.derived),
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+        params:
+            sources=flow.features.sources,
+            function=flow.features.function,
+            code=flow.features.derived_code,
+        message:
+            "Features {wildcards.derived} of shard {wildcards.shard}"
+        script:
+            "../workflow/scripts/features_derived.py"
+
+
 rule features_answers:
     input:
         answers=of_shard(paths.shard_table("answers")),
-        model=model_record("text_encoder"),
+        model=flow.run.model_record("text_encoder"),
     output:
         index=paths.feature_index("answers"),
     log:
@@ -170,8 +193,57 @@ rule features_answers:
         mem_mb=3000,
     params:
         config=cfg.features.words.model_dump(),
-        code=code("features_answers", "waver.features.answers"),
+        code=code_of("features_answers"),
     message:
         "Encoding the answers of shard {wildcards.shard}"
     script:
         "../workflow/scripts/features_answers.py"
+
+
+if flow.adapt.vision_language:
+
+    rule features_embeddings:
+        input:
+            faces=of_shard(paths.feature_index("faces")),
+            model=flow.adapt.encoder(),
+        output:
+            index=paths.feature_index("embeddings"),
+        log:
+            paths.log("features_embeddings", "shard"),
+        benchmark:
+            paths.benchmark("features_embeddings", "shard")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+        params:
+            batch=cfg.adapt.vision_language.batch,
+            code=code_of("features_embeddings"),
+        message:
+            "CLIP features of shard {wildcards.shard}"
+        script:
+            "../workflow/scripts/features_embeddings.py"
+
+    rule features_views:
+        input:
+            faces=of_shard(paths.feature_index("faces")),
+            videos=of_shard(paths.shard_table("videos")),
+            model=flow.adapt.encoder(),
+        output:
+            index=paths.feature_index("views"),
+        log:
+            paths.log("features_views", "shard"),
+        benchmark:
+            paths.benchmark("features_views", "shard")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+        params:
+            split=cfg.adapt.targets,
+            config=flow.adapt.views(),
+            code=code_of("features_views"),
+        message:
+            "Views of shard {wildcards.shard} by CLIP"
+        script:
+            "../workflow/scripts/features_views.py"

@@ -1,18 +1,10 @@
-"""ingest: a release on disk -> participants, videos, segments, transcripts; one small table a shard."""
+"""ingest: a release on disk -> participants, videos, segments, transcripts; one small table per shard."""
 
-from waver.data.inventory import inventory
-
-DEMO_MEDIA = [name for name, asset in manifest().items() if asset.set == "demo"]
-DEMO_TEXTS = [
-    SOURCE / "data/demo" / name for name in ("answers.yaml", "portraits.yaml")
-]
-
-
-if cfg.dataset.source == "demo":
+if flow.run.demo:
 
     rule ingest_demo:
         input:
-            expand("resources/models/{model}/asset.json", model=DEMO_MEDIA),
+            flow.ingest.demo_media(),
         output:
             manifest=paths.demo_manifest,
         log:
@@ -26,8 +18,7 @@ if cfg.dataset.source == "demo":
             mem_mb=2000,
         params:
             config=cfg.dataset.demo.model_dump(),
-            texts=[file_sha256(path) for path in DEMO_TEXTS],
-            code=code("ingest_demo", "waver.data.demo.build"),
+            code=code_of("ingest_demo"),
         message:
             "Making the demo data set"
         script:
@@ -36,7 +27,7 @@ if cfg.dataset.source == "demo":
 
 checkpoint ingest_tables:
     input:
-        [paths.demo_manifest] if cfg.dataset.source == "demo" else [],
+        [paths.demo_manifest] if flow.run.demo else [],
     output:
         participants=paths.table("participants"),
         videos=paths.table("videos"),
@@ -59,15 +50,15 @@ checkpoint ingest_tables:
     resources:
         mem_mb=4000,
     params:
-        root=lambda wildcards: ROOT,
+        root=lambda wildcards: flow.ingest.root,
+        reader=cfg.dataset.reader,
         layout=cfg.dataset.layout,
+        purpose=cfg.dataset.purpose,
         shards=cfg.dataset.shards,
-        recorded=cfg.dataset.source != "transcripts",
-        inventory=lambda wildcards: (
-            "generated" if cfg.dataset.source == "demo" else inventory(Path(ROOT))
-        ),
-        code=code("ingest_tables", "waver.data.ingest"),
+        recorded=flow.run.recorded,
+        inventory=flow.ingest.inventory,
+        code=code_of("ingest_tables", flow.ingest.reader),
     message:
-        "Reading the release at {params.root}"
+        "Reading the data set at {params.root}"
     script:
         "../workflow/scripts/ingest_tables.py"

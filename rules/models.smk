@@ -1,4 +1,4 @@
-"""Models and media: installed once, verified by sha256. The only jobs that may reach for a network."""
+"""Models and media: installed once, verified by sha256. The only jobs that may use the network."""
 
 
 # on the node where Snakemake runs: compute nodes may have no network
@@ -9,7 +9,7 @@ localrules:
 
 rule models:
     input:
-        installs(),
+        flow.installs(),
 
 
 rule models_install:
@@ -22,9 +22,9 @@ rule models_install:
     conda:
         ENVIRONMENT
     params:
-        entry=lambda wildcards: fingerprint(wildcards.model, cfg.models.paths),
-        paths=own_path,
-        code=code("models_install", "waver.assets.manifest"),
+        entry=flow.models.asset,
+        paths=flow.models.own_path,
+        code=code_of("models_install"),
     message:
         "Installing model {wildcards.model}"
     script:

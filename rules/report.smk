@@ -1,16 +1,6 @@
 """report: the papers' tables and the table of costs as files, and one self-contained page."""
 
-import os
-
-from waver.report.names import FIGURE, TABLES
-
-# relative to the folder of the run: a copy of the folder has the same inputs, and nothing to do
-REPORT_SOURCE = Path(os.path.relpath(SOURCE / "report"))
-PAGE_PARTS = sorted(
-    path
-    for path in REPORT_SOURCE.iterdir()
-    if path.suffix in (".html", ".css", ".js", ".yaml")
-)
+from waver.report.tables.names import FIGURE, TABLES
 
 
 localrules:
@@ -19,13 +9,12 @@ localrules:
 
 rule report_tables:
     input:
-        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
-        layouts=[REPORT_SOURCE / name for name in ("papers.yaml", "published.yaml")],
+        **{name: every_shard(paths.feature_index(name)) for name in flow.features.names},
         scores=paths.scores,
-        beside=scores_beside(),
-        costs=cost_outputs(),
-        answers=answers_outputs("predictions.parquet"),
-        models=model_records(),
+        other_runs=flow.report.other_scores(),
+        costs=flow.costs.outputs(),
+        answers=flow.answers.outputs("predictions.parquet"),
+        models=flow.model_records(),
     output:
         index=paths.report_table("tables.json"),
         tables=report(
@@ -44,14 +33,16 @@ rule report_tables:
     resources:
         mem_mb=2000,
     params:
-        things=THINGS,
-        beside=list(cfg.report.beside),
-        backbone=cfg.features.visual.backbone if RECORDED else "",
-        kinds=table_kinds(),
+        features=flow.features.names,
+        other_runs=list(cfg.report.other_runs),
+        backbone=flow.report.backbone(),
+        kinds=flow.report.table_kinds(),
         data=cfg.dataset.name,
-        demo=cfg.dataset.source == "demo",
+        demo=flow.run.demo,
         benchmarks=f"benchmarks/{cfg.run}",
-        code=code("report_tables", "waver.report.files"),
+        methods=flow.methods(),
+        modalities=flow.modalities(),
+        code=code_of("report_tables"),
     message:
         "Filling the papers' tables"
     script:
@@ -66,8 +57,7 @@ rule tables:
 
 rule report_html:
     input:
-        **{thing: every_shard(paths.feature_index(thing)) for thing in THINGS},
-        parts=PAGE_PARTS,
+        **{name: every_shard(paths.feature_index(name)) for name in flow.features.names},
         scores=paths.scores,
         comparisons=paths.comparisons,
         calibration=paths.calibration,
@@ -78,12 +68,12 @@ rule report_html:
         segments=dataset_table("segments"),
         set_aside=dataset_table("set_aside"),
         packs=every_shard(paths.pack_index),
-        histories=train_outputs("history.jsonl"),
-        predictions=train_outputs("predictions.parquet")
+        histories=flow.frames.outputs("history.jsonl"),
+        predictions=flow.frames.outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
-        adapted=adapt_outputs(),
-        weights=answers_outputs("weights.parquet"),
-        models=model_records(),
+        adapted=flow.adapt.predictions(),
+        weights=flow.answers.outputs("weights.parquet"),
+        models=flow.model_records(),
         tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -101,19 +91,15 @@ rule report_html:
     resources:
         mem_mb=2000,
     params:
-        things=THINGS,
+        features=flow.features.names,
         benchmarks=f"benchmarks/{cfg.run}",
-        config={
-            "report": cfg.report.model_dump(),
-            "evaluate": cfg.evaluate.model_dump(include={"least_group", "video_rule"}),
-            "models": {"set": cfg.models.set},
-            "dataset": {"name": cfg.dataset.name},
-            "train": {"select": cfg.train.select} | FOLDING,
-        },
-        trained=[model.record for model in MODELS for seed in cfg.train.seeds],
+        config=flow.report.page_config(),
+        trained=flow.frames.records_of_outputs(),
         run=cfg.run,
-        demo=cfg.dataset.source == "demo",
-        code=code("report_html", "waver.report.page"),
+        demo=flow.run.demo,
+        methods=flow.methods(),
+        modalities=flow.modalities(),
+        code=code_of("report_html"),
     message:
         "Writing the report"
     script:

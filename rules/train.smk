@@ -2,19 +2,15 @@
 cross-validation. Of answers (video level): one job per model, inputs and seed for both.
 """
 
-ANSWER_TEXTS = [
-    SOURCE / name for name in ("models/text/cues.yaml", "data/questions.yaml")
-]
-
 
 rule train_emotions:
     input:
-        initial=given_backbone(),
+        initial=flow.backbone.given(),
     output:
-        record=trained_backbone("emotions"),
-        history=trained_backbone("emotions", "history.jsonl"),
-        pictures=trained_backbone("emotions", "pictures.parquet"),
-        set_aside=trained_backbone("emotions", "set_aside.parquet"),
+        record=flow.backbone.trained_file("emotions"),
+        history=flow.backbone.trained_file("emotions", "history.jsonl"),
+        pictures=flow.backbone.trained_file("emotions", "pictures.parquet"),
+        set_aside=flow.backbone.trained_file("emotions", "set_aside.parquet"),
     log:
         paths.log("train_emotions"),
     benchmark:
@@ -26,8 +22,8 @@ rule train_emotions:
         mem_mb=8000,
     params:
         config=cfg.backbone.emotions.model_dump(),
-        pictures=pictures_stamp(),
-        start=backbone_start("train_emotions", "backbone_emotions"),
+        pictures=flow.backbone.pictures(),
+        start=lambda wildcards: flow.backbone.start("train_emotions"),
     message:
         "Training the visual backbone on basic emotions"
     script:
@@ -39,14 +35,10 @@ rule train_backbone:
         faces=every_shard(paths.feature_index("faces")),
         videos=every_shard(paths.shard_table("videos")),
         segments=every_shard(paths.shard_table("segments")),
-        initial=(
-            [trained_backbone("emotions")]
-            if "emotions" in cfg.backbone.stages
-            else given_backbone()
-        ),
+        initial=flow.backbone.before_frames(),
     output:
-        record=trained_backbone("ah"),
-        history=trained_backbone("ah", "history.jsonl"),
+        record=flow.backbone.trained_file("ah"),
+        history=flow.backbone.trained_file("ah", "history.jsonl"),
     log:
         paths.log("train_backbone"),
     benchmark:
@@ -59,7 +51,7 @@ rule train_backbone:
     params:
         config=cfg.backbone.ah.model_dump(),
         tolerance=cfg.align.tolerance_frames,
-        start=backbone_start("train_backbone", "backbone_frames"),
+        start=lambda wildcards: flow.backbone.start("train_backbone"),
     message:
         "Training the visual backbone on frames with and without A/H"
     script:
@@ -82,10 +74,11 @@ rule train_fusion:
     resources:
         mem_mb=4000,
     params:
-        fusion=fusion_of,
-        config=train_slice,
-        code=train_code,
-        record=train_record,
+        fusion=flow.frames.fusion,
+        config=flow.frames.recipe,
+        streams=flow.frames.streams,
+        code=flow.frames.code,
+        record=flow.frames.record,
     message:
         "Training {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -108,10 +101,11 @@ rule train_folds:
     resources:
         mem_mb=4000,
     params:
-        fusion=fusion_of,
-        config=lambda wildcards: train_slice(wildcards) | FOLDING,
-        code=folds_code,
-        record=train_record,
+        fusion=flow.frames.fusion,
+        config=flow.frames.folds_recipe,
+        streams=flow.frames.streams,
+        code=flow.frames.folds_code,
+        record=flow.frames.record,
     message:
         "Cross-validating {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -133,8 +127,8 @@ rule train_video_head:
     resources:
         mem_mb=4000,
     params:
-        code=lambda wildcards: fusion_code(wildcards, "train_video_head", "video_heads"),
-        record=head_record,
+        code=flow.frames.head_code,
+        record=flow.frames.head_record,
     message:
         "Whole videos by {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -156,14 +150,8 @@ rule train_explanations:
     resources:
         mem_mb=4000,
     params:
-        code=lambda wildcards: fusion_code(
-            wildcards, "train_explanations", "explanations"
-        ),
-        record=lambda wildcards: {
-            "model_set": cfg.models.set,
-            "seed": int(wildcards.seed),
-            **model_of(wildcards).own_record,
-        },
+        code=flow.frames.explanations_code,
+        record=flow.frames.explanations_record,
     message:
         "Explaining {wildcards.fusion} on {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -174,7 +162,7 @@ rule train_answers:
     input:
         answers=every_shard(paths.shard_table("answers")),
         encodings=every_shard(paths.feature_index("answers")),
-        model=model_record("text_encoder"),
+        model=flow.run.model_record("text_encoder"),
     output:
         predictions=paths.train_answers("predictions.parquet"),
         folds=paths.train_answers("folds.parquet"),
@@ -188,14 +176,9 @@ rule train_answers:
     resources:
         mem_mb=3000,
     params:
-        config=answers_slice,
-        texts=[file_sha256(path) for path in ANSWER_TEXTS],
-        code=answers_code,
-        record=lambda wildcards: {
-            "model_set": cfg.models.set,
-            "code": answers_code(wildcards),
-            "config": answers_slice(wildcards),
-        },
+        config=flow.answers.recipe,
+        code=flow.answers.code,
+        record=flow.answers.record,
     message:
         "Training {wildcards.answers} on {wildcards.inputs} of the answers, seed {wildcards.seed}"
     script:
@@ -205,8 +188,8 @@ rule train_answers:
 rule train_videos:
     input:
         answers=every_shard(paths.shard_table("answers")),
-        indexes=videos_indexes,
-        weights=videos_weights,
+        indexes=after_ingest(flow.videos.indexes),
+        weights=flow.videos.weights,
     output:
         model=paths.train_videos("model.pt"),
         history=paths.train_videos("history.jsonl"),
@@ -222,11 +205,11 @@ rule train_videos:
     resources:
         mem_mb=4000,
     params:
-        config=videos_slice,
-        roles=lambda wildcards: video_roles(wildcards.video_model),
-        texts=video_texts,
-        code=videos_code,
-        record=videos_record,
+        config=flow.videos.recipe,
+        streams=flow.videos.streams,
+        roles=flow.videos.roles,
+        code=flow.videos.code,
+        record=flow.videos.record,
     message:
         "Training {wildcards.video_model} on whole videos, {wildcards.modalities}, seed {wildcards.seed}"
     script:
@@ -235,9 +218,9 @@ rule train_videos:
 
 rule train_cost:
     input:
-        models=of_trained("model.pt"),
-        histories=of_trained("history.jsonl"),
-        weights=cost_weights,
+        models=after_ingest(flow.costs.files("model.pt")),
+        histories=after_ingest(flow.costs.files("history.jsonl")),
+        weights=flow.costs.weights,
     output:
         paths.train_cost,
     log:
@@ -245,16 +228,16 @@ rule train_cost:
     benchmark:
         paths.benchmark("train_cost", "trained")
     wildcard_constraints:
-        trained=r"(videos/)?[a-z0-9_.]+/[VATCQ]+",
+        trained=rf"(videos/)?[a-z0-9_.]+/{MODALITY_SETS.strip('^$')}",
     conda:
         ENVIRONMENT
     resources:
         mem_mb=3000,
     params:
-        unit=lambda wildcards: trained_of(wildcards).unit,
-        record=lambda wildcards: trained_of(wildcards).record,
-        roles=lambda wildcards: trained_of(wildcards).roles,
-        code=cost_code,
+        unit=flow.costs.unit,
+        record=flow.costs.record,
+        roles=flow.costs.roles,
+        code=flow.costs.code,
     message:
         "Measuring what {wildcards.trained} costs"
     script:

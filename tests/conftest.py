@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from waver.job_environment import set_environment  # noqa: E402 (after the path to it is known)
+from waver.workflow.environment import set_environment  # noqa: E402 (after the path to it is known)
 
 set_environment()
 

@@ -14,6 +14,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,17 @@ def send(process: Process, number: signal.Signals) -> None:
         os.kill(process.pid, number)
 
 
+def kill_all(alive: Callable[[], set[Process]]) -> None:
+    """Kill processes, and those that they start meanwhile, until none is left."""
+    for _ in range(100):
+        left = alive()
+        if not left:
+            return
+        for process in left:
+            send(process, signal.SIGKILL)
+        time.sleep(0.05)
+
+
 class Guard:
     """Watches over one process of tests."""
 
@@ -107,8 +119,10 @@ class Guard:
         """End what the test has started, and ask the test to fail (SIGALRM)."""
         self.warned, self.deadline = True, time.monotonic() + min(GRACE_S, self.limit)
         self._say("is interrupted")
+        # the next test may begin before the last of these is dead: what it starts is not among them
+        of_the_test = self._alive()
         send(self.runner, signal.SIGALRM)
-        self.kill_started()
+        kill_all(lambda: with_descendants(of_the_test, table()))
 
     def _end(self) -> None:
         """End the process; a fatal signal makes its fault handler print where every thread was."""
@@ -123,18 +137,15 @@ class Guard:
     def _say(self, what: str) -> None:
         print(f"\n{self.test} ran longer than its limit of {self.limit:g} s and {what}", file=sys.stderr, flush=True)
 
+    def _alive(self) -> set[Process]:
+        """What the process of tests has started and still lives."""
+        parents = table()
+        alive = with_descendants(self.started | marked(self.mark, parents), parents) | self._descendants(parents)
+        return {process for process in alive if process.pid != os.getpid()} - {self.runner}
+
     def kill_started(self) -> None:
         """Kill what the process of tests has started, until nothing is left of it."""
-        for _ in range(100):
-            parents = table()
-            alive = with_descendants(self.started | marked(self.mark, parents), parents)
-            alive |= self._descendants(parents)
-            alive = {process for process in alive if process.pid != os.getpid()} - {self.runner}
-            if not alive:
-                return
-            for process in alive:
-                send(process, signal.SIGKILL)
-            time.sleep(0.05)
+        kill_all(self._alive)
 
 
 def main(pid: int, mark: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from waver.training.names import TrainedModel
+from waver.training.trained_model import TrainedModel
 
 
 def recorded(fusion: str, modalities: str, variant: str = "", base: str = "", /, **changed: Any) -> TrainedModel:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from waver.align.packs import write_pack
-from waver.store.tables import ANSWERS, PACK_INDEX, read_tables, write_table
+from waver.datasets.questions import Questions
+from waver.io.tables import ANSWERS, PACK_INDEX, read_tables, write_table
 
 DIMS = {"visual": 16, "audio": 12, "text": 20}
 CUES = 5
@@ -46,7 +47,12 @@ def affect_of(state: np.ndarray, name: str) -> np.ndarray:
 
 
 def write_packs(
-    folder: Path, participants: dict[str, int] | None = None, questions: int = 3, frames: int = 120, shards: int = 2
+    folder: Path,
+    participants: dict[str, int] | None = None,
+    questions: int = 3,
+    frames: int = 120,
+    shards: int = 2,
+    questions_of: Questions | None = None,
 ) -> tuple[list[Path], Path]:
     """Packs of synthetic participants; returns the index files and the folder of the packs.
 
@@ -56,6 +62,7 @@ def write_packs(
         questions: videos of each participant.
         frames: frames of the shortest video; others are up to 24 longer.
         shards: number of packs.
+        questions_of: questions of the data set; else those of BAH.
     """
     rng = np.random.default_rng(0)
     directions = {name: rng.standard_normal(size) for name, size in DIMS.items()}
@@ -87,7 +94,8 @@ def write_packs(
     indexes = []
     for shard, content in enumerate(videos):
         indexes.append(folder / f"{shard:03d}.parquet")
-        write_pack(folder / "packs" / f"{shard:03d}.zarr", indexes[-1], content, key=f"synthetic-{shard}")
+        record = questions_of.record() if questions_of else {}
+        write_pack(folder / "packs" / f"{shard:03d}.zarr", indexes[-1], content, f"synthetic-{shard}", record)
     return indexes, folder / "packs"
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
+from waver.models.backbones.base import FACE, BackboneSettings, FaceSize, reduction
 from waver.shapes import check_shape
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -29,3 +30,16 @@ def touch_outputs(folder: Path, config: dict[str, Any], targets: Sequence[str], 
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
     snakemake(root, folder, [*arguments, "--touch", "--forceall", *targets])
+
+
+def edited(text: str, line: str) -> str:
+    """The text with one more statement in a definition, or another value of a constant."""
+    assert text.count("\n" + line) == 1
+    tree = ast.parse(text)
+    first = text[: text.index("\n" + line)].count("\n") + 2
+    node = next(node for node in tree.body if node.lineno == first)
+    if isinstance(node, ast.Assign):
+        node.value = ast.BoolOp(ast.And(), [node.value, node.value])
+    else:
+        node.body.append(ast.Pass())
+    return ast.unparse(tree)

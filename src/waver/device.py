@@ -1,8 +1,8 @@
 """Where arithmetic runs: one decision for torch, ONNX Runtime and CTranslate2.
 
 ``WAVER_DEVICE`` is ``auto`` (the default), ``cpu`` or ``cuda``. ``auto`` takes the GPU that the job was
-given, which is what CUDA_VISIBLE_DEVICES names and a scheduler sets; a GPU that happens to be in the
-machine belongs to somebody else. A library that cannot use the GPU it was given runs on the CPU, with
+given, which is what CUDA_VISIBLE_DEVICES names and a scheduler sets; other GPUs of the
+machine belong to other jobs. A library that cannot use the GPU it was given runs on the CPU, with
 a warning; under ``cuda`` that is an error. Of several GPUs the first is used.
 """
 
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "WAVER_DEVICE"
 USED: dict[str, dict[str, Any]] = {}
-"""What each library of this process really runs on; goes into the sidecar of the job's output."""
-_said: set[str] = set()
+"""The device of each library of this process; recorded in the sidecar of the job's output."""
+_logged: set[str] = set()
 
 
 def begin() -> None:
-    """Forget the job before, and refuse a ``WAVER_DEVICE`` that means nothing before any work is done."""
+    """Reset the record of the previous job, and check ``WAVER_DEVICE`` before any work is done."""
     USED.clear()
-    _said.clear()
-    asked()
+    _logged.clear()
+    requested()
 
 
-def asked() -> str:
-    """What ``WAVER_DEVICE`` asks for: auto, cpu or cuda.
+def requested() -> str:
+    """The requested ``WAVER_DEVICE``: auto, cpu or cuda.
 
     Raises:
         WaverError: it is something else.
@@ -62,10 +62,10 @@ def threads() -> int:
 
 # libraries ------------------------------------------------------------------------------------------
 def torch_device() -> torch.device:
-    """Device for torch. On a GPU, convolutions are chosen by rule and not by a race, so that runs repeat.
+    """Device for torch. On a GPU, convolution algorithms are chosen deterministically, so that runs are reproducible.
 
     Raises:
-        WaverError: a GPU was asked for and torch cannot use one.
+        WaverError: a GPU is requested and torch cannot use one.
     """
     import torch
 
@@ -110,7 +110,7 @@ def onnx_session(path: Path, threads: int) -> Any:
         threads: of one run.
 
     Raises:
-        WaverError: the file is no ONNX model, or a GPU was asked for and ONNX Runtime cannot use one.
+        WaverError: the file is not an ONNX model, or a GPU is requested and ONNX Runtime cannot use one.
     """
     import onnxruntime as ort
 
@@ -120,14 +120,14 @@ def onnx_session(path: Path, threads: int) -> Any:
     obstacle, complaints, cuda = _obstacle(), io.StringIO(), []
     if not obstacle:
         with redirect_stdout(complaints):
-            ort.preload_dlls()  # it does not look among the packages' CUDA libraries by itself; torch does
-        # cuDNN's algorithm by rule and not by a race, which each new size of picture would start again
+            ort.preload_dlls()  # unlike torch it does not find the CUDA libraries of packages by itself
+        # cuDNN's algorithm by heuristic, not by timing, which would run again for each new picture size
         cuda = [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"})]
     try:
         session = ort.InferenceSession(str(path), options, providers=[*cuda, "CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class that it exports
         raise WaverError(f"{path} cannot be loaded as an ONNX model ({error}); correct the path") from error
-    # that it lists CUDA as available says nothing of a GPU; what a session runs on does
+    # a listed CUDA provider does not imply a GPU; the provider of a session does
     providers = session.get_providers()
     if not obstacle and providers[0] != "CUDAExecutionProvider":
         why = (complaints.getvalue().splitlines() or ["its own message is above or on stderr"])[0]
@@ -140,7 +140,7 @@ def ctranslate2_place() -> tuple[str, str]:
     """Device and compute type for CTranslate2: float16 on a GPU, int8 on a CPU.
 
     Raises:
-        WaverError: a GPU was asked for and CTranslate2 cannot use one.
+        WaverError: a GPU is requested and CTranslate2 cannot use one.
     """
     import ctranslate2
 
@@ -155,7 +155,7 @@ def ctranslate2_place() -> tuple[str, str]:
 
 
 def _load_cublas() -> bool:
-    """Load CUDA 12's cuBLAS, which CTranslate2 wants by name at its first product, and then fails without."""
+    """Load CUDA 12's cuBLAS, which CTranslate2 loads by name at its first matrix product, and fails without."""
     nvidia = importlib.util.find_spec("nvidia")
     folders = list(nvidia.submodule_search_locations or []) if nvidia else []
     for name in ("libcublasLt.so.12", "libcublas.so.12"):
@@ -174,15 +174,15 @@ def _obstacle() -> str:
 
 
 def _refusal() -> str:
-    if asked() == "cpu":
+    if requested() == "cpu":
         return f"{VARIABLE} is cpu"
-    return "" if given() or asked() == "cuda" else "no GPU was given to this job"
+    return "" if given() or requested() == "cuda" else "no GPU was given to this job"
 
 
 def driver() -> tuple[list[str], str]:
     """Names of the GPUs that NVIDIA's driver shows to this process, or why there are none.
 
-    The driver itself is asked: it is the same for all libraries, and needs none of them.
+    The driver is queried directly: it is common to all libraries, and needs none of them.
     """
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
@@ -199,26 +199,28 @@ def driver() -> tuple[list[str], str]:
 
 
 def _settle(library: str, obstacle: str, **details: Any) -> bool:
-    """Record and log where a library runs; whether it is the GPU."""
-    if obstacle and asked() == "cuda":
+    """Record and log where a library runs; returns whether it is the GPU."""
+    if obstacle and requested() == "cuda":
         raise WaverError(
             f"{VARIABLE} is cuda and {library} cannot use a GPU ({obstacle}); set it to auto or cpu, "
             "or run on a node with a GPU in the environment envs/waver-gpu.yaml"
         )
     if not obstacle:
         name, visible = driver()[0][0], os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
-        _say(logging.INFO, f"runs on GPU {given() or 0} ({name}), CUDA_VISIBLE_DEVICES={visible}")
+        _log_once(logging.INFO, f"runs on GPU {given() or 0} ({name}), CUDA_VISIBLE_DEVICES={visible}")
         USED[library] = {"device": "cuda", "name": name, **details}
     else:
         if _refusal():
-            _say(logging.INFO, f"runs on the CPU: {obstacle}")
+            _log_once(logging.INFO, f"runs on the CPU: {obstacle}")
         else:
-            _say(logging.WARNING, f"{library} runs on the CPU although this job was given GPU {given()}: {obstacle}")
+            _log_once(
+                logging.WARNING, f"{library} runs on the CPU although this job was given GPU {given()}: {obstacle}"
+            )
         USED[library] = {"device": "cpu", "reason": obstacle, **details}
     return not obstacle
 
 
-def _say(level: int, line: str) -> None:
-    if line not in _said:
-        _said.add(line)
+def _log_once(level: int, line: str) -> None:
+    if line not in _logged:
+        _logged.add(line)
         log.log(level, "%s", line)

@@ -1,11 +1,11 @@
-"""Legend of axes and units, and the checks at the borders between rooms.
+"""Legend of axes and units, and the checks at the borders between packages.
 
 Letters used in every docstring:
 
     B   batch                       W   words of one video
     T   frames on the 24 fps clock  M   log-mel bands (64)
     D   size of an embedding        S   audio samples
-    K   classes (0 no A/H, 1 A/H)   N   frames of several videos laid end to end
+    K   classes (0 no A/H, 1 A/H)   N   frames of several videos, concatenated
 
 Frame i covers [i/24, (i+1)/24) s. Names of seconds end in ``_s``, of frame numbers in ``_frame`` or
 ``_frames``, of rates in ``_hz`` or ``_fps``.
@@ -17,21 +17,11 @@ from collections.abc import Sequence
 from typing import Any
 
 FPS = 24
-"""Frames per second of the clock on which every modality, label and prediction lies."""
-
-MODALITIES: dict[str, str] = {"V": "visual", "A": "audio", "T": "text", "C": "cues", "Q": "question"}
-"""Letter of a modality, as in the papers' tables, and its name in stores. C are hand-made cues of how something
-is said (``waver.features.cues``). Q is no modality of the person but what is known without looking at anybody
-(``waver.data.context``), given to a model as context."""
+"""Frames per second of the clock of every modality, label and prediction."""
 
 AFFECT = ("positive", "negative", "hesitant")
-"""Columns of affect, each in [0, 1]. Positive and negative are scales of their own: a single scale of valence cannot
-tell mixed feelings (both high) from none (both low)."""
-
-
-def modality_names(letters: str) -> list[str]:
-    """Names of the modalities in ``letters``: ``"VT"`` gives ``["visual", "text"]``."""
-    return [MODALITIES[letter] for letter in letters]
+"""Columns of affect, each in [0, 1]. Positive and negative are separate scales: a single scale of valence cannot
+distinguish mixed feelings (both high) from none (both low)."""
 
 
 def check_shape(name: str, array: Any, shape: Sequence[int | None]) -> None:

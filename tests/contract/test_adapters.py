@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,21 @@ import torch
 from pydantic import BaseModel
 
 from synthetic import write_packs
-from waver.adaptation import runner
-from waver.adaptation.contracts import LabelledTargetView, Needs, SourceModel, TargetView
+from waver.adaptation import participants, runner
+from waver.adaptation.base import LabelledTargetView, Needs, TargetView
 from waver.adaptation.protocol import Guard
-from waver.adaptation.registry import METHODS
-from waver.adaptation.source import load_source, read_source_view, train_source
+from waver.adaptation.source_model import load_source, read_source_view, train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
-from waver.models.registry import load, method_config
-from waver.store.tables import PREDICTIONS, read_table
+from waver.io.tables import PREDICTIONS, read_table
+from waver.records import VisionLanguageRecord, load, method_config
+from waver.registry import ADAPTATIONS as ALL
 
-FEW = {name: {"epochs": 4} for name in METHODS if "epochs" in load(METHODS, name).Config.model_fields}
+ADAPTATIONS = {name: record for name, record in ALL.items() if not isinstance(record, VisionLanguageRecord)}
+"""Those that adapt a model of features; tests/contract/test_vision_language.py has the others."""
+FEW = {name: {"epochs": 4} for name in ADAPTATIONS if "epochs" in load(ADAPTATIONS, name).Config.model_fields}
 CONFIG = AdaptConfig(modalities="VT", source_epochs=2, options=FEW)
-every_method = pytest.mark.parametrize("method", METHODS)
+every_method = pytest.mark.parametrize("method", ADAPTATIONS)
 Place = tuple[list[Path], Path, Path]
 
 
@@ -60,24 +64,27 @@ def predictions(
 
 @every_method
 def test_builds_from_its_own_frozen_config(method: str) -> None:
-    found = load(METHODS, method)
+    found = load(ADAPTATIONS, method)
     assert isinstance(found.needs, Needs)
+    record = ADAPTATIONS[method]
+    assert found.needs.target_labels == record.target_labels == (record.sees == "the person's labels")
+    assert found.needs.source == ("source" in record.sees)
+    assert found.needs.stream == ("arrive" in record.sees)
     assert issubclass(found.Config, BaseModel)
-    config = method_config(METHODS, method, {})
+    config = method_config(ADAPTATIONS, method, {})
     assert found.Config.model_config["frozen"]
     assert all(field.description for field in found.Config.model_fields.values())
     assert found(config).config is config
     with pytest.raises(WaverError, match="momentun"):
-        method_config(METHODS, method, {"momentun": 1})
+        method_config(ADAPTATIONS, method, {"momentun": 1})
 
 
 @every_method
 def test_same_seed_same_predictions_whatever_ran_before(place: Place, tmp_path: Path, method: str) -> None:
     first = predictions(place, tmp_path / "a.parquet", method)
     assert len({video.split("_")[0] for video, _ in first}) == 2
-    for other in METHODS:
-        if other != method:
-            predictions(place, tmp_path / "other.parquet", other)
+    for other in {"shot", "mmd", "eata"} - {method}:
+        predictions(place, tmp_path / "other.parquet", other)
     # a method that drew from the global state would show it
     torch.manual_seed(12345)
     np.random.seed(12345)
@@ -96,21 +103,77 @@ def test_participants_do_not_depend_on_each_other(place: Place, tmp_path: Path, 
 @every_method
 def test_sees_only_what_it_needs(place: Place, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = runner.build_adapter(method, {})
-    given: list[tuple[Any, Any]] = []
-    original = adapter.adapt
-
-    def watched(model: SourceModel, target: Any, source: Any, seed: int) -> SourceModel:
-        given.append((target, source))
-        return original(model, target, source, seed)
-
-    adapter.adapt = watched  # type: ignore[method-assign]
+    views: list[TargetView] = []
+    sources: list[Any] = []
+    monkeypatch.setattr(runner, "target_view", kept_in(views, runner.target_view))
+    if adapter.needs.stream:
+        adapter.begin = watched(adapter.begin, lambda model, source, seed: sources.append(source))
+    else:
+        adapter.adapt = watched(adapter.adapt, lambda model, target, source, seed: sources.append(source))
     monkeypatch.setattr(runner, "build_adapter", lambda name, options: adapter)
     predictions(place, tmp_path / "x.parquet", method)
-    assert len(given) == 2
-    for target, source in given:
-        assert type(target) is (LabelledTargetView if adapter.needs.target_labels else TargetView)
-        assert hasattr(target, "labels") == adapter.needs.target_labels
-        assert (source is not None) == adapter.needs.source
+    assert len(views) == 2
+    assert len(sources) >= 2
+    for view in views:
+        assert type(view) is (LabelledTargetView if adapter.needs.target_labels else TargetView)
+        assert hasattr(view, "labels") == adapter.needs.target_labels
+    assert all((source is not None) == adapter.needs.source for source in sources)
+
+
+def watched(function: Callable[..., Any], told: Callable[..., None]) -> Callable[..., Any]:
+    """The function, which passes its arguments to another one first."""
+
+    def both(*arguments: Any) -> Any:
+        told(*arguments)
+        return function(*arguments)
+
+    return both
+
+
+def kept_in(found: list[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose results are kept in a list."""
+
+    def keeping(*arguments: Any) -> Any:
+        found.append(function(*arguments))
+        return found[-1]
+
+    return keeping
+
+
+@every_method
+def test_labels_change_nothing_but_where_they_are_needed(place: Place, method: str) -> None:
+    source = load_source(place[2])
+    adapter = runner.build_adapter(method, FEW.get(method, {}))
+    target = runner.read_targets(place[0], place[1], source)[0]
+    split = participants.split_population(target, "frame_random", 0.0)
+    frames = read_source_view(place[0], place[1], source) if adapter.needs.source else None
+    garbage = np.random.default_rng(0).integers(0, 2, len(target.labels)).astype(np.uint8)
+    one, other = (
+        runner.adapt_one(adapter, source.model, dataclasses.replace(target, labels=labels), split, frames, 0).logits
+        for labels in (target.labels, garbage)
+    )
+    assert np.array_equal(one, other) != ADAPTATIONS[method].target_labels
+
+
+@pytest.mark.parametrize("method", [name for name in ADAPTATIONS if load(ADAPTATIONS, name).needs.stream])
+def test_the_future_changes_nothing_of_the_past(place: Place, method: str) -> None:
+    source = load_source(place[2])
+    adapter = runner.build_adapter(method, {"batch": 16})
+    target = runner.read_targets(place[0], place[1], source)[0]
+    split = participants.split_population(target, "frame_random", 0.0)
+    frames = read_source_view(place[0], place[1], source) if adapter.needs.source else None
+    changed = target.features.copy()
+    border = split["test"][len(split["test"]) // 2]
+    changed[border:] = np.random.default_rng(0).normal(0, 5, changed[border:].shape)
+    one, other = (
+        runner.adapt_one(adapter, source.model, dataclasses.replace(target, features=features), split, frames, 0).logits
+        for features in (target.features, changed)
+    )
+    # the batch that the border cuts is predicted as a whole
+    past = len(split["test"]) // 2 - 16
+    assert past > 0
+    assert np.array_equal(one[:past], other[:past])
+    assert not np.array_equal(one, other)
 
 
 @every_method
@@ -118,15 +181,14 @@ def test_source_model_and_views_stay_as_they_were(place: Place, method: str) -> 
     source = load_source(place[2])
     adapter = runner.build_adapter(method, {})
     target = runner.read_targets(place[0], place[1], source)[0]
-    view = runner.target_view(adapter.needs, target, runner.split_population(target, "frame_random", 0.0))
+    split = participants.split_population(target, "frame_random", 0.0)
     frames = read_source_view(place[0], place[1], source) if adapter.needs.source else None
-    before = copy.deepcopy(source.model.state_dict())
-    features = view.features.copy()
-    adapted = adapter.adapt(source.model, view, frames, 0)
-    assert all(torch.equal(before[name], value) for name, value in source.model.state_dict().items())
-    assert np.array_equal(features, view.features)
-    assert isinstance(adapted, SourceModel)
-    assert all(torch.isfinite(value).all() for value in adapted.state_dict().values())
+    given = copy.deepcopy((source.model.state_dict(), target, frames))
+    runner.adapt_one(adapter, source.model, target, split, frames, 0)
+    assert all(torch.equal(given[0][name], value) for name, value in source.model.state_dict().items())
+    for before, after in zip(given[1:], (target, frames), strict=True):
+        for name, value in (vars(before) if before else {}).items():
+            assert np.array_equal(value, getattr(after, name))
 
 
 @every_method

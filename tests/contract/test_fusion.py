@@ -1,25 +1,38 @@
-"""What every registered fusion must do, by the contract in ``waver.models.contracts``."""
+"""What every registered fusion must do, by the contract in ``waver.models.base``."""
 
 import pytest
 import torch
 
-from waver.models.registry import FUSIONS, load, method_config
-from waver.shapes import modality_names
+from waver.modalities import modality_names
+from waver.models.temporal.settings import TemporalSettings
+from waver.records import load, method_config
+from waver.registry import FUSIONS
 
 DIMS = {"visual": 9, "audio": 6, "text": 11, "cues": 7, "question": 5}
 SETS = ["V", "A", "T", "VA", "VT", "AT", "VAT", "TQ", "VATQ", "C", "TC", "VATCQ", "Q"]
 
 
 def build(fusion, modalities, seed=0, **options):
+    """A small network: ``options`` and few channels, as far as the fusion has such options."""
     torch.manual_seed(seed)
+    method = load(FUSIONS, fusion)
     small = {"channels": {name: [8, 8] for name in DIMS}, **options}
+    own = {name: value for name, value in small.items() if name in method.Config.model_fields}
     dims = {name: DIMS[name] for name in modality_names(modalities)}
-    return load(FUSIONS, fusion)(dims, method_config(FUSIONS, fusion, small))
+    return method(dims, method_config(FUSIONS, fusion, own))
 
 
 def inputs(modalities, batch=3, frames=40):
     generator = torch.Generator().manual_seed(5)
     return {n: torch.randn(batch, frames, DIMS[n], generator=generator) for n in modality_names(modalities)}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_it_is_what_its_record_says(fusion):
+    record, method = FUSIONS[fusion], load(FUSIONS, fusion)
+    assert isinstance(method.whole_video, bool)
+    assert record.explains == method.explains
+    assert record.own_temporal != issubclass(method.Config, TemporalSettings)
 
 
 @pytest.mark.parametrize("modalities", SETS)

@@ -1,19 +1,13 @@
-"""What every registered video-level model must do, by the contract in ``waver.models.contracts``."""
+"""What every registered video-level model must do, by the contract in ``waver.models.base``."""
 
 import pytest
 import torch
 
 from tiny_clip import write_clip
-from waver.models.registry import (
-    IMPLIED,
-    VIDEO_ASSETS,
-    VIDEO_INPUTS,
-    VIDEO_LOADERS,
-    VIDEO_MODELS,
-    load,
-    method_config,
-)
-from waver.training.video_loop import video_loss
+from waver.config.videos import VideosConfig
+from waver.records import imported, load, method_config
+from waver.registry import VIDEO_MODELS
+from waver.training.videos.training import smoothed
 
 SMALL = {
     "emoclip": {"frames": 2, "depth": 1, "heads": 2},
@@ -30,31 +24,32 @@ def folder(tmp_path_factory):
 
 def built(name, folder):
     torch.manual_seed(0)
-    method, config = load(VIDEO_MODELS, name), method_config(VIDEO_MODELS, name, SMALL[name])
-    if VIDEO_INPUTS[name] == "features":
+    method, config = load(VIDEO_MODELS, name), method_config(VIDEO_MODELS, name, SMALL.get(name, {}))
+    if VIDEO_MODELS[name].inputs == "features":
         return method(SIZES, config)
-    return method(config, folder) if name in VIDEO_ASSETS else method(config)
+    return method(config, folder) if VIDEO_MODELS[name].asset else method(config)
 
 
 def inputs(name, videos=2):
     generator = torch.Generator().manual_seed(1)
-    if VIDEO_INPUTS[name] == "faces":
+    if VIDEO_MODELS[name].inputs == "faces":
         return (torch.rand(videos, 2, 3, 224, 224, generator=generator),)
     steps = {key: 1 if key == "question" else 6 for key in SIZES}
     streams = {key: torch.randn(videos, steps[key], size, generator=generator) for key, size in SIZES.items()}
     return streams, {key: torch.ones(videos, steps[key], dtype=torch.bool) for key in SIZES}
 
 
-def test_the_tables_name_the_same_models():
-    assert set(VIDEO_INPUTS) == set(VIDEO_MODELS) == set(SMALL)
-    assert set(VIDEO_ASSETS) | set(VIDEO_LOADERS) | set(IMPLIED) <= set(VIDEO_MODELS)
-    assert all(callable(load(VIDEO_LOADERS, name)) for name in VIDEO_LOADERS)
+def test_what_the_records_name_is_there():
+    loaders = [record.loader for record in VIDEO_MODELS.values() if record.loader]
+    assert len(set(loaders)) == 2
+    assert all(callable(imported(loader)) for loader in loaders)
+    assert all(VideosConfig().recipe(name).optimiser for name in VIDEO_MODELS)
 
 
 @pytest.mark.parametrize("name", VIDEO_MODELS)
 def test_it_takes_what_the_registry_says_and_gives_two_logits(name, folder):
     model = built(name, folder).eval()
-    assert model.inputs == VIDEO_INPUTS[name]
+    assert model.inputs == VIDEO_MODELS[name].inputs
     assert model.config == method_config(VIDEO_MODELS, name, model.config.model_dump())
     with torch.no_grad():
         logits = model(*inputs(name))
@@ -67,7 +62,7 @@ def test_it_takes_what_the_registry_says_and_gives_two_logits(name, folder):
 @pytest.mark.parametrize("name", VIDEO_MODELS)
 def test_it_learns_by_its_loss(name, folder):
     model = built(name, folder).train()
-    loss = video_loss(model, inputs(name), torch.tensor([0.0, 1.0]), 0.1)
+    loss = model.loss(inputs(name), smoothed(torch.tensor([0.0, 1.0]), 0.1))
     loss.backward()
     learning = [p for p in model.parameters() if p.requires_grad]
     assert loss.ndim == 0

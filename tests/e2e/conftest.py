@@ -9,17 +9,21 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from canaries import plant
 
 import preloaded
 from checkout import ROOT
-from waver.job_environment import FOLDERS, SETTINGS
+from waver.workflow.environment import FOLDERS, SETTINGS
 
+TRACING = str(ROOT / "tests/tracing")
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 TINY = {
     "run": "tiny",
@@ -43,8 +47,8 @@ TINY = {
             "focalnet_tiny": {"width": 4, "depths": [1], "frames": 2},
         },
     },
-    "adapt": {"methods": ["source_only", "shot"], "protocols": ["block"], "source_epochs": 2},
-    "evaluate": {"bootstrap": 100},
+    "adapt": {"methods": ["source_only", "shot", "eata"], "protocols": ["block"], "source_epochs": 2},
+    "evaluate": {"bootstrap": 100, "least_group": 1},
 }
 
 EXPLAINED = {
@@ -63,6 +67,8 @@ EXPLAINED = {
 }
 """A model that explains itself and has a head for whole videos, for the rules that only such a model has."""
 EXPLAINED_FILES = [f"results/tiny/train/conflict/VT/0/{name}.parquet" for name in ("explanations", "videos")]
+PERSON = "results/tiny/adapt/shot/block/participant/90006.parquet"
+"""No part of a run either."""
 
 
 @dataclass(frozen=True)
@@ -122,17 +128,41 @@ class Workspace:
         return "\n".join(f"== {log}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("logs/**/*.log")))
 
 
-def _make_data(folder: Path) -> None:
+BACKBONE = {
+    "train": {"folds": 0},
+    "features": {"visual": {"backbone": "resnet18"}},
+    "backbone": {
+        "stages": ["emotions", "ah"],
+        "emotions": {"sets": [{"path": "pictures"}], "epochs": 1, "batch": 4, "at_once": 4},
+        "ah": {"epochs": 1, "batch": 4, "at_once": 4, "every": 48},
+    },
+}
+"""A visual backbone with a training of its own."""
+BACKBONE_FILES = [f"resources/{name}/train/resnet18/asset.json" for name in ("emotions", "tiny")]
+DEMO = {"train": 3, "val": 1, "test": 2, "questions": 2, "clauses": 2, "width": 320, "height": 240, "trouble": False}
+
+
+def _make_data(folder: Path, trace: Path) -> None:
+    """The data set, made as by the rule ``ingest_demo``, in a traced process; and pictures of emotions."""
     from waver.assets.manifest import install, manifest
-    from waver.config.sections import DemoConfig
-    from waver.data.demo.build import build_demo
 
     models = folder / "resources/models"
     for name, asset in manifest().items():
         if asset.set == "demo":
             install(name, models / name, {})
-    config = DemoConfig(train=3, val=1, test=2, questions=2, clauses=2, width=320, height=240, trouble=False)
-    build_demo(folder / "data", folder / "made.json", models, config, workers=2)
+    made = ["from pathlib import Path", "from waver.config.sections import DemoConfig"]
+    made += ["from waver.datasets.demo.build import build_demo"]
+    made += [f"build_demo(Path('data'), Path('made.json'), Path({str(models)!r}), DemoConfig(**{DEMO}), workers=2)"]
+    path = f"{folder / 'src'}{os.pathsep}{TRACING}"
+    environment = os.environ | {"PYTHONPATH": path, "WAVER_TRACE": str(trace), "WAVER_TRACE_JOB": "ingest_demo"}
+    subprocess.run([sys.executable, "-c", "\n".join(made)], cwd=folder, env=environment, check=True)
+    plant(folder / "data")
+    draw = np.random.default_rng(0)
+    for part in ("train", "val"):
+        for emotion in ("anger", "disgust", "fear", "happiness", "sadness", "surprise"):
+            picture = folder / f"pictures/{part}/{emotion}/0.png"
+            picture.parent.mkdir(parents=True)
+            cv2.imwrite(str(picture), draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 @dataclass(frozen=True)
@@ -145,6 +175,7 @@ class FirstRuns:
         temporary: folder for temporary files of both, empty before.
         touched: files of the Python environment that were written, made or removed meanwhile.
         output: what Snakemake said in each.
+        trace: folder of what each rule executed, of the second run and of a backbone's own training.
     """
 
     runs: tuple[Workspace, Workspace]
@@ -152,6 +183,7 @@ class FirstRuns:
     temporary: Path
     touched: set[str]
     output: tuple[str, str]
+    trace: Path
 
 
 def _environment_files() -> set[tuple[str, int]]:
@@ -173,16 +205,17 @@ def _read_only(folder: str, command: list[str]) -> list[str]:
 def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     """Every rule runs for the first time in two workspaces at once, which share the environment and the home folder.
 
-    But those of a visual backbone's own training, which takes longer than all of them.
+    But those of a visual backbone's own training, which takes longer than all of them: they run in the second alone.
     """
     top = tmp_path_factory.mktemp("run")
-    folder = top / "waver"
+    folder, trace = top / "waver", top / "trace"
+    trace.mkdir()
     folder.mkdir()
     for part in PARTS:
         source = ROOT / part
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
-    _make_data(folder)
+    _make_data(folder, trace)
     (folder / "tiny.json").write_text(json.dumps(TINY))
     runs = (Workspace(folder), Workspace(folder).copy(top / "beside"))
     home, temporary = top / "home", top / "tmp"
@@ -193,17 +226,22 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     own |= {"HOME": str(home), "TMPDIR": str(temporary)}
     for run in runs:
         (run.folder / "explained.json").write_text(json.dumps(EXPLAINED))
-    everything, explained = _side_by_side(runs, own), _side_by_side(runs, own, "explained.json", "--", *EXPLAINED_FILES)
+        (run.folder / "backbone.json").write_text(json.dumps(BACKBONE))
+    traced = own | {"PYTHONPATH": TRACING, "WAVER_TRACE": str(trace)}
+    both = dict(zip(runs, (own, traced), strict=True))
+    everything, explained = _side_by_side(both), _side_by_side(both, "explained.json", "--", *EXPLAINED_FILES, PERSON)
+    _side_by_side({runs[1]: traced}, "backbone.json", "--", *BACKBONE_FILES)
     touched = {path for path, _ in before ^ _environment_files()}
-    return FirstRuns(runs, home, temporary, touched, tuple(map("".join, zip(everything, explained, strict=True))))
+    output = tuple(map("".join, zip(everything, explained, strict=True)))
+    return FirstRuns(runs, home, temporary, touched, output, trace)
 
 
-def _side_by_side(runs: Sequence[Workspace], environment: dict[str, str], *arguments: str) -> list[str]:
-    """Run Snakemake in several workspaces at once; what each said."""
+def _side_by_side(runs: Mapping[Workspace, dict[str, str]], *arguments: str) -> list[str]:
+    """Run Snakemake in several workspaces at once, each with an environment; what each said."""
     command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json", *arguments]
     command = _read_only(str(Path(sys.prefix).resolve()), command)
-    told = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    started = [subprocess.Popen(command, cwd=run.folder, **told) for run in runs]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    started = [subprocess.Popen(command, cwd=run.folder, env=own, **streams) for run, own in runs.items()]
     with ThreadPoolExecutor() as pool:
         output = list(pool.map(lambda process: process.communicate()[0], started))
     for run, process, said in zip(runs, started, output, strict=True):

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from waver.report.names import FIGURE, TABLES
-from waver.report.sheets import FORMS
+from waver.report.tables.formats import FORMS
+from waver.report.tables.names import FIGURE, TABLES
 
 pytestmark = pytest.mark.timeout(2700)
 
@@ -48,7 +48,7 @@ def test_tables_that_are_made_are_not_made_again(finished):
 
 
 def test_another_layout_fills_the_tables_again_and_scores_nothing(finished):
-    path = finished.folder / "src/waver/report/papers.yaml"
+    path = finished.folder / "src/waver/report/papers/papers.yaml"
     original = path.read_text()
     try:
         path.write_text(original + "\n# edited\n")

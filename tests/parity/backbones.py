@@ -24,12 +24,13 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from waver.features.logmel import log_mel
+from waver.features.audio.logmel import log_mel
+from waver.features.audio.vggish import VGGish
 from waver.models.backbones.apvit import learnt_salience
 from waver.models.backbones.pretrained import load_backbone_weights
-from waver.models.backbones.vggish import VGGish
-from waver.models.registry import BACKBONES, load
 from waver.models.video.focalnet import VideoFocalNet
+from waver.records import load
+from waver.registry import BACKBONES
 
 RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3),
            "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}  # fmt: skip
@@ -202,8 +203,8 @@ def apvit(checkout, record):
         taken(folder / f"{file}.py", space)
     taken(folder / "apvit_vit_vit_siam_merge.py", space)
     compare_released("apvit", Apvit(space), reduction_of(checkout)(768, 512), record)
-    learnt = {"lanet": ("LANet", 16), "conv": ("CnnAttention", 128), "gated": ("CnnGatedAttention", 128)}
-    for kind, (theirs, hidden) in learnt.items():
+    learned = {"lanet": ("LANet", 16), "conv": ("CnnAttention", 128), "gated": ("CnnGatedAttention", 128)}
+    for kind, (theirs, hidden) in learned.items():
         ours, published = fixed_salience(kind), space[theirs](768, hidden).eval()
         published.load_state_dict(ours.state_dict())
         told(kind, same(kind, ours, published, fixed_maps())[:, 0, 0, [0, 7, 13]], record)

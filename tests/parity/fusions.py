@@ -3,7 +3,7 @@
     PYTHONPATH=src:tests .venv/bin/python -m parity.fusions <checkout of the papers' code> [--record]
 
 Prints the greatest difference of each fusion, and with ``--record`` the published code's own logits at a few
-frames, which ``tests/unit/models/test_published_code.py`` holds ours to where there is no checkout. The
+frames, which ``tests/unit/models/fusion/test_published_code.py`` holds ours to where there is no checkout. The
 published classes are taken out of their files one by one: the files as a whole import much that they do not
 need here (face networks, loggers).
 """
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from waver.models.registry import FUSIONS, load, method_config
+from waver.records import load, method_config
+from waver.registry import FUSIONS
 
 DIMS = {"visual": 9, "audio": 6, "text": 11}
 THEIRS = {"visual": "video", "audio": "vggish", "text": "bert"}

@@ -110,15 +110,15 @@ class Workspace:
 
     def shard_of(self, shard: str) -> list[Path]:
         """Participants' folders, below a thing's stores, of one shard."""
-        from waver.store.tables import VIDEOS, read_table
+        from waver.io.tables import VIDEOS, read_table
 
         rows = read_table(self.folder / f"resources/small/ingest/shards/{shard}.videos.parquet", VIDEOS)
         return sorted({Path(row["participant"]) for row in rows})
 
     def stores(self, thing: str) -> dict[Path, tuple[int, int]]:
         """Whole stores of a thing: path to inode and time of its last change."""
-        found = (self.folder / f"resources/small/features/{thing}/stores").glob("*/*.zarr/zarr.json")
-        return {path.parent: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+        found = (self.folder / f"resources/small/features/{thing}/stores").glob("*/*.zarr")
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def make_workspace(folder: Path) -> Workspace:
     """What a clone would hold, and a data set of six participants beside it."""
     from waver.assets.manifest import install, manifest
     from waver.config.sections import DemoConfig
-    from waver.data.demo.build import build_demo
+    from waver.datasets.demo.build import build_demo
 
     folder.mkdir(parents=True)
     for part in PARTS:

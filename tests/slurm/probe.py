@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
-from waver.workflow import job
+from waver.workflow.job import job
 
 with job(snakemake) as j:  # noqa: F821
     np.ones((8, 8)) @ np.ones((8, 8))

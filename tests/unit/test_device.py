@@ -170,7 +170,7 @@ from pathlib import Path
 import cv2, ctranslate2, numpy as np, torch
 from waver.device import ctranslate2_place, onnx_session, threads, torch_device
 from waver.features.speech import load_whisper
-from waver.workflow import job
+from waver.workflow.job import job
 
 def begun():
     return len(os.listdir("/proc/self/task"))
@@ -192,14 +192,14 @@ with job(snakemake) as j:
 """
 IDLE = """
 from pathlib import Path
-from waver.workflow import job
+from waver.workflow.job import job
 with job(snakemake) as j:
     Path(j.output[0]).write_text("")
 """
 REFUSED = """
 import os
 from waver.device import ctranslate2_place
-from waver.workflow import job
+from waver.workflow.job import job
 os.environ["WAVER_DEVICE"] = "cuda"
 with job(snakemake) as j:
     ctranslate2_place()
@@ -227,7 +227,7 @@ def test_the_sidecar_tells_where_a_job_ran(jobs):
     folder, printed = jobs
     assert (folder / "works.json").exists(), printed
     record = json.loads((folder / "works.json.provenance.json").read_text())["device"]
-    assert (record["asked"], record["CUDA_VISIBLE_DEVICES"]) == ("auto", "0")
+    assert (record["requested"], record["CUDA_VISIBLE_DEVICES"]) == ("auto", "0")
     assert (record["SLURM_JOB_ID"], record["SLURM_JOB_PARTITION"]) == ("4711", "gpu")
     assert set(record["used"]) == {"torch", "onnxruntime", "ctranslate2"}
     assert {used["device"] for used in record["used"].values()} == {"cpu"}
@@ -253,7 +253,7 @@ def test_threads_given_are_threads_used(jobs):
 
 def test_a_gpu_given_for_nothing_is_told(jobs):
     folder, _ = jobs
-    assert "WARNING GPU 0 was given to this job, which has no use for one" in (folder / "idle.log").read_text()
+    assert "WARNING GPU 0 was given to this job, which does not use one" in (folder / "idle.log").read_text()
     record = json.loads((folder / "idle.json.provenance.json").read_text())["device"]
     assert record["used"] == {}
 

@@ -17,7 +17,7 @@ from waver.cluster.planning import plan, snakemake
 from waver.config.model import load_config
 from waver.config.section import overlaid
 from waver.errors import WaverError
-from waver.provenance import SOURCE, _closure
+from waver.workflow.fingerprint import closure
 
 pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
 
@@ -135,16 +135,17 @@ def test_the_papers_backbone_goes_over_the_presets_of_the_releases(preset):
 
 
 def test_a_training_depends_on_no_other_room_than_its_own():
-    """An edit of a fusion, the packs or the frame models' loop must not train a backbone again."""
-    modules = _closure("waver.training.backbone_frames")
+    """An edit of a fusion or the packs must not train a backbone again; one of the loop of all trainings does."""
+    modules = _modules("train_backbone")
     assert not [name for name in modules if name.startswith(("waver.align", "waver.models.fusion"))]
-    own = {"archive", "backbone_frames", "backbones", "face_frames", "image_tasks", "images", "pixels"}
-    # rates and optimisers are written once for frame models and backbones; the file imports nothing but the config
-    own |= {"schedule"}
-    assert _closure("waver.training.schedule") == {"waver.training.schedule"}
+    own = {"checkpoint", "trainer", "ema", "lr_schedule", "optim"}
+    own |= {"frames", "stage", "face_frames", "tasks", "training", "image_cache"}
     assert {name.split(".")[-1] for name in modules if name.startswith("waver.training")} == own
-    emotions = _closure("waver.training.backbone_emotions")
-    assert {name.split(".")[-1] for name in emotions - modules} == {"backbone_emotions", "emotions"}
-    assert {name.split(".")[-1] for name in modules - emotions} >= {"backbone_frames", "face_frames"}
-    assert "waver.models.backbones.resnet" not in modules | _closure("waver.features.visual")
-    assert (SOURCE / "models/backbones/resnet.py").is_file()
+    emotions = _modules("train_emotions")
+    assert {name.split(".")[-1] for name in emotions - modules} >= {"emotions", "readers"}
+    assert {name.split(".")[-1] for name in modules - emotions} >= {"frames", "face_frames"}
+    assert "waver.models.backbones.resnet" not in modules | _modules("features_visual")
+
+
+def _modules(rule: str) -> set[str]:
+    return {reference.module for reference in closure([], ROOT / f"workflow/scripts/{rule}.py")}

@@ -5,7 +5,11 @@ Nothing is trained here: the files of a finished run lie empty, and Snakemake ma
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,16 +37,33 @@ TARGETS = (
     "results/x/adapt/source_only/block/0/000.parquet", "results/x/adapt/source_only/frame_random/0/000.parquet",
 )  # fmt: skip
 AFTER = {"features_visual", "align_pack", "train_fusion", "adapt_source", "adapt_target"}
+PLANNED_LATER = {"train_fusion", "adapt_source", "adapt_target"}
+"""Told by a dry run wherever ingest runs, for their inputs are planned after it."""
 EDITS = {
-    "scalars for TensorBoard": ("training/board.py", set()),
-    "readers of emotion pictures": ("data/emotions.py", {"train_emotions"}),
-    "faces of frames": ("training/face_frames.py", {"train_backbone"} | AFTER),
-    "temporal context of this model": ("models/temporal/tcn.py", {"train_fusion"}),
-    "temporal context of no model": ("models/temporal/bigru.py", set()),
-    "options of another model": ("models/conflict/settings.py", set()),
-    "reader of speech encoders, of which none is used": ("features/speech_encoder.py", set()),
-    "loop of frame models": ("training/loop.py", {"train_fusion"}),
+    "a step of the loop": ("training/trainer.py", "def _step(", {"train_emotions", "train_backbone"} | AFTER),
+    "what is one step of frame models": ("training/frames/training.py", "class FrameTraining(", {"train_fusion"}),
+    "temporal model of this fusion": ("models/temporal/tcn.py", "class Tcn(TemporalModel):", {"train_fusion"}),
+    "temporal model of no fusion in use": ("models/temporal/bigru.py", "class BiGru(TemporalModel):", set()),
+    "options of another fusion": ("models/fusion/conflict/settings.py", "class ConflictConfig(Section):", set()),
+    "scalars for TensorBoard": ("training/tensorboard.py", "def scalar_log(", set()),
+    "pictures of emotions": ("datasets/emotions/readers.py", "def read_emotions(", {"train_emotions"}),
+    "faces of frames": ("training/backbones/face_frames.py", "class FaceTables:", {"train_backbone"} | AFTER),
+    "a speech encoder, of which none is used": ("features/audio/speech_encoder.py", "class SpeechEncoder:", set()),
+    "another table's schema": ("io/tables.py", "ANSWERS = pa.schema(", {"ingest_tables"} | PLANNED_LATER),
+    "where text encoders compute": (
+        "device.py",
+        "def encoder_settings(",
+        {"features_words"} | AFTER - {"features_visual"},
+    ),
+    "what nobody calls": ("training/trainer.py", None, set()),
 }
+"""Name -> file, the line of the definition that is edited (None: a new one is added), the rules that run again."""
+MOVES = {
+    "renamed": (("training/trainer.py", "training/epochs.py"),),
+    "moved": (("io/tables.py", "deeper/down/schemas.py"), ("features/clock.py", "align/clock.py")),
+    "merged": (("training/ema.py", "training/losses.py"),),
+}
+"""Name -> files and where their definitions go; added at the end where there is such a file."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,23 @@ def test_another_guard_adapts_again_where_it_is_kept_and_trains_nothing(run):
         path.write_text(original)
 
 
+def test_the_number_of_a_release_runs_nothing_again(run, tmp_path):
+    """Of nothing to the page, though the page tells it."""
+    config = CONFIG | {"train": {"folds": 0, "seeds": [0], "runs": [{"fusion": "lfan", "modalities": "VAT"}]}}
+    report = ["--", "results/x/report/report.html"]
+    for name in ("release", "pictures/train/fear", "results/x/report/figures"):
+        (tmp_path / name).mkdir(parents=True)
+    touched.touch_outputs(tmp_path, config, report, run.root)
+    arguments = [*touched.overlay(tmp_path, config, {}), *report]
+    path = run.root / "src/waver/__init__.py"
+    original = path.read_text()
+    try:
+        path.write_text(original.replace('__version__ = "', '__version__ = "9.'))
+        assert plan(tmp_path, arguments, run.root).jobs == {}
+    finally:
+        path.write_text(original)
+
+
 def test_nothing_edited_trains_nothing(run):
     assert run.would_run() == set()
 
@@ -92,12 +130,50 @@ def test_a_variant_whose_recipe_stays_is_not_trained_again(run):
     assert run.jobs({"train": {"hop": 24}}) == {"train_fusion": 1}
 
 
-@pytest.mark.parametrize(("file", "rules"), EDITS.values(), ids=EDITS)
-def test_an_edit_trains_exactly_what_depends_on_it(run, file, rules):
-    path = run.root / "src/waver" / file
+@pytest.fixture
+def source(run) -> Iterator[Path]:
+    """The folder of the package; as before at the end."""
+    folder, kept = run.root / "src/waver", run.folder / "kept"
+    shutil.copytree(folder, kept)
+    yield folder
+    shutil.rmtree(folder)
+    kept.rename(folder)
+
+
+@pytest.mark.parametrize(("file", "line", "rules"), EDITS.values(), ids=EDITS)
+def test_an_edit_of_a_definition_runs_again_exactly_what_executes_it(run, source, file, line, rules):
+    path = source / file
     original = path.read_text()
-    try:
-        path.write_text(original + "\nEDITED = 1\n")
-        assert run.would_run() == rules
-    finally:
-        path.write_text(original)
+    if line is None:
+        path.write_text(original + "\n\ndef added():\n    return 1\n")
+    else:
+        path.write_text(touched.edited(original, line))
+    assert run.would_run() == rules
+
+
+@pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+def test_a_module_that_is_moved_merged_or_renamed_runs_nothing_again(run, source, moves):
+    for old, new in moves:
+        _move(source, old, new)
+    result = subprocess.run(
+        [sys.executable, "-c", "import waver.training.frames.fit, waver.features.faces.extract, waver.align.timeline"],
+        env={"PYTHONPATH": str(source.parent), "PATH": ""}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert run.would_run() == set()
+
+
+def _move(source: Path, old: str, new: str) -> None:
+    """Move a module's definitions, with the imports of those who use it."""
+    target = source / new
+    target.parent.mkdir(parents=True, exist_ok=True)
+    text = (source / old).read_text().replace("from __future__ import annotations\n", "")
+    before = target.read_text() if target.exists() else "from __future__ import annotations\n"
+    target.write_text(before + text)
+    (source / old).unlink()
+    was, now = (f"waver.{name.removesuffix('.py').replace('/', '.')}" for name in (old, new))
+    for path in [*source.rglob("*.py"), *source.parents[1].glob("workflow/scripts/*.py")]:
+        text = path.read_text()
+        # what stands in both now imports from itself
+        changed = re.sub(rf"^from {now} import .*\n", "", text, flags=re.M) if path == target else text
+        path.write_text(re.sub(rf"\b{re.escape(was)}\b", now, changed))

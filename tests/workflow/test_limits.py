@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
+from guard import Guard
 
 SEGFAULT = """
 import os, signal, subprocess
@@ -206,6 +207,40 @@ def test_no_test_outruns_its_limit_or_leaves_a_process_behind(tmp_path, monkeypa
         assert "the test's own failure" in ended.text
         assert "test_a.py::test_the_same_fixture" in ended.named("ERROR")
         assert "crashed while running 'test_a.py::test_in_c'" in ended.text
+
+
+NEXT_TEST = """
+import os, signal, subprocess, sys, time
+def next_test(*_):
+    subprocess.Popen(["sleep", sys.argv[2]])
+    print("next", flush=True)
+signal.signal(signal.SIGALRM, next_test)
+subprocess.Popen(["sleep", sys.argv[1]])
+print("first", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_the_next_test_starts_outlives_the_interruption_of_the_one_before():
+    """On a busy machine the next test begins while the guard still kills: its processes are not killed with them."""
+    first, following = f"7{os.getpid()}", f"8{os.getpid()}"
+    runner = subprocess.Popen([sys.executable, "-c", NEXT_TEST, first, following], stdout=subprocess.PIPE, text=True)
+    guard = Guard(runner.pid, "no.such.mark")
+    try:
+        assert runner.stdout.readline() == "first\n"
+        guard.told("0.01 test_first")
+        time.sleep(0.05)
+        guard.watch()
+        assert runner.stdout.readline() == "next\n"
+        assert running(first) == []
+        guard.told("60 test_next")
+        guard.watch()
+        assert len(running(following)) == 1
+    finally:
+        guard.kill_started()
+        runner.kill()
+        runner.communicate()
+    assert none_left(following)
 
 
 @pytest.mark.parametrize("target", ["test", "test-quick"])

@@ -1,4 +1,8 @@
-"""Planning stays quick: BAH-300 in full, and ten thousand participants. CPU time is held, not wall time."""
+"""Planning stays quick: BAH-300 in full, and ten thousand participants.
+
+Its CPU time is held as a multiple of what Snakemake itself takes, a plain workflow planned beside it: seconds
+double where another process shares the core.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,30 @@ import pytest
 from waver.cluster.planning import full_plan, plan, snakemake
 from waver.cluster.settings import read_config
 from waver.config.model import Config
-from waver.store.tables import PARTICIPANTS, SET_ASIDE, read_table
+from waver.io.tables import PARTICIPANTS, SET_ASIDE, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = "config/presets/bah300.yaml"
 SPLITS = {"train": (195, 778), "val": (30, 124), "test": (75, 525)}
 """Participants and videos of the release (dataset paper)."""
-PLAN_CPU_S = 15.0
-MOST_JOBS = 300
-MANY_PLAN_CPU_S = 120.0
+MOST_JOBS = 500
+PLAIN = f"""
+rule all:
+    input: expand("{{n}}.b", n=range({MOST_JOBS // 2}))
+
+rule b:
+    input: "{{n}}.a"
+    output: "{{n}}.b"
+    shell: "touch {{output}}"
+
+rule a:
+    output: "{{n}}.a"
+    shell: "touch {{output}}"
+"""
+"""A workflow of as many jobs as BAH-300 may have, in two rules without a function."""
+PLAIN_TIMES = 6
+MANY_PLAIN_TIMES = 36
+"""The most that planning may cost, in plans of PLAIN (measured, idle: 3.1 at 300 people, 17 at 10,000)."""
 
 
 def video_names(participants: int, videos: int, first: int) -> list[str]:
@@ -67,11 +86,19 @@ def config_of(release: Path) -> Config:
     return read_config([ROOT / PRESET], [f"dataset={{root: {release}}}"])
 
 
-def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path):
+@pytest.fixture
+def plain_cpu_s(tmp_path_factory):
+    """CPU seconds of planning PLAIN, now."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "Snakefile").write_text(PLAIN)
+    return snakemake(folder, folder, ["--dry-run", "--quiet", "rules"]).cpu_s
+
+
+def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path, plain_cpu_s):
     arguments = ["--configfile", PRESET, "--config", f"dataset={{root: {release}}}"]
     before = plan(tmp_path, arguments)
     assert before.jobs["ingest_tables"] == 1
-    assert before.cpu_s < PLAN_CPU_S
+    assert before.cpu_s < PLAIN_TIMES * plain_cpu_s
     _ingest(tmp_path, release)
     after = plan(tmp_path, arguments)
     assert "ingest_tables" not in after.jobs
@@ -79,7 +106,7 @@ def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path)
     assert after.jobs["features_faces"] == after.jobs["align_pack"] == shards
     assert after.jobs["report_html"] == 1
     assert after.total < MOST_JOBS, after.jobs
-    assert after.cpu_s < PLAN_CPU_S
+    assert after.cpu_s < PLAIN_TIMES * plain_cpu_s
 
 
 def _ingest(folder: Path, release: Path) -> None:
@@ -102,7 +129,7 @@ def test_a_plan_from_nothing_has_the_jobs_of_a_plan_after_ingest(release):
 
 
 @pytest.mark.slow
-def test_ten_thousand_participants_are_planned_within_two_minutes(tmp_path):
+def test_ten_thousand_participants_are_planned_in_seconds(tmp_path, plain_cpu_s):
     release = tmp_path / "BAH"
     for name in video_names(10_000, 47_567, 100_000):
         path = release / name
@@ -112,4 +139,4 @@ def test_ten_thousand_participants_are_planned_within_two_minutes(tmp_path):
     found = full_plan(config, release=release)
     shutil.rmtree(release)
     assert found.jobs["features_faces"] == 64
-    assert found.cpu_s < MANY_PLAN_CPU_S
+    assert found.cpu_s < MANY_PLAIN_TIMES * plain_cpu_s

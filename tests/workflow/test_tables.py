@@ -14,7 +14,7 @@ import pytest
 import preloaded
 from waver.cluster.planning import full_plan
 from waver.cluster.settings import read_config
-from waver.report.names import FIGURE, TABLES
+from waver.report.tables.names import FIGURE, TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config/presets/demo.yaml"
@@ -47,10 +47,10 @@ def test_tables_are_targets_of_their_own(tmp_path):
 
 
 def test_a_run_beside_that_is_not_there_ends_with_a_sentence(tmp_path):
-    result = snakemake(tmp_path, "--dry-run", "--config", "report={beside: {resnet18: results/nowhere}}")
+    result = snakemake(tmp_path, "--dry-run", "--config", "report={other_runs: {resnet18: results/nowhere}}")
     told = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "report.beside.resnet18: there is no results/nowhere/evaluate/scores.parquet" in told
+    assert "report.other_runs.resnet18: there is no results/nowhere/evaluate/scores.parquet" in told
     assert "Traceback" not in told
 
 
@@ -60,6 +60,6 @@ def test_every_table_is_named_in_the_docs():
 
 
 def test_the_names_of_tables_load_nothing_heavy():
-    source = (ROOT / "src/waver/report/names.py").read_text()
+    source = (ROOT / "src/waver/report/tables/names.py").read_text()
     imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert [node.module for node in imported] == ["__future__"]

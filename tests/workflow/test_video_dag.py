@@ -14,7 +14,7 @@ import touched
 from waver.cluster.planning import snakemake
 from waver.config.model import load_config
 from waver.errors import WaverError
-from waver.provenance import _closure
+from waver.workflow.fingerprint import closure
 
 pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
 
@@ -130,6 +130,6 @@ def test_a_recipe_overlays_the_section_for_its_model_alone():
 
 
 def test_a_training_does_not_depend_on_other_methods():
-    modules = _closure("waver.training.videos")
+    modules = {reference.module for reference in closure([], ROOT / "workflow/scripts/train_videos.py")}
     apart = ("waver.models.fusion", "waver.models.backbones", "waver.models.text", "waver.models.video")
     assert not [name for name in modules if name.startswith(apart)]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.adaptation.source import train_source
+from waver.workflow.job import job
+from waver.adaptation.source_model import train_source
 from waver.config.sections import AdaptConfig
 
 with job(snakemake) as j:

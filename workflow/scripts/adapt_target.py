@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_targets
 from waver.config.sections import AdaptConfig

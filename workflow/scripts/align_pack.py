@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.align.timeline import align_pack
 from waver.config.sections import AlignConfig
 
@@ -10,8 +10,8 @@ with job(snakemake) as j:
     align_pack(
         videos=Path(j.input.videos),
         segments=Path(j.input.segments),
-        indexes={thing: Path(j.input[thing]) for thing in j.params.things},
-        stores={thing: Path(j.input[thing]).with_name("stores") for thing in j.params.things},
+        indexes={feature: Path(j.input[feature]) for feature in j.params.features},
+        stores={feature: Path(j.input[feature]).with_name("stores") for feature in j.params.features},
         pack=Path(j.output.index).with_name("packs") / f"{j.wildcards.shard}.zarr",
         index=Path(j.output.index),
         config=AlignConfig(**j.params.config),

@@ -1,10 +1,10 @@
-"""Predictions that look at nobody: constants, question prior, content-free."""
+"""Predictions of the controls: constants, question prior, content-free."""
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
+from waver.evaluation.control_names import Control
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import Control
 
 with job(snakemake) as j:
     predict_controls(

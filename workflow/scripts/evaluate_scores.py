@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.scores import score_predictions
 

@@ -1,10 +1,10 @@
-"""Encodings of what was said in the videos of one shard."""
+"""Encodings of the answers' text of one shard."""
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import WordsConfig
-from waver.features.answers import encode_shard
+from waver.features.answer_encodings import encode_shard
 
 with job(snakemake) as j:
     encode_shard(

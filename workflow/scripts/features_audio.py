@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import AudioConfig
-from waver.features.audio import extract_audio
+from waver.features.audio.extract import extract_audio
 
 with job(snakemake) as j:
     extract_audio(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.features.cues import extract_cues
+from waver.workflow.job import job
+from waver.features.cues.extract import extract_cues
 
 with job(snakemake) as j:
     extract_cues(

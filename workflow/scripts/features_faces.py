@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import FacesConfig
-from waver.features.faces import extract_faces
+from waver.features.faces.extract import extract_faces
 
 with job(snakemake) as j:
     extract_faces(

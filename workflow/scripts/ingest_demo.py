@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import DemoConfig
-from waver.data.demo.build import build_demo
+from waver.datasets.demo.build import build_demo
 
 with job(snakemake) as j:
     build_demo(

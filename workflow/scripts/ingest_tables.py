@@ -1,9 +1,9 @@
-"""The tables of a release, over the whole data set and by shard."""
+"""The tables of a data set, over the whole data set and by shard."""
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.data.ingest import ingest
+from waver.workflow.job import job
+from waver.datasets.ingest import ingest
 
 TABLES = ("participants", "videos", "answers", "segments", "transcripts", "set_aside")
 
@@ -17,4 +17,6 @@ with job(snakemake) as j:
         shard_folder=Path(j.output.shards[0]).parent,
         cache=tables["videos"].with_name("probes.json"),
         recorded=j.params.recorded,
+        reader=j.params.reader,
+        purpose=j.params.purpose,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.assets.manifest import install
 
 with job(snakemake) as j:

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.report.compute import CostInputs
-from waver.report.files import TableInputs, write_tables
+from waver.workflow.job import job
+from waver.report.tables.model_costs import CostInputs
+from waver.report.tables.write import TableInputs, write_tables
 
 with job(snakemake) as j:
     costs = CostInputs(
         costs=[Path(path) for path in j.input.costs],
         answers=[Path(path) for path in j.input.answers],
         models=[Path(path) for path in j.input.models],
-        features={thing: [Path(path) for path in j.input[thing]] for thing in j.params.things},
+        features={feature: [Path(path) for path in j.input[feature]] for feature in j.params.features},
         benchmarks=Path(j.params.benchmarks),
     )
     inputs = TableInputs(
         scores=Path(j.input.scores),
-        beside=dict(zip(j.params.beside, map(Path, j.input.beside), strict=True)),
+        other_runs=dict(zip(j.params.other_runs, map(Path, j.input.other_runs), strict=True)),
         costs=costs,
         backbone=j.params.backbone,
         kinds=j.params.kinds,

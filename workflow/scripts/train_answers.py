@@ -1,9 +1,9 @@
-"""One model of what was said, on the words or on the question too, with one seed."""
+"""One model of the answers' text, with or without the question, with one seed."""
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.training.answers import train_answers
+from waver.workflow.job import job
+from waver.training.answers.fit import train_answers
 
 with job(snakemake) as j:
     train_answers(

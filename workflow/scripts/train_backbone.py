@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.backbone import FramesStage
-from waver.training.backbone_frames import train_backbone
-from waver.training.backbones import Start
-from waver.training.face_frames import FaceTables
+from waver.training.backbones.face_frames import FaceTables
+from waver.training.backbones.frames import train_backbone
+from waver.training.backbones.stage import Start
 
 with job(snakemake) as j:
     train_backbone(
         tables=FaceTables(
-            **{thing: [Path(file) for file in j.input[thing]] for thing in ("faces", "videos", "segments")},
+            **{name: [Path(file) for file in j.input[name]] for name in ("faces", "videos", "segments")},
             tolerance=j.params.tolerance,
         ),
         config=FramesStage(**j.params.config),

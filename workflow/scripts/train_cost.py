@@ -1,9 +1,9 @@
-"""What one trained model costs: parameters, operations, seconds."""
+"""Costs of one trained model: parameters, operations, seconds."""
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.training.costing import measure
+from waver.workflow.job import job
+from waver.training.profiling.measure import measure
 
 with job(snakemake) as j:
     measure(

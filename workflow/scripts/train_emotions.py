@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.backbone import EmotionsStage
-from waver.training.backbone_emotions import train_emotions
-from waver.training.backbones import Start
+from waver.training.backbones.emotions import train_emotions
+from waver.training.backbones.stage import Start
 
 with job(snakemake) as j:
     train_emotions(

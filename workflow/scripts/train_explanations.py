@@ -1,9 +1,9 @@
-"""What one trained model shows of its reasons, frame by frame."""
+"""Explanations of one trained model, frame by frame."""
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.training.explanations import explain_videos
+from waver.workflow.job import job
+from waver.training.frames.explanations import explain_videos
 
 with job(snakemake) as j:
     explain_videos(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import TrainConfig
-from waver.training.folds import train_folds
+from waver.training.frames.folds import train_folds
 
 with job(snakemake) as j:
     train_folds(

@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.sections import TrainConfig
-from waver.training.board import board
-from waver.training.fit import train_fusion
+from waver.training.frames.fit import train_fusion
+from waver.training.tensorboard import scalar_log
 
 with job(snakemake) as j:
     train_fusion(
@@ -18,5 +18,5 @@ with job(snakemake) as j:
         config=TrainConfig(**j.params.config),
         outputs={name: Path(j.output[name]) for name in ("model", "history", "predictions")},
         record=j.params.record,
-        board=partial(board, Path(j.output.history).parent),
+        scalar_log=partial(scalar_log, Path(j.output.history).parent),
     )

@@ -1,9 +1,9 @@
-"""What one trained model's head for whole videos says of them."""
+"""Predictions of one trained model's head for complete videos."""
 
 from pathlib import Path
 
-from waver.workflow import job
-from waver.training.video_heads import predict_video_head
+from waver.workflow.job import job
+from waver.training.frames.video_head import predict_video_head
 
 with job(snakemake) as j:
     predict_video_head(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from waver.workflow import job
+from waver.workflow.job import job
 from waver.config.videos import VideosConfig
-from waver.training.videos import train_videos
+from waver.training.videos.fit import train_videos
 
 with job(snakemake) as j:
     train_videos(

@@ -1,6 +1,6 @@
-"""The guard between the subsets of a target participant, as the config's features demand it.
+"""The guard between the subsets of a target participant, as wide as the config's features require.
 
-Rules ask for it and hand it to the jobs, so that these depend on the guard and on no feature's code.
+Rules compute it and pass it to the jobs, so that these depend on the guard and not on the code of features.
 """
 
 from __future__ import annotations

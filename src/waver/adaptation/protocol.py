@@ -2,9 +2,9 @@
 
 ``frame_random`` draws single frames, as the papers' figures demand: neighbouring frames, which look
 alike, fall on both sides, so that whatever learns from T_tr profits. ``block`` deals out contiguous
-stretches of time with a guard between subsets, as wide as what the features in use look at: no stretch
+stretches of time with a guard between subsets, as wide as the receptive fields of the features in use: no stretch
 of a recording enters both a scored frame and one adapted on, but for what features see of a whole
-sentence or video (``Guard.beyond``).
+sentence or video (``Guard.beyond``). ``video`` deals out whole videos, so that nothing does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from waver.errors import SetAside
+from waver.errors import ExcludedItem
 from waver.provenance import seed_for
 from waver.shapes import FPS
 
@@ -26,7 +26,7 @@ SUBSETS = ("train", "val", "test")
 
 BLOCK_S, LEAST_BLOCK_S = 4.0, 2.0
 LEAST_GUARD_S = 1.0
-"""Pictures this near look alike, although no feature looks at both."""
+"""Pictures this near are similar, even if no feature depends on both."""
 _BLOCK_GUARDS, _LEAST_BLOCK_GUARDS = 4, 2
 _LEAST_BLOCKS = 10
 _SHORT_BLOCKS = 20
@@ -119,7 +119,8 @@ def split_frames(
             larger subset. A participant of fewer than ten such blocks gets shorter ones, a
             twentieth of the recordings each and never under 2 s and two guards; a video that is
             shorter is one block. Of 512 deals the one nearest the quota of each class is kept,
-            where possible with both classes in T_te, then in T_tr, then in T_va.
+            where possible with both classes in T_te, then in T_tr, then in T_va. ``video`` deals out
+            whole videos in the same way.
         participant: participant id.
         seed: protocol seed; the same for every method, so that all are scored on the same frames.
         guard_s: ``block``: at least as many seconds lie between the end of a frame and the start of the
@@ -131,10 +132,10 @@ def split_frames(
 
     Returns:
         ``train``, ``val``, ``test``: ascending int64 rows of the input, disjoint. Ascending, because
-        rows grouped by class would tell the labels.
+        rows grouped by class would reveal the labels.
 
     Raises:
-        SetAside: the recordings are too short for three blocks.
+        ExcludedItem: the recordings are too short for three blocks, or fewer than three.
         ValueError: unknown protocol.
     """
     order = np.argsort(video_of_frame, kind="stable")
@@ -144,6 +145,8 @@ def split_frames(
         code = _draw_frames(label, rng)
     elif protocol == "block":
         code = _deal_blocks(label, video, rng, guard_s, fps)
+    elif protocol == "video":
+        code = _deal_videos(label, video, rng)
     else:
         raise ValueError(f"unknown split protocol {protocol!r}")
     return {name: np.sort(order[code == number]).astype(np.int64) for number, name in enumerate(SUBSETS)}
@@ -175,11 +178,30 @@ def _deal_blocks(
     lengths = np.unique(video, return_counts=True)[1]
     start, end, joined = _blocks(lengths, guard, fps)
     if len(start) < 3:
-        raise SetAside(
+        raise ExcludedItem(
             f"its {len(label) / fps:.1f} s of video give {len(start)} blocks of time with guards of {guard_s:.1f} s, "
             "the block split needs 3",
             "use the protocol frame_random for such short recordings",
         )
+    return _deal(label, start, end, joined, guard, rng)
+
+
+def _deal_videos(label: npt.NDArray[np.uint8], video: npt.NDArray[Any], rng: np.random.Generator) -> Codes:
+    end = np.cumsum(np.unique(video, return_counts=True)[1])
+    if len(end) < 3:
+        raise ExcludedItem(f"the video split needs 3 videos, it has {len(end)}", "use the protocol block")
+    return _deal(label, np.concatenate([[0], end[:-1]]), end, np.zeros(len(end), bool), 0, rng)
+
+
+def _deal(
+    label: npt.NDArray[np.uint8],
+    start: Ints,
+    end: Ints,
+    joined: npt.NDArray[np.bool_],
+    guard: int,
+    rng: np.random.Generator,
+) -> Codes:
+    """The best deal of the blocks, without what the guards take; subset of each frame."""
     deals = _deals(end - start, rng)
     low, high = _trims(deals, joined)
     positives = np.concatenate([[0], np.cumsum(label == 1)])

@@ -1,87 +1,36 @@
-"""The one walk over target participants: split, hand out what a method may see, adapt, predict T_te."""
+"""The loop over target participants: split, pass what a method may see, adapt, predict T_te."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import torch
 
-from waver.adaptation.contracts import (
-    Adapter,
-    Features,
+from waver.adaptation.base import (
     LabelledTargetView,
-    Labels,
     Needs,
     SourceModel,
     SourceView,
     TargetView,
     predict,
 )
-from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
-from waver.adaptation.registry import METHODS
-from waver.adaptation.source import Source, labelled, load_source, read_source_view
+from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
+from waver.adaptation.protocol import Guard, Ints
+from waver.adaptation.source_model import Source, labelled, load_source, read_source_view
+from waver.adaptation.streaming import predict_stream
 from waver.config.sections import AdaptConfig
-from waver.errors import SetAside, WaverError
-from waver.models.registry import load, method_config
-from waver.provenance import seed_for
-from waver.store.predictions import prediction_table
-from waver.store.tables import write_arrow
-from waver.store.whole import written_whole
+from waver.errors import WaverError
+from waver.records import load, method_config
+from waver.registry import ADAPTATIONS
 from waver.training.corpus import VideoSample, read_corpus
 
 log = logging.getLogger(__name__)
-
-PROTOCOL_SEED = 0
-"""Frames are split alike for every method and seed: what differs between rows is never the test frames."""
-
-Split = Mapping[str, Ints]
-
-
-@dataclass(frozen=True)
-class Target:
-    """All frames of one participant, by video id, then time.
-
-    Attributes:
-        participant: participant id.
-        videos: video ids, sorted.
-        features: float32 [N, D], normalised.
-        labels: uint8 [N].
-        video: int32 [N], number of the frame's video in ``videos``.
-        frame: int32 [N], frame on the 24 fps clock.
-    """
-
-    participant: str
-    videos: tuple[str, ...]
-    features: Features
-    labels: Labels
-    video: npt.NDArray[np.int32]
-    frame: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Result:
-    """Predictions of T_te and what is known of how they came about.
-
-    Attributes:
-        target: the participant.
-        test: int64 [M], rows of T_te.
-        logits: float64 [M, 2].
-        diagnostics: one line of the diagnostics file.
-    """
-
-    target: Target
-    test: Ints
-    logits: npt.NDArray[np.float64]
-    diagnostics: dict[str, Any]
 
 
 def adapt_targets(
@@ -97,7 +46,7 @@ def adapt_targets(
     record: dict[str, Any],
     source_indexes: Sequence[Path] = (),
 ) -> None:
-    """Adapt to each test-split participant of the indexes alone, and predict that participant's T_te.
+    """Adapt to each target participant of the indexes alone, and predict that participant's T_te.
 
     A participant without a frame of A/H, or too short for the split, is left out with its reason
     (population of the dataset paper, appendix E.3). Beside the predictions, ``<predictions>.diagnostics.jsonl``
@@ -106,14 +55,14 @@ def adapt_targets(
     participant was left out.
 
     Args:
-        indexes: index tables of the packs whose test-split participants are the targets.
+        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets.
         packs: folder of the packs.
         source: source model.
-        method: name in METHODS.
+        method: name in ADAPTATIONS.
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         seed: of the method; the split does not depend on it.
-        config: modalities and options.
+        config: targets, modalities and options.
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions; method, modalities, level, protocol, seed and guard are set here.
         source_indexes: index tables with the train split, for methods that need source frames.
@@ -124,36 +73,30 @@ def adapt_targets(
     adapter = build_adapter(method, config.options.get(method, {}))
     start = _load_source(source, config.modalities)
     frames = _source_frames(adapter.needs, source_indexes, packs, start)
-    results, left_out = [], []
-    for target in read_targets(indexes, packs, start):
-        try:
-            split = split_population(target, protocol, guard.seconds)
-        except SetAside as problem:
-            log.warning("%s left out: %s", target.participant, problem)
-            left_out.append({"participant": target.participant, "left_out": problem.reason})
-            continue
-        own_seed = seed_for(seed, "adapt", method, protocol, target.participant)
-        results.append(adapt_one(adapter, start.model, target, split, frames, own_seed))
-    _write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
-    own = {"method": method, "modalities": config.modalities, "level": "frame", "protocol": protocol, "seed": seed}
-    apart = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
-    write_arrow(predictions, _table(results), {**record, **own, **apart})
-    log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
+    own = {"method": method, "modalities": config.modalities, "seed": seed}
+    adapt_each(
+        read_targets(indexes, packs, start, config.targets),
+        lambda target, split, own_seed: adapt_one(adapter, start.model, target, split, frames, own_seed),
+        protocol,
+        guard,
+        config.targets,
+        predictions,
+        {**record, **own},
+    )
 
 
-def build_adapter(method: str, options: Mapping[str, Any]) -> Adapter[Any]:
-    """A method of METHODS with its own config.
+def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
+    """A method of ADAPTATIONS with its own config: an OnlineAdapter if it needs the stream, else an Adapter.
 
     Raises:
         WaverError: unknown method or option.
     """
-    adapter: Adapter[Any] = load(METHODS, method)(method_config(METHODS, method, options))
-    return adapter
+    return load(ADAPTATIONS, method)(method_config(ADAPTATIONS, method, options))
 
 
-def read_targets(indexes: Sequence[Path], packs: Path, source: Source) -> list[Target]:
-    """Participants of the test split with labelled frames, by their ids."""
-    samples = read_corpus(indexes, packs, source.modalities, ("test",))
+def read_targets(indexes: Sequence[Path], packs: Path, source: Source, split: str = "test") -> list[Target]:
+    """Participants of a split with labelled frames, by their ids."""
+    samples = read_corpus(indexes, packs, source.modalities, (split,))
     for sample in samples:
         if not sample.labelled:
             log.warning("%s has no frame labels and is not used", sample.video)
@@ -173,23 +116,6 @@ def _target(participant: str, samples: Sequence[VideoSample], source: Source) ->
         np.repeat(np.arange(len(samples), dtype=np.int32), lengths),
         np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
     )
-
-
-def split_population(target: Target, protocol: str, guard_s: float) -> dict[str, Ints]:
-    """The split of one participant.
-
-    Raises:
-        SetAside: the participant does not belong to the population scored, or cannot be split.
-    """
-    if not target.labels.any():
-        raise SetAside("it has no frame with A/H", "such participants are not part of the scored population")
-    video = np.asarray(target.videos)[target.video]
-    split = split_frames(target.labels, video, protocol, target.participant, PROTOCOL_SEED, guard_s)
-    if not target.labels[split["test"]].any():
-        raise SetAside("no frame with A/H falls into its test part", "it has too few of them to be scored")
-    if len(split["train"]) < 2 or not len(split["val"]):
-        raise SetAside("its recordings leave nothing to adapt on", "use the protocol frame_random")
-    return split
 
 
 def target_view(needs: Needs, target: Target, split: Split) -> TargetView:
@@ -212,53 +138,44 @@ def _own(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
 
 
 def adapt_one(
-    adapter: Adapter[Any],
+    adapter: Any,
     model: SourceModel,
     target: Target,
     split: Split,
     source: SourceView | None,
     seed: int,
 ) -> Result:
-    """Adapt to one participant and predict T_te."""
+    """Adapt to one participant and predict T_te.
+
+    Args:
+        adapter: an Adapter or an OnlineAdapter.
+        model: the source model.
+        target: the participant.
+        split: rows of the subsets.
+        source: source frames where the method needs them.
+        seed: of everything drawn.
+
+    Raises:
+        WaverError: the method gave values that are not finite.
+    """
+    view = target_view(adapter.needs, target, split)
     test = torch.from_numpy(target.features[split["test"]])
     before = predict(model, test)
-    steps, started = model.steps, time.perf_counter()
-    adapted = adapter.adapt(model, target_view(adapter.needs, target, split), source, seed)
-    seconds = time.perf_counter() - started
-    logits = predict(adapted, test)
-    if not bool(torch.isfinite(logits).all()):
-        raise WaverError(
-            f"adaptation to {target.participant} gave values that are not finite; "
-            "lower the method's lr in adapt.options"
-        )
-    diagnostics = {
-        "participant": target.participant,
-        **_cells(target, split),
-        "split_hash": split_hash(split),
-        "seconds": round(seconds, 3),
-        "steps": adapted.steps - steps,
-        "predicted_positive_before": _positive_rate(before),
-        "predicted_positive_after": _positive_rate(logits),
-    }
-    return Result(target, split["test"], logits.double().numpy(), diagnostics)
-
-
-def _cells(target: Target, split: Split) -> dict[str, int]:
-    return {
-        f"{name}_{kind}": int((target.labels[rows] == value).sum())
-        for name, rows in split.items()
-        for kind, value in (("positives", 1), ("negatives", 0))
-    }
-
-
-def _positive_rate(logits: torch.Tensor) -> float:
-    return float((logits[:, 1] > logits[:, 0]).float().mean())
+    started = time.perf_counter()
+    if adapter.needs.stream:
+        logits, steps = predict_stream(adapter, model, view, source, seed)
+        seconds = time.perf_counter() - started
+    else:
+        adapted = adapter.adapt(model, view, source, seed)
+        seconds = time.perf_counter() - started
+        logits, steps = predict(adapted, test), adapted.steps - model.steps
+    return scored(target, split, before, logits, steps, seconds)
 
 
 def _load_source(path: Path, modalities: str) -> Source:
     source = load_source(path)
     if source.modalities != modalities:
-        raise WaverError(f"{path} was trained on {source.modalities}, the config asks for {modalities}; train it again")
+        raise WaverError(f"{path} was trained on {source.modalities}, the config has {modalities}; train it again")
     return source
 
 
@@ -268,17 +185,3 @@ def _source_frames(needs: Needs, indexes: Sequence[Path], packs: Path, source: S
     if not indexes:
         raise WaverError(f"the method needs frames of the train split; name all index tables of {packs}")
     return read_source_view(indexes, packs, source)
-
-
-def _table(results: Sequence[Result]) -> pa.Table:
-    logits = np.concatenate([np.zeros((0, 2)), *(result.logits for result in results)])
-    margin = logits[:, 1] - logits[:, 0]
-    owners = [(r.target, number) for r in results for number in r.target.video[r.test].tolist()]
-    items = [(target.videos[number], target.participant, "test") for target, number in owners]
-    frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
-    return prediction_table(items, margin, frame=frame)
-
-
-def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    with written_whole(path) as file:
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

@@ -10,20 +10,20 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-import os
 import shutil
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from waver.errors import WaverError
+from waver.io.atomic import folder_written_whole
+from waver.io.lock import exclusive
 from waver.provenance import digest, file_sha256
-from waver.store.lock import exclusive
-from waver.store.whole import folder_written_whole
+from waver.workflow.environment import open_network
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 
@@ -82,6 +82,11 @@ class Installed(BaseModel):
     folder: str
     files: dict[str, str]
     """File name and sha256."""
+
+    @property
+    def shown_title(self) -> str:
+        """The title as the report may show it: of a model that was given by path, without the folders."""
+        return PurePath(self.title).name if self.set == "path" else self.title
 
     @property
     def key(self) -> str:
@@ -145,24 +150,38 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
 
 
 def installed(record: str | Path) -> Installed:
-    """Read the record that ``install``, or the training of a backbone, wrote.
+    """Read the record that ``install``, or the training of a backbone, wrote, and verify the files by sha256.
+
+    A process reads a file once, unless the file changes.
 
     Raises:
-        WaverError: a file that it lists is gone.
+        WaverError: a file that it lists is gone, or holds other bytes.
     """
     gone = missing_files(record)
     if gone:
         raise WaverError(f"{gone[0]} is gone; delete {record} and run again")
-    return read_record(record)
+    found = read_record(record)
+    for name, sha256 in found.files.items():
+        file = Path(record).parent / name
+        stat = file.stat()
+        if _sha256_of(file, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) != sha256:
+            raise WaverError(f"{file} holds other bytes than were installed; delete {record} and run again")
+    return found
+
+
+@cache
+def _sha256_of(file: Path, *state: int) -> str:
+    """Sum of a file in one state (inode, size, times of change); it is kept in memory alone."""
+    return file_sha256(file)
 
 
 def read_record(record: str | Path) -> Installed:
-    """As ``installed``, whether or not the files are there."""
+    """As ``installed``, whatever became of the files."""
     return Installed(**json.loads(Path(record).read_text(encoding="utf-8")))
 
 
 def missing_files(record: str | Path) -> list[Path]:
-    """Files that a record lists and that do not lie beside it."""
+    """Files that a record lists and that are missing next to it."""
     files = [Path(record).parent / name for name in read_record(record).files]
     return [file for file in files if not file.exists()]
 
@@ -180,7 +199,7 @@ def package_folder(module: str) -> Path:
 
 
 def _install_asset(name: str, target: Path) -> dict[str, Any]:
-    """Put the files of an entry into a folder; what its record tells of them."""
+    """Put the files of an entry into a folder; returns the entries of its record."""
     asset = manifest()[name]
     for file in asset.files:
         _install_file(name, file, target / file.name)
@@ -189,7 +208,7 @@ def _install_asset(name: str, target: Path) -> dict[str, Any]:
 
 
 def _install_path(name: str, target: Path, source: Path) -> dict[str, Any]:
-    """Link the files that the config gives into a folder; what their record tells of them."""
+    """Link the files that the config gives into a folder; returns the entries of its record."""
     if not source.exists():
         raise WaverError(f"models.paths.{name.removeprefix('path.')}: {source} does not exist; correct the path")
     base = source.parent if source.is_file() else source
@@ -253,8 +272,7 @@ def _from_constant(source: Source, target: Path) -> None:
 
 
 def _from_hub(source: Source, target: Path) -> None:
-    # jobs are kept from the hub (waver.job_environment); this is the one that may ask it
-    os.environ["HF_HUB_OFFLINE"] = "0"
+    open_network()  # jobs are kept from it; this is the one that may ask a hub
     from huggingface_hub import hf_hub_download
 
     got = hf_hub_download(str(source.hub), source.path, revision=source.revision)

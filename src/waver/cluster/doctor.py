@@ -1,6 +1,7 @@
-"""Does this site serve? One line a check: ``python -m waver.cluster.doctor --configfile X``.
+"""Is this machine or cluster suitable? One line per check.
 
-Nothing is sent anywhere, and nothing is left behind; ``--submit`` alone starts jobs.
+The command is ``waver doctor --configfile X``. Nothing is sent anywhere, and nothing is left behind; ``--submit``
+alone starts jobs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 from waver.cluster import machine, slurm, storage
 from waver.cluster.findings import Finding, ok, problem
 from waver.cluster.forecast import forecast
-from waver.cluster.planning import ROOT, full_plan
+from waver.cluster.planning import ROOT, full_plan, require_workflow
+from waver.cluster.privacy import private
 from waver.cluster.settings import add_arguments, read_config, read_profile
 from waver.config.model import Config
 from waver.errors import WaverError
@@ -25,7 +27,7 @@ LOCKS = tuple(ROOT / "envs" / name for name in ("cpu.txt", "embedded.txt"))
 
 
 def findings(config: Config, profile: dict[str, Any], folder: Path, command: str, submit: bool) -> Iterator[Finding]:
-    """All checks, in the order in which troubles are best mended.
+    """All checks, in the order in which problems are best solved.
 
     Args:
         config: of the run.
@@ -41,6 +43,7 @@ def findings(config: Config, profile: dict[str, Any], folder: Path, command: str
     if config.dataset.source == "demo":
         yield from _try("demo speech", machine.speech_synthesiser, folder / "resources/models")
     yield from _try("data set", storage.dataset, config)
+    yield from _try("privacy", private, config, folder)
     yield from _try("workflow", _workflow, config, folder, command)
     for check in (storage.locks, storage.renames, storage.latency):
         yield from _try(check.__name__, check, folder)
@@ -48,7 +51,7 @@ def findings(config: Config, profile: dict[str, Any], folder: Path, command: str
 
 
 def _workflow(config: Config, folder: Path, command: str) -> list[Finding]:
-    """What needs the plan of the run: its models, and room for what it leaves."""
+    """Checks that need the plan of the run: its models, and space for its outputs."""
     planned = full_plan(config)
     found = [ok("workflow", f"{planned.total} jobs from nothing to the report")]
     found.append(storage.models(planned.models, folder, command))
@@ -67,12 +70,12 @@ def _cluster(profile: dict[str, Any], folder: Path, submit: bool) -> Iterator[Fi
     yield from _try("partitions", slurm.partitions, profile)
     yield from _try("account", slurm.account, profile)
     yield from _try("job status", slurm.job_status, profile)
-    for partition, asks in slurm.wanted_partitions(profile).items() if submit else ():
-        yield from _try(f"job on {partition}", slurm.submitted, partition, asks, profile, folder)
+    for partition, wanted in slurm.wanted_partitions(profile).items() if submit else ():
+        yield from _try(f"job on {partition}", slurm.submitted, partition, wanted, profile, folder)
 
 
 def _try(name: str, check: Callable[..., Finding | list[Finding]], *arguments: object) -> Iterator[Finding]:
-    """A check that breaks is a finding, too, and the others are still made."""
+    """A check that raises is also a finding, and the others are still run."""
     try:
         found = check(*arguments)
     except WaverError as error:
@@ -86,16 +89,17 @@ def _try(name: str, check: Callable[..., Finding | list[Finding]], *arguments: o
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the findings as they come; 1 where one is a problem."""
-    parser = argparse.ArgumentParser(prog="waver.cluster.doctor", description=__doc__.split("\n")[0])
+    """Print the findings as they come; 1 where one is a problem.
+
+    Raises:
+        WaverError: there is no workflow, or the config or the profile is wrong.
+    """
+    parser = argparse.ArgumentParser(prog="waver doctor", description=__doc__.split("\n")[0])
     add_arguments(parser)
     parser.add_argument("--submit", action="store_true", help="also run a job of a minute on each partition")
     given = parser.parse_args(arguments)
-    try:
-        config, profile = read_config(given.configfile, given.config), read_profile(given.profile)
-    except WaverError as error:
-        sys.stderr.write(f"doctor: {error}\n")
-        return 1
+    require_workflow()
+    config, profile = read_config(given.configfile, given.config), read_profile(given.profile)
     install = [*INSTALL]
     for option in ("configfile", "config"):
         install += [f"--{option}", *getattr(given, option)] if getattr(given, option) else []
@@ -107,7 +111,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = {level: sum(finding.level == level for finding in seen) for level in ("ok", "warning", "problem")}
     sys.stdout.write(", ".join(f"{count} {level}" for level, count in counts.items()) + "\n")
     return int(counts["problem"] > 0)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

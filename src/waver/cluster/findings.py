@@ -1,4 +1,4 @@
-"""What a check says: one line, and where something is wrong, what to do."""
+"""The result of a check: one line and, if something is wrong, a remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         level: ok; warning: a run may still succeed; problem: it will not.
-        check: what was looked at, a word or two.
+        check: what was checked, a word or two.
         text: what was found.
         remedy: what to do about it; empty where all is well.
     """
@@ -33,7 +33,7 @@ class Finding:
 
 
 def ok(check: str, text: str) -> Finding:
-    """All is well."""
+    """The check passed."""
     return Finding("ok", check, text)
 
 
@@ -49,15 +49,15 @@ def problem(check: str, text: str, remedy: str) -> Finding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program of the site said. ``there`` is False where it is not installed."""
+    """The output of a program of the site. ``there`` is False if it is not installed."""
 
     there: bool
     works: bool
     text: str
 
 
-def ask(command: Sequence[str], timeout_s: float = 30) -> Answer:
-    """Run a program of the site; one that is missing, fails or hangs is an answer, too."""
+def query(command: Sequence[str], timeout_s: float = 30) -> Answer:
+    """Run a program of the site; one that is missing, fails or hangs also gives an answer."""
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
     except FileNotFoundError:

@@ -1,6 +1,7 @@
-"""What a run will cost, before it is submitted: ``python -m waver.cluster.forecast --configfile X``.
+"""The cost of a run, before it is submitted.
 
-Jobs come from a dry run of the workflow itself, CPU time and disk from measured rates.
+The command is ``waver forecast --configfile X``. Jobs come from a dry run of the workflow itself, CPU time and disk
+from measured rates.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from waver.cluster.planning import full_plan
+from waver.cluster.planning import full_plan, require_workflow
 from waver.cluster.rates import Cost, calibrate, costs, load_rates
 from waver.cluster.settings import add_arguments, read_config, read_profile
 from waver.cluster.slurm import minutes
@@ -56,14 +57,14 @@ class Forecast:
         return sum(cost.inodes for cost in self.costs)
 
     def on_gpu(self, rule: str) -> bool:
-        """Whether the profile asks for a GPU for this rule."""
-        return any(key in self._asks(rule) for key in ("gpu", "gres", "gpu_model"))
+        """Whether the profile requests a GPU for this rule."""
+        return any(key in self._resources(rule) for key in ("gpu", "gres", "gpu_model"))
 
     def runtime(self, rule: str) -> Any:
         """The profile's run time, minutes or an expression."""
-        return self._asks(rule).get("runtime")
+        return self._resources(rule).get("runtime")
 
-    def _asks(self, rule: str) -> dict[str, Any]:
+    def _resources(self, rule: str) -> dict[str, Any]:
         own = self.profile.get("set-resources", {}).get(rule, {})
         return {**self.profile.get("default-resources", {}), **own}
 
@@ -138,8 +139,8 @@ def _line(name: str, own: Sequence[Cost], found: Forecast) -> str:
     disk, inodes = sum(cost.disk_mb for cost in own) / 1000, sum(cost.inodes for cost in own)
     uncounted = sum(cost.uncounted for cost in own)
     mark = "+" if uncounted else ""
-    all_told, each = ("?", "?") if uncounted == jobs else (f"{hours:.1f}{mark}", f"{hours / jobs:.2f}{mark}")
-    return f"{name:<20}{jobs:>6}{all_told:>10}{each:>11}{gpu or '-':>10}{disk:>10.1f}{inodes:>10.0f}"
+    total, each = ("?", "?") if uncounted == jobs else (f"{hours:.1f}{mark}", f"{hours / jobs:.2f}{mark}")
+    return f"{name:<20}{jobs:>6}{total:>10}{each:>11}{gpu or '-':>10}{disk:>10.1f}{inodes:>10.0f}"
 
 
 def _basis(found: Forecast) -> list[str]:
@@ -161,8 +162,8 @@ def _basis(found: Forecast) -> list[str]:
     for cost in found.costs:
         out += cost.remarks
         if cost.like:
-            stands = "its work is not counted" if cost.like == "nothing" else f"{cost.like} stands for it"
-            out.append(f"{cost.rule} was never measured: {stands}.")
+            reason = "its work is not counted" if cost.like == "nothing" else f"the rates of {cost.like} are used"
+            out.append(f"{cost.rule} was never measured: {reason}.")
         allowed = minutes(found.runtime(cost.rule), 1)
         if allowed and cost.longest_s > 60 * allowed:
             out.append(
@@ -173,25 +174,21 @@ def _basis(found: Forecast) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the forecast; 1 where there can be none."""
-    parser = argparse.ArgumentParser(prog="waver.cluster.forecast", description=__doc__.split("\n")[0])
+    """Print the forecast.
+
+    Raises:
+        WaverError: there can be none.
+    """
+    parser = argparse.ArgumentParser(prog="waver forecast", description=__doc__.split("\n")[0])
     add_arguments(parser)
     parser.add_argument("--participants", type=int, help="instead of a data set")
     parser.add_argument("--hours", type=float, help="hours of video, instead of a data set")
     parser.add_argument("--from", dest="measured", type=Path, help="benchmarks/<run> of a run to calibrate by")
     parser.add_argument("--from-configfile", nargs="+", default=[], help="config file of that run, if it is no preset")
     given = parser.parse_args(arguments)
-    try:
-        config = read_config(given.configfile, given.config)
-        profile = read_profile(given.profile)
-        files = [*given.from_configfile, *given.configfile]
-        found = forecast(config, Path.cwd(), profile, given.measured, files, given.participants, given.hours)
-    except WaverError as error:
-        sys.stderr.write(f"forecast: {error}\n")
-        return 1
+    require_workflow()
+    config, profile = read_config(given.configfile, given.config), read_profile(given.profile)
+    files = [*given.from_configfile, *given.configfile]
+    found = forecast(config, Path.cwd(), profile, given.measured, files, given.participants, given.hours)
     sys.stdout.write("\n".join(lines(found)) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from waver.assets.manifest import installed, package_folder
-from waver.cluster.findings import Finding, ask, ok, problem, warning
+from waver.cluster.findings import Finding, ok, problem, query, warning
 from waver.errors import WaverError
 
 _NEEDED = (3, 11)
@@ -33,8 +33,8 @@ def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def packages(locks: Iterable[Path]) -> Finding:
-    """Installed packages against ``name==version`` lines of lock files; packages beside them do not matter."""
-    pins = [line.strip() for lock in locks for line in lock.read_text().splitlines() if "==" in line]
+    """Installed packages against ``name==version`` of the lines of lock files; other packages are ignored."""
+    pins = [line.split()[0] for lock in locks for line in lock.read_text().splitlines() if "==" in line]
     wrong = [found for found in map(_differs, pins) if found]
     if wrong:
         shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
@@ -117,8 +117,8 @@ def gpus() -> Finding:
     """GPUs of this machine, and whether the libraries can use them."""
     import torch
 
-    asked = ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
-    names = asked.text.splitlines() if asked.works else []
+    answer = query(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    names = answer.text.splitlines() if answer.works else []
     if not names:
         return ok("GPU", "none on this machine; a GPU job sees that of its node (try --submit)")
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What a run consists of, asked of the workflow itself: a dry run over a data set that is not there yet.
+"""The jobs of a run, by a dry run of the workflow over a data set that does not exist yet.
 
 Snakemake cannot plan past ingest, a checkpoint, before ingest has run. So the plan is made in a
 scratch folder where the files that models_install and ingest would write lie empty: planning opens
@@ -7,6 +7,7 @@ none of them.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import resource
@@ -22,7 +23,7 @@ import yaml
 
 from waver.config.model import Config
 from waver.errors import WaverError
-from waver.provenance import SOURCE
+from waver.workflow.definitions import SOURCE
 
 ROOT = SOURCE.parents[1]
 LOCAL = frozenset({"all", "models", "tables"})
@@ -48,6 +49,28 @@ class Plan:
     @property
     def total(self) -> int:
         return sum(self.jobs.values())
+
+
+def require_workflow(root: Path = ROOT) -> None:
+    """Check that there is a workflow to plan, and what plans it.
+
+    Args:
+        root: the checkout from which Waver was imported; an installed package has none.
+
+    Raises:
+        WaverError: it holds no Snakefile, or Snakemake is not installed.
+    """
+    if not (root / "Snakefile").is_file():
+        raise WaverError(
+            f"{SOURCE} was installed without the workflow (Snakefile, rules, envs, profiles); clone the repository, "
+            "run make setup there, and use the command of that folder, .venv/bin/waver"
+        )
+    missing = [name for name in ("snakemake", "yte") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise WaverError(
+            f"{' and '.join(missing)} cannot be imported by {sys.executable}; run make setup, or give at the root of "
+            "the clone: pip install --editable '.[workflow]'"
+        )
 
 
 def plan(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Plan:

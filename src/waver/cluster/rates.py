@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from waver.cluster.models import parts_of_rule
+from waver.cluster.model_jobs import parts_of_rule
 from waver.cluster.workload import Workload
 from waver.config.model import Config
 from waver.errors import WaverError
@@ -64,7 +64,8 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
     frames, faces, train = work.frames(), config.features.faces, config.train
     adapted = count / config.dataset.shards
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
-    tables += sum(n for name, n in jobs.items() if name == "adapt_target") // config.dataset.shards
+    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_vision_language"))
+    tables += adapting // config.dataset.shards
     # each training job writes its own table; scoring reads them all
     tables = tables if rule.startswith("evaluate_") else count
     return {
@@ -80,7 +81,7 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
         * max(0, train.folds - 1)
         * work.window_frames(train.window, train.hop, "train", "val"),
         "source_frame": count * config.adapt.source_epochs * work.frames("train"),
-        "adapted_frame": adapted * work.frames("test"),
+        "adapted_frame": adapted * work.frames(config.adapt.targets),
         "scored_frame": tables * work.frames("val", "test"),
     }
 
@@ -102,7 +103,8 @@ def costs(
         known = _like(rule, rates["rules"])
         own = rates["rules"].get(known, {})
         amount = units(rule, jobs, config, work)
-        sums = {kind: _sum(own.get(kind, {}), amount) for kind in ("disk_mb", "inodes")}
+        left = {**own, **rates["rules"].get(rule, {})}
+        sums = {kind: _sum(left.get(kind, {}), amount) for kind in ("disk_mb", "inodes")}
         cpu = _cpu_of_models(rule, config, work, rates) if "models" in own else _cpu_of_rule(own, amount)
         factor, start_s = (factors or {}).get(rule, 1.0), rates["start_cpu_s"]
         found.append(

@@ -15,12 +15,17 @@ from waver.errors import WaverError
 PROFILE = "profiles/slurm"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that this room's commands share with Snakemake."""
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options by which Snakemake and the commands are given a config."""
     parser.add_argument(
         "--configfile", nargs="+", action="extend", default=[], help="presets that overlay the defaults"
     )
     parser.add_argument("--config", nargs="+", action="extend", default=[], help="KEY=VALUE, as for snakemake")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that the commands of this package share with Snakemake."""
+    add_config_arguments(parser)
     parser.add_argument("--profile", default=PROFILE, help="folder of the cluster profile")
 
 

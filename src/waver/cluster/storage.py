@@ -1,4 +1,4 @@
-"""Checks of files: models, the data set, room on the disk, and whether the file system keeps its promises."""
+"""Checks of files: models, the data set, space on the disk, and locks and renames of the file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from waver.assets.manifest import read_record
-from waver.cluster.findings import Finding, ask, ok, problem, warning
+from waver.cluster.findings import Finding, ok, problem, query, warning
 from waver.cluster.workload import video_files
 from waver.config.model import Config
 from waver.provenance import file_sha256
@@ -60,7 +60,7 @@ def dataset(config: Config) -> Finding:
     if first is None:
         if config.dataset.source != "release":  # split files alone
             return ok("data set", f"{root} can be read")
-        return problem("data set", f"no .mp4 below {root}", "give the folder that holds Videos/ and split/")
+        return problem("data set", f"no video below {root}", "give the folder that holds Videos/ and split/")
     try:
         with open(first, "rb") as stream:
             stream.read(1)
@@ -86,11 +86,11 @@ def room(folder: Path, disk_mb: float, inodes: float) -> Finding:
 
 def quota(disk_mb: float, inodes: float) -> Finding:
     """Your quota by ``quota -w``, against the forecast."""
-    asked = ask(["quota", "-w"])
-    if not asked.there:
+    answer = query(["quota", "-w"])
+    if not answer.there:
         return ok("quota", "no quota program here; on Lustre see lfs quota -h -u $USER .")
     tight, seen = [], 0
-    for line in asked.text.splitlines():
+    for line in answer.text.splitlines():
         name, *cells = line.split()
         numbers = [int(cell.rstrip("*")) for cell in cells if re.fullmatch(r"\d+\*?", cell)]
         if len(numbers) < 6:
@@ -103,7 +103,7 @@ def quota(disk_mb: float, inodes: float) -> Finding:
             tight.append(f"{name}: {left_mb / 1000:.1f} GB and {left_files} files left")
     if tight:
         text = f"{'; '.join(tight)}; {disk_mb / 1000:.1f} GB and {inodes:,.0f} files forecast"
-        return warning("quota", text, "if your working folder is there: ask for more, or work elsewhere")
+        return warning("quota", text, "if your working folder is there: request more, or work elsewhere")
     return ok("quota", f"{seen} quotas, none too small" if seen else "none set for you")
 
 
@@ -139,7 +139,7 @@ def _other_process(path: Path) -> int:
 
 
 def renames(folder: Path) -> Finding:
-    """Files and folders take their final names in one step, which is how a whole store is told from half a one."""
+    """Files and folders take their final names in one step, so that an incomplete store never has its final name."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".waver-check-") as scratch:
         base = Path(scratch)
         (base / "new").write_text("new")
@@ -151,12 +151,12 @@ def renames(folder: Path) -> Finding:
         except OSError as error:
             return problem("renames", f"not possible in {folder} ({error.strerror})", "work in another folder")
         if (base / "old").read_text() != "new" or (base / "new").exists() or not (base / "store").is_dir():
-            return problem("renames", f"a rename in {folder} did not do what it said", "work in another folder")
+            return problem("renames", f"a rename in {folder} did not take effect", "work in another folder")
     return ok("renames", "files and folders are renamed in one step")
 
 
 def latency(folder: Path, files: int = 20) -> Finding:
-    """Time to make a small file and see it; a store is some twenty of them."""
+    """Time to make a small file and see it; a job leaves some of them beside its stores."""
     spent = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".waver-check-") as scratch:
         for number in range(files):

@@ -1,4 +1,4 @@
-"""How much there is to work on: videos, their lengths and splits; counted, sampled or given."""
+"""The amount of data: videos, their lengths and splits; counted, sampled or given."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from waver.config.model import Config
+from waver.datasets.inventory import VIDEO_SUFFIXES
 from waver.errors import WaverError
-from waver.paths import Paths
+from waver.io.tables import VIDEOS, read_arrow
 from waver.shapes import FPS
-from waver.store.tables import VIDEOS, read_arrow
+from waver.workflow.paths import Paths
 
 log = logging.getLogger(__name__)
 
@@ -119,20 +120,20 @@ def _demo(config: Config) -> Workload:
 def _from_files(root: Path, rates: dict[str, Any]) -> Workload:
     files = sorted(video_files(root))
     if not files:
-        raise WaverError(f"no .mp4 below {root}; correct dataset.root, or give --participants and --hours")
+        raise WaverError(f"no video below {root}; correct dataset.root, or give --participants and --hours")
     some = files[:: max(1, len(files) // _SAMPLE)][:_SAMPLE]
     known = [seconds for seconds in map(_seconds, some) if seconds]
     mean_s = float(np.mean(known)) if known else float(rates["mean_video_s"])
     how = f"mean length of {len(known)} of them" if known else f"{mean_s} s each assumed, none could be opened"
-    basis = f"{len(files)} .mp4 below {root}, {how}; lengths and splits spread as in BAH"
+    basis = f"{len(files)} videos below {root}, {how}; lengths and splits spread as in BAH"
     return Workload(_spread(rates, len(files), len(files) * mean_s), basis)
 
 
 def video_files(root: Path) -> Iterator[str]:
-    """Paths of the .mp4 files of a release; folders of single images (nearly a million) are passed over."""
+    """Paths of the video files of a data set; folders of single images (nearly a million) are skipped."""
     for folder, below, names in os.walk(root, followlinks=True):
         below[:] = [name for name in below if not name.lower().startswith(_DERIVED)]
-        yield from (os.path.join(folder, name) for name in names if name.lower().endswith(".mp4"))
+        yield from (os.path.join(folder, name) for name in names if name.lower().endswith(VIDEO_SUFFIXES))
 
 
 def _seconds(file: str) -> float | None:

@@ -6,50 +6,52 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from waver.config.section import Section
+from waver.config.section import Section, UserPath
 
 
 class EmotionImages(Section):
     """One data set of faces with basic emotions."""
 
     layout: Literal["folders", "raf_db", "affectnet", "aff_wild2"] = Field(
-        "folders", description="how it is laid out; folders: <class>/*.jpg or <part>/<class>/*.jpg"
+        "folders", description="its layout; folders: <class>/*.jpg or <part>/<class>/*.jpg"
     )
-    path: str = Field(description="its folder")
+    path: UserPath = Field(description="its folder")
     every: int = Field(1, ge=1, description="every n-th frame of a video (aff_wild2)")
 
 
 class ImageRecipe(Section):
-    """How one stage fits the network to single pictures (2026 paper, training details)."""
+    """Recipe of one stage of training on single pictures (2026 paper, training details)."""
 
-    epochs: int = Field(60, ge=1, description="most epochs")
+    epochs: int = Field(60, ge=1, description="maximum number of epochs")
     patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
     batch: int = Field(1424, ge=2, description="pictures per step")
     at_once: int = Field(
-        356, ge=2, description="pictures per forward pass; a step adds up the gradients of as many as it needs"
+        356,
+        ge=2,
+        description="pictures per forward pass; a step accumulates the gradients of as many passes as it needs",
     )
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, the papers'; adamw")
     lr: float = Field(1e-3, gt=0, description="learning rate")
     schedule: Literal["epochs", "cosine"] = Field(
         "epochs",
-        description="how the rate changes with the epochs: sgd times .9 every 50, as released, adamw half a cosine; "
+        description="learning rate by epochs: sgd times .9 every 50, as released, adamw half a cosine; "
         "or cosine: half a cosine to 0 over all epochs, with either",
     )
-    new_layers: float = Field(10, gt=0, description="times the learning rate, for layers that begin at random")
+    new_layers: float = Field(10, gt=0, description="factor of the learning rate for randomly initialised layers")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
     decay_vectors: bool = Field(
         True,
-        description="weight decay on parameters that are no layer's weights too (biases, norms, APViT's class token "
+        description="weight decay also on parameters other than layers' weights (biases, norms, APViT's class token "
         "and positions), as the papers do",
     )
-    clip: float = Field(0.0, ge=0, description="largest norm of the gradient of a step; 0: any")
+    clip: float = Field(0.0, ge=0, description="maximum norm of the gradient of a step; 0: no limit")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
 
 
 class EmotionsStage(ImageRecipe):
     """First stage: six basic emotions."""
 
-    sets: tuple[EmotionImages, ...] = Field((), description="layout, path and every of each data set")
+    sets: tuple[EmotionImages, ...] = Field((), description="data sets, each with the keys layout, path and every")
 
 
 class FramesStage(ImageRecipe):
@@ -64,7 +66,7 @@ class BackboneConfig(Section):
     stages: tuple[Literal["emotions", "ah"], ...] = Field(
         (), description="emotions: basic emotions; ah: frames of this data set; in this order, either may be left out"
     )
-    seed: int = Field(0, description="seed of new layers, order of pictures, crops and the draw of negatives")
+    seed: int = Field(0, description="seed of new layers, order of pictures, crops and sampling of negatives")
     emotions: EmotionsStage = EmotionsStage()
     ah: FramesStage = FramesStage()
 

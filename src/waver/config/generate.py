@@ -1,6 +1,6 @@
-"""Writes what the model implies: ``config/config.yaml``, ``config/schema.json``, ``docs/config.md``.
+"""Writes the files generated from the config models: ``config.yaml`` and ``schema.json`` in config, ``docs/config.md``.
 
-``python -m waver.config.generate`` rewrites them; with ``--check`` it only says whether they are in step.
+``python -m waver.config.generate`` rewrites them; with ``--check`` it only reports whether they are up to date.
 """
 
 from __future__ import annotations

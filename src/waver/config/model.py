@@ -1,4 +1,4 @@
-"""The whole configuration, and how it is read."""
+"""The complete configuration, and its validation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from waver.config.sections import (
     VideosConfig,
 )
 from waver.errors import WaverError
+from waver.registry import MODALITIES
 
 
 class Config(Section):
-    """Everything a run depends on. ``config/config.yaml`` holds the defaults, presets overlay them."""
+    """All settings of a run. ``config/config.yaml`` holds the defaults, presets overlay them."""
 
     run: str = Field("default", pattern=r"^[a-z0-9_]+$", description="folder below results/")
     dataset: DatasetConfig = DatasetConfig()
@@ -52,13 +53,14 @@ class Config(Section):
             return self
         if self.features.speech.source != "given":
             raise ValueError("dataset.source is transcripts: set features.speech.source to given")
-        asked = {letter for run in self.train.runs for letter in run.modalities}
-        asked |= {letter for run in self.videos.runs for letter in run.modalities}
-        asked |= set(self.adapt.modalities) if self.adapt.methods else set()
-        if asked - set("TCQ"):
+        letters = {letter for run in self.train.runs for letter in run.modalities}
+        letters |= {letter for run in self.videos.runs for letter in run.modalities}
+        letters |= set(self.adapt.modalities) if self.adapt.methods else set()
+        there = [letter for letter, one in MODALITIES.items() if not one.recorded]
+        if letters - set(there):
             raise ValueError(
-                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use T, C and Q alone, "
-                "and so can videos.runs"
+                "dataset.source is transcripts: train.runs (and adapt, if it has methods) can use only "
+                f"{', '.join(there[:-1])} and {there[-1]}, and so can videos.runs"
             )
         return self
 
@@ -67,7 +69,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
     """Check a merged mapping of config values.
 
     Raises:
-        WaverError: one sentence that names each bad key and says what is wrong with it.
+        WaverError: one sentence that names each invalid key and its mistake.
     """
     try:
         return Config(**values)
@@ -79,7 +81,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
 
 
 def _sentence(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "the whole"
+    where = ".".join(str(part) for part in problem["loc"]) or "the config"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not a known key"
     if problem["type"] == "value_error" and isinstance(problem["input"], (Mapping, BaseModel)):

@@ -1,25 +1,31 @@
-"""What all sections of the configuration have in common."""
+"""The base of all sections of the configuration."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-MODALITY_SETS = "^((V|A|T|VA|VT|AT|VAT)C?Q?|CQ?|Q)$"
-"""Subsets of the modalities, letters in the papers' order; C: cues of how it is said; Q: the question asked, as
-context."""
+from waver.modalities import subsets
+
+MODALITY_SETS = subsets()
+"""Letters of one modality or several, in the order of ``waver.registry.MODALITIES``."""
+
+
+UserPath = Annotated[str, AfterValidator(os.path.expanduser)]
+"""Path of a file or folder; ``~`` stands for the home folder, which no shell expands within ``--config``."""
 
 
 class Section(BaseModel):
-    """Frozen, and refuses unknown keys."""
+    """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def overlaid(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` changed by ``top``, mappings within them key by key; as one config file overlays another."""
+    """``base`` overlaid with ``top``, nested mappings key by key, as one config file overlays another."""
     merged = dict(base)
     for key, value in top.items():
         known = merged.get(key)

@@ -1,23 +1,30 @@
-"""The sections of the configuration, one a stage. Every field says what it is and in which unit."""
+"""The sections of the configuration, one per stage. Every field has a description with its unit."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from waver.config.backbone import BackboneConfig as BackboneConfig
 from waver.config.section import MODALITY_SETS as MODALITY_SETS
 from waver.config.section import Section as Section
+from waver.config.section import UserPath
 from waver.config.training import RunSpec as RunSpec
 from waver.config.training import TrainConfig as TrainConfig
 from waver.config.videos import VideosConfig as VideosConfig
+from waver.config.vision_language import VisionLanguageConfig as VisionLanguageConfig
+from waver.registry import VIDEO_MODELS
 
 ModelRole = Literal[
     "face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder", "sentiment", "speech_encoder"
 ]
-VideoRole = Literal["focalnet_tiny", "focalnet_small", "focalnet_base", "clip", "emoclip"]
-"""Weights that video-level models begin with; in no set."""
+if TYPE_CHECKING:
+    VideoRole = str
+else:
+    _ROLES = ((own.asset, name if own.loader else "") for name, own in VIDEO_MODELS.items())
+    VideoRole = Literal[tuple(role for roles in _ROLES for role in roles if role)]
+"""Pretrained weights of video-level models; in no set."""
 
 
 class DemoConfig(Section):
@@ -30,8 +37,8 @@ class DemoConfig(Section):
     clauses: int = Field(3, ge=1, description="clauses of an answer; each holds one state of face, voice, words")
     width: int = Field(640, description="frame width, pixels")
     height: int = Field(480, description="frame height, pixels")
-    trouble: bool = Field(True, description="include the broken and unusual files that real data brings")
-    seed: int = Field(7, description="seed of everything drawn")
+    trouble: bool = Field(True, description="include broken and unusual files, as in real data")
+    seed: int = Field(7, description="seed of all random draws")
 
 
 class DatasetConfig(Section):
@@ -43,9 +50,17 @@ class DatasetConfig(Section):
         description="a release at root, the generated demo data set, or split files with transcripts and "
         "no video (public for 224 participants)",
     )
-    root: str = Field("", description="folder of the release")
+    reader: str = Field(
+        "bah", description="bah (the releases and the demo), folder (videos with a CSV table), or one of your own"
+    )
+    root: UserPath = Field("", description="folder of the release")
     layout: Literal["auto", "bah300", "bah224", "abaw8"] = Field(
-        "auto", description="release layout; auto looks at the root"
+        "auto", description="release layout; auto: recognised by the files at root"
+    )
+    purpose: Literal["research", "challenge"] = Field(
+        "research",
+        description="what the run is for: research, to which everybody in a data set agreed, or a challenge, which "
+        "excludes all who did not allow that",
     )
     shards: int = Field(32, ge=1, le=999, description="number of groups of participants; a job works on one group")
     demo: DemoConfig = DemoConfig()
@@ -54,32 +69,42 @@ class DatasetConfig(Section):
     @classmethod
     def _own_folder(cls, name: str) -> str:
         if name in ("emotions", "models"):
-            raise ValueError(f"resources/{name} is a folder of other things; give the data set another name")
+            raise ValueError(f"resources/{name} is a reserved folder; give the data set another name")
         return name
 
 
 class ModelsConfig(Section):
-    """Which weights."""
+    """Which model weights are used."""
 
     set: Literal["embedded", "paper"] = Field(
-        "embedded", description="embedded: arrive with the packages; paper: the papers' own"
+        "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
-    paths: dict[ModelRole | VideoRole, str] = Field(
-        {}, description="role -> file or folder that takes the place of the set's model"
+    paths: dict[ModelRole | VideoRole, UserPath] = Field(
+        {}, description="role -> file or folder that replaces the set's model"
     )
 
 
 class FacesConfig(Section):
     """Detection, choice and alignment of the face (dataset paper, section 3; face.evoLVe template)."""
 
-    threshold: float = Field(0.9, gt=0, lt=1, description="least detection score")
+    threshold: float = Field(0.9, gt=0, lt=1, description="minimum detection score")
     nms: float = Field(0.4, gt=0, lt=1, description="overlap above which the weaker box is dropped")
     long_side: int = Field(
         640, ge=64, description="longer side of the image given to the detector, pixels; never enlarged"
     )
+    choice: Literal["recording", "best_score"] = Field(
+        "recording",
+        description="the face of a frame; recording: that of the person who is seen longest, nearest and in motion; "
+        "best_score: the best detection of each frame, as in the papers",
+    )
     every: int = Field(1, ge=1, description="detect in every n-th frame and interpolate the landmarks between")
     size: int = Field(256, ge=32, description="side of the aligned face, pixels")
     quality: int = Field(95, ge=1, le=100, description="JPEG quality of stored faces")
+    decoder: Literal["auto", "pyav", "decord"] = Field(
+        "auto",
+        description="who decodes the pictures; auto: PyAV; decord (FFmpeg of 2018; trusted files alone): PyAV where "
+        "its index cannot be relied on",
+    )
 
 
 class VisualConfig(Section):
@@ -98,7 +123,9 @@ class AudioConfig(Section):
         description="of each frame: mean and deviation of the 0.96 s log-mel patch (128), VGGish's embedding (128), or "
         "a hidden state of the encoder under models.paths.speech_encoder (wav2vec 2.0, HuBERT, WavLM)",
     )
-    layer: int = Field(-1, description="speech_encoder: after which layer; 0: before the first, -1: after the last")
+    layer: int = Field(
+        -1, description="speech_encoder: hidden state after this layer; 0: before the first, -1: after the last"
+    )
 
     @property
     def deciding(self) -> dict[str, object]:
@@ -110,10 +137,18 @@ class SpeechConfig(Section):
     """Words and their times."""
 
     source: Literal["recognise", "given"] = Field(
-        "recognise", description="recognise speech, or take the data set's transcripts"
+        "recognise", description="recognise: speech recognition; given: the data set's transcripts"
     )
     beam: int = Field(5, ge=1, description="beam size of the recogniser")
-    language: str = Field("auto", description="ISO 639-1 code of all videos; auto takes the metadata's, else detects")
+    language: str = Field("auto", description="ISO 639-1 code of all videos; auto: the metadata's, else detected")
+    languages: list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]] = Field(
+        ["en", "fr"],
+        description="languages that may be detected, ISO 639-1: the most probable of them is taken, by the recordings "
+        "of the participant together where its probability is below 0.5; []: all",
+    )
+    verbatim: bool = Field(
+        False, description="show the recogniser an example of hesitations (um, euh), which it leaves out otherwise"
+    )
 
 
 class WordsConfig(Section):
@@ -122,12 +157,13 @@ class WordsConfig(Section):
     layers: int = Field(4, ge=1, description="last hidden layers summed, as in the papers")
     alignment: Literal["timestamp", "uniform"] = Field(
         "timestamp",
-        description="word of a frame by its times (as the papers say), or tokens spread evenly (as released)",
+        description="word of a frame: timestamp: by its times, as in the papers; uniform: tokens spread evenly, as "
+        "released",
     )
 
 
 class FeaturesConfig(Section):
-    """From a video to arrays."""
+    """Features of a video."""
 
     faces: FacesConfig = FacesConfig()
     visual: VisualConfig = VisualConfig()
@@ -137,16 +173,18 @@ class FeaturesConfig(Section):
 
 
 class AlignConfig(Section):
-    """All on one clock."""
+    """All features and labels on one clock."""
 
-    tolerance_frames: int = Field(2, ge=0, description="frames by which annotation and video may differ and be mended")
+    tolerance_frames: int = Field(
+        2, ge=0, description="largest difference in length of annotation and video that is corrected, frames"
+    )
 
 
 class AnswerRun(Section):
-    """One row of the table of models of what was said."""
+    """One row of the table of models of the answer's text."""
 
     model: str = Field(description="model, by its name in the registry")
-    inputs: Literal["T", "TQ", "Q"] = Field("T", description="T: the words; Q: the question asked and the length")
+    inputs: Literal["T", "TQ", "Q"] = Field("T", description="T: the words; Q: the question and the length")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds; tables show the mean of the probabilities")
 
 
@@ -154,32 +192,43 @@ class AnswersConfig(Section):
     """Video-level models of the answer's text, trained and cross-validated like the frame-level ones."""
 
     runs: tuple[AnswerRun, ...] = Field((), description="model and inputs of each row")
-    tuned: tuple[AnswerRun, ...] = Field((), description="rows that take long (fine-tuned encoders)")
-    with_tuned: bool = Field(False, description="run the rows of tuned too")
+    tuned: tuple[AnswerRun, ...] = Field((), description="rows with a long run time (fine-tuned encoders)")
+    with_tuned: bool = Field(False, description="also run the rows of tuned")
     options: dict[str, dict[str, Any]] = Field(
         {}, description="model name -> keys of its own config that differ from its defaults"
     )
 
     @property
     def chosen(self) -> tuple[AnswerRun, ...]:
-        """The rows that this run makes."""
+        """The rows of this run."""
         return (*self.runs, *(self.tuned if self.with_tuned else ()))
 
 
 class AdaptConfig(Section):
-    """Personalisation to each participant of the test split (dataset paper, appendix E.3)."""
+    """Personalisation to each participant of a split (dataset paper, appendix E.3)."""
 
     methods: tuple[str, ...] = Field(
         ("source_only", "shot", "oracle"), description="methods, by their names in the registry"
     )
-    protocols: tuple[Literal["frame_random", "block"], ...] = Field(
+    protocols: tuple[Literal["frame_random", "block", "video"], ...] = Field(
         ("frame_random", "block"),
-        description="how a participant's frames are split; block: by stretches of time with a guard between them",
+        description="how a participant's frames are split; frame_random: at random; block: by "
+        "blocks of time with a guard between them; video: by whole videos",
+    )
+    targets: Literal["test", "val"] = Field(
+        "test",
+        description="split whose participants are adapted to; with val, a fifth of train's participants is held out "
+        "to choose the epoch of the source model",
     )
     modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
-    scope: Literal["head"] = Field("head", description="what is adapted: bottleneck and head over frozen features")
+    scope: Literal["head"] = Field(
+        "head", description="adapted parameters; head: bottleneck and head over frozen features"
+    )
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds")
     source_epochs: int = Field(20, ge=1, description="epochs of the source model")
+    vision_language: VisionLanguageConfig = Field(
+        VisionLanguageConfig(), description="what the vision-language methods share"
+    )
     options: dict[str, dict[str, Any]] = Field(
         {}, description="method name -> keys of its own config that differ from its defaults"
     )
@@ -196,19 +245,23 @@ class EvaluateConfig(Section):
         "majority of the frames' decisions, mean of the logits, mean of the probabilities",
     )
     window_frames: int = Field(24, ge=1, description="window of sliding_mean, frames")
-    least_group: int = Field(5, ge=1, description="people below which a group is not shown")
+    least_group: int = Field(5, ge=1, description="scores that rest on fewer people are withheld, everywhere")
 
 
 class ReportConfig(Section):
-    """The page."""
+    """The report."""
 
     title: str = Field("Waver", description="heading of the report")
     timeline: str = Field(
-        "auto", description="video of the timeline figure; auto takes a consenting test participant's"
+        "auto", description="video of the timeline figure; auto: one of a test participant who consented"
     )
-    beside: dict[str, str] = Field(
+    secret: str = Field(
+        ".waver/secret",
+        description="file with the secret of the site, from which participants' pseudonyms come; made once, private",
+    )
+    other_runs: dict[str, str] = Field(
         {},
-        description="name -> results/<another run>, whose scores stand in the papers' tables; the name of a visual "
+        description="name -> results/<another run>, whose scores are shown in the papers' tables; the name of a visual "
         "backbone fills that backbone's rows",
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from waver.config.section import MODALITY_SETS, Section, overlaid
+from waver.registry import MODALITIES
 
 NOT_RECIPE = frozenset({"runs", "seeds", "folds", "folding", "variants", "windows", "window_runs", "ablations"})
 """Keys of the training section that say which models there are, not how one is trained."""
@@ -20,7 +21,9 @@ class RunSpec(Section):
     """One row of the table of models."""
 
     fusion: str = Field(description="fusion, by its name in the registry")
-    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, in the order V, A, T, C, Q")
+    modalities: str = Field(
+        pattern=MODALITY_SETS, description=f"letters of the modalities, in the order {', '.join(MODALITIES)}"
+    )
     variants: tuple[str, ...] = Field(
         (), description="names in train.variants: this model is trained once more with each, as <fusion>.<name>"
     )
@@ -59,35 +62,39 @@ class TrainConfig(Section):
     window: int = Field(696, ge=24, description="window, frames")
     hop: int = Field(48, ge=1, description="hop between training windows, frames")
     stride: int = Field(
-        1, ge=1, description="every n-th frame is worked on; its prediction stands for all n (text changes slowly)"
+        1,
+        ge=1,
+        description="models process every n-th frame; its prediction is repeated for all n (text changes slowly)",
     )
     batch: int = Field(4, ge=1, description="windows per step")
     undersample: float = Field(
-        0.0, ge=0, description="windows without A/H for each window with A/H, drawn anew each epoch; 0: all there are"
+        0.0, ge=0, description="windows without A/H per window with A/H, resampled each epoch; 0: all windows"
     )
-    epochs: int = Field(60, ge=1, description="most epochs")
+    epochs: int = Field(60, ge=1, description="maximum number of epochs")
     patience: int = Field(15, ge=1, description="epochs without a better validation score before training stops")
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9, as released; adamw")
     lr: float = Field(1e-3, gt=0, description="learning rate")
     schedule: Literal["epochs", "steps"] = Field(
         "epochs",
-        description="the rate changes with the epochs: sgd times .9 every 50, as released; adamw half a cosine; "
-        "or with the steps: a linear warm-up, then half a cosine",
+        description="learning rate by epochs: sgd times .9 every 50, as released; adamw half a cosine; "
+        "or by steps: a linear warm-up, then half a cosine",
     )
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises; with steps alone")
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="share of all steps in which the learning rate rises; needs schedule: steps"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
     decay_vectors: bool = Field(
         True,
-        description="weight decay on parameters that are no layer's weights too (biases, norms, the rates of a state "
+        description="weight decay also on parameters other than layers' weights (biases, norms, the rates of a state "
         "space), as the papers do",
     )
-    clip: float = Field(0.0, ge=0, description="largest norm of the gradient of a step; 0: any")
+    clip: float = Field(0.0, ge=0, description="maximum norm of the gradient of a step; 0: no limit")
     ema: float = Field(
-        0.0, ge=0, lt=1, description="decay of a moving average of the weights, judged and kept in their place; 0: none"
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is evaluated and kept; 0: none"
     )
     class_weight: bool = Field(False, description="weight the classes by inverse frequency; the papers do not")
     f1_share: float = Field(
-        0.0, ge=0, description="factor of 1 - soft macro F1 in the loss; a fusion with a loss of its own has its own"
+        0.0, ge=0, description="factor of 1 - soft macro F1 in the loss; not for a fusion with a loss of its own"
     )
     select: Literal["AP", "AP_paper", "AVGF1", "AVGF1_AP"] = Field(
         "AP", description="validation score of the kept epoch; AVGF1_AP: the mean of these two"
@@ -100,18 +107,18 @@ class TrainConfig(Section):
     )
     folding: Literal["random", "numbers"] = Field(
         "random",
-        description="who is held out together: random: anybody; numbers: people with neighbouring participant "
-        "numbers, as they may have been recorded or annotated one after the other",
+        description="participants held out together: random: at random; numbers: those with neighbouring participant "
+        "numbers, who may have been recorded or annotated one after the other",
     )
     decision: Literal["half", "prevalence"] = Field(
         "half",
-        description="what counts as A/H: half: probability above .5, as the papers do; prevalence: the margin is "
-        "shifted so that as many frames learnt from are predicted positive as are",
+        description="decision threshold: half: probability above .5, as the papers do; prevalence: the margin is "
+        "shifted so that as many training frames are predicted positive as are labelled positive",
     )
     decoding: Literal["none", "durations"] = Field(
         "none",
-        description="durations: frames are decoded together, by how long A/H lasts in the training labels; how much "
-        "a frame's evidence counts is chosen with the videos that chose the epoch",
+        description="durations: frames are decoded jointly, by how long A/H lasts in the training labels; the weight "
+        "of a frame's evidence is chosen on the videos that chose the epoch",
     )
     padding: Literal["mask", "repeat"] = Field(
         "mask", description="mask: padding is not scored; repeat: as released, padding is scored"
@@ -123,7 +130,7 @@ class TrainConfig(Section):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The keys that say how one model is trained."""
+        """The keys that determine how one model is trained."""
         return self.model_dump(exclude=set(NOT_RECIPE))
 
     def changed(self, overrides: Mapping[str, Any]) -> TrainConfig:
@@ -173,7 +180,7 @@ class TrainConfig(Section):
             if run.names not in {other.names for other in self.runs}:
                 raise ValueError(f"window_runs: {run.fusion} on {run.modalities} is not in train.runs")
             if run.variants:
-                raise ValueError("window_runs: variants stand in train.runs")
+                raise ValueError("window_runs: give variants in train.runs")
         if self.windows and not self.runs:
             raise ValueError("windows need a row in train.runs")
         return self

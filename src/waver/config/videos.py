@@ -7,64 +7,60 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from waver.config.section import MODALITY_SETS, Section
-
-AUTHORS: dict[str, dict[str, Any]] = {
-    "emoclip": {"lr": 1e-3, "body_rate": 1e-3, "label_smoothing": 0},
-    "discrepancy": {
-        "optimiser": "adamw",
-        "lr": 3e-5,
-        "weight_decay": 1e-2,
-        "batch": 16,
-        "patience": 15,
-        "clip": 1,
-        "label_smoothing": 0,
-    },
-}
-"""What the authors of a model do otherwise than those of Video-FocalNet, whose recipe is the section's."""
+from waver.registry import VIDEO_MODELS
 
 
 class VideoRun(Section):
     """One row of the table of video-level models."""
 
     model: str = Field(description="model, by its name in the registry")
-    modalities: str = Field("V", pattern=MODALITY_SETS, description="letters; models of pixels take V or VQ")
+    modalities: str = Field("V", pattern=MODALITY_SETS, description="letters; V or VQ for models of pixels")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds; tables show the mean of the probabilities")
 
 
 class VideosConfig(Section):
-    """Video-level models: one decision a video, from its faces' pixels or its frames' features."""
+    """Video-level models: one decision per video, from its faces' pixels or its frames' features."""
 
     runs: tuple[VideoRun, ...] = Field((), description="model, modalities and seeds of each row")
-    epochs: int = Field(60, ge=1, description="most epochs")
+    epochs: int = Field(60, ge=1, description="maximum number of epochs")
     patience: int = Field(60, ge=1, description="epochs without a better validation score before training stops")
-    batch: int = Field(64, ge=1, description="videos of a step")
-    at_once: int = Field(64, ge=1, description="videos in memory at once; a step adds up as many parts as it needs")
+    batch: int = Field(64, ge=1, description="videos per step")
+    at_once: int = Field(
+        64, ge=1, description="videos per forward pass; a step accumulates the gradients of as many passes as it needs"
+    )
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="sgd: Nesterov momentum .9; adamw")
     lr: float = Field(0.0125, gt=0, description="highest learning rate")
     body_rate: float = Field(
-        1, ge=0, description="of the body (Video-FocalNet below its classes, CLIP's towers), as a share of it"
+        1,
+        ge=0,
+        description="learning rate of the body (Video-FocalNet below its classifier, CLIP's towers), as a share of lr",
     )
-    warm_up: float = Field(5, ge=0, description="epochs in which the rate rises from 0; then it falls on a cosine")
+    warm_up: float = Field(
+        5, ge=0, description="epochs in which the learning rate rises from 0; then it falls on a cosine"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="weight decay; none on biases, norms and other vectors")
-    clip: float = Field(5, gt=0, description="largest norm of the gradient")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label given to both classes alike")
+    clip: float = Field(5, gt=0, description="maximum norm of the gradient")
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="share of a label that is spread evenly over both classes"
+    )
     select: Literal["AP", "AP_paper", "AVGF1"] = Field("AP", description="validation score of the kept epoch")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of forward and backward passes")
-    augment: bool = Field(True, description="vary the faces in training: crop, mirror, colours, grey")
-    least_crop: float = Field(0.08, gt=0, le=1, description="least share of a face's area that a crop keeps")
+    augment: bool = Field(True, description="augment the faces in training: crop, mirror, colours, grey")
+    least_crop: float = Field(0.08, gt=0, le=1, description="minimum share of a face's area that a crop keeps")
     step_frames: int = Field(8, ge=1, description="frames whose features are averaged to one step; 8: 3 steps a second")
     recipes: dict[str, dict[str, Any]] = Field(
         {},
-        description="model name -> keys of this section that differ for it; emoclip and discrepancy begin with those "
-        "of their authors (docs/video_models.md)",
+        description="model name -> keys of this section that differ for it; the defaults of emoclip and discrepancy "
+        "are those of their authors (docs/video_models.md)",
     )
     options: dict[str, dict[str, Any]] = Field(
         {}, description="model name -> keys of its own config that differ from its defaults"
     )
 
     def recipe(self, model: str) -> VideosConfig:
-        """The section as it holds for one model: its authors' keys, then the user's; without what concerns others."""
-        own = {**AUTHORS.get(model, {}), **self.recipes.get(model, {})}
+        """The section for one model: its authors' keys, then the user's; without the keys of other models."""
+        authors = VIDEO_MODELS[model].recipe if model in VIDEO_MODELS else {}
+        own = {**authors, **self.recipes.get(model, {})}
         own["options"] = {model: self.options.get(model, {})}
         return VideosConfig(**{**self.model_dump(), **own, "runs": (), "recipes": {}})
 
@@ -74,8 +70,8 @@ class VideosConfig(Section):
         for model, own in self.recipes.items():
             unknown = sorted(set(own) - known)
             if unknown:
-                told = f"known are {', '.join(sorted(known))}"
-                raise ValueError(f"recipes.{model}.{unknown[0]} is not a known key ({told})")
+                listed = f"known are {', '.join(sorted(known))}"
+                raise ValueError(f"recipes.{model}.{unknown[0]} is not a known key ({listed})")
             try:
                 VideosConfig(**own)
             except ValidationError as error:

@@ -1,7 +1,7 @@
 """Scores with intervals over participants.
 
-Frames of one person are not independent, so what is drawn again and again are participants, with all
-they have. A resample is a row of weights (how often each participant was drawn), and every score is
+Frames of one person are not independent, so participants are resampled, with all
+their items. A resample is a row of weights (how often each participant was drawn), and every score is
 computed from per-participant parts that weights combine: confusion counts for the F1 family, histograms
 for the papers' AP, counts of wrongly ordered pairs for AUROC, counts above each positive for AP. Nothing
 is approximated: the scores of a resample are those of the resampled items. The first row of weights is
@@ -16,10 +16,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from waver import metrics
-from waver.evaluation import calibration
+from waver.evaluation import calibration, metrics
+from waver.evaluation.equal_positives import equal_counts
+from waver.io.zarr_store import Array
 from waver.provenance import seed_for
-from waver.store.arrays import Array
 
 METRICS = (
     *metrics.COUNT_METRICS,
@@ -46,7 +46,7 @@ class Sample:
         probability: float64 [n].
         label: uint8 [n].
         participant: int64 [n], numbers below ``participants``.
-        stratum: int64 [n], the question asked, in a cross-validation the question and the fold: pooled over
+        stratum: int64 [n], the question, in a cross-validation the question and the fold: pooled over
             folds, a question's prior runs against what its fold holds out. Negative where unknown, and
             then out of the within-question scores.
         participants: number of participants S, with items or without.
@@ -75,7 +75,7 @@ def resamples(participants: int, count: int, *names: object) -> Array:
     Args:
         participants: S.
         count: resamples R.
-        names: what the seed is made from.
+        names: parts of the seed.
 
     Returns:
         float64 [R + 1, S], each row with sum S. Of fewer than two participants the row of ones alone:
@@ -234,7 +234,7 @@ def _ranking(sample: Sample, weights: Array) -> tuple[dict[str, Array], Array]:
         first, precision = _first(hits, right, reached, np.maximum(size, 1), positives)
         first_hits += first.sum(axis=0)
         first_area += np.einsum("gr,gr->r", first, precision)
-    counts = metrics.equal_counts(first_hits, positives, everyone - positives)
+    counts = equal_counts(first_hits, positives, everyone - positives)
     ranked = {"AP": _quotient(area, positives), "F1_equal": metrics.f1_of(counts)}
     ranked |= {"AVGF1_equal": metrics.avgf1_of(counts), "AP_equal": _quotient(first_area, positives)}
     return ranked, wrong

@@ -1,7 +1,7 @@
-"""How far probabilities are to be believed: scores of calibration, and the one number that mends them.
+"""Scores of calibration, and temperature scaling, which improves them.
 
 Temperature scaling divides the logit margin by T > 0: it changes neither the ranking nor a decision at .5,
-and so no score but those of calibration. T is fitted on margins of people who are not judged with it
+and so no score but those of calibration. T is fitted on margins of other people than those that it is applied to
 (``waver.evaluation.reliability``).
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from waver.store.arrays import Array
+from waver.io.zarr_store import Array
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ def temperature(margin: Array, label: Array) -> float:
         label: [n], 0 or 1.
 
     Returns:
-        T between LEAST and MOST, at the bound where no inner T is best; nan of nothing and of a constant,
-        which no scaling mends.
+        T between LEAST and MOST, at the bound where no inner T is best; nan without items and for a constant,
+        which no scaling improves.
     """
     if not len(margin) or margin.min() == margin.max():
         return float("nan")
@@ -91,7 +91,7 @@ def temperature(margin: Array, label: Array) -> float:
         return float(np.mean(margin * (expit(margin * inverse) - label)))
 
     if slope(1 / MOST) >= 0:
-        log.warning("margins that do not agree with the labels: temperature held at %g", MOST)
+        log.warning("the margins do not agree with the labels, so the temperature is limited to %g", MOST)
         return MOST
     if slope(1 / LEAST) <= 0:
         return LEAST

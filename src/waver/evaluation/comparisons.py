@@ -1,24 +1,24 @@
-"""Is a method better than a reference? Paired over the participants, and corrected for how often one asks.
+"""Is a method better than a reference? Paired over the participants, corrected for the number of comparisons.
 
-Two questions, two tests. Whether the score of everything together differs: participants are drawn again
+Two questions, two tests. Whether the score of all items together differs: participants are resampled
 for both at once, and the two-sided p is ``2 min(P(d <= 0), P(d >= 0))``, each share of R resamples as
-``(k + 1) / (R + 1)``, at most 1; the more methods are compared, the more resamples are drawn. Whether people, one
-by one, are served better: Wilcoxon's signed-rank test over the participants' own scores, zero differences kept by
+``(k + 1) / (R + 1)``, at most 1; the more methods are compared, the more resamples are drawn. Whether single
+people are predicted better: Wilcoxon's signed-rank test over the participants' own scores, zero differences kept by
 Pratt's rule.
 
-A person's own score is the same metric over their frames, at frame and at participant level, for whoever
-has a positive frame. At video level a person has seven videos at most, often of one class, and F1 or a
-ranking of them says little; there it is the share of their videos judged right, which stands by the AVGF1
+A person's own score is the same metric over their frames, at frame and at participant level, for everybody
+with a positive frame. At video level a person has seven videos at most, often of one class, and F1 or a
+ranking of them says little; there it is the share of correctly classified videos, in the row of the AVGF1
 because both are about decisions at .5. Log loss would have no ties, but it compares how probabilities are
 calibrated, and a class-balanced model loses by it whatever it decides.
 
-A variant of a model (``lfan.w24``) is also held against the model without it (``lfan``), on the same modalities
+A variant of a model (``lfan.w24``) is also compared with the model without it (``lfan``), on the same modalities
 but for those that the variant adds.
 
-Holm's correction goes over all methods of one table (level, split, protocol) held against one reference in
-one metric. Controls are compared too, but nobody claims anything of them: they are in no family. Beside each
-corrected p stands the least that it could have been: by so many people, methods and resamples, nothing can be
-found where that is above the level, and to find nothing there says nothing.
+Holm's correction goes over all methods of one table (level, split, protocol) compared with one reference in
+one metric. Controls are compared too, but no claim is made about them: they are in no family. Each row also has
+the least corrected p that its number of people, methods and resamples allows: where that is above the level, no
+difference can be found, and the absence of one means nothing.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ import pyarrow as pa
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import interval
-from waver.evaluation.names import CONTROLS, REFERENCE
-from waver.evaluation.paired import Key, Paired, Values, common_items, key_of
+from waver.evaluation.control_names import CONTROLS, REFERENCE
+from waver.evaluation.method_tables import METHOD_FIELDS, Table, method_row
+from waver.evaluation.paired_resamples import Key, Paired, Values, common_items, key_of
 from waver.evaluation.predictions import Predicted
 from waver.evaluation.significance import (
     LEVEL,
@@ -47,12 +48,12 @@ from waver.evaluation.significance import (
     shift,
     wilcoxon_p,
 )
-from waver.evaluation.table import METHOD_FIELDS, Table, method_row
-from waver.store.arrays import Array
-from waver.training.names import TrainedModel
+from waver.evaluation.small_groups import people_behind, without_few
+from waver.io.zarr_store import Array
+from waver.training.trained_model import TrainedModel
 
 REFERENCES = (REFERENCE, "source_only")
-"""Methods that the others are held against by default; the latter stands in tables of adaptation only."""
+"""Methods that the others are compared with by default; the latter is in tables of adaptation only."""
 
 COMPARED = ("AVGF1", "AVGF1_equal", "AP", "AUROC", "AUROC_within")
 
@@ -89,13 +90,14 @@ Row = dict[str, Any]
 
 @dataclass
 class _Pair:
-    """A method held against a reference in one metric.
+    """A method compared with a reference in one metric.
 
     Attributes:
         item: items of both.
-        drawn: resamples so far, undefined ones among them.
-        needed: those that its family needs; 0 where it is in none.
-        tails: what the resamples say of the difference.
+        drawn: resamples so far, undefined ones included.
+        needed: resamples that its family needs; 0 where it is in none.
+        tails: counts of the resampled differences.
+        behind: people whose items the difference is made of.
         row: of COMPARISONS.
     """
 
@@ -106,6 +108,7 @@ class _Pair:
     drawn: int
     needed: int = 0
     tails: Tails = field(default_factory=Tails)
+    behind: int = 0
     row: Row = field(default_factory=dict)
 
     @property
@@ -122,9 +125,9 @@ def comparison_rows(
 
     Args:
         table: methods scored side by side.
-        references: names of methods; those not in the table are passed over. Models with variants are added.
-        config: resamples and seed, as for the scores.
-        paired: values of the table where they are shared with others.
+        references: names of methods; those not in the table are ignored. Models with variants are references too.
+        config: resamples, seed and least size of a group, as for the scores.
+        paired: values of the table where others share them.
     """
     paired = paired or Paired(table, config)
     held = [_pairs(paired, name) for name in (*references, *_varied(table))]
@@ -135,11 +138,11 @@ def comparison_rows(
     _draw_further(paired, [pair for pairs in held for pair in pairs])
     for pairs in held:
         _correct(pairs)
-        yield from (pair.row for pair in pairs)
+        yield from (without_few(pair.row, pair.behind, config.least_group) for pair in pairs)
 
 
 def _pairs(paired: Paired, name: str) -> list[_Pair]:
-    """Every method against the references of a name, in every metric, with what the first resamples say."""
+    """Every method against the references of a name, in every metric, with the result of the first resamples."""
     found = [
         _Pair(predicted, reference, metric, common_items(predicted, reference), len(paired.weights) - 1)
         for predicted in paired.table.methods
@@ -152,7 +155,7 @@ def _pairs(paired: Paired, name: str) -> list[_Pair]:
 
 
 def _varied(table: Table) -> list[str]:
-    """Fusions of which the table has variants, or heads for whole videos."""
+    """Fusions of which the table has variants, or video-level heads."""
     models = [predicted.name.model for predicted in table.methods]
     return sorted({model.fusion for model in models if model and _varies(model)})
 
@@ -185,12 +188,14 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
 
 
 def _compare(paired: Paired, pair: _Pair) -> None:
-    """Fill in what no other comparison has a part in."""
+    """Fill in the columns that do not depend on other comparisons."""
     mine, theirs = (paired.values(side, pair.item)[pair.metric] for side in pair.sides)
     difference, low, high = interval(mine - theirs)
     if math.isfinite(difference):
         pair.tails = Tails.of((mine - theirs)[1:])
     score, own = _own_gap(paired, pair)
+    sides = [people_behind(paired, side, pair.item, [pair.metric])[pair.metric] for side in pair.sides]
+    pair.behind = min(sides)
     row = {
         **method_row(paired.table, pair.predicted),
         "reference": pair.reference.name.method,
@@ -243,8 +248,8 @@ def _families(pairs: Sequence[_Pair], column: str) -> list[list[_Pair]]:
 def _draw_further(paired: Paired, pairs: Sequence[_Pair]) -> None:
     """Draw more resamples, as many as the families need, for the differences whose p is small by the first ones.
 
-    No correction brings the others below LEVEL. Two looks do not raise the chance of a false claim: of a difference
-    that is looked at again, the p of all its resamples decides, and that is a valid one by itself.
+    No correction brings the others below LEVEL. The second step does not raise the chance of a false claim: the p of
+    all resamples decides, and that is a valid p by itself.
     """
     further = paired.further_weights()
     waiting = [pair for pair in pairs if pair.tails.p < _SMALL]
@@ -268,7 +273,7 @@ def _further_values(paired: Paired, pairs: Sequence[_Pair], weights: Array) -> d
 
 
 def _correct(pairs: Sequence[_Pair]) -> None:
-    """Fill in what the families of one reference decide: corrected p, and the least that they could have been."""
+    """Fill in the columns that depend on the families of one reference: corrected p, and the least possible p."""
     for family in _families(pairs, "p_bootstrap"):
         # a difference that needed no more resamples might have had them
         least = [least_bootstrap_p(p.tails.known * p.needed / p.drawn, people_of(p.row)) for p in family]

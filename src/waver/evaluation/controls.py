@@ -1,19 +1,19 @@
-"""Controls: predictions that look at nobody. What a model scores above them is what it saw.
+"""Controls: predictions without the content of an answer. A model knows more only as far as it scores above them.
 
-``all_negative`` and ``all_positive`` are constants. ``question_prior`` knows which question was asked.
+``all_negative`` and ``all_positive`` are constants. ``question_prior`` knows the question.
 ``content_free`` knows the question, how long the answer took, how many words it had and, for frames, the
-position in the video. Both are logistic regressions, class-balanced, fitted like the models beside them:
+position in the video. Both are logistic regressions, class-balanced, fitted like the models:
 on the train split, and in the cross-validation on the folds that are not held out.
 
-``neighbours`` knows moreover how often A/H was seen, beyond what the question and the length explain, in
-people whose participant number is near. Numbers say nothing of a person, but people with near numbers were
-recorded, and it seems annotated, one after the other: on the public BAH-224 labels this is worth about as
-much as to know the same person's other labels. It is no model to use. It tells what of a score within
-questions may be a habit of annotators, and that people are less independent than intervals take them to be.
+``neighbours`` also knows how often people with a near participant number are labelled A/H, beyond what the
+question and the length explain. Numbers say nothing about a person, but people with near numbers were
+recorded, and it seems annotated, one after the other: on the public BAH-224 labels this predicts about as
+much as the same person's other labels. It is not a model to use. It shows which part of a score within
+questions may be a habit of annotators, and that people are less independent than the intervals assume.
 
-Their decision at .5 matters: unbalanced they are all-negative, balanced they call too many frames positive
+Their decision at .5 matters: unbalanced they are all-negative, balanced they predict too many frames as positive
 (on the public BAH-224 val frames AVGF1 .57 against .63). So the intercept is set, on the items fitted on,
-to predict as many positives as there are. A control made weak would flatter every model beside it.
+to predict as many positives as there are. A weak control would flatter every model.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from waver.align.packs import read_packs
-from waver.data.context import frame_context, question_one_hot, video_context
-from waver.data.folds import Folding, folds_of
-from waver.decision import cut
+from waver.datasets.folds import Folding, folds_of
+from waver.datasets.question_context import frame_context, question_one_hot, video_context
+from waver.datasets.questions import rows_with_questions
 from waver.errors import WaverError
-from waver.evaluation.names import STANDARD, Control
+from waver.evaluation.control_names import STANDARD, Control
+from waver.evaluation.decision import cut
+from waver.io.predictions import frames_of, prediction_table
+from waver.io.tables import ANSWERS, PACK_INDEX, write_arrow
+from waver.io.zarr_store import Array
 from waver.provenance import seed_for
-from waver.store.arrays import Array
-from waver.store.predictions import frames_of, prediction_table
-from waver.store.tables import ANSWERS, PACK_INDEX, read_tables, write_arrow
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +49,19 @@ _CERTAIN = 40.0
 """Logit margin of the constants: probability 1 in float64, or below 1e-17."""
 
 _FIT_FRAMES = 200_000
-"""Frames fitted on at most, drawn once with a fixed seed: twenty weights need no more."""
+"""Most frames to fit on, subsampled once with a fixed seed: twenty weights need no more."""
 
 _NEAR = 5.0
 """Standard deviation of the distance at which participant numbers count as near."""
 _SHRINK = 1.0
-"""People's worth of no surplus that every neighbourhood is averaged with."""
+"""Number of people without surplus that every neighbourhood is averaged with."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Items:
-    """What is to be predicted at one level, and what a control may know of it.
+    """The items to predict at one level, and what a control may know of them.
 
     Attributes:
         rows: videos, each with ``items`` of them.
@@ -89,7 +90,7 @@ def predict_controls(
 
     Args:
         indexes: pack index of every shard.
-        packs: folder of the packs; of them the frame labels of train and val are read, nothing else.
+        packs: folder of the packs; it reads the frame labels of train and val from them, nothing else.
         answers: ANSWERS tables of every shard, for the video level.
         folds: folds of the cross-validation; below 2 its tables are empty.
         outputs: files of predictions to write.
@@ -99,8 +100,8 @@ def predict_controls(
     Raises:
         WaverError: the train split has no labels.
     """
-    packed = {row["video"]: row for row in read_tables(indexes, PACK_INDEX) if row["status"] == "ok"}
-    answered = read_tables(answers, ANSWERS)
+    packed = {row["video"]: row for row in rows_with_questions(indexes, PACK_INDEX) if row["status"] == "ok"}
+    answered = rows_with_questions(answers, ANSWERS)
     everything = {"frame": frame_items(list(packed.values()), indexes, packs), "video": video_items(answered, packed)}
     people = [row["participant"] for row in answered if row["split"] in ("train", "val")]
     fold_of = folds_of(people, folds, folding) if folds > 1 else {}
@@ -152,65 +153,65 @@ def _out_of_fold(
     rows = [row for row in items.rows if row["participant"] in fold_of]
     tables = [_table([], np.zeros(0), None)]
     for number in range(count if fold_of else 0):
-        learn = [row for row in rows if fold_of[row["participant"]] != number]
-        judge = [row for row in rows if fold_of[row["participant"]] == number]
-        tables.append(_table(judge, margins(learn, judge), number))
+        train = [row for row in rows if fold_of[row["participant"]] != number]
+        held_out = [row for row in rows if fold_of[row["participant"]] == number]
+        tables.append(_table(held_out, margins(train, held_out), number))
     return pa.concat_tables(tables)
 
 
-def _margins(control: str, level: str, items: Items, learn: Sequence[Row], judge: Sequence[Row]) -> Array:
-    """Logit margin of each item of the judged videos, float64 [n], from the labels of others."""
-    size = sum(row["items"] for row in judge)
+def _margins(control: str, level: str, items: Items, train: Sequence[Row], held_out: Sequence[Row]) -> Array:
+    """Logit margin of each item of the held-out videos, float64 [n], from the labels of others."""
+    size = sum(row["items"] for row in held_out)
     if control.startswith("all_"):
         return np.full(size, _CERTAIN if control == "all_positive" else -_CERTAIN)
-    known = [row for row in learn if items.label[row["video"]].min(initial=0) >= 0]
+    known = [row for row in train if items.label[row["video"]].min(initial=0) >= 0]
     label = items.labels(known)
     if not len(label):
         raise WaverError(
-            f"no {level} to learn from is labelled, and the {control} control is fitted on them; "
+            f"no {level} of the training data has a label, so the {control} control cannot be fitted; "
             "check the annotation files and the split"
         )
     if label.min() == label.max():
-        log.warning("every labelled %s learnt from is of class %d, and so is the control", level, label[0])
+        log.warning("every labelled %s of the training data has class %d, so the control predicts it", level, label[0])
         return np.full(size, _CERTAIN if label[0] else -_CERTAIN)
     if not size:
         return np.zeros(0)
     features = _question if control == "question_prior" else items.features
     if control == "neighbours":
-        features = _beside_neighbours(known, label, features)
-    seen, label = _drawn(features(known), label)
+        features = _with_neighbours(known, label, features)
+    fitted_on, label = _drawn(features(known), label)
     # rounded, so that equal features tie: a matrix product may differ in the last bits from row to row
-    return np.asarray(np.round(fit(seen, label).decision_function(features(judge)), 9))
+    return np.asarray(np.round(fit(fitted_on, label).decision_function(features(held_out)), 9))
 
 
-def _beside_neighbours(
+def _with_neighbours(
     known: Sequence[Row], label: Array, features: Callable[[Sequence[Row]], Array]
 ) -> Callable[[Sequence[Row]], Array]:
-    """Features with one more: what the labels of people with near numbers hold beyond their content-free score.
+    """Features with one more: the surplus of the labels of people with near numbers over their content-free score.
 
-    A person's own labels are never in it, so that it means the same of those fitted on and those judged.
+    A person's own labels are never in it, so that it means the same for training and held-out people.
     """
-    seen, drawn = _drawn(features(known), label)
-    expected = fit(seen, drawn).predict_proba(features(known))[:, 1]
+    fitted_on, drawn = _drawn(features(known), label)
+    expected = fit(fitted_on, drawn).predict_proba(features(known))[:, 1]
     size = [row["items"] for row in known]
     owner = np.repeat(np.array([row["participant"] for row in known]), size)
     people, number = np.unique(owner, return_inverse=True)
     surplus = np.bincount(number, label - expected) / np.bincount(number)
 
     def nearby(person: str) -> float:
-        if not person.isdigit():
+        if not person.isdecimal():
             return 0.0
-        near = np.array([other.isdigit() and other != person for other in people])
+        near = np.array([other.isdecimal() and other != person for other in people])
         distance = np.array([int(other) for other in people[near]], np.float64) - int(person)
         weight = np.exp(-0.5 * (distance / _NEAR) ** 2)
         return float((weight * surplus[near]).sum() / (weight.sum() + _SHRINK))
 
-    def beside(rows: Sequence[Row]) -> Array:
+    def with_surplus(rows: Sequence[Row]) -> Array:
         surplus_near = {person: nearby(person) for person in {row["participant"] for row in rows}}
         column = np.repeat([surplus_near[row["participant"]] for row in rows], [row["items"] for row in rows])
         return np.column_stack([features(rows), column])
 
-    return beside
+    return with_surplus
 
 
 def _question(rows: Sequence[Row]) -> Array:

@@ -1,7 +1,7 @@
-"""Where a score comes from: what the question gives, what the length of the answer adds, what the person adds.
+"""Decomposition of a score: contributions of the question, of the length of the answer, and of the person.
 
-Each method is scored beside simpler predictors on the same items, every step with the interval of what
-it adds to the step before (paired over participants):
+Each method is scored together with simpler predictors on the same items, every step with the interval of its
+gain over the step before (paired over participants):
 
 * ``chance``: the better of the two constants, chosen on the items scored; AP of it is the prevalence,
   AUROC .5.
@@ -10,10 +10,10 @@ it adds to the step before (paired over participants):
   the position in the video.
 * ``person``: the method, over the control.
 * ``within``: the method inside each question: AUROC_within, over the control there, and AVGF1_within,
-  over nothing. A control that decides alike for all who were asked the same has a low AVGF1 inside the
+  over nothing. A control that decides alike for all answers to a question has a low AVGF1 inside the
   question whatever its ranking, and any noise would gain over it.
 
-A predictor that the table lacks has no step, and the next one is held against what came before.
+A predictor that the table lacks has no step, and the next one is compared with the one before.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ import pyarrow as pa
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import interval
-from waver.evaluation.names import CONTROLS
-from waver.evaluation.paired import Paired, Values, common_items
+from waver.evaluation.control_names import CONTROLS
+from waver.evaluation.method_tables import METHOD_FIELDS, Table, method_row
+from waver.evaluation.paired_resamples import Paired, Values, common_items
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.table import METHOD_FIELDS, Table, method_row
-from waver.store.arrays import Array
+from waver.evaluation.small_groups import people_behind
+from waver.io.zarr_store import Array
 
 STEPS = {"question": "question_prior", "length": "content_free"}
 """Steps between chance and the method, and the controls that make them."""
@@ -73,34 +74,37 @@ def decomposition_rows(table: Table, config: EvaluateConfig, paired: Paired | No
 
     Args:
         table: methods scored side by side, controls among them.
-        config: resamples and seed, as for the scores.
+        config: resamples, seed and least size of a group, as for the scores.
         paired: values of the table where they are shared with others.
     """
     paired = paired or Paired(table, config)
     for predicted in table.methods:
         if predicted.name.method not in CONTROLS:
-            yield from _method_rows(paired, predicted)
+            yield from _method_rows(paired, predicted, config.least_group)
 
 
-def _method_rows(paired: Paired, predicted: Predicted) -> Iterator[Row]:
+def _method_rows(paired: Paired, predicted: Predicted, least: int) -> Iterator[Row]:
     controls = [other for other in paired.table.methods if not other.name.modalities]  # a model may have such a name
     named = {other.name.method: other for other in controls if other.name.method in STEPS.values()}
-    beside = {step: named[control] for step, control in STEPS.items() if control in named}
-    item = common_items(predicted, *beside.values())
-    later = [_Step(step, other.name.method, paired.values(other, item)) for step, other in beside.items()]
+    controls_of = {step: named[control] for step, control in STEPS.items() if control in named}
+    item = common_items(predicted, *controls_of.values())
+    later = [_Step(step, other.name.method, paired.values(other, item)) for step, other in controls_of.items()]
     person = _Step("person", predicted.name.method, paired.values(predicted, item))
     head = _head(paired, predicted, item)
+    behind = people_behind(paired, predicted, item, (*DECOMPOSED, *WITHIN))
+    shown = {metric for metric, people in behind.items() if people >= least}
     for metric in DECOMPOSED:
         steps = [_chance(paired, predicted, item, metric), *later, person]
-        yield _row(head, metric, steps[0], None)
-        yield from (_row(head, metric, after, before) for before, after in pairwise(steps))
+        yield _row(head, metric, steps[0], None, metric in shown)
+        yield from (_row(head, metric, after, before, metric in shown) for before, after in pairwise(steps))
     control = next((step for step in later if step.name == "length"), None)
     for metric in WITHIN:
-        yield _row(head, metric, person._replace(name="within"), control if metric == "AUROC_within" else None)
+        before = control if metric == "AUROC_within" else None
+        yield _row(head, metric, person._replace(name="within"), before, metric in shown)
 
 
 def _chance(paired: Paired, predicted: Predicted, item: Array, metric: str) -> _Step:
-    """The better constant of two; the one that calls nothing positive where they are equal."""
+    """The better of the two constants; all-negative where they are equal."""
     found = []
     for name, probability in (("all_negative", 0.0), ("all_positive", 1.0)):
         known = next((other for other in paired.table.methods if other.name.method == name), None)
@@ -121,11 +125,12 @@ def _head(paired: Paired, predicted: Predicted, item: Array) -> Row:
     }
 
 
-def _row(head: Row, metric: str, step: _Step, before: _Step | None) -> Row:
+def _row(head: Row, metric: str, step: _Step, before: _Step | None, shown: bool) -> Row:
+    """A row of DECOMPOSITION; its numbers are null where too few people made them."""
     values = step.values[metric]
     value, low, high = interval(values)
     gain, gain_low, gain_high = interval(values - before.values[metric]) if before else (math.nan,) * 3
     numbers = {"value": value, "low": low, "high": high, "gain": gain, "gain_low": gain_low, "gain_high": gain_high}
     row = {**head, "metric": metric, "step": step.name, "predictor": step.predictor}
     row["over"] = before.predictor if before else None
-    return row | {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+    return row | {name: number if shown and math.isfinite(number) else None for name, number in numbers.items()}

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from waver.errors import WaverError
-from waver.evaluation.truth import Truth
-from waver.evaluation.video_level import VideoRule, video_probabilities
-from waver.store.arrays import Array
-from waver.store.tables import PREDICTIONS, read_arrow, read_metadata
-from waver.training.names import NO_MODEL, TrainedModel, recorded_model
+from waver.evaluation.labels import Truth
+from waver.evaluation.video_aggregation import VideoRule, video_probabilities
+from waver.io.tables import PREDICTIONS, read_arrow, read_metadata
+from waver.io.zarr_store import Array
+from waver.training.trained_model import NO_MODEL, TrainedModel, recorded_model
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _LEAST = 1e-12
 
 
 class Method(NamedTuple):
-    """What tells one line of the tables from another; of a model of frames with what is known of it."""
+    """Identity of a line of the tables; of a model of frames with its record."""
 
     method: str
     modalities: str
@@ -84,7 +84,7 @@ def read_predictions(
     Args:
         paths: predictions files of any methods, in any order.
         truths: level -> truth; predictions for splits that it leaves out are dropped.
-        models: ``TrainedModel.record`` of the models of frames among the methods: what their variants change.
+        models: ``TrainedModel.record`` of the models of frames among the methods: the changes of their variants.
 
     Raises:
         WaverError: a file lacks its metadata, is of another model than one of its name, has an item
@@ -108,7 +108,7 @@ def _about(path: Path) -> dict[str, Any]:
     about = read_metadata(path)
     missing = [key for key in ("method", "modalities", "level", "protocol") if key not in about]
     if missing or about["level"] not in ("frame", "video"):
-        raise WaverError(f"{path} does not say its {missing[0] if missing else 'level'}; delete it and run again")
+        raise WaverError(f"{path} has no {missing[0] if missing else 'level'} in its metadata; delete it and run again")
     return about
 
 
@@ -183,25 +183,26 @@ def _read(path: Path, truth: Truth) -> tuple[Array, Array, Array, Array]:
 def to_videos(
     predicted: Predicted, frames: Truth, videos: Truth, window_frames: int, rule: VideoRule = "sliding_mean"
 ) -> Predicted:
-    """Video-level predictions from frame-level ones; videos not predicted whole are left out."""
+    """Video-level predictions from frame-level ones, without videos of which some frames have no prediction."""
     names = [name for name in frames.start if name in videos.start]
     start = np.array([frames.start[name] for name in names], np.int64)
     length = np.array([frames.length[name] for name in names], np.int64)
     have = np.searchsorted(predicted.item, start + length) - np.searchsorted(predicted.item, start)
-    whole = (have == length) & (length > 0)
-    if (have[~whole] > 0).any():
-        log.warning("%s: %d videos are not predicted whole", predicted.name.method, (have[~whole] > 0).sum())
-    frame_of_whole = np.zeros(len(frames.label), bool)
-    for first, last in zip(start[whole], (start + length)[whole], strict=True):
-        frame_of_whole[first:last] = True
-    kept = frame_of_whole[predicted.item]
+    complete = (have == length) & (length > 0)
+    partial = int((have[~complete] > 0).sum())
+    if partial:
+        log.warning("%s: %d videos are excluded, for some frames lack predictions", predicted.name.method, partial)
+    in_complete = np.zeros(len(frames.label), bool)
+    for first, last in zip(start[complete], (start + length)[complete], strict=True):
+        in_complete[first:last] = True
+    kept = in_complete[predicted.item]
     probability, margin = predicted.probability[kept], predicted.margin[kept]
-    probability = video_probabilities(probability, length[whole], window_frames, rule, margin)
-    item = np.array([videos.start[name] for name, there in zip(names, whole, strict=True) if there], np.int64)
+    probability = video_probabilities(probability, length[complete], window_frames, rule, margin)
+    item = np.array([videos.start[name] for name, there in zip(names, complete, strict=True) if there], np.int64)
     order = np.argsort(item)
     probability = probability[order]
     margin = np.log(np.maximum(probability, _LEAST)) - np.log(np.maximum(1 - probability, _LEAST))
-    first = np.searchsorted(predicted.item, start[whole])[order]
+    first = np.searchsorted(predicted.item, start[complete])[order]
     return replace(
         predicted, level="video", item=item[order], probability=probability, margin=margin, fold=predicted.fold[first]
     )

@@ -1,9 +1,9 @@
 """Reliability curves: of the items given a probability near p, how many show A/H; before and after temperature.
 
-The temperature of an item is never fitted on people judged with it. In a cross-validation, that of a fold
+The temperature of an item is never fitted on the people that it is applied to. In a cross-validation, that of a fold
 comes from the out-of-fold margins of the other folds; for val and test it comes from the out-of-fold
 margins of the train split's participants. A method without cross-validation has none. It is a number for
-the fitted models of all folds together: what it mends is a habit of the method, not of one model.
+the fitted models of all folds together: it corrects a bias of the method, not of one model.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import pyarrow as pa
 from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
 from waver.evaluation.bootstrap import Sample, interval
-from waver.evaluation.names import CROSS_VALIDATED, STANDARD
-from waver.evaluation.paired import Paired
+from waver.evaluation.control_names import CROSS_VALIDATED, STANDARD
+from waver.evaluation.labels import Truth
+from waver.evaluation.method_tables import METHOD_FIELDS, Table, method_row
+from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.table import METHOD_FIELDS, Table, method_row
-from waver.evaluation.truth import Truth
-from waver.store.arrays import Array
+from waver.io.zarr_store import Array
 
 CALIBRATION = pa.schema(
     [
@@ -67,10 +67,12 @@ def calibration_rows(
 ) -> Iterator[Row]:
     """Rows of CALIBRATION for every method of a table; none at participant level, whose items are frames.
 
+    Bins, and methods, that rest on fewer than ``config.least_group`` people have no rows.
+
     Args:
         table: methods scored side by side.
         validated: see ``out_of_fold``; numbers of items are of the same truth as the table's.
-        config: resamples and seed, as for the scores.
+        config: resamples, seed and least size of a group, as for the scores.
         paired: values of the table where they are shared with others.
     """
     if table.level == "participant":
@@ -79,14 +81,14 @@ def calibration_rows(
     for predicted in table.methods:
         known = validated.get(_key(table, predicted)) if table.protocol == STANDARD else None
         temperature = temperatures(table, predicted, known)
-        yield from _method_rows(paired, predicted, temperature)
+        yield from _method_rows(paired, predicted, temperature, config.least_group)
 
 
 def temperatures(table: Table, predicted: Predicted, validated: Predicted | None) -> Array:
     """Temperature of each item of a method, float64 [n]; nan where there is nobody to fit it on.
 
     Args:
-        table: the table in which the method is judged.
+        table: the table with the method.
         predicted: the method there.
         validated: its cross-validated predictions, if it has any.
     """
@@ -105,34 +107,39 @@ def _fitted(truth: Truth, predicted: Predicted) -> float:
     return calibration.temperature(calibration.margin_of(predicted.probability), truth.label[predicted.item])
 
 
-def _method_rows(paired: Paired, predicted: Predicted, temperature: Array) -> Iterator[Row]:
+def _method_rows(paired: Paired, predicted: Predicted, temperature: Array, least: int) -> Iterator[Row]:
     sample = paired.sample(predicted, predicted.item)
     known = bool(len(temperature)) and bool(np.isfinite(temperature).all())
-    mended = calibration.tempered(calibration.margin_of(predicted.probability), temperature)
+    scaled = calibration.tempered(calibration.margin_of(predicted.probability), temperature)
     head = {
         **method_row(paired.table, predicted),
         "temperature": float(np.unique(temperature).mean()) if known else None,
     }
     for name, score in (("ECE", calibration.ece), ("Brier", calibration.brier), ("log_loss", calibration.log_loss)):
         head[name] = score(sample.probability, sample.label)
-        head[f"{name}_tempered"] = score(mended, sample.label) if known else None
-    yield from ({**head, "tempered": False, **row} for row in curve(sample, sample.probability, paired.weights))
+        head[f"{name}_tempered"] = score(scaled, sample.label) if known else None
+    if len(np.unique(sample.participant)) < least:
+        return
+    yield from ({**head, "tempered": False, **row} for row in curve(sample, sample.probability, paired.weights, least))
     if known:
-        yield from ({**head, "tempered": True, **row} for row in curve(sample, mended, paired.weights))
+        yield from ({**head, "tempered": True, **row} for row in curve(sample, scaled, paired.weights, least))
 
 
-def curve(sample: Sample, probability: Array, weights: Array) -> Iterator[Row]:
+def curve(sample: Sample, probability: Array, weights: Array, least: int = 1) -> Iterator[Row]:
     """Bins of a reliability curve, the share observed with its interval over participants.
 
     Args:
         sample: labels and participants of the items.
         probability: float64 [n], which may be another than the sample's own.
         weights: float64 [R + 1, S], as ``bootstrap.resamples`` makes them.
+        least: bins with items of fewer people are left out.
     """
     bins = calibration.bin_of(probability, calibration.mass_edges(probability))
     for number in np.unique(bins):
         inside = bins == number
         who, size = sample.participant[inside], sample.participants
+        if len(np.unique(who)) < least:
+            continue
         drawn = weights @ np.bincount(who, minlength=size)
         positive = weights @ np.bincount(who, sample.label[inside], minlength=size)
         share = np.divide(positive, drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)

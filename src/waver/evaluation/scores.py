@@ -1,10 +1,11 @@
-"""Scores of every method with intervals, controls beside them: the one table of which all others are made."""
+"""Scores of every method and control with intervals: the one table that all others are made from."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ import numpy as np
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import BIASED, METRICS, Sample, interval
+from waver.evaluation.comparisons import COMPARISONS, REFERENCES, comparison_rows
+from waver.evaluation.control_names import REFERENCE
+from waver.evaluation.decomposition import DECOMPOSITION, decomposition_rows
 from waver.evaluation.groups import EVERYONE, group_names, members
-from waver.evaluation.names import REFERENCE
-from waver.evaluation.paired import Paired, common_items
+from waver.evaluation.labels import frame_truth, video_truth
+from waver.evaluation.method_tables import DIFFERENCES, SPLITS, Table, arrange, method_row
+from waver.evaluation.paired_resamples import Paired, common_items
 from waver.evaluation.predictions import Predicted, read_predictions
+from waver.evaluation.reliability import CALIBRATION, calibration_rows, out_of_fold
 from waver.evaluation.single_seeds import with_single_seeds
-from waver.evaluation.statistics import write_statistics
-from waver.evaluation.table import DIFFERENCES, SPLITS, Table, arrange, method_row
-from waver.evaluation.truth import frame_truth, video_truth
-from waver.store.arrays import Array
-from waver.store.tables import ANSWERS, SCORES, read_tables, write_table
-from waver.store.whole import written_whole
+from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, people_behind, withhold
+from waver.io.atomic import atomic_write
+from waver.io.tables import ANSWERS, SCORES, read_tables, write_table
+from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 def score_predictions(
@@ -37,14 +43,15 @@ def score_predictions(
     outputs: Mapping[str, Path],
     models: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Score all predictions and write the scores table and the statistics beside it.
+    """Score all predictions and write the scores table and the statistics.
 
     Frames are scored against the labels on the 24 fps clock, videos against the released label. A method
     without video-level predictions of its own gets them from its frames by ``config.video_rule``.
     At participant level each participant with positives is scored alone on their frames, and the mean and
     the sample standard deviation over participants are given (2026 paper, personalisation tables).
     Probabilities are averaged over the seeds before they are scored; mean and sample standard deviation of the
-    scores of the single seeds stand beside each score.
+    scores of the single seeds are columns of each row. Scores that rest on few people are null
+    (``waver.evaluation.small_groups``).
 
     Args:
         predictions: predictions files, the controls' among them.
@@ -73,7 +80,11 @@ def score_predictions(
 
 
 def table_rows(everyone: Paired, groups: dict[str, set[str]], config: EvaluateConfig) -> Iterator[Row]:
-    """Rows of one table, group by group; groups of fewer than ``least_group`` people show their size only."""
+    """Rows of one table, group by group, without scores of fewer than ``least_group`` people and groups' counts."""
+    yield from withhold(_all_rows(everyone, groups, config), config.least_group)
+
+
+def _all_rows(everyone: Paired, groups: dict[str, set[str]], config: EvaluateConfig) -> Iterator[Row]:
     table, people = everyone.table, everyone.people
     for group, flags in members(groups, table.truth.people[people]).items():
         chosen = people[flags]
@@ -90,14 +101,18 @@ def _group_rows(paired: Paired, group: str) -> Iterator[Row]:
     reference = next((p for p in table.methods if p.name.method == REFERENCE), None)
     for predicted in table.methods:
         values = paired.values(predicted, predicted.item)
-        head = _head(table, predicted, group) | _sizes(table, paired.sample(predicted, predicted.item))
-        yield from (_row(head, metric, values[metric]) for metric in values)
+        sample = paired.sample(predicted, predicted.item)
+        head = _head(table, predicted, group) | _sizes(table, sample) | {PEOPLE: len(np.unique(sample.participant))}
+        behind = people_behind(paired, predicted, predicted.item, values)
+        yield from (_row(head | {BEHIND: behind[metric]}, metric, values[metric]) for metric in values)
         if reference is None or predicted is reference:
             continue
         item = common_items(predicted, reference)
         mine, theirs = (paired.values(method, item) for method in (predicted, reference))
+        sides = [people_behind(paired, method, item, DIFFERENCES) for method in (predicted, reference)]
         for metric in DIFFERENCES:
-            yield _row(head, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
+            fewest = {BEHIND: min(side[metric] for side in sides)}
+            yield _row(head | fewest, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
 
 
 def _head(table: Table, predicted: Predicted, group: str) -> Row:
@@ -120,14 +135,48 @@ def _row(head: Row, metric: str, values: Array) -> Row:
 
 
 def _too_few(table: Table, group: str, people: int) -> Iterator[Row]:
-    """Rows that tell the size of a small group and nothing else of it: counts are 0, scores null."""
-    empty = {"value": None, "low": None, "high": None, "positives": 0, "predicted_positives": 0}
+    """Rows of a small group, without anything of it."""
+    empty: Row = {PEOPLE: people, BEHIND: people, **dict.fromkeys(("value", "low", "high", *COUNTS))}
     for predicted in table.methods:
         for metric in METRICS:
-            yield {**_head(table, predicted, group), **empty, "metric": metric, "n": people, "participants": people}
+            yield {**_head(table, predicted, group), **empty, "metric": metric}
 
 
 def _write_json(path: Path, rows: Sequence[Row]) -> None:
     ordered = [{name: row[name] for name in SCORES.names} for row in rows]
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
+def write_statistics(
+    tables: Iterable[Paired],
+    config: EvaluateConfig,
+    comparisons: Path,
+    calibration: Path,
+    decomposition: Path,
+    references: Sequence[str] = REFERENCES,
+) -> None:
+    """Write the statistics of all tables.
+
+    Args:
+        tables: all tables; values that a Paired has already are not computed again.
+        config: resamples and seed, as for the scores.
+        comparisons: Parquet file to write (COMPARISONS).
+        calibration: Parquet file to write (CALIBRATION).
+        decomposition: Parquet file to write (DECOMPOSITION).
+        references: names of the methods that the others are compared with.
+    """
+    everything = list(tables)
+    validated = out_of_fold(paired.table for paired in everything)
+    compared: list[Row] = []
+    reliable: list[Row] = []
+    decomposed: list[Row] = []
+    for paired in everything:
+        table = paired.table
+        log.info("%s, %s, %s: comparing %d methods", table.level, table.split, table.protocol, len(table.methods))
+        compared.extend(comparison_rows(table, references, config, paired))
+        reliable.extend(calibration_rows(table, validated, config, paired))
+        decomposed.extend(decomposition_rows(table, config, paired))
+    write_table(comparisons, compared, COMPARISONS)
+    write_table(calibration, reliable, CALIBRATION)
+    write_table(decomposition, decomposed, DECOMPOSITION)

@@ -1,8 +1,8 @@
 """p-values of paired differences, their correction for many methods, and the least p that a test can give.
 
 A test of few people, or of few resamples, has a least p above zero. Holm's correction over a family of m multiplies it
-by m: above ``LEVEL``, nothing can be found, whatever the methods do. Of resamples more can be drawn
-(``resamples_needed``, Davison & Hinkley 1997, section 4.2.5: the test loses power where R is small), of people not.
+by m: above ``LEVEL``, no difference can be found, however large. More resamples can be drawn
+(``resamples_needed``, Davison & Hinkley 1997, section 4.2.5: the test loses power where R is small); people cannot.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from waver.store.arrays import Array
+from waver.io.zarr_store import Array
 
 LEVEL = 0.05
-"""Chance of any false claim among the methods of a family that is put up with."""
+"""Accepted chance of any false claim among the methods of a family."""
 
 FINEST = LEVEL / 5
 """Least corrected p that the resamples must be able to give.
@@ -52,7 +52,7 @@ class Tails:
 
     @property
     def p(self) -> float:
-        """Two-sided p, ``2 min(k + 1) / (n + 1)``, at most 1, k being ``below`` or ``above``; nan of no resamples."""
+        """Two-sided p, ``2 min(k + 1) / (n + 1)``, at most 1, k being ``below`` or ``above``; nan without resamples."""
         if not self.known:
             return math.nan
         return min(1.0, 2 * (min(self.below, self.above) + 1) / (self.known + 1))
@@ -79,7 +79,7 @@ def least_bootstrap_p(resamples: float, people: int) -> float:
 
 
 def wilcoxon_p(differences: Array) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; 1 where nobody differs, nan of nobody.
+    """Two-sided p of Wilcoxon's signed-rank test; 1 where nobody differs, nan without people.
 
     Zeros by Pratt's rule. The null distribution is counted out up to 50 people, with the ties and zeros that there
     are. The normal approximation, used for more people, gives four who agree a p of .046, where their signs can

@@ -1,7 +1,7 @@
-"""Scores of the single seeds of each method, beside those of the probabilities averaged over them.
+"""Scores of the single seeds of each method, next to those of the probabilities averaged over them.
 
 A published score is that of one model. An average of several models tends to score higher than each of
-them, so what is to be held against the papers is the mean of the scores of the single seeds. The seeds are
+them, so the mean of the scores of the single seeds is the number to compare with the papers. The seeds are
 read again one by one, so that no more than one is in memory, and scored once: without resamples.
 """
 
@@ -18,13 +18,13 @@ import numpy as np
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.bootstrap import METRICS, Sample, scores
 from waver.evaluation.calibration import ece, mass_edges
+from waver.evaluation.control_names import REFERENCE
 from waver.evaluation.groups import EVERYONE, members
-from waver.evaluation.names import REFERENCE
-from waver.evaluation.paired import Paired, common_items
+from waver.evaluation.labels import Truth
+from waver.evaluation.method_tables import DIFFERENCES, METHOD_FIELDS, method_row, sample_of
+from waver.evaluation.paired_resamples import Paired, common_items
 from waver.evaluation.predictions import Predicted, Source, read_seed, restrict, to_videos
-from waver.evaluation.table import DIFFERENCES, METHOD_FIELDS, method_row, sample_of
-from waver.evaluation.truth import Truth
-from waver.store.arrays import Array
+from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
 Scores = dict[str, float]
@@ -43,8 +43,8 @@ def with_single_seeds(
 ) -> Iterator[Row]:
     """Rows of the table of scores with ``seed_mean`` and ``seed_sd``.
 
-    Each seed is scored on the items that it judged; one that judged nothing of a table is left out of it. The
-    standard deviation is that of a sample. Both are null where the score of a seed is undefined.
+    Each seed is scored on the items that it predicts; a seed without items of a table is not in it. The
+    standard deviation is that of a sample. Both are null where the score is withheld, or that of a seed undefined.
 
     Args:
         rows: rows of the scores of ``tables``, without these two.
@@ -58,7 +58,7 @@ def with_single_seeds(
         # sorted: sums of the same numbers are the same then, in whichever order the files came
         values = np.sort(alone.get(tuple(row[name] for name in _KEY), []))
         mean, spread = (row["value"] if row["seeds"] == 1 else None), None
-        if len(values) and np.isfinite(values).all():
+        if row["value"] is not None and len(values) and np.isfinite(values).all():
             mean = float(values.mean())
             spread = float(values.std(ddof=1)) if len(values) > 1 else None
         yield {**row, "seed_mean": mean, "seed_sd": spread}
@@ -112,7 +112,7 @@ def _of_one_seed(
     """Group -> scores of one seed, and their differences to the content-free control on the items of both.
 
     Args:
-        paired: where the seed's method stands.
+        paired: the table of the seed's method.
         mine: the seed's predictions.
         groups: group -> which people, bool [S].
         controls: the control's scores by table and items, which grow here.
@@ -132,9 +132,9 @@ def _of_one_seed(
 
 
 def _by_group(paired: Paired, predicted: Predicted, groups: Mapping[str, Array]) -> dict[str, Scores]:
-    """Scores of the groups of which anybody was judged."""
+    """Scores of the groups with any predicted item."""
     sample = sample_of(paired.table.truth, predicted, paired.people)
-    # sorted once: what is sorted again below, by group, person and question, is in order already
+    # sorted once: the parts by group, person and question are then in order already
     sample = sample.take(np.argsort(-sample.probability, kind="stable"))
     parts = {group: sample.take(flags[sample.participant]) for group, flags in groups.items()}
     parts = {group: part for group, part in parts.items() if len(part.label)}
@@ -147,7 +147,7 @@ def _by_group(paired: Paired, predicted: Predicted, groups: Mapping[str, Array])
 
 def _pooled_scores(sample: Sample) -> Scores:
     """Every score of the items, nan where undefined."""
-    # nobody is drawn again, so items need not be told apart by person: as of one person they are scored faster
+    # without resamples items need no person: as items of one person they are scored faster
     together = replace(sample, participant=np.zeros_like(sample.participant), participants=1)
     return {name: float(values[0]) for name, values in scores(together, np.ones((1, 1))).items()}
 

@@ -1,8 +1,8 @@
-"""Frozen visual features of aligned faces, and the expression that the backbone sees in them.
+"""Frozen visual features of aligned faces, and the expression that the backbone recognises.
 
-``mini_xception`` looks at grey faces of 64 pixels; every backbone of ``waver.models.registry`` at the middle of a
-face in colour, as large as it asks for: 112 of 124 pixels for the papers' (2026 paper, training details). Frozen
-means frozen: normalisation keeps its statistics too.
+The input of ``mini_xception`` is a grey face of 64 pixels; that of every backbone of ``waver.registry`` is the
+centre crop of a face in colour, in the size of the backbone: 112 of 124 pixels for the papers' (2026 paper, training
+details). The statistics of normalisation layers are frozen too.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ from waver.assets.manifest import Installed, installed
 from waver.config.sections import VisualConfig
 from waver.device import threads, torch_device
 from waver.errors import WaverError
-from waver.features.face_pixels import central_input, small_face
-from waver.models.backbones.classified import Classified
-from waver.models.backbones.feature import FaceSize
-from waver.models.backbones.frozen import freeze
+from waver.features.faces.crops import central_input, small_face
+from waver.io.shard_job import Row, run_shard, store_path
+from waver.io.tables import FEATURE_INDEX, read_table
+from waver.io.zarr_store import StoreWriter, open_store
+from waver.models.backbones.base import Classified, FaceSize
+from waver.models.backbones.checkpoint import check_options, load_head, read_trained, weights_file
 from waver.models.backbones.mini_xception import EXPRESSIONS, INPUT_SIDE, load_mini_xception
 from waver.models.backbones.pretrained import load_backbone_weights
-from waver.models.backbones.trained import check_options, load_head, read_trained, weights_file
-from waver.models.registry import BACKBONES, load, method_config
-from waver.store.arrays import StoreWriter, open_store
-from waver.store.shards import Row, run_shard, store_path
-from waver.store.tables import FEATURE_INDEX, read_table
+from waver.models.freeze import freeze
+from waver.records import load, method_config
+from waver.registry import BACKBONES
 
 _CROP = (20 / 256, 40 / 256, 216 / 256)
 """Left, top and side of the part of an aligned face that FER2013's pictures show, as shares of its
 side: from above the eyebrows to the chin, ear to ear."""
 
 Pixels = npt.NDArray[np.uint8]
-Seen = tuple[Tensor, Tensor | None]
-"""Features float32 [B, D], and class probabilities float32 [B, K] of a network that knows emotions."""
+Outputs = tuple[Tensor, Tensor | None]
+"""Features float32 [B, D], and class probabilities float32 [B, K] of a network with emotion classes."""
 
 
 @dataclass(frozen=True)
-class Looker:
-    """A frozen network with what comes before it: aligned faces in, features and expressions out.
+class FrozenBackbone:
+    """A frozen network with its preprocessing: aligned faces in, features and expressions out.
 
     Attributes:
         name: of the backbone.
         expressions: names of its emotion classes; empty where it has none.
         device: where it runs.
-        prepare: faces uint8 [B, S, S, 3] -> what the network is given.
-        look: the network.
+        prepare: faces uint8 [B, S, S, 3] -> input of the network.
+        forward: the network.
     """
 
     name: str
     expressions: tuple[str, ...]
     device: torch.device
     prepare: Callable[[Pixels], Tensor]
-    look: Callable[[Tensor], Seen]
+    forward: Callable[[Tensor], Outputs]
 
-    def __call__(self, faces: Pixels) -> Seen:
-        """Look at aligned faces uint8 [B, S, S, 3], RGB."""
+    def __call__(self, faces: Pixels) -> Outputs:
+        """Features and expressions of aligned faces uint8 [B, S, S, 3], RGB."""
         batch = self.prepare(faces).to(self.device, memory_format=torch.channels_last)
         with torch.inference_mode():
-            feature, expression = self.look(batch)
+            feature, expression = self.forward(batch)
         return feature.float().cpu(), None if expression is None else expression.float().cpu()
 
 
@@ -81,9 +81,9 @@ def extract_visual(
 ) -> None:
     """Make the visual stores of one shard (rule ``features_visual``).
 
-    A store holds ``feature`` float32 [T, D] and ``valid`` bool [T] (of the faces); of a backbone with emotion
+    A store holds ``feature`` float32 [T, D] and ``valid`` bool [T] (of the faces); for a backbone with emotion
     classes also ``expression`` float32 [T, K], their probabilities, named in the attribute ``expressions``. Videos
-    that the faces set aside do not appear.
+    that were excluded by the faces do not appear.
 
     Args:
         faces_index: the shard's index of faces (FEATURE_INDEX).
@@ -95,32 +95,34 @@ def extract_visual(
         code: fingerprint of the code.
 
     Raises:
-        WaverError: the weights do not fit the backbone, a GPU was asked for and there is none, or every
+        WaverError: the weights do not fit the backbone, a GPU is requested and none is available, or every
             video failed unexpectedly.
     """
     cv2.setNumThreads(threads())
     torch.set_num_threads(threads())
     record = installed(model)
-    looker = make_looker(config, record)
+    network = load_frozen_backbone(config, record)
     rows = [{**row, "checksum": row["key"]} for row in read_table(faces_index, FEATURE_INDEX) if row["status"] == "ok"]
-    compute = partial(_visual_of, faces_stores=faces_stores, looker=looker, batch=config.batch)
-    made_from = {"thing": "visual", "config": config.model_dump(), "code": code, "model": record.key}
+    compute = partial(_visual_of, faces_stores=faces_stores, network=network, batch=config.batch)
+    made_from = {"feature": "visual", "config": config.model_dump(), "code": code, "model": record.key}
     run_shard(rows, stores, index, made_from, compute)
 
 
-def _visual_of(row: Row, writer: StoreWriter, faces_stores: Path, looker: Looker, batch: int) -> tuple[int, str]:
+def _visual_of(
+    row: Row, writer: StoreWriter, faces_stores: Path, network: FrozenBackbone, batch: int
+) -> tuple[int, str]:
     faces = open_store(store_path(faces_stores, row))
     images, valid = faces["image"], np.asarray(faces["valid"][:])
-    seen = [looker(np.asarray(images[start : start + batch])) for start in range(0, len(valid), batch)]
-    writer.put("feature", torch.cat([feature for feature, _ in seen]).numpy())
-    if looker.expressions:
-        writer.put("expression", torch.cat([expression for _, expression in seen if expression is not None]).numpy())
-        writer.attributes.update(expressions=list(looker.expressions))
+    outputs = [network(np.asarray(images[start : start + batch])) for start in range(0, len(valid), batch)]
+    writer.put("feature", torch.cat([feature for feature, _ in outputs]).numpy())
+    if network.expressions:
+        writer.put("expression", torch.cat([expression for _, expression in outputs if expression is not None]).numpy())
+        writer.attributes.update(expressions=list(network.expressions))
     writer.put("valid", valid)
-    return len(valid), f"backbone={looker.name} on {looker.device.type}; {row['note']}"
+    return len(valid), f"backbone={network.name} on {network.device.type}; {row['note']}"
 
 
-def make_looker(config: VisualConfig, record: Installed) -> Looker:
+def load_frozen_backbone(config: VisualConfig, record: Installed) -> FrozenBackbone:
     """The backbone that the config names, with its weights.
 
     Raises:
@@ -129,30 +131,31 @@ def make_looker(config: VisualConfig, record: Installed) -> Looker:
     device = torch_device()
     if config.backbone == "mini_xception":
         known = _placed(load_mini_xception(record), device)
-        return Looker(config.backbone, EXPRESSIONS, device, network_input, known)
+        return FrozenBackbone(config.backbone, EXPRESSIONS, device, network_input, known)
     path = weights_file(record)
     backbone = _weighted(config, path)
     prepare = partial(colour_input, size=backbone.INPUT)
     trained = read_trained(path)
     if trained is None or trained.task != "emotions":
         _placed(freeze(backbone), device)
-        return Looker(config.backbone, (), device, prepare, lambda batch: (backbone(batch), None))
+        return FrozenBackbone(config.backbone, (), device, prepare, lambda batch: (backbone(batch), None))
     network = Classified(backbone, len(trained.classes))
     load_head(network, path)
     _placed(freeze(network), device)
 
-    def look(batch: Tensor) -> Seen:
+    def forward(batch: Tensor) -> Outputs:
         feature = backbone(batch)
         return feature, network.head(feature).softmax(1)
 
-    return Looker(config.backbone, trained.classes, device, prepare, look)
+    return FrozenBackbone(config.backbone, trained.classes, device, prepare, forward)
 
 
 def _weighted(config: VisualConfig, path: Path) -> Any:
     """The registered backbone with the weights of a file.
 
     Raises:
-        WaverError: they are not its own, were trained with other options, or lack the layer before the feature.
+        WaverError: they are not those of this backbone, were trained with other options, or lack the layer before the
+            feature.
     """
     name = config.backbone
     backbone = load(BACKBONES, name)(method_config(BACKBONES, name, config.options))
@@ -165,7 +168,7 @@ def _weighted(config: VisualConfig, path: Path) -> Any:
         size = next(backbone.reduction.parameters()).shape[0]
         raise WaverError(
             f"{path} holds {name} without the layer from {size} to {backbone.config.size} values; train it "
-            f"(backbone.stages), or take the {size} as they are: features.visual.options {{size: {size}}}"
+            f"(backbone.stages), or use the {size} values: features.visual.options {{size: {size}}}"
         )
     return backbone
 

@@ -15,20 +15,21 @@ import torch
 from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
 from waver.device import torch_device
-from waver.errors import SetAside, WaverError
-from waver.features.spoken import Words, sentences, timed_words
-from waver.models.text.backbone import like_lengths, load_backbone, load_tokenizer, most_tokens, padded
+from waver.errors import ExcludedItem, WaverError
+from waver.features.sentences import Words, sentences, shared_frames, timed_words
+from waver.features.spoken import NO_WORDS, NOBODY
+from waver.io.shard_job import Row, run_shard, store_path
+from waver.io.tables import FEATURE_INDEX, VIDEOS, read_table
+from waver.io.zarr_store import StoreWriter, read_attributes, read_store
+from waver.models.text.pretrained_encoder import like_lengths, load_backbone, load_tokenizer, most_tokens, padded
 from waver.provenance import digest
 from waver.shapes import FPS
-from waver.store.arrays import StoreWriter, read_attributes, read_store
-from waver.store.shards import Row, run_shard, store_path
-from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table
 
 log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
-_AHEAD = 16  # videos whose sentences go through the encoder together
+_AHEAD = 16  # videos whose sentences are encoded together
 
 
 def embed_words(
@@ -43,7 +44,9 @@ def embed_words(
 ) -> None:
     """Make the words stores of a shard: ``vector`` float32 [W, D] and ``word_of_frame`` int32 [T].
 
-    With the alignment ``uniform`` the rows of ``vector`` are word pieces instead of words.
+    Row w of ``vector`` is word w. Of words that share their only frame (words of no duration, say), the row of the
+    first is the mean of all that share it, and it is that row to which the frame refers; the others' rows stay their
+    own. With the alignment ``uniform`` the rows of ``vector`` are word pieces instead of words.
 
     Args:
         speech_index: FEATURE_INDEX table of the shard's speech.
@@ -56,8 +59,7 @@ def embed_words(
         code: code version of this module.
 
     Raises:
-        WaverError: the encoder has fewer layers than are to be summed, or a GPU was asked for and there is
-            none.
+        WaverError: the encoder has fewer layers than are to be summed, or a GPU is requested and none is available.
     """
     record = installed(model)
     speech = {row["video"]: row for row in read_table(speech_index, FEATURE_INDEX)}
@@ -67,16 +69,16 @@ def embed_words(
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
         if video["problem"] is not None:
-            raise SetAside(*video["problem"])
+            raise ExcludedItem(*video["problem"])
         pieces, word_of_piece = ahead.take(video)
         times = read_store(store_path(speech_stores, video), "start_s", "end_s")
         place = _by_order if config.alignment == "uniform" else _by_time
         vector, word_of_frame = place(pieces, word_of_piece, times, video["frames"])
         writer.put("vector", vector)
         writer.put("word_of_frame", word_of_frame)
-        return video["frames"], "" if len(vector) else "nobody speaks"
+        return video["frames"], "" if len(vector) else video["wordless"]
 
-    made_from = {"thing": "words", "config": config.model_dump(), "code": code, "model": record.key}
+    made_from = {"feature": "words", "config": config.model_dump(), "code": code, "model": record.key}
     run_shard(rows, stores, index, made_from, compute)
 
 
@@ -84,7 +86,11 @@ def _by_time(
     pieces: Floats, word_of_piece: npt.NDArray[np.int64], times: dict[str, Floats], frames: int
 ) -> tuple[Floats, npt.NDArray[np.int32]]:
     vector = mean_of_words(pieces, word_of_piece, len(times["start_s"]))
-    return vector, timed_words(times["start_s"], times["end_s"], frames)
+    start_s, end_s = times["start_s"], times["end_s"]
+    shared = {word: vector[words].mean(0) for word, (_, words) in shared_frames(start_s, end_s, frames).items()}
+    for word, merged in shared.items():
+        vector[word] = merged
+    return vector, timed_words(start_s, end_s, frames)
 
 
 def _by_order(
@@ -94,14 +100,20 @@ def _by_order(
 
 
 def _source(speech: dict[str, Row], video: Row) -> Row:
-    """What decides the words of a video: its speech and its length."""
+    """The inputs of the words of a video: its speech and its length."""
     frames = max(1, round(video["duration_s"] * FPS))
     found = speech.get(video["video"])
     if found is None:
-        problem: tuple[str, str] | None = ("its speech was not worked on", "run the speech rule of its shard")
+        problem: tuple[str, str] | None = ("its speech was not processed", "run the speech rule of its shard")
     else:
         problem = None if found["status"] == "ok" else (found["reason"], found["remedy"])
-    return {"frames": frames, "problem": problem, "checksum": digest([found and found["key"], frames])}
+    wordless = NO_WORDS if found and NO_WORDS in found["note"].split("; ") else NOBODY
+    return {
+        "frames": frames,
+        "problem": problem,
+        "wordless": wordless,
+        "checksum": digest([found and found["key"], frames]),
+    }
 
 
 class _LookAhead:
@@ -144,7 +156,7 @@ class TextEncoder:
         self._most = most_tokens(self._model)
 
     def embed(self, texts: Sequence[Words]) -> list[tuple[Floats, npt.NDArray[np.int64]]]:
-        """Embed several texts, each split into sentences, in batches of sentences of like length.
+        """Embed several texts, each split into sentences, in batches of sentences of similar length.
 
         Args:
             texts: words of each text.
@@ -202,7 +214,7 @@ def mean_of_words(pieces: Floats, word_of_piece: npt.NDArray[np.int64], words: i
 def uniform_words(pieces: int, frames: int) -> npt.NDArray[np.int32]:
     """Piece of each frame with times ignored: n nearly equal blocks, the first ``T mod n`` one longer.
 
-    The released code's alignment. Of more pieces than frames the surplus is dropped.
+    The released code's alignment. If there are more pieces than frames, the surplus is dropped.
 
     Args:
         pieces: n.

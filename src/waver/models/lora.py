@@ -81,7 +81,7 @@ def adapt(network: nn.Module, settings: LoraSettings, chosen: Callable[[str], bo
 
 
 def merge(network: nn.Module) -> None:
-    """Write what the factors learnt into the layers; the network computes the same and has its old names again."""
+    """Write what the factors learned into the layers; the network computes the same and has its old names again."""
     for name, part in list(network.named_modules()):
         if isinstance(part, LoraLinear):
             network.set_submodule(name, part.merged())

@@ -1,4 +1,4 @@
-"""Packs in memory: one sample a video, and the normalisation learnt from the training frames."""
+"""Packs in memory: one sample a video, and the normalisation fitted to the training frames."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor
 
 from waver.align.packs import AFFECTED, PackedVideo, read_packs
-from waver.data.context import frame_context
+from waver.datasets.question_context import frame_context
 from waver.errors import WaverError
-from waver.shapes import modality_names
+from waver.modalities import modality_names
+from waver.shapes import AFFECT
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +33,14 @@ class VideoSample:
         video: video id.
         participant: participant id.
         split: train, val or test.
-        question: question asked, 1 to 7; None where unknown.
+        question: number of the question asked; None where unknown.
         features: modality name -> float32 [T, D].
         valid: modality name -> bool [T]; False where the frame has no face, sound or word.
         label: uint8 [T], 1 A/H; meaningless unless ``labelled``.
         labelled: the frame labels are known.
         affect: modality name -> targets of affect (positive, negative, hesitant) float32 [T, 3] in [0, 1], nan
-            where nothing is known; empty unless asked for.
+            where nothing is known; empty unless read. Under ``question``, with Q: what the words should
+            hold at some time, by the question asked.
     """
 
     video: str
@@ -64,7 +67,7 @@ def read_corpus(
         indexes: index tables of the packs.
         packs: folder of the packs.
         modalities: letters, e.g. ``"VAT"``; the order is kept in ``features``. Q is the context of
-            ``waver.data.context``, the same for all frames but for the position.
+            ``waver.datasets.question_context``, the same for all frames but for the position.
         splits: splits to read.
         affect: read the targets of affect too, of those of the modalities that have any.
 
@@ -75,16 +78,18 @@ def read_corpus(
     stored = [name for name in names if name != "question"]
     arrays = [part for name in stored for part in ((name,) if name == "text" else (name, f"{name}_valid"))]
     arrays += [f"{name}_affect" for name in names if affect and name in AFFECTED]
-    samples = [_sample(video, names) for video in read_packs(indexes, packs, [*arrays, "label"], splits)]
+    samples = [_sample(video, names, affect) for video in read_packs(indexes, packs, [*arrays, "label"], splits)]
     sizes = feature_sizes(samples)
     return [_with_sizes(sample, sizes) for sample in samples if sample.frames]
 
 
-def _sample(video: PackedVideo, names: Sequence[str]) -> VideoSample:
+def _sample(video: PackedVideo, names: Sequence[str], affect: bool) -> VideoSample:
     row, arrays = video.row, dict(video.arrays)
     if "question" in names:
         arrays["question"] = frame_context([row])
         arrays["question_valid"] = np.ones(len(arrays["question"]), bool)
+        if affect:
+            arrays["question_affect"] = _affect_prompted(row)
     return VideoSample(
         video=video.video,
         participant=video.participant,
@@ -96,6 +101,13 @@ def _sample(video: PackedVideo, names: Sequence[str]) -> VideoSample:
         labelled=bool(row["labelled"]),
         affect={name: arrays[f"{name}_affect"] for name in names if f"{name}_affect" in arrays},
     )
+
+
+def _affect_prompted(row: Mapping[str, Any]) -> Floats:
+    """Affect that the question should bring into the words at some time, float32 [T, 3]; nan where nothing is known."""
+    prompted = row["questions"].question(row["question"]).affect
+    target = [float(name in prompted) if prompted and name != "hesitant" else np.nan for name in AFFECT]
+    return np.tile(np.array(target, np.float32), (row["frames"], 1))
 
 
 def thinned(sample: VideoSample, stride: int) -> VideoSample:
@@ -162,7 +174,9 @@ class Normalisation:
             WaverError: there is no sample, or no valid frame of a modality.
         """
         if not samples:
-            raise WaverError("the train split has no labelled video; check the split files and the set-aside table")
+            raise WaverError(
+                "the train split has no labelled video; check the split files and the table of excluded items"
+            )
         mean: dict[str, Floats] = {}
         std: dict[str, Floats] = {}
         for name in samples[0].features:

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import types
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
-from shifted import Crowd, states, target_of, write_people
+import torch
 
-from waver.adaptation import runner
-from waver.adaptation.contracts import LabelledTargetView, Needs, SourceModel, SourceView, TargetView
+from shifted import Crowd, states, target_of, write_people
+from waver.adaptation import participants, runner
+from waver.adaptation.base import LabelledTargetView, Needs, SourceModel, SourceView, TargetView
+from waver.adaptation.participants import PROTOCOL_SEED
 from waver.adaptation.protocol import Guard, split_frames
-from waver.adaptation.source import train_source
+from waver.adaptation.source_model import train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
-from waver.metrics import avgf1
-from waver.store.tables import PREDICTIONS, read_metadata, read_table
+from waver.evaluation.metrics import avgf1
+from waver.io.tables import PREDICTIONS, read_metadata, read_table
 
 CONFIG = AdaptConfig(source_epochs=4)
 GUARD = Guard(1.7, ("a word's vector sees its whole sentence",))
@@ -85,7 +88,7 @@ def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: 
     for participant in ("82005", "82006"):
         label = next(label for name, _, _, label in people() if name == participant)
         video = np.repeat([f"{participant}_Q1", f"{participant}_Q2"], 300)
-        test = split_frames(label, video, protocol, participant, runner.PROTOCOL_SEED, GUARD.seconds)["test"]
+        test = split_frames(label, video, protocol, participant, PROTOCOL_SEED, GUARD.seconds)["test"]
         expected += [(participant, video[row], row % 300) for row in test]
         line = lines[participant]
         assert line["test_positives"] == label[test].sum()
@@ -141,7 +144,7 @@ def test_video_without_frame_labels_is_not_used(place, tmp_path: Path) -> None:
 
 def test_other_modalities_than_the_source_models_are_refused(place, tmp_path: Path) -> None:
     config = AdaptConfig(modalities="VA")
-    with pytest.raises(WaverError, match="trained on V, the config asks for VA"):
+    with pytest.raises(WaverError, match="trained on V, the config has VA"):
         runner.adapt_targets(*place, "source_only", "block", GUARD, 0, config, tmp_path / "x.parquet", RECORD)
 
 
@@ -157,6 +160,27 @@ class Witness:
     def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
         self.seen.append((target, source, seed))
         return model
+
+
+class Listener:
+    """A method of test-time adaptation that keeps the batches it was given, and predicts how many it was."""
+
+    Config: ClassVar[type] = object
+    batch = 50
+
+    def __init__(self, reset: Literal["participant", "video"]) -> None:
+        self.needs = Needs(stream=True, reset=reset)
+        self.streams: list[list[torch.Tensor]] = []
+
+    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> Listener:
+        self.streams.append([])
+        self.steps = 0
+        return self
+
+    def predict(self, features: torch.Tensor) -> torch.Tensor:
+        self.streams[-1].append(features)
+        self.steps += 1
+        return torch.tensor([[0.0, float(self.steps)]]).repeat(len(features), 1)
 
 
 def witness(place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **needs: bool) -> Witness:
@@ -180,13 +204,28 @@ def test_each_need_and_nothing_more_is_handed_out(place, tmp_path: Path, monkeyp
         assert source.features.shape == (960, 16)
 
 
-def test_stream_is_the_test_part_in_the_order_of_time(place, tmp_path: Path, monkeypatch) -> None:
-    stream = witness(place, tmp_path, monkeypatch, stream=True)
-    rows = read_table(tmp_path / "x.parquet", PREDICTIONS)
-    got = [frame for view, _, _ in stream.seen for frame in view.frame.tolist()]
-    assert got == [row["frame"] for row in rows]
-    for view, _, _ in stream.seen:
-        assert (np.diff(view.video * 10_000 + view.frame) > 0).all()
+@pytest.mark.parametrize("reset", ["participant", "video"])
+def test_the_test_part_arrives_in_batches_in_the_order_of_time(reset: Literal["participant", "video"]) -> None:
+    target, split = example()
+    listener = Listener(reset)
+    result = runner.adapt_one(listener, SourceModel(target.features.shape[1]), target, split, None, 0)
+    batches = [batch for stream in listener.streams for batch in stream]
+    assert np.array_equal(torch.cat(batches).numpy(), target.features[split["test"]])
+    videos = target.video[split["test"]]
+    borders = np.cumsum([0, *map(len, batches)])
+    assert max(map(len, batches)) <= listener.batch
+    for first, last in itertools.pairwise(borders):
+        assert len(set(videos[first:last])) == 1
+    assert len(listener.streams) == (1 if reset == "participant" else len(set(videos)))
+    numbers = [number for stream in listener.streams for number, batch in enumerate(stream, 1) for _ in batch]
+    assert result.logits[:, 1].tolist() == numbers
+    assert result.diagnostics["steps"] == len(batches)
+
+
+def test_a_method_of_a_stream_is_given_no_labels() -> None:
+    target, split = example()
+    with pytest.raises(ValueError, match="must not see labels"):
+        runner.target_view(Needs(stream=True, target_labels=True), target, split)
 
 
 def test_method_that_needs_source_frames_is_refused_without_them(place, tmp_path: Path, monkeypatch) -> None:
@@ -214,7 +253,7 @@ def example() -> tuple[runner.Target, dict[str, np.ndarray]]:
     crowd = Crowd(4)
     label = states(crowd.rng, 800, 0.4)
     target = target_of(crowd.features(label, crowd.offset()), label)
-    return target, runner.split_population(target, "frame_random", 0.0)
+    return target, participants.split_population(target, "frame_random", 0.0)
 
 
 def test_labels_cannot_be_reached_through_an_unlabelled_view() -> None:

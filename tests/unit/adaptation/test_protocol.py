@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from shifted import states
 from sklearn.model_selection import train_test_split
 
+from shifted import states
 from waver.adaptation.guard import guard_for
 from waver.adaptation.protocol import SUBSETS, Guard, split_counts, split_frames, split_hash
 from waver.config.sections import FeaturesConfig
-from waver.errors import SetAside
+from waver.errors import ExcludedItem
 
 PUBLISHED = [
     # A/H frames, others, then train +/-, val +/-, test +/- (dataset paper, Table 23)
@@ -75,14 +75,14 @@ def test_frame_random_draws_exactly_the_counts_from_all_frames() -> None:
     assert np.array_equal(np.sort(np.concatenate(list(split.values()))), np.arange(len(label)))
 
 
-@pytest.mark.parametrize("protocol", ["frame_random", "block"])
+@pytest.mark.parametrize("protocol", ["frame_random", "block", "video"])
 def test_rows_ascend_so_that_their_order_tells_no_label(protocol: str) -> None:
     label, video = long_person()
     for rows in split_frames(label, video, protocol, "82001", 0, 1.0).values():
         assert (np.diff(rows) > 0).all()
 
 
-@pytest.mark.parametrize("protocol", ["frame_random", "block"])
+@pytest.mark.parametrize("protocol", ["frame_random", "block", "video"])
 def test_order_of_videos_does_not_matter(protocol: str) -> None:
     label, video = long_person()
     names = np.unique(video)
@@ -93,13 +93,14 @@ def test_order_of_videos_does_not_matter(protocol: str) -> None:
         assert np.array_equal(one[name], np.sort(order[other[name]]))
 
 
-@pytest.mark.parametrize("protocol", ["frame_random", "block"])
+@pytest.mark.parametrize("protocol", ["frame_random", "block", "video"])
 def test_draw_depends_on_participant_and_seed_alone(protocol: str) -> None:
     label, video = long_person()
     draw = {key: split_hash(split_frames(label, video, protocol, *key, 1.0)) for key in [("1", 0), ("2", 0), ("1", 1)]}
     np.random.default_rng(9).random(100)
     assert split_hash(split_frames(label, video, protocol, "1", 0, 1.0)) == draw["1", 0]
-    assert len(set(draw.values())) == 3
+    # of few videos the best of all deals is found, whoever they are
+    assert len(set(draw.values())) == (1 if protocol == "video" else 3)
 
 
 def test_hash_tells_subsets_apart() -> None:
@@ -215,7 +216,7 @@ def test_no_guard_cuts_a_video_that_is_too_short_for_it() -> None:
     label = states(np.random.default_rng(0), 7 * 600, 0.3)
     split = split_frames(label, videos([600] * 7), "block", "82001", 0, 44.0)
     assert sum(map(len, split.values())) == len(label)
-    with pytest.raises(SetAside, match=r"2 blocks of time with guards of 44\.0 s"):
+    with pytest.raises(ExcludedItem, match=r"2 blocks of time with guards of 44\.0 s"):
         split_frames(label[:1200], videos([600] * 2), "block", "82001", 0, 44.0)
 
 
@@ -251,10 +252,30 @@ def test_what_crosses_the_guard_is_said_of_the_features_in_use() -> None:
 
 
 def test_too_short_for_blocks_is_set_aside() -> None:
-    with pytest.raises(SetAside, match="needs 3"):
+    with pytest.raises(ExcludedItem, match="needs 3"):
         split_frames(np.ones(80, np.uint8), videos([80]), "block", "82001", 0, 1.0)
 
 
+def test_whole_videos_are_dealt_out_near_the_quota_with_both_classes_in_test() -> None:
+    rng = np.random.default_rng(0)
+    lengths = [300, 250, 420, 380, 310, 290, 350]
+    label = np.concatenate(
+        [states(rng, length, 0.5 if number in (2, 5) else 0.0) for number, length in enumerate(lengths)]
+    )
+    video = videos(lengths)
+    split = split_frames(label, video, "video", "82001", 0, 0.0)
+    assert sorted(np.concatenate(list(split.values()))) == list(range(len(label)))
+    owners = [set(video[rows]) for rows in split.values()]
+    assert all(not one & other for one, other in itertools.combinations(owners, 2))
+    assert set(label[split["test"]]) == set(label[split["train"]]) == {0, 1}
+    assert 0.1 < len(split["test"]) / len(label) < 0.3
+
+
+def test_too_few_videos_are_excluded() -> None:
+    with pytest.raises(ExcludedItem, match="needs 3 videos, it has 2"):
+        split_frames(np.zeros(100, np.uint8), videos([50, 50]), "video", "82001", 0, 0.0)
+
+
 def test_unknown_protocol() -> None:
-    with pytest.raises(ValueError, match="video"):
-        split_frames(np.ones(80, np.uint8), videos([80]), "video", "82001", 0, 1.0)
+    with pytest.raises(ValueError, match="fold"):
+        split_frames(np.ones(80, np.uint8), videos([80]), "fold", "82001", 0, 1.0)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from shifted import Crowd, write_people
 
-from waver.adaptation.contracts import predict
-from waver.adaptation.source import balanced_rows, fit_source, load_source, read_source_view, train_source
+from shifted import Crowd, write_people
+from waver.adaptation.base import predict
+from waver.adaptation.source_model import balanced_rows, fit_source, load_source, read_source_view, train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
-from waver.metrics import avgf1
+from waver.evaluation.metrics import avgf1
 from waver.training.corpus import Normalisation, read_corpus
 
 CONFIG = AdaptConfig(source_epochs=3)

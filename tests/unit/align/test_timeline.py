@@ -7,8 +7,8 @@ import pytest
 from waver.align.packs import FRAME_ARRAYS, read_packs
 from waver.align.timeline import align_pack
 from waver.config.sections import AlignConfig
-from waver.store.arrays import new_store, store_key
-from waver.store.tables import FEATURE_INDEX, PACK_INDEX, SEGMENTS, VIDEOS, read_table, write_table
+from waver.io.tables import FEATURE_INDEX, PACK_INDEX, SEGMENTS, VIDEOS, read_table, write_table
+from waver.io.zarr_store import new_store, store_key
 
 pytestmark = pytest.mark.slow
 

@@ -37,8 +37,3 @@ def test_a_check_that_breaks_is_told_and_stops_no_other():
     (found,) = _try("thing", broken)
     assert (found.level, found.check) == ("problem", "thing")
     assert "RuntimeError: boom" in found.text
-
-
-def test_a_wrong_config_is_told_in_a_sentence(capsys):
-    assert doctor.main(["--config", "unknown=1", *PROFILE]) == 1
-    assert capsys.readouterr().err.startswith("doctor: the config has 1 mistake(s): unknown is not a known key")

@@ -13,7 +13,7 @@ def test_python():
 def test_packages_against_the_lock(tmp_path):
     assert machine.packages(LOCKS).level == "ok"
     lock = tmp_path / "lock.txt"
-    lock.write_text("# pins\nnumpy==1.0\nno-such-package==1\npydantic==2.14.3\n")
+    lock.write_text("# pins\nnumpy==1.0 --hash=sha256:ab\nno-such-package==1\npydantic==2.14.3\n")
     found = machine.packages([lock])
     assert found.level == "problem"
     assert found.text.startswith("2 of 3 differ from the lock: numpy ")

@@ -51,8 +51,8 @@ def test_partitions_that_serve(site):
         ("cpu*|up|1-00:00:00|2|(null)\nlong|up|infinite|2|gpu:2\n", "problem", "here are cpu, long"),
         (SINFO.replace("gpu|up", "gpu|down"), "problem", "is down"),
         (SINFO.replace("gpu:fake:2", "(null)"), "problem", "no GPU"),
-        (SINFO.replace("gpu|up|1-00:00:00", "gpu|up|2:00:00"), "problem", "asks for 240 min"),
-        (SINFO.replace("gpu|up|1-00:00:00", "gpu|up|10:00:00"), "warning", "asks for 720 min"),
+        (SINFO.replace("gpu|up|1-00:00:00", "gpu|up|2:00:00"), "problem", "240 min"),
+        (SINFO.replace("gpu|up|1-00:00:00", "gpu|up|10:00:00"), "warning", "720 min"),
         (SINFO.replace("gpu|up|1-00:00:00", "gpu|up|infinite"), "ok", "limit infinite"),
     ],
 )

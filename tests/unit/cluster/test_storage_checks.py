@@ -41,7 +41,7 @@ def test_dataset(tmp_path):
     assert storage.dataset(release(tmp_path / "whole")).level == "ok"
     (tmp_path / "text/Frames").mkdir(parents=True)
     (tmp_path / "text/Frames/a.mp4").touch()
-    assert "no .mp4" in storage.dataset(release(tmp_path / "text", "txt")).text
+    assert "no video below" in storage.dataset(release(tmp_path / "text", "txt")).text
     assert "no folder" in storage.dataset(read_config([], [f"dataset={{root: {tmp_path}/none}}"])).text
     assert storage.dataset(read_config([])).level == "problem"
 

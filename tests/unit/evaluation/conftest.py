@@ -6,9 +6,9 @@ import pytest
 from scored_folder import FOLDS, Folder
 
 from synthetic import write_answers, write_packs
+from waver.evaluation.control_names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS, Control
-from waver.store.tables import PACK_INDEX, PARTICIPANTS, read_tables, write_table
+from waver.io.tables import PACK_INDEX, PARTICIPANTS, read_tables, write_table
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from waver.evaluation.labels import Truth
 from waver.evaluation.predictions import Method, Predicted
 from waver.evaluation.scores import Table
-from waver.evaluation.truth import Truth
 
 PRIOR = np.array([0.22, 0.62, 0.58, 0.95, 0.50, 0.40, 0.88])
 """Positive videos by question 1 to 7, as in the public train split."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from waver.align.packs import read_packs
-from waver.data.folds import folds_of
-from waver.evaluation.names import Control
-from waver.store.tables import PACK_INDEX, PREDICTIONS, read_tables, write_table
+from waver.datasets.folds import folds_of
+from waver.evaluation.control_names import Control
+from waver.io.tables import PACK_INDEX, PREDICTIONS, read_tables, write_table
 
 FOLDS = 3
 

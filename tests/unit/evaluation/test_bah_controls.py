@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from waver import metrics
-from waver.data.context import FRAME_SIZE, frame_context, question_one_hot, video_context
-from waver.data.folds import folds_of
-from waver.data.ingest import ingest
+from waver.datasets.folds import folds_of
+from waver.datasets.ingest import ingest
+from waver.datasets.question_context import FRAME_SIZE, frame_context, question_one_hot, video_context
+from waver.evaluation import metrics
 from waver.evaluation.bootstrap import Sample, interval, mean_scores, participant_scores, resamples, scores
+from waver.evaluation.control_names import Control
 from waver.evaluation.controls import fit, predict_controls
-from waver.evaluation.names import Control
-from waver.store.tables import ANSWERS, PREDICTIONS, read_table
+from waver.io.tables import ANSWERS, PREDICTIONS, read_table
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from waver import metrics
-from waver.evaluation import calibration
+from waver.evaluation import calibration, metrics
 from waver.evaluation.bootstrap import (
     BIASED,
     METRICS,
@@ -20,6 +19,7 @@ from waver.evaluation.bootstrap import (
     resamples,
     scores,
 )
+from waver.evaluation.equal_positives import average_precision_equal, avgf1_equal, f1_equal
 
 
 def _sample(people: int, n: int, digits: int = 9, seed: int = 0) -> Sample:
@@ -42,9 +42,9 @@ def _by_definition(sample: Sample, edges: np.ndarray) -> dict[str, float]:
         "WAR": metrics.war(p, y),
         "UAR": metrics.uar(p, y),
         "AP": metrics.average_precision(p, y),
-        "F1_equal": metrics.f1_equal(p, y),
-        "AVGF1_equal": metrics.avgf1_equal(p, y),
-        "AP_equal": metrics.average_precision_equal(p, y),
+        "F1_equal": f1_equal(p, y),
+        "AVGF1_equal": avgf1_equal(p, y),
+        "AP_equal": average_precision_equal(p, y),
         "Brier": calibration.brier(p, y),
         "ECE": calibration.ece(p, y, edges),
         "AP_paper": metrics.average_precision_paper(p, y),

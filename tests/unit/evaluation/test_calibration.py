@@ -12,9 +12,9 @@ from sklearn import metrics as sklearn_metrics
 
 from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
-from waver.evaluation.paired import Paired
+from waver.evaluation.method_tables import Table
+from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.reliability import CALIBRATION, calibration_rows, out_of_fold, temperatures
-from waver.evaluation.table import Table
 
 CONFIG = EvaluateConfig(bootstrap=100)
 

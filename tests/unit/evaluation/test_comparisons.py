@@ -10,12 +10,13 @@ from made_table import made, made_table, made_truth, question_margin, skilled
 from scipy import stats
 
 from recorded import recorded, widened
-from waver import metrics
 from waver.config.sections import EvaluateConfig
+from waver.evaluation import metrics
 from waver.evaluation.bootstrap import resamples
 from waver.evaluation.comparisons import COMPARED, COMPARISONS, REFERENCES, comparison_rows
+from waver.evaluation.equal_positives import avgf1_equal
+from waver.evaluation.method_tables import Table
 from waver.evaluation.significance import holm, wilcoxon_p
-from waver.evaluation.table import Table
 
 CONFIG = EvaluateConfig(bootstrap=200)
 
@@ -52,7 +53,7 @@ def test_difference_is_that_of_resampled_items(table: Table) -> None:
         y = truth.label[item]
         mine, theirs = better.probability[item], control.probability[item]
         gaps["AVGF1"].append(metrics.avgf1(mine, y) - metrics.avgf1(theirs, y))
-        gaps["AVGF1_equal"].append(metrics.avgf1_equal(mine, y) - metrics.avgf1_equal(theirs, y))
+        gaps["AVGF1_equal"].append(avgf1_equal(mine, y) - avgf1_equal(theirs, y))
         gaps["AP"].append(metrics.average_precision(mine, y) - metrics.average_precision(theirs, y))
         gaps["AUROC"].append(metrics.auroc(mine, y) - metrics.auroc(theirs, y))
         within = [metrics.auroc_within(p, y, stratum[item]) for p in (mine, theirs)]

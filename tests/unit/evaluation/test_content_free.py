@@ -10,14 +10,14 @@ import pytest
 from scored_folder import FOLDS, Folder
 
 from synthetic import DIMS, write_answers, write_packs
-from waver import metrics
 from waver.align.packs import write_pack
-from waver.data.context import FRAME_SIZE, frame_context, question_one_hot, video_context
-from waver.data.folds import folds_of
+from waver.datasets.folds import folds_of
+from waver.datasets.question_context import FRAME_SIZE, frame_context, question_one_hot, video_context
 from waver.errors import WaverError
+from waver.evaluation import metrics
+from waver.evaluation.control_names import CONTROLS, Control
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, Control
-from waver.store.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
+from waver.io.tables import ANSWERS, PREDICTIONS, read_metadata, read_table, write_table
 
 pytestmark = pytest.mark.slow
 
@@ -228,7 +228,7 @@ def test_without_labels_in_train_it_stops_with_a_sentence(tmp_path: Path) -> Non
     videos = [_video("9_Q1", "test", 1, np.zeros(48))]
     videos.append(_video("8_Q1", "train", 1, np.zeros(48), labelled=False, label=None))
     for level in ("frame", "video"):
-        with pytest.raises(WaverError, match=f"no {level} to learn from is labelled"):
+        with pytest.raises(WaverError, match=f"no {level} of the training data has a label"):
             _control(tmp_path, videos, level)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scored_folder import Folder, one, prediction_rows, seeded_guess, write_predictions
 
-from waver import metrics
 from waver.config.sections import EvaluateConfig
+from waver.evaluation import metrics
 from waver.evaluation.scores import score_predictions
-from waver.store.tables import PREDICTIONS, SCORES, read_table
+from waver.io.tables import PREDICTIONS, SCORES, read_table
 
 LEVELS = ("frame", "participant", "video")
 
@@ -26,7 +26,7 @@ def rows(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[dict[
     names = ("scores", "comparisons", "calibration", "decomposition")
     outputs = {"json": path / "scores.json", **{name: path / f"{name}.parquet" for name in names}}
     tables = (folder.indexes, folder.packs, folder.participants, [folder.answers])
-    score_predictions(files, *tables, EvaluateConfig(bootstrap=100), outputs)
+    score_predictions(files, *tables, EvaluateConfig(bootstrap=100, least_group=1), outputs)
     return read_table(outputs["scores"], SCORES)
 
 

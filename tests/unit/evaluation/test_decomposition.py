@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from made_table import made_table, made_truth, question_margin, skilled
 
-from waver import metrics
 from waver.config.sections import EvaluateConfig
+from waver.evaluation import metrics
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSED, DECOMPOSITION, WITHIN, decomposition_rows
-from waver.evaluation.paired import Paired
+from waver.evaluation.method_tables import Table
+from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.reliability import CALIBRATION
-from waver.evaluation.statistics import write_statistics
-from waver.evaluation.table import Table
-from waver.store.tables import read_table
+from waver.evaluation.scores import write_statistics
+from waver.io.tables import read_table
 
 CONFIG = EvaluateConfig(bootstrap=100)
 Rows = list[dict]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from waver.evaluation.groups import group_names, main_languages, members
-from waver.store.tables import PARTICIPANTS, write_table
+from waver.io.tables import PARTICIPANTS, read_table, write_table
 
 
 @pytest.fixture
@@ -47,3 +47,14 @@ def test_members_leave_out_who_is_not_there() -> None:
     found = members({"language=en": {"b", "c"}, "language=fr": {"a"}}, np.array(["b", "x"]))
     assert list(found) == ["all", "language=en"]
     np.testing.assert_array_equal(found["language=en"], [True, False])
+
+
+def test_what_people_wrote_themselves_names_no_group(participants: Path) -> None:
+    rows = read_table(participants, PARTICIPANTS)
+    said = [("male ", "25-34"), ("call me Jane, 514 555 0199", "Jane"), ("F", "٢٥-٣٤")]
+    changed = [{**row, "sex": sex, "age_group": age} for row, (sex, age) in zip(rows, said, strict=True)]
+    write_table(participants, changed, PARTICIPANTS)
+    assert group_names(participants, _videos(("a", "jd"), ("b", "fr"))) == {
+        "sex=Male": {"a"}, "sex=other": {"b"}, "sex=Female": {"c"},
+        "age=25-34": {"a"}, "age=other": {"b", "c"}, "language=other": {"a"}, "language=fr": {"b"},
+    }  # fmt: skip

@@ -9,17 +9,17 @@ import pytest
 from made_table import made, made_table, made_truth, question_margin, skilled
 
 from waver.config.sections import EvaluateConfig
-from waver.evaluation import paired as paired_module
+from waver.evaluation import paired_resamples as paired_module
 from waver.evaluation.bootstrap import interval
 from waver.evaluation.comparisons import COMPARED, Row, comparison_rows
-from waver.evaluation.paired import Paired, common_items
+from waver.evaluation.method_tables import Table
+from waver.evaluation.paired_resamples import Paired, common_items
 from waver.evaluation.significance import LEVEL, Tails, holm
-from waver.evaluation.table import Table
 
 pytestmark = pytest.mark.slow
 
 NULLS = 39
-FEW = EvaluateConfig(bootstrap=100)
+FEW = EvaluateConfig(bootstrap=100, least_group=1)
 
 
 def _table(people: int, nulls: int, level: str = "video", frames: int = 1) -> Table:
@@ -73,14 +73,14 @@ def test_a_score_is_not_computed_further_than_a_family_needs(table: Table, monke
         ),
     )
     few = replace(table, methods=table.methods[:7])
-    found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000)))
+    found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000, least_group=1)))
     small = {row["method"] for row in found if row["p_bootstrap"] < 2 * LEVEL}
     assert [row["resamples"] for row in found if row["method"] == "better"] == [1200] * len(COMPARED)
     assert {method for method, _ in asked} <= small | {"content_free"}
     assert dict(asked)["content_free"] == frozenset(COMPARED)
     asked.clear()
     few = replace(table, methods=table.methods[:6])
-    found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000)))
+    found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000, least_group=1)))
     assert asked == []
     assert {row["resamples"] for row in found} == {1000}
 
@@ -129,7 +129,7 @@ def test_rare_scores_of_few_resamples_are_found_as_well() -> None:
 @pytest.mark.parametrize(("people", "reached"), [(5, False), (7, False), (8, True)])
 def test_few_people_make_no_method_certain(people: int, reached: bool) -> None:
     """Signs of seven people cannot tell four methods apart: 4 x 2 / 2 ** 7 is .0625; those of eight can."""
-    found = list(comparison_rows(_table(people, 3), ("content_free",), EvaluateConfig(bootstrap=1000)))
+    found = list(comparison_rows(_table(people, 3), ("content_free",), EvaluateConfig(bootstrap=1000, least_group=1)))
     by_people = 4 * 2 / 2**people
     for row in (row for row in found if row["metric"] != "AUROC_within"):  # with five folds, few people have it
         assert row["least_p_holm"] == pytest.approx(max(by_people, 4 * 2 / 1001))

@@ -12,16 +12,15 @@ from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
 from waver.evaluation.comparisons import COMPARED, COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
-from waver.evaluation.paired import Paired
+from waver.evaluation.labels import frame_truth, video_truth
+from waver.evaluation.method_tables import SPLITS, Table, arrange
+from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.predictions import read_predictions
 from waver.evaluation.reliability import CALIBRATION
-from waver.evaluation.scores import table_rows
-from waver.evaluation.statistics import write_statistics
-from waver.evaluation.table import SPLITS, Table, arrange
-from waver.evaluation.truth import frame_truth, video_truth
-from waver.store.tables import read_table
+from waver.evaluation.scores import table_rows, write_statistics
+from waver.io.tables import read_table
 
-CONFIG = EvaluateConfig(bootstrap=100)
+CONFIG = EvaluateConfig(bootstrap=100, least_group=1)
 LEVELS = ("frame", "participant", "video")
 Rows = list[dict[str, Any]]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from waver.config.sections import EvaluateConfig
+from waver.evaluation.labels import Truth
 from waver.evaluation.predictions import Method, Predicted, to_videos
-from waver.evaluation.truth import Truth
-from waver.evaluation.video_level import majority, mean_logits, mean_probabilities, video_probabilities
+from waver.evaluation.video_aggregation import majority, mean_logits, mean_probabilities, video_probabilities
 
 RULES = ["sliding_mean", "majority", "mean_logits", "mean_probabilities"]
 

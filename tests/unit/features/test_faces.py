@@ -9,16 +9,16 @@ import av
 import cv2
 import numpy as np
 import pytest
-from video_clips import constant_rate, write_clip
 
+from video_clips import constant_rate, write_clip
 from waver.assets.manifest import installed
 from waver.config.sections import FacesConfig
-from waver.features.detector import FaceDetector
-from waver.features.face_template import aligned_face, similarity_to_template
-from waver.features.face_track import Track
-from waver.features.faces import _FaceStrip, extract_faces
-from waver.store.arrays import new_store, read_store
-from waver.store.tables import FEATURE_INDEX, VIDEOS, read_table, write_table
+from waver.features.faces.align import aligned_face, similarity_to_template
+from waver.features.faces.detect import FaceDetector
+from waver.features.faces.extract import _FaceStrip, extract_faces
+from waver.features.faces.track import Track
+from waver.io.tables import FEATURE_INDEX, VIDEOS, read_table, write_table
+from waver.io.zarr_store import new_store, read_store
 
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
@@ -110,7 +110,7 @@ def test_gaps_repeat_the_last_face_and_say_so(tmp_path, installed_models, portra
     clip = moving_portrait(tmp_path / "a.mp4", portrait, 30, hidden)
     (row,) = run(tmp_path, installed_models, {"1_Q1": clip}, FacesConfig(long_side=320))
     assert (row["status"], row["frames"]) == ("ok", 30)
-    assert row["note"] == "decoder=decord; face in 67% of frames"
+    assert row["note"] == "decoder=pyav; face in 67% of frames"
     faces = store(tmp_path, "1_Q1")
     assert np.flatnonzero(~faces["valid"]).tolist() == sorted(hidden)
     assert all((faces["image"][i] == faces["image"][4]).all() for i in range(4))
@@ -181,12 +181,12 @@ def test_real_videos_and_those_set_aside(tmp_path, installed_models):
     assert faces["source_frame"].tolist()[:6] == [0, 1, 2, 4, 5, 6]  # 30 fps on the 24 fps clock
 
     # a second run makes nothing anew; other code does
-    made = (tmp_path / "stores" / "1" / "1_Q1.zarr" / "zarr.json").stat().st_mtime_ns
+    made = (tmp_path / "stores" / "1" / "1_Q1.zarr").stat().st_mtime_ns
     run(tmp_path, installed_models, clips, config)
-    assert (tmp_path / "stores" / "1" / "1_Q1.zarr" / "zarr.json").stat().st_mtime_ns == made
+    assert (tmp_path / "stores" / "1" / "1_Q1.zarr").stat().st_mtime_ns == made
     again = {row["video"]: row for row in run(tmp_path, installed_models, clips, config, code="2")}
     assert again["1_Q1"]["key"] != rows["1_Q1"]["key"]
-    assert (tmp_path / "stores" / "1" / "1_Q1.zarr" / "zarr.json").stat().st_mtime_ns != made
+    assert (tmp_path / "stores" / "1" / "1_Q1.zarr").stat().st_mtime_ns != made
 
 
 def test_strip_across_shards(tmp_path):

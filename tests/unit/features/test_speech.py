@@ -1,16 +1,17 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soxr
 from faster_whisper import WhisperModel
-from sounding_clips import Speaker, write_sounding, write_videos
 
+from sounding_clips import Speaker, write_sounding, write_videos
 from waver.config.sections import SpeechConfig
 from waver.errors import WaverError
 from waver.features.speech import cut_to, load_whisper, recognise_speech, spoken, spread_chunks, transcribe
-from waver.store.arrays import read_store, store_attributes
-from waver.store.tables import FEATURE_INDEX, TRANSCRIPTS, read_table, write_table
+from waver.io.tables import FEATURE_INDEX, TRANSCRIPTS, read_table, write_table
+from waver.io.zarr_store import read_store, store_attributes
 
 pytestmark = pytest.mark.slow
 
@@ -110,9 +111,53 @@ def test_french_has_the_structure_of_speech(whisper, speaker):
     check_times(vars(found))
 
 
+def test_quiet_speech_is_heard_and_noise_says_nothing(whisper, english):
+    loud = english[0]
+    quiet = (loud * 10 ** (-45 / 20) / np.sqrt(np.mean(loud**2))).astype(np.float32)
+    found = transcribe(whisper, quiet, "en", 1)
+    assert "habits," in found.words
+    assert found.notes == ("quiet speech, raised in level",)
+    assert (found.no_speech_prob < 0.6).all()
+    assert not found.flagged.any()
+    noise = np.random.default_rng(0).normal(0, 0.01, 48000).astype(np.float32)
+    nothing = transcribe(whisper, noise, "en", 1)
+    assert (nothing.words, nothing.notes[-1]) == ([], "sound but no words")
+
+
+def test_an_uncertain_language_is_that_of_the_participants_other_recordings(tmp_path, installed_models, monkeypatch):
+    clips = [
+        write_sounding(tmp_path / f"{i}.mkv", 2, [(0.0, (0.1 * np.sin(np.arange(32000) / (5 + i))).astype(np.float32))])
+        for i in range(3)
+    ]
+    heard = iter([("en", 0.3), ("fr", 0.9), ("fr", 0.8), ("fr", 0.9), ("fr", 0.8)])
+
+    def say(self, samples, language=None, **options):
+        code, share = (language, 1.0) if language else next(heard)
+        word = SimpleNamespace(word=" Oui.", start=0.0, end=1.0, probability=1.0)
+        segments = [SimpleNamespace(words=[word], no_speech_prob=0.0, avg_logprob=0.0)]
+        every = (
+            [(code, share), ("en" if code == "fr" else "fr", 1 - share)]
+            if share > 0.5
+            else [("la", 0.5), (code, share)]
+        )
+        return segments, SimpleNamespace(language=every[0][0], all_language_probs=every, duration_after_vad=2.0)
+
+    monkeypatch.setattr(WhisperModel, "transcribe", say)
+    rows = recognise(tmp_path, clips, model=installed_models / "whisper_base" / "asset.json")
+    stores = [store_attributes(tmp_path / "stores" / "82001" / f"82001_Q{i}.zarr") for i in (1, 2, 3)]
+    assert [store["language"] for store in stores] == ["fr"] * 3
+    assert [store["language_probability"] for store in stores] == [0.0, 0.9, 0.8]
+    assert [row["note"] for row in rows] == ["language by the participant's other recordings", "", ""]
+
+
 def test_recognition_without_a_model_says_where_to_give_it(tmp_path):
     with pytest.raises(WaverError, match=r"models\.paths"):
         recognise(tmp_path, [])
+
+
+def test_a_language_that_whisper_does_not_know_is_refused(tmp_path):
+    with pytest.raises(WaverError, match=r"features\.speech\.languages has xx, which Whisper does not know"):
+        recognise(tmp_path, [], model=tmp_path / "asset.json", config=SpeechConfig(languages=["en", "xx"]))
 
 
 def test_given_words_share_their_chunk_by_letters(tmp_path):

@@ -14,12 +14,12 @@ from test_faces import run as run_faces
 from waver.assets.manifest import Installed, installed
 from waver.config.sections import FacesConfig, VisualConfig
 from waver.errors import WaverError
-from waver.features.detector import FaceDetector
-from waver.features.face_template import aligned_face, similarity_to_template
+from waver.features.faces.align import aligned_face, similarity_to_template
+from waver.features.faces.detect import FaceDetector
 from waver.features.visual import extract_visual, network_input
+from waver.io.tables import FEATURE_INDEX, read_table
+from waver.io.zarr_store import read_store
 from waver.models.backbones.mini_xception import EXPRESSIONS, MiniXception, _Block, load_mini_xception
-from waver.store.arrays import read_store
-from waver.store.tables import FEATURE_INDEX, read_table
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from waver.assets.manifest import Installed, install, installed
 from waver.config.sections import VisualConfig
 from waver.errors import WaverError
 from waver.features import visual
-from waver.features.face_pixels import central_input, small_face
-from waver.features.visual import colour_input, extract_visual, make_looker
-from waver.models.backbones.classified import Classified
-from waver.models.backbones.feature import FACE, FaceSize
-from waver.models.backbones.frozen import freeze
-from waver.models.backbones.trained import Trained, archive
-from waver.models.registry import BACKBONES, load, method_config
-from waver.store.arrays import new_store, read_store, store_attributes
-from waver.store.tables import FEATURE_INDEX, read_table, write_table
+from waver.features.faces.crops import central_input, small_face
+from waver.features.visual import colour_input, extract_visual, load_frozen_backbone
+from waver.io.tables import FEATURE_INDEX, read_table, write_table
+from waver.io.zarr_store import new_store, read_store, store_attributes
+from waver.models.backbones.base import FACE, Classified, FaceSize
+from waver.models.backbones.checkpoint import Trained, archive
+from waver.models.freeze import freeze
+from waver.records import MethodRecord, load, method_config
+from waver.registry import BACKBONES
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 CONFIG = VisualConfig(backbone="tiny", batch=7)
@@ -29,8 +29,8 @@ CONFIG = VisualConfig(backbone="tiny", batch=7)
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    monkeypatch.setitem(BACKBONES, "tiny", "tiny_backbone:Tiny")
-    monkeypatch.setitem(BACKBONES, "tiny_of_small", "tiny_backbone:TinyOfSmallFaces")
+    monkeypatch.setitem(BACKBONES, "tiny", MethodRecord("tiny_backbone:Tiny"))
+    monkeypatch.setitem(BACKBONES, "tiny_of_small", MethodRecord("tiny_backbone:TinyOfSmallFaces"))
 
 
 def network(classes: int, size: int = 8) -> Classified:
@@ -134,15 +134,15 @@ def test_a_frozen_backbone_keeps_its_statistics_whatever_is_called():
     assert all(parameter.requires_grad for parameter in whole.head.parameters())
 
 
-def test_the_network_of_a_looker_is_frozen(tmp_path):
+def test_the_loaded_backbone_is_frozen(tmp_path):
     torch.manual_seed(0)
     real = load(BACKBONES, "resnet18")(method_config(BACKBONES, "resnet18", {}))
     record = installed(given(tmp_path / "w", real.state_dict()))
-    looker = make_looker(VisualConfig(backbone="resnet18"), record)
+    frozen = load_frozen_backbone(VisualConfig(backbone="resnet18"), record)
     faces = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
-    feature, expression = looker(faces)
+    feature, expression = frozen(faces)
     assert (feature.shape, expression) == ((2, 512), None)
-    assert torch.equal(looker(faces)[0], feature)
+    assert torch.equal(frozen(faces)[0], feature)
     with torch.no_grad():
         assert torch.allclose(real.eval()(colour_input(faces, FACE)), feature, atol=1e-5)
 
@@ -150,26 +150,26 @@ def test_the_network_of_a_looker_is_frozen(tmp_path):
 def test_weights_without_the_reduction_are_told_and_can_be_used_without_it(tmp_path):
     record = installed(given(tmp_path / "w", network(2).backbone.state_dict()))
     with pytest.raises(WaverError, match=r"without the layer from 8 to 5 values.*options \{size: 8\}"):
-        make_looker(CONFIG.model_copy(update={"options": {"size": 5}}), record)
-    looker = make_looker(CONFIG.model_copy(update={"options": {"size": 8}}), record)
-    assert looker(np.zeros((3, 64, 64, 3), np.uint8))[0].shape == (3, 8)
+        load_frozen_backbone(CONFIG.model_copy(update={"options": {"size": 5}}), record)
+    frozen = load_frozen_backbone(CONFIG.model_copy(update={"options": {"size": 8}}), record)
+    assert frozen(np.zeros((3, 64, 64, 3), np.uint8))[0].shape == (3, 8)
 
 
 def test_weights_of_a_part_are_told(tmp_path, monkeypatch):
     record = installed(given(tmp_path / "w", network(2).backbone.state_dict()))
     monkeypatch.setattr(visual, "load_backbone_weights", lambda backbone, path: ("vit.", "reduction."))  # a stem alone
     with pytest.raises(WaverError, match=r"without vit, reduction; train it \(backbone\.stages\)"):
-        make_looker(CONFIG, record)
+        load_frozen_backbone(CONFIG, record)
 
 
 def test_weights_of_another_network_are_told(tmp_path):
     record = installed(given(tmp_path / "w", network(2).backbone.state_dict()))
     with pytest.raises(WaverError, match="does not hold ResNet18"):
-        make_looker(VisualConfig(backbone="resnet18"), record)
+        load_frozen_backbone(VisualConfig(backbone="resnet18"), record)
 
 
 def test_a_folder_of_several_files_is_told():
     files = {"a.pt": "1", "b.pt": "2"}
     record = Installed(name="x", role="r", set="path", title="/w", licence="", folder="/w", files=files)
     with pytest.raises(WaverError, match="/w holds 2 files; give the one with the weights"):
-        make_looker(CONFIG, record)
+        load_frozen_backbone(CONFIG, record)

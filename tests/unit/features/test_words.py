@@ -3,22 +3,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sounding_clips import write_videos
-from speech_stores import write_speech_store
 from transformers import AutoModel, AutoTokenizer
 
+from changed_stores import rewrite
+from sounding_clips import write_videos
+from speech_stores import write_speech_store
 from waver.config.sections import WordsConfig
 from waver.errors import WaverError
-from waver.features.spoken import sentences, timed_words
+from waver.features.sentences import sentences, shared_frames, timed_words
 from waver.features.words import (
     TextEncoder,
     embed_words,
     mean_of_words,
     uniform_words,
 )
-from waver.models.text.backbone import like_lengths
-from waver.store.arrays import read_store
-from waver.store.tables import FEATURE_INDEX, read_table, write_table
+from waver.io.tables import FEATURE_INDEX, read_table, write_table
+from waver.io.zarr_store import read_store
+from waver.models.text.pretrained_encoder import like_lengths
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +52,44 @@ def test_a_frame_belongs_to_the_word_that_covers_most_of_it(seed):
     if not count:
         assert (found == -1).all()
         return
-    taken = np.where(found >= 0, shared[np.arange(frames), found], 0)
-    np.testing.assert_allclose(taken, shared.max(axis=1), atol=1e-4)
-    assert (taken[found >= 0] > 0).all()
-    assert (shared.max(axis=1)[found < 0] < 1e-4).all()
+    own = shared_frames(start_s, end_s, frames)
+    places = {word: frame for word, (frame, _) in own.items()}
+    assert {word: found[frame] for word, frame in places.items()} == {word: word for word in places}
+    heard = {*found[found >= 0].tolist(), *(word for _, words in own.values() for word in words)}
+    assert heard == set(range(count)), "every word is in a frame"
+    rest = np.setdiff1d(np.arange(frames), list(places.values()))
+    taken = np.where(found >= 0, shared[np.arange(frames), found], 0)[rest]
+    np.testing.assert_allclose(taken, shared.max(axis=1)[rest], atol=1e-4)
+    assert (taken[found[rest] >= 0] > 0).all()
+    assert (shared.max(axis=1)[rest][found[rest] < 0] < 1e-4).all()
+
+
+def test_a_word_of_no_duration_has_its_nearest_frame():
+    times = np.array([0, 0.5, 0.5, 0.5], np.float32), np.array([0.5, 0.5, 0.5, 1], np.float32)
+    assert timed_words(*times, 24).tolist() == [0] * 12 + [1] + [3] * 11
+    assert shared_frames(*times, 24) == {1: (12, [1, 2, 3])}
+    alone = np.array([0, 1.5], np.float32), np.array([1, 1.5], np.float32)
+    assert timed_words(*alone, 48).tolist() == [0] * 24 + [-1] * 12 + [1] + [-1] * 11
+
+
+def test_words_past_the_end_unordered_or_of_unknown_time_are_kept():
+    nan = np.nan
+    late = timed_words(np.array([0, 9, 9.5]), np.array([0.5, 9.2, 12]), 24)
+    assert late.tolist() == [0] * 12 + [-1] * 11 + [1]
+    assert shared_frames(np.array([0, 9, 9.5]), np.array([0.5, 9.2, 12]), 24) == {1: (23, [1, 2])}
+    assert timed_words(np.array([0.5, 0]), np.array([1, 0.5]), 24).tolist() == [1] * 12 + [0] * 12
+    assert timed_words(np.array([0.0, nan, 0.75]), np.array([0.5, nan, 1]), 24).tolist() == (
+        [0] * 12 + [1] + [-1] * 5 + [2] * 6
+    )
+    assert timed_words(np.array([0.5]), np.array([0.2]), 24).tolist() == [-1] * 12 + [0] + [-1] * 11
+    assert timed_words(np.array([nan]), np.array([nan]), 1).tolist() == [0]
+    assert timed_words(np.array([np.inf, -np.inf]), np.array([np.inf, np.inf]), 2).tolist() == [1, 0]
 
 
 def test_of_equal_words_the_first_is_taken():
     half = 0.5 / 24
     assert timed_words(np.array([0, half]), np.array([half, 2 * half]), 2).tolist() == [0, -1]
+    assert shared_frames(np.array([0, half]), np.array([half, 2 * half]), 2) == {0: (0, [0, 1])}
 
 
 def test_rounding_gives_no_frame_away():
@@ -184,6 +214,36 @@ def test_words_of_a_shard(tmp_path, folder, encoder):
     assert (empty["word_of_frame"] == -1).all()
 
 
+def test_sound_without_words_is_told_apart_from_silence(tmp_path, folder):
+    rows = [write_speech_store(tmp_path, number, []) for number in (1, 2)]
+    rows[0]["note"] = "quiet speech, raised in level; sound but no words"
+    write_table(tmp_path / "speech.parquet", rows, FEATURE_INDEX)
+    write_videos(tmp_path / "videos.parquet", [tmp_path / "1.mp4", tmp_path / "2.mp4"], tmp_path)
+    embed_words(
+        tmp_path / "speech.parquet", tmp_path / "speech", tmp_path / "videos.parquet", folder / "asset.json",
+        tmp_path / "words", tmp_path / "words.parquet", WordsConfig(), "code",
+    )  # fmt: skip
+    found = [row["note"] for row in read_table(tmp_path / "words.parquet", FEATURE_INDEX)]
+    assert found == ["sound but no words", "nobody speaks"]
+
+
+def test_words_that_share_a_frame_are_averaged(tmp_path, folder, encoder):
+    words = ["Well,", "I", "really", "tried."]
+    row = write_speech_store(tmp_path, 1, words, [0, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 1.0])
+    write_table(tmp_path / "speech.parquet", [row], FEATURE_INDEX)
+    write_videos(tmp_path / "videos.parquet", [tmp_path / "1.mp4"], tmp_path)
+    embed_words(
+        tmp_path / "speech.parquet", tmp_path / "speech", tmp_path / "videos.parquet", folder / "asset.json",
+        tmp_path / "words", tmp_path / "words.parquet", WordsConfig(), "code",
+    )  # fmt: skip
+    found = read_store(tmp_path / "words" / "82001" / "82001_Q1.zarr")
+    own = mean_of_words(*encoder.embed([words])[0], 4)
+    spread = found["vector"][found["word_of_frame"][:24]]
+    np.testing.assert_allclose(spread[12], own[1:].mean(0), atol=2e-4)
+    np.testing.assert_allclose(spread[[0, 23]], own[[0, 3]], atol=2e-4)
+    assert len(found["vector"]) == 4
+
+
 def test_uniform_keeps_pieces_and_ignores_times(tmp_path, folder, encoder):
     words = ["I", "procrastinate."]
     embed(tmp_path, folder, [words], WordsConfig(alignment="uniform"))
@@ -195,8 +255,7 @@ def test_uniform_keeps_pieces_and_ignores_times(tmp_path, folder, encoder):
 
 def test_a_bad_neighbour_spoils_nothing(tmp_path, folder):
     write_speech(tmp_path, [["Yes."], ["No."]])
-    bad = tmp_path / "speech" / "82001" / "82001_Q2.zarr" / "zarr.json"
-    bad.write_text(bad.read_text().replace('"words"', '"other"'))
+    rewrite(tmp_path / "speech" / "82001" / "82001_Q2.zarr", attributes={})
     write_videos(tmp_path / "videos.parquet", [tmp_path / "1.mp4", tmp_path / "2.mp4"], tmp_path)
     embed_words(
         tmp_path / "speech.parquet", tmp_path / "speech", tmp_path / "videos.parquet", folder / "asset.json",
@@ -208,7 +267,7 @@ def test_a_bad_neighbour_spoils_nothing(tmp_path, folder):
 def test_only_changed_speech_is_embedded_again(tmp_path, folder):
     texts = [["Yes."], ["No."]]
     embed(tmp_path, folder, texts, WordsConfig())
-    store = tmp_path / "words" / "82001" / "82001_Q1.zarr" / "zarr.json"
+    store = tmp_path / "words" / "82001" / "82001_Q1.zarr"
     before = store.stat().st_mtime_ns
     embed(tmp_path, folder, texts, WordsConfig())
     assert store.stat().st_mtime_ns == before

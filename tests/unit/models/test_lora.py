@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel
 
 from waver.errors import WaverError
 from waver.models.lora import LoraLinear, LoraSettings, adapt, merge
-from waver.training.average import MovingAverage
+from waver.training.ema import ema_of
 
 
 class Layer(nn.Module):
@@ -77,10 +77,10 @@ def test_the_change_is_the_scaled_product_of_the_factors():
 def test_the_factors_alone_learn():
     model, before = adapted(), network().state_dict()
     taught(model)
-    learnt = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    learned = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     factors = ("query.down", "query.up", "value.down", "value.up")
-    assert learnt == {f"{layer}.{factor}.weight" for layer in (0, 1) for factor in factors}
-    kept = {name.replace(".linear.", "."): value for name, value in model.state_dict().items() if name not in learnt}
+    assert learned == {f"{layer}.{factor}.weight" for layer in (0, 1) for factor in factors}
+    kept = {name.replace(".linear.", "."): value for name, value in model.state_dict().items() if name not in learned}
     assert all(torch.equal(kept[name], value) for name, value in before.items())
     assert not torch.allclose(model(x()), network()(x()), atol=1e-2)
 
@@ -109,14 +109,14 @@ def test_a_copy_of_the_state_brings_the_factors_back():
 
 def test_a_moving_average_takes_in_the_factors_and_leaves_the_layers():
     model = adapted()
-    average = MovingAverage(model, 0.5)
+    ema = ema_of(model, 0.5)
     taught(model)
-    average.update(model)
-    weights, own = average.weights(), model.state_dict()
+    ema.update_parameters(model)
+    weights, own = ema.module.state_dict(), model.state_dict()
     changed = {name for name, value in own.items() if not torch.equal(value, weights[name])}
     assert changed == {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    with average.shown(model), torch.no_grad():
-        shown = model(x())
+    with torch.no_grad():
+        shown = ema.module(x())
     merged = copy.deepcopy(model)
     merged.load_state_dict(weights)
     merge(merged)

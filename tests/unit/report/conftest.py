@@ -14,16 +14,15 @@ from report_inputs import (
     CANARY_WORD,
     CONFIG,
     WITHHELD,
-    Row,
     make_inputs,
     make_transcripts,
 )
 
-from waver.data.consent import Consent
-from waver.report.aside import identifiers
-from waver.report.gate import Gate, sayings
-from waver.report.inputs import Material
-from waver.report.page import ReportInputs
+from waver.datasets.consent import Consent
+from waver.report.build import PageConfig, ReportInputs
+from waver.report.consent_gate import Gate, transcripts_by_participant
+from waver.report.data import Material
+from waver.report.text.exclusions import identifiers
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ def canaries() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
-def report_config() -> Row:
-    return CONFIG
+def report_config(tmp_path_factory: pytest.TempPathFactory) -> PageConfig:
+    secret = str(tmp_path_factory.mktemp("site") / "secret")
+    return CONFIG.model_copy(update={"report": CONFIG.report.model_copy(update={"secret": secret})})
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +62,9 @@ def gate_of() -> Callable[[Material], Gate]:
     def gate(material: Material) -> Gate:
         return Gate(
             Consent.load(material.inputs.participants),
-            material.run,
+            b"secret",
             identifiers(material),
-            sayings(material.inputs.answers),
+            transcripts_by_participant(material.inputs.answers),
         )
 
     return gate

@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
+from changed_stores import rewrite
 from recorded import recorded
 from synthetic import write_answers, write_packs
 from waver.align.packs import read_packs
-from waver.config.sections import EvaluateConfig
-from waver.data.folds import folds_of
-from waver.errors import SetAside
+from waver.config.sections import EvaluateConfig, ReportConfig
+from waver.datasets.folds import folds_of
+from waver.errors import ExcludedItem
+from waver.evaluation.control_names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.evaluation.controls import predict_controls
-from waver.evaluation.names import CONTROLS, LEVELS, PROTOCOLS, Control
 from waver.evaluation.scores import score_predictions
-from waver.report.page import ReportInputs
-from waver.store.arrays import StoreWriter
-from waver.store.shards import run_shard
-from waver.store.tables import (
+from waver.io.shard_job import run_shard
+from waver.io.tables import (
     ANSWERS,
     PACK_INDEX,
     PARTICIPANTS,
@@ -35,19 +33,24 @@ from waver.store.tables import (
     read_tables,
     write_table,
 )
+from waver.io.zarr_store import StoreWriter, read_store
+from waver.report.build import PageConfig, ReportInputs
 
 WITHHELD = ("82003", "82017", "82019", "82022")
 CANARY_WORD = "zanzibarine"
 CANARY_COLOUR = (255, 0, 200)
 SHOWN_WORDS = "well I know that I should go out for a run but then again I do not really want to"
-CONFIG = {
-    "dataset": {"name": "synthetic"},
-    "models": {"set": "embedded"},
-    "evaluate": {"least_group": 5},
-    "report": {"title": "Waver", "timeline": "auto"},
-    "train": {"select": "AP", "folds": 3},
-}
 FOLDS = 3
+CONFIG = PageConfig(
+    report=ReportConfig(),
+    evaluate=EvaluateConfig(least_group=5),
+    model_set="embedded",
+    dataset="synthetic",
+    layout="",
+    select="AP",
+    folds=FOLDS,
+    folding="random",
+)
 CANARY_ANSWER = "honestly my grandmother Balthasara keeps forty geese behind the old paper mill"
 """What everybody says who did not consent, word by word."""
 
@@ -180,7 +183,7 @@ def _uneven_questions(indexes: list[Path], packs: Path) -> None:
     """Two videos cannot be packed, one was mended; a reason names a file of somebody who did not consent."""
     for index in indexes:
         rows = read_table(index, PACK_INDEX)
-        labels = zarr.open_group(packs / f"{index.stem}.zarr", mode="r+")["label"]
+        labels = read_store(packs / f"{index.stem}.zarr", "label")["label"]
         for row in rows:
             start, stop = row["offset"], row["offset"] + row["frames"]
             # no A/H in question 1, and less towards the end of the others
@@ -191,7 +194,8 @@ def _uneven_questions(indexes: list[Path], packs: Path) -> None:
             if row["video"] in ("82003_Q2", "82004_Q2"):
                 row |= {"status": "set_aside", "reason": f"no labels for {row['video']}", "remedy": "add them"}
             if row["video"] in ("82017_Q1", "82018_Q1", "82020_Q1"):
-                row["note"] = "annotation one frame shorter than the video: last label repeated"
+                row["note"] = "annotation 1 frames shorter than the video"
+        rewrite(packs / f"{index.stem}.zarr", label=labels)
         write_table(index, rows, PACK_INDEX)
 
 
@@ -222,13 +226,15 @@ def _tables(folder: Path, rows: list[Row]) -> dict[str, Path]:
     )  # fmt: skip
     write_table(paths["segments"], [], SEGMENTS)
     aside = [("82019_Q5", "82019", "82019/82019_Q5.mp4"), ("82020_Q5", "82020", "82020/82020_Q5.mp4"),
-             ("holiday.mp4", None, "82019/holiday.mp4"), ("90001_Q1", "90001", "90001/90001_Q1.mp4")]  # fmt: skip
-    remedy = "record or copy the file again"
+             ("holiday.mp4", None, "82019/holiday.mp4"), ("90001_Q1", "90001", "90001/90001_Q1.mp4"),
+             (CANARY_WORD, None, CANARY_WORD)]  # fmt: skip
+    remedy = "copy the file again from the release"
     write_table(
         paths["set_aside"],
         [
             {"stage": "ingest", "item": item, "participant": owner, "path": path, "remedy": remedy,
-             "reason": f"the file /data/raw/{path} of {item} cannot be opened"}
+             "reason": "the video file cannot be opened (/data/raw/" + path + ")" if owner == "82020" else
+             f"the file /data/raw/{path} of {item} cannot be opened: {CANARY_ANSWER}"}
             for item, owner, path in aside
         ],
         SET_ASIDE,
@@ -249,10 +255,10 @@ def _faces(size: int) -> Callable[[Row, StoreWriter], tuple[int, str]]:
     def compute(row: Row, writer: StoreWriter) -> tuple[int, str]:
         frames = int(row["frames"])
         if row["video"] in ("82020_Q3", "82019_Q3"):
-            raise SetAside(f"no face in {row['participant']}/{row['video']}.mp4", "check the camera")
+            raise ExcludedItem(f"no face in {row['participant']}/{row['video']}.mp4", "check the camera")
         image = writer.images("image", frames, size, 95)
         image[:] = _pictures(row["participant"], frames, size)
-        return frames, "decoded with PyAV" if row["question"] == 2 else "decoded with decord"
+        return frames, "decoder=pyav (cut short)" if row["question"] == 2 else "decoder=decord"
 
     return compute
 
@@ -289,7 +295,7 @@ def _speech(row: Row, writer: StoreWriter) -> tuple[int, str]:
     for name, values in (("start_s", start), ("end_s", start + 0.3), ("probability", np.ones_like(start))):
         writer.put(name, values)
     writer.attributes.update(words=words, language="en")
-    return int(row["frames"]), "recognised by Whisper base"
+    return int(row["frames"]), ""
 
 
 def _controls(folder: Path, indexes: list[Path], packs: Path, answers: list[Path], folds: int) -> list[Path]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from waver.errors import WaverError
-from waver.report import page as page_module
-from waver.report.facts import split_counts
-from waver.report.inputs import load
-from waver.report.page import render_report
-from waver.report.standings import splits_of
+from waver.report import build as page_module
+from waver.report.build import render_report
+from waver.report.data import load
+from waver.report.ranking import scored_splits
+from waver.report.text.facts import split_counts
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +19,8 @@ CONTROLS = ("All negative", "All positive", "Question prior", "ontent-free contr
 
 @pytest.fixture(scope="session")
 def page(texts_only, report_config):
-    folder = texts_only.folder
-    render_report(texts_only.inputs, report_config, "transcripts", False, folder / "report.html", folder / "figures")
+    folder, config = texts_only.folder, report_config.model_copy(update={"layout": "bah224"})
+    render_report(texts_only.inputs, config, "transcripts", False, folder / "report.html", folder / "figures")
     return (folder / "report.html").read_text(), folder / "figures"
 
 
@@ -33,8 +33,16 @@ def test_nobody_is_named_seen_or_quoted(page, canaries):
         assert "forty geese" not in text
         assert not any(word in text for word in canaries.answer.split() if len(word) > 8)
         assert not re.search(r"(?<![\w.])82\d\d\d(?![A-Za-z0-9])", text)
-        assert not re.search(r"\bP\d\d\b", text)
-    assert "no video files, so no video is shown" in html
+        assert not re.search(r"\bP-[A-Z2-7]{5}\b", text)
+    assert "No video is shown, because the data set has no video files" in html
+
+
+def test_a_partial_copy_of_the_release_is_told_at_the_head(page):
+    head, data = page[0].split("<nav", 1)
+    assert "Partial copy." in head
+    assert "of 224 participants and" in head
+    assert "Your copy and the printed release of 224 participants" in data
+    assert "Known misprint: Section 3.2 counts 376 videos" in data
 
 
 def test_no_text_is_kept_in_memory(texts_only, report_config):
@@ -65,10 +73,9 @@ def test_every_table_names_its_split_and_cross_validation_comes_first(page):
         assert first < part.index("<table") < second
 
 
-def test_the_chapter_stands_before_the_tables(page):
+def test_the_control_comes_before_the_tables(page):
     html, figures = page
     part = html[html.index('<section id="control">') : html.index('<section id="frames">')]
-    assert "What can be known without looking at anybody" in part
     assert "is above the content-free control by" in part
     for name in ("asked", "decomposition-video", "within-video", "beside"):
         assert f'id="fig-{name}"' in part
@@ -110,6 +117,6 @@ def test_answers_without_frames_are_counted(texts_only, report_config):
 
 def test_a_split_of_controls_alone_comes_last(texts_only, report_config):
     scores = load(texts_only.inputs, report_config, "transcripts", False).scores
-    assert splits_of(scores, "video") == ["cv", "val"]
+    assert scored_splits(scores, "video") == ["cv", "val"]
     kept = [row for row in scores if row["split"] == "val" or row["method"] in ("content_free", "all_negative")]
-    assert splits_of(kept, "video") == ["val", "cv"]
+    assert scored_splits(kept, "video") == ["val", "cv"]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from synthetic import CUES, DIMS, affect_of, write_packs
-from waver.data.context import FRAME_SIZE, frame_context
+from waver.datasets.question_context import FRAME_SIZE, frame_context
+from waver.datasets.questions import Question, Questions
 from waver.errors import WaverError
-from waver.store.tables import PACK_INDEX, read_tables
+from waver.io.tables import PACK_INDEX, read_tables
 from waver.training.corpus import Normalisation, read_corpus, thinned
-from waver.training.windows import repeat_last
+from waver.training.frames.windows import repeat_last
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,10 @@ def test_targets_of_affect_come_where_they_are_asked_for(tmp_path):
     indexes, packs = write_packs(tmp_path, {"train": 2})
     samples = read_corpus(indexes, packs, "VATCQ", ["train"], affect=True)
     for sample in samples:
-        assert list(sample.affect) == ["visual", "audio", "text"]
+        assert list(sample.affect) == ["visual", "audio", "text", "question"]
         for name, target in sample.affect.items():
+            if name == "question":
+                continue
             state = np.where(target[:, 0] > 0, 1.0, -1.0) if name != "audio" else np.ones(sample.frames)
             np.testing.assert_array_equal(target, affect_of(state, name))
         np.testing.assert_array_equal(sample.affect["text"][:, 0] > 0, sample.features["cues"][:, 0] > 0)
@@ -74,6 +77,27 @@ def test_targets_of_affect_come_where_they_are_asked_for(tmp_path):
         np.testing.assert_array_equal(scaled.affect[name], target)
         np.testing.assert_array_equal(thin.affect[name], target[2::4][: thin.frames])
         np.testing.assert_array_equal(longer.affect[name], target[rows])
+
+
+def test_the_question_says_what_words_should_hold(tmp_path):
+    asked = {
+        sample.question: sample.affect["question"]
+        for sample in read_corpus(*write_packs(tmp_path, {"train": 1}, questions=7), "TQ", ["train"], affect=True)
+    }
+    assert np.isnan(asked[1]).all()
+    for number, goal in ((2, [1, 0]), (3, [0, 1]), (4, [1, 1]), (5, [1, 0]), (6, [0, 1]), (7, [1, 1])):
+        assert (asked[number][:, :2] == goal).all()
+        assert np.isnan(asked[number][:, 2]).all()
+
+
+def test_the_number_of_questions_is_that_of_the_data_set(tmp_path):
+    questions = Questions(9, ((9, Question((("en", "Why?"),), affect=("negative",))),))
+    packs = write_packs(tmp_path, {"train": 1, "val": 1}, questions=2, questions_of=questions)
+    train, val = (read_corpus(*packs, "TQ", [split], affect=True) for split in ("train", "val"))
+    for sample in (*train, *val):
+        assert sample.features["question"].shape == (sample.frames, 9 + FRAME_SIZE - 7)
+        assert (sample.features["question"][:, :9].argmax(1) == sample.question - 1).all()
+        assert np.isnan(sample.affect["question"]).all()
 
 
 def test_training_frames_become_standard(train):

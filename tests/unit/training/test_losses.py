@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from waver.errors import WaverError
-from waver.training.losses import class_weights, frame_cross_entropy, frame_loss
+from waver.models.losses import frame_cross_entropy, frame_loss
+from waver.training.losses import class_weights
 
 
 def test_padding_has_no_loss():

@@ -16,20 +16,12 @@ import torch
 
 from synthetic import write_packs
 from waver.config.sections import TrainConfig
-from waver.store.arrays import read_store
-from waver.store.shards import run_shard
-from waver.store.tables import (
-    FEATURE_INDEX,
-    PACK_INDEX,
-    PARTICIPANTS,
-    SET_ASIDE,
-    read_table,
-    read_tables,
-    write_table,
-)
-from waver.training.checkpoint import load_checkpoint
-from waver.training.fit import train_fusion
-from waver.training.folds import train_folds
+from waver.io.shard_job import run_shard
+from waver.io.tables import FEATURE_INDEX, PACK_INDEX, PARTICIPANTS, SET_ASIDE, read_table, read_tables, write_table
+from waver.io.zarr_store import read_store
+from waver.training.frames.checkpoint import load_checkpoint
+from waver.training.frames.fit import train_fusion
+from waver.training.frames.folds import train_folds
 
 pytestmark = pytest.mark.slow
 

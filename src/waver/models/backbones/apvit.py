@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
+from waver.models.backbones.base import FACE, BackboneSettings, FaceSize, reduction
 from waver.models.backbones.ir50 import CHANNELS, Ir50, from_face_evolve
 from waver.shapes import check_shape
 
@@ -30,7 +30,7 @@ _PATCHES = _GRID * _GRID
 _EPSILON = 1e-6
 _STD = 0.02
 _LOCAL, _ATTENTION = 48, 128
-"""Hidden channels of learnt salience: of the local attention, and of the attention by a convolution."""
+"""Hidden channels of learned salience: of the local attention, and of the attention by a convolution."""
 
 _SALIENCE: dict[str, Callable[[Tensor], Tensor]] = {
     "sum_abs": lambda maps: maps.abs().sum(1),
@@ -49,7 +49,7 @@ class ApvitSettings(BackboneSettings):
     keep: float = Field(0.9, gt=0, le=1, description="share of the tokens that each of the last four blocks keeps")
     salience: Literal["sum_abs", "sum_squares", "sum", "max", "lanet", "conv", "gated"] = Field(
         "sum_abs",
-        description="what makes a patch stand out, over its channels; lanet, conv, gated: learnt, and a factor of its "
+        description="what makes a patch stand out, over its channels; lanet, conv, gated: learned, and a factor of its "
         "channels",
     )
     heed: Literal["sum", "sum_abs"] = Field(
@@ -140,7 +140,7 @@ class GatedSalience(nn.Module):
 
 
 def learnt_salience(kind: str) -> nn.Module | None:
-    """From maps [B, 768, 14, 14] to salience [B, 1, 14, 14]; None where nothing of it is learnt.
+    """From maps [B, 768, 14, 14] to salience [B, 1, 14, 14]; None where nothing of it is learned.
 
     ``lanet`` is the local attention of TransFER (Xue et al., ICCV 2021).
     """
@@ -155,7 +155,7 @@ def learnt_salience(kind: str) -> nn.Module | None:
 
 
 class PoolingViT(nn.Module):
-    """The transformer over IR-50's maps; 47,592,192 parameters, and those of a learnt salience.
+    """The transformer over IR-50's maps; 47,592,192 parameters, and those of a learned salience.
 
     Args:
         config: which patches and tokens are kept.
@@ -201,7 +201,7 @@ class PoolingViT(nn.Module):
 
 
 class Apvit(nn.Module):
-    """IR-50 stem, pooling transformer, reduction; see ``waver.models.contracts.Backbone``."""
+    """IR-50 stem, pooling transformer, reduction; see ``waver.models.base.Backbone``."""
 
     Config: ClassVar[type[ApvitSettings]] = ApvitSettings
     PARTS: ClassVar[tuple[str, ...]] = ("extractor.", "vit.projs.", "vit.attn_f.", "vit.", "reduction.")

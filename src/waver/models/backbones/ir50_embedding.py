@@ -13,7 +13,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.models.backbones.feature import BackboneSettings, FaceSize, reduction
+from waver.models.backbones.base import BackboneSettings, FaceSize, reduction
 from waver.models.backbones.ir50 import STAGES, begin, input_layer, stage
 from waver.shapes import check_shape
 
@@ -25,7 +25,7 @@ _DROPOUT = 0.4
 
 
 class Ir50Embedding(nn.Module):
-    """Input layer, four stages, output layer; see ``waver.models.contracts.Backbone``.
+    """Input layer, four stages, output layer; see ``waver.models.base.Backbone``.
 
     37,283,520 parameters, and 4,104 in the eight classes of the published file.
     """

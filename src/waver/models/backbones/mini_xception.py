@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from waver.assets.manifest import Installed
 from waver.errors import WaverError
+from waver.io.hdf5 import own_arrays
 
 EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Classes, in the order of the output."""
@@ -127,18 +128,14 @@ def load_mini_xception(model: Installed) -> MiniXception:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays of a Keras file by ``layer/array``."""
-    found: dict[str, np.ndarray] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[f"{name.split('/')[0]}/{name.rsplit('/', 1)[1].split(':')[0]}"] = item[()]
-
     try:
-        with h5py.File(path) as file:
-            file["model_weights"].visititems(visit)
-    except (OSError, KeyError) as error:
+        with h5py.File(path, "r") as file:
+            return {
+                f"{name.split('/')[0]}/{name.rsplit('/', 1)[-1].split(':')[0]}": item[()]
+                for name, item in own_arrays(file, "model_weights")
+            }
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise WaverError(f"{path} cannot be read as Keras weights ({error}); correct the path") from error
-    return found
 
 
 def _sources(network: MiniXception) -> dict[str, tuple[str, Tensor]]:

@@ -22,7 +22,7 @@ def load_backbone_weights(backbone: Any, path: str | Path) -> tuple[str, ...]:
     ``waver.models.backbones.apvit``).
 
     Args:
-        backbone: see ``waver.models.contracts.Backbone``.
+        backbone: see ``waver.models.base.Backbone``.
         path: a state dict saved by ``torch.save``, alone or under ``state_dict`` or ``model``.
 
     Returns:

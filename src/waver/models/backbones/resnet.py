@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.models.backbones.feature import FACE, BackboneSettings, FaceSize, reduction
+from waver.models.backbones.base import FACE, BackboneSettings, FaceSize, reduction
 from waver.shapes import check_shape
 
 _WIDTHS = (64, 128, 256, 512)
@@ -66,7 +66,7 @@ def _shortcut(before: int, after: int, stride: int) -> nn.Sequential | None:
 
 
 class ResNet(nn.Module):
-    """The network of any depth; see ``waver.models.contracts.Backbone``.
+    """The network of any depth; see ``waver.models.base.Backbone``.
 
     Attributes:
         BLOCK: kind of residual block.

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from waver.models.base import FusionModel
 from waver.models.temporal.norm import MaskedBatchNorm
 from waver.models.temporal.settings import TemporalSettings
 from waver.models.temporal.stream import temporal_streams
@@ -26,8 +27,8 @@ class CanConfig(TemporalSettings):
     )
 
 
-class Can(nn.Module):
-    """Channel attention network; see ``waver.models.contracts.Fusion``."""
+class Can(FusionModel):
+    """Channel attention network."""
 
     Config: ClassVar[type[Any]] = CanConfig
     whole_video: ClassVar[bool] = True

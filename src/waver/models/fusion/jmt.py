@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from waver.models.base import FusionModel
 from waver.models.fusion.cross_modal import CrossModal, CrossModalConfig, FrameHead, used_modalities
 from waver.models.temporal.stream import temporal_streams
 
 
-class Jmt(nn.Module):
-    """Joint multimodal transformer; see ``waver.models.contracts.Fusion``."""
+class Jmt(FusionModel):
+    """Joint multimodal transformer."""
 
     Config: ClassVar[type[Any]] = CrossModalConfig
     whole_video: ClassVar[bool] = True

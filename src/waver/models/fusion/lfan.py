@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from waver.models.base import FusionModel
 from waver.models.temporal.settings import TemporalSettings
 from waver.models.temporal.stream import temporal_streams
 
@@ -25,9 +26,7 @@ class LfanConfig(TemporalSettings):
     CHANNELS: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "visual": (256, 256, 128, 128),
         "audio": (64, 64, 32, 32),
-        "text": (256, 256, 128, 128),
         "cues": (64, 64, 32, 32),
-        "question": (16, 16),
     }
 
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of TCN and fusion")
@@ -74,8 +73,8 @@ class ModalityAttention(nn.Module):
         return self.norm(self.dropout(self.output(mixed.flatten(-3))))  # type: ignore[no-any-return]
 
 
-class Lfan(nn.Module):
-    """Leader-follower attention network; see ``waver.models.contracts.Fusion``."""
+class Lfan(FusionModel):
+    """Leader-follower attention network."""
 
     Config: ClassVar[type[Any]] = LfanConfig
     whole_video: ClassVar[bool] = False

@@ -16,6 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from waver.models.base import TemporalModel
 from waver.models.temporal.blocks import around, blocks_of
 from waver.models.temporal.settings import AsFormerSettings
 
@@ -113,7 +114,7 @@ class Stage(nn.Module):
         return self.classify(hidden) * keep, hidden
 
 
-class AsFormer(nn.Module):
+class AsFormer(TemporalModel):
     """Encoder, and decoders with cross-attention to the features of the stage before.
 
     Args:

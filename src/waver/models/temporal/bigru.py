@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from waver.models.base import TemporalModel
 from waver.models.temporal.settings import BiGruSettings
 
 
-class BiGru(nn.Module):
+class BiGru(TemporalModel):
     """GRU layers in both directions; the backward one starts at a window's last frame, not in its padding.
 
     Args:

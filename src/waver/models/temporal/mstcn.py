@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from waver.models.base import TemporalModel
 from waver.models.temporal.settings import MsTcnSettings
 
 
@@ -47,7 +48,7 @@ class Stage(nn.Module):
         return self.classify(hidden) * keep  # type: ignore[no-any-return]
 
 
-class MsTcn(nn.Module):
+class MsTcn(TemporalModel):
     """Stages, each after the first on the softmax of the one before.
 
     Args:

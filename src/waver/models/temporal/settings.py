@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from waver.config.sections import Section
+from waver.modalities import default_channels
 
 
 def over_defaults(defaults: Mapping[str, object], given: object) -> object:
@@ -79,17 +80,11 @@ class XlSettings(Section):
 class TemporalSettings(Section):
     """Temporal context of the streams, the same keys in every fusion; the defaults are the papers'.
 
-    A fusion's config is this section and the fusion's own keys. ``CHANNELS`` are those of CAN, MT and JMT; a
-    fusion with others sets its own.
+    A fusion's config is this section and the fusion's own keys. Channels are those of the modalities' records, as in
+    CAN, MT and JMT; ``CHANNELS`` are those in which a fusion differs.
     """
 
-    CHANNELS: ClassVar[Mapping[str, tuple[int, ...]]] = {
-        "visual": (256, 256, 128, 128, 128),
-        "audio": (128, 128, 64, 64),
-        "text": (256, 256, 128, 128),
-        "cues": (128, 128, 64, 64),
-        "question": (16, 16),
-    }
+    CHANNELS: ClassVar[Mapping[str, tuple[int, ...]]] = {}
 
     channels: dict[str, tuple[int, ...]] = Field(
         {}, validate_default=True, description="tcn: modality -> channels of its blocks"
@@ -112,4 +107,4 @@ class TemporalSettings(Section):
     @field_validator("channels", mode="before")
     @classmethod
     def _over_defaults(cls, given: object) -> object:
-        return over_defaults(cls.CHANNELS, given)
+        return over_defaults({**default_channels(), **cls.CHANNELS}, given)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from waver.models.base import TemporalModel
 from waver.models.temporal.settings import SsmSettings
 
 CHUNK = 64
@@ -211,7 +212,7 @@ def reversal(mask: Tensor) -> Tensor:
     return torch.where(position < frames, frames - 1 - position, position)
 
 
-class Ssm(nn.Module):
+class Ssm(TemporalModel):
     """Selective state space from the first frame on and from the last, each with its own blocks; their sum.
 
     Args:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
 from waver.errors import WaverError
-from waver.models.registry import TEMPORALS, load
+from waver.models.base import TemporalModel
 from waver.models.temporal.norm import MaskedBatchNorm
 from waver.models.temporal.settings import TemporalSettings
+from waver.records import load
+from waver.registry import TEMPORALS
 
 
-def context_of(name: str, size: int, settings: TemporalSettings) -> Any:
-    """The temporal context (``waver.models.contracts.Temporal``) that the settings ask for; None: the frame alone.
+def context_of(name: str, size: int, settings: TemporalSettings) -> TemporalModel | None:
+    """The temporal model that the settings ask for; None: the frame alone.
 
     Raises:
         WaverError: the settings have no channels for the modality ``name``.
@@ -23,11 +24,13 @@ def context_of(name: str, size: int, settings: TemporalSettings) -> Any:
     if kind == "none":
         return None
     if kind != "tcn":
-        return load(TEMPORALS, kind)(size, getattr(settings, kind))
+        model: TemporalModel = load(TEMPORALS, kind)(size, getattr(settings, kind))
+        return model
     channels = settings.channels.get(name)
     if not channels:
         raise WaverError(f"the model's options give {name!r} no channels; add {name!r} to its channels")
-    return load(TEMPORALS, kind)(size, channels, settings.kernel, settings.dropout, settings.causal)
+    tcn: TemporalModel = load(TEMPORALS, kind)(size, channels, settings.kernel, settings.dropout, settings.causal)
+    return tcn
 
 
 class TemporalStream(nn.Module):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from waver.models.base import TemporalModel
+
 _SLOPE = 0.01
 
 
@@ -56,7 +58,7 @@ class Block(nn.Module):
         return y if keep is None else y * keep
 
 
-class Tcn(nn.Module):
+class Tcn(TemporalModel):
     """Blocks of dilation 1, 2, 4, ...; the receptive field is ``receptive_field(len(channels), kernel)``.
 
     Args:

@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from waver.models.base import TemporalModel
 from waver.models.temporal.blocks import around, blocks_of
 from waver.models.temporal.settings import XlSettings
 
@@ -94,12 +95,12 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, x: Tensor, past: Tensor, biases: Tensor, allowed: Tensor) -> Tensor:
-        """As ``RelativeAttention``; nothing is learnt through ``past``."""
+        """As ``RelativeAttention``; nothing is learned through ``past``."""
         x = self.norms[0](x + self.dropout(self.attention(x, past.detach(), biases, allowed)))
         return self.norms[1](x + self.dropout(self.forward_part(x)))  # type: ignore[no-any-return]
 
 
-class Xl(nn.Module):
+class Xl(TemporalModel):
     """Layers over segments that remember.
 
     Args:

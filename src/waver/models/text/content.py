@@ -12,23 +12,21 @@ import numpy.typing as npt
 from pydantic import Field
 
 from waver.config.sections import Section
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
 from waver.errors import WaverError
-from waver.models.contracts import Encoding, Labelled
-from waver.models.text.beside import CONTEXT_NAMES
+from waver.models.base import AnswerClassifier, Encoding
 from waver.models.text.cue_counts import CUE_NAMES, cue_counts
 from waver.models.text.inputs import (
     Floats,
     Labels,
-    check_inputs,
     class_weight,
     context,
     learnable,
     people_apart,
 )
-from waver.models.text.linear import THRESHOLD_IS, Scale, Threshold, fit_logistic, margins
+from waver.models.text.logistic_regression import THRESHOLD_IS, Scale, Threshold, fit_logistic, margins, parameter_count
 from waver.models.text.sentence import needed
-from waver.provenance import seed_for
+from waver.models.text.side_features import context_names
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +51,8 @@ class ContentConfig(Section):
     threshold: Threshold = Field("half", description=THRESHOLD_IS)
 
 
-class Content:
-    """Logistic regression on cues and sentence statistics; see ``waver.models.contracts.AnswerModel``.
+class Content(AnswerClassifier):
+    """Logistic regression on cues and sentence statistics.
 
     Blocks of features weigh alike, however many features each has: z-scores are divided by the square root
     of their number. Question and number of words, where they are known, are hardly penalised, so that the
@@ -62,31 +60,24 @@ class Content:
     """
 
     Config: ClassVar[type[Any]] = ContentConfig
+    name: ClassVar[str] = "content"
     encodes: ClassVar[bool] = True
-    tunes: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
+    config: ContentConfig
 
     def __init__(self, inputs: str, config: ContentConfig, seed: int, encoder: Path | None) -> None:
-        check_inputs("content", inputs, ("T", "TQ"))
+        super().__init__(inputs, config, seed, encoder)
         if not (config.cues or config.sentences):
             raise WaverError("content has neither cues nor sentences to learn from; set one in answers.options.content")
-        self.inputs, self.config = inputs, config
-        self.seed = seed_for("content", inputs, seed)
 
-    def fit(
-        self,
-        answers: Sequence[Answer],
-        label: Labels,
-        vectors: Sequence[Encoding] | None,
-        val: Labelled | None = None,
-    ) -> None:
+    def fit(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None) -> None:
         """Choose the penalty and learn weights from answers [n], their labels uint8 [n] and encodings [n].
 
         Raises:
             WaverError: a class or the encodings are missing.
         """
-        answers, label, vectors = learnable("content", answers, label, needed(vectors))
+        answers, label, vectors = learnable(self.name, answers, label, needed(vectors))
         blocks = self._blocks(answers, vectors)
+        self.context_names = context_names(answers)
         people = [answer.participant for answer in answers]
         self.strength = self._chosen(blocks, label, people)
         self.scales = _scales(blocks)
@@ -100,9 +91,13 @@ class Content:
             return np.zeros(0)
         return margins(self.model, _joined(self._blocks(answers, needed(vectors)), self.scales))
 
+    def parameter_count(self) -> int:
+        """Weights and intercept."""
+        return parameter_count(self.model)
+
     def explain(self) -> dict[str, float]:
         """Change of the margin by one standard deviation of each log count; sentences have no names."""
-        named = {"context": CONTEXT_NAMES, "cues": [f"count of {name}" for name in CUE_NAMES]}
+        named = {"context": self.context_names, "cues": [f"count of {name}" for name in CUE_NAMES]}
         weights, start = self.model.coef_[0], 0
         found: dict[str, float] = {}
         for block, scale in self.scales.items():

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from waver.data.transcripts import guessed_language
+from waver.datasets.transcripts import continues, guessed_language
 
 CUE_LISTS = Path(__file__).with_name("cues.yaml")
 """A rule whose method counts cues has this file's sha256 among its params: code versions do not see it."""
@@ -40,6 +40,8 @@ CUE_NAMES = (*_CODEBOOK, "repetition", "ambivalence", *_OTHERS)
 """Columns of ``cue_counts``."""
 
 _LANGUAGES = ("en", "fr")
+_LONGEST_WORD = 40
+_SIGNS = str.maketrans(dict.fromkeys("’‘ʼ＇", "'") | dict.fromkeys("‐‑", "-"))
 _SAID = r"[^\W\d_]+(?:'[^\W\d_]+)?"
 _AGAIN = re.compile(rf"(?<![\w'])({_SAID}(?: {_SAID})?)(?:[,.… -]+\1)+(?![\w'])")
 """A word, or two, said again at once: "the the", "i was, i was"."""
@@ -74,18 +76,23 @@ def cue_words(words: Sequence[str], language: str | None) -> dict[str, list[tupl
     """Where in a text each cue is said: numbers of the first and the last word of each time it occurs.
 
     Args:
-        words: words of a text, none of them blank.
+        words: words of a text, none of them blank. The pieces of a word that were split (``j``, ``'aime``) are read
+            as the word.
         language: as in ``cue_counts``, which counts the same.
 
     Returns:
         Of every cue but ``ambivalence``, in the order of the text.
     """
-    said = [normalised(word) for word in words]
-    ends = np.cumsum([len(word) + 1 for word in said])  # a word's place holds the blank after it
+    text, starts = "", []
+    for said in map(normalised, words):
+        apart = text and said and not continues(text[-_LONGEST_WORD:], said)
+        text += " " * bool(apart)
+        starts.append(len(text))
+        text += said
     return {
-        name: [(int(np.searchsorted(ends, start, "right")), int(np.searchsorted(ends, end - 1, "right")))
+        name: [(int(np.searchsorted(starts, start, "right")) - 1, int(np.searchsorted(starts, end - 1, "right")) - 1)
                for start, end in spans]
-        for name, spans in _spans(" ".join(said), language).items()
+        for name, spans in _spans(text, language).items()
     }  # fmt: skip
 
 
@@ -97,8 +104,8 @@ def _spans(text: str, language: str | None) -> dict[str, list[tuple[int, int]]]:
 
 
 def normalised(text: str) -> str:
-    """Lower case, straight apostrophes, single spaces."""
-    return " ".join(text.lower().replace("’", "'").replace("‘", "'").split())
+    """Lower case, straight apostrophes, plain hyphens, single spaces."""
+    return " ".join(text.lower().translate(_SIGNS).split())
 
 
 @cache

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from waver.config.sections import Section
-from waver.data.answers import Answer
-from waver.models.contracts import Encoding, Labelled
-from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
-from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins
+from waver.datasets.answers import Answer
+from waver.models.base import AnswerClassifier, Encoding
+from waver.models.text.inputs import Floats, Labels, learnable
+from waver.models.text.logistic_regression import THRESHOLD_IS, Threshold, fit_logistic, margins, parameter_count
+from waver.models.text.side_features import SideFeatures
 
 
 class CuesConfig(Section):
@@ -23,44 +23,41 @@ class CuesConfig(Section):
     threshold: Threshold = Field("half", description=THRESHOLD_IS)
 
 
-class Cues:
-    """Logistic regression on cue counts and rates; see ``waver.models.contracts.AnswerModel``.
+class Cues(AnswerClassifier):
+    """Logistic regression on cue counts and rates.
 
     With the inputs Q it is the content-free control of answers.
     """
 
     Config: ClassVar[type[Any]] = CuesConfig
-    encodes: ClassVar[bool] = False
-    tunes: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
+    name: ClassVar[str] = "cues"
+    takes: ClassVar[tuple[str, ...]] = ("T", "TQ", "Q")
+    config: CuesConfig
 
     def __init__(self, inputs: str, config: CuesConfig, seed: int, encoder: Path | None) -> None:
-        check_inputs("cues", inputs, ("T", "TQ", "Q"))
-        self.config = config
-        self.beside = Beside(inputs, cues="T" in inputs)
+        super().__init__(inputs, config, seed, encoder)
+        self.side = SideFeatures(inputs, cues="T" in inputs)
 
-    def fit(
-        self,
-        answers: Sequence[Answer],
-        label: Labels,
-        vectors: Sequence[Encoding] | None = None,
-        val: Labelled | None = None,
-    ) -> None:
+    def fit(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None) -> None:
         """Learn weights from answers [n] with labels uint8 [n].
 
         Raises:
             WaverError: a class is missing.
         """
-        answers, label, _ = learnable("cues", answers, label)
+        answers, label, _ = learnable(self.name, answers, label)
         people = [answer.participant for answer in answers]
-        features = self.beside.fit(answers)
+        features = self.side.fit(answers)
         self.model = fit_logistic(features, label, people, self.config.strength, self.config.threshold)
 
     def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None = None) -> Floats:
         """Logit margins float64 [n]."""
-        return margins(self.model, self.beside(answers))
+        return margins(self.model, self.side(answers))
+
+    def parameter_count(self) -> int:
+        """Weights and intercept."""
+        return parameter_count(self.model)
 
     def explain(self) -> dict[str, float]:
         """Change of the margin by one standard deviation of each feature."""
-        effect = self.model.coef_[0] * self.beside.size
-        return dict(zip(self.beside.names, map(float, effect), strict=True))
+        effect = self.model.coef_[0] * self.side.size
+        return dict(zip(self.side.names, map(float, effect), strict=True))

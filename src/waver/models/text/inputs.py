@@ -8,25 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waver.data.answers import Answer
-from waver.data.context import video_context
-from waver.data.folds import dealt
+from waver.datasets.answers import Answer
+from waver.datasets.folds import dealt
+from waver.datasets.question_context import video_context
 from waver.errors import WaverError
-from waver.models.contracts import Encoding
+from waver.models.base import Encoding
 from waver.provenance import seed_for
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]
-
-
-def check_inputs(method: str, inputs: str, known: Sequence[str]) -> None:
-    """Refuse inputs that a method cannot take.
-
-    Raises:
-        WaverError: ``inputs`` is not among ``known``.
-    """
-    if inputs not in known:
-        raise WaverError(f"{method} takes the inputs {' or '.join(known)}, not {inputs!r}; correct answers.runs")
 
 
 def check_classes(method: str, label: npt.NDArray[Any]) -> None:
@@ -60,7 +50,7 @@ def learnable(
 
 
 def context(answers: Sequence[Answer]) -> Floats:
-    """What the content-free control knows where no video is at hand: float64 [n, 8].
+    """What the content-free control knows where no video is at hand: float64 [n, Q + 1] of Q questions.
 
     Question one-hot (zeros where unknown) and log(1 + words).
     """

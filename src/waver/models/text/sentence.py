@@ -10,12 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from waver.config.sections import Section
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
 from waver.errors import WaverError
-from waver.models.contracts import Encoding, Labelled
-from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
-from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins, side_by_side
+from waver.models.base import AnswerClassifier, Encoding
+from waver.models.text.inputs import Floats, Labels, learnable
+from waver.models.text.logistic_regression import (
+    THRESHOLD_IS,
+    Threshold,
+    fit_logistic,
+    margins,
+    parameter_count,
+    side_by_side,
+)
+from waver.models.text.side_features import SideFeatures
 
 
 class SentenceConfig(Section):
@@ -26,33 +33,26 @@ class SentenceConfig(Section):
     threshold: Threshold = Field("half", description=THRESHOLD_IS)
 
 
-class Sentence:
-    """Logistic regression on sentence embeddings; see ``waver.models.contracts.AnswerModel``."""
+class Sentence(AnswerClassifier):
+    """Logistic regression on sentence embeddings."""
 
     Config: ClassVar[type[Any]] = SentenceConfig
+    name: ClassVar[str] = "sentence"
     encodes: ClassVar[bool] = True
-    tunes: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
+    config: SentenceConfig
 
     def __init__(self, inputs: str, config: SentenceConfig, seed: int, encoder: Path | None) -> None:
-        check_inputs("sentence", inputs, ("T", "TQ"))
-        self.config = config
-        self.beside = Beside(inputs, config.cues)
+        super().__init__(inputs, config, seed, encoder)
+        self.side = SideFeatures(inputs, config.cues)
 
-    def fit(
-        self,
-        answers: Sequence[Answer],
-        label: Labels,
-        vectors: Sequence[Encoding] | None,
-        val: Labelled | None = None,
-    ) -> None:
+    def fit(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None) -> None:
         """Learn weights from answers [n], their labels uint8 [n] and encodings [n].
 
         Raises:
             WaverError: a class or the encodings are missing.
         """
-        answers, label, vectors = learnable("sentence", answers, label, needed(vectors))
-        self.beside.fit(answers)
+        answers, label, vectors = learnable(self.name, answers, label, needed(vectors))
+        self.side.fit(answers)
         people = [answer.participant for answer in answers]
         features = self._features(answers, vectors)
         self.model = fit_logistic(features, label, people, self.config.strength, self.config.threshold)
@@ -61,9 +61,13 @@ class Sentence:
         """Logit margins float64 [n]."""
         return margins(self.model, self._features(answers, needed(vectors))) if answers else np.zeros(0)
 
+    def parameter_count(self) -> int:
+        """Weights and intercept."""
+        return parameter_count(self.model)
+
     def _features(self, answers: Sequence[Answer], vectors: Sequence[Encoding]) -> Any:
         blocks: list[Any] = [np.stack([vector.sentence for vector in vectors]).astype(np.float64)]
-        return side_by_side([*blocks, self.beside(answers)])
+        return side_by_side([*blocks, self.side(answers)])
 
 
 def needed(vectors: Sequence[Encoding] | None) -> Sequence[Encoding]:

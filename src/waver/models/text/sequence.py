@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,19 +13,16 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from waver.config.sections import Section
-from waver.data.answers import Answer
-from waver.models.contracts import Encoding, Labelled
-from waver.models.text.beside import Beside
-from waver.models.text.descent import Course, Forward, descend, in_parts, loss_of, seeded, start_head
-from waver.models.text.inputs import Floats, Labels, check_inputs, class_weight, learnable
-from waver.models.text.linear import Scale
+from waver.datasets.answers import Answer
+from waver.models.base import Encoding
+from waver.models.text.inputs import Labels
+from waver.models.text.logistic_regression import Scale
+from waver.models.text.network import Forward, NeuralAnswerModel, start_head
 from waver.models.text.sentence import needed
-from waver.provenance import seed_for
+from waver.models.text.side_features import SideFeatures
 
-_DEVICE = torch.device("cpu")  # so small that a GPU would wait for its data
 _ONE_ROW = torch.zeros(1, 1)
 """Put into each batch, so that one of answers without words has a length."""
-_DIGITS = 5  # of a margin; the rest depends on what else was in the batch
 
 
 class SequenceConfig(Section):
@@ -45,78 +42,50 @@ class SequenceConfig(Section):
     cues: bool = Field(False, description="the cue counts of the annotators' codebook as an extra channel")
 
 
-class SequenceModel:
-    """Attention over word vectors; see ``waver.models.contracts.AnswerModel``.
+class SequenceModel(NeuralAnswerModel):
+    """Attention over word vectors.
 
     The epoch is chosen where there is ``val``. In a cross-validation none is kept back for it: with this
     much dropout the loss on other people stays level from the sixth epoch on.
     """
 
     Config: ClassVar[type[Any]] = SequenceConfig
+    name: ClassVar[str] = "sequence"
     encodes: ClassVar[bool] = True
-    tunes: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
+    digits: ClassVar[int] = 5
+    config: SequenceConfig
 
     def __init__(self, inputs: str, config: SequenceConfig, seed: int, encoder: Path | None) -> None:
-        check_inputs("sequence", inputs, ("T", "TQ"))
-        self.inputs, self.config = inputs, config
-        self.seed = seed_for("sequence", inputs, seed)
-        self.beside = Beside(inputs, config.cues)
+        super().__init__(inputs, config, seed, encoder)
+        self.device, self.warm_up = torch.device("cpu"), 0.1  # so small that a GPU would wait for its data
+        self.side = SideFeatures(inputs, config.cues)
 
-    def fit(
-        self,
-        answers: Sequence[Answer],
-        label: Labels,
-        vectors: Sequence[Encoding] | None,
-        val: Labelled | None = None,
-    ) -> None:
-        """Learn from answers [n], their labels uint8 [n] and encodings [n]; ``val`` chooses the epoch.
-
-        Raises:
-            WaverError: a class or the encodings are missing.
-        """
-        answers, label, vectors = learnable("sequence", answers, label, needed(vectors))
-        beside = self.beside.fit(answers)
+    def build(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding]) -> None:
+        """Scale the vectors, and draw the network."""
+        side = self.side.fit(answers)
         self.token_scale = Scale(np.concatenate([vector.tokens for vector in vectors]))
-        course = Course(self.config.epochs, self.config.batch, 0.1, self.config.patience)
-        target, weight = _tensor(label), _tensor(class_weight(label))
-        with seeded(self.seed, _DEVICE):
-            self.network = AnswerNetwork(len(vectors[0].sentence), beside.shape[1], self.config)
-            start_head(self.network.head, beside, label)
-            optimiser = torch.optim.AdamW(
-                self.network.parameters(), lr=self.config.rate, weight_decay=self.config.weight_decay
-            )
-            forward, lengths = self._forward(answers, vectors)
-            self.epoch = descend(
-                self.network, optimiser, forward, target, weight, lengths, course, self.seed, self._val_loss(val)
-            )
+        network = AnswerNetwork(len(vectors[0].sentence), side.shape[1], self.config)
+        start_head(network.head, side, label)
+        self.network = network
 
-    def margin(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None) -> Floats:
-        """Logit margins float64 [n]."""
-        if not answers:
-            return np.zeros(0)
-        self.network.eval()
-        forward, lengths = self._forward(answers, needed(vectors))
-        margin: Floats = np.round(in_parts(forward, lengths, self.config.batch), _DIGITS)
-        return margin
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group."""
+        rates = {"lr": self.config.rate, "weight_decay": self.config.weight_decay}
+        return [{"params": list(self.network.parameters()), **rates}]
 
-    def _val_loss(self, val: Labelled | None) -> Callable[[], float] | None:
-        if val is None or not len(val[0]):
-            return None
-        answers, label, vectors = val
-        return loss_of(*self._forward(answers, needed(vectors)), label, self.config.batch)
-
-    def _forward(self, answers: Sequence[Answer], vectors: Sequence[Encoding]) -> tuple[Forward, list[int]]:
+    def forward(self, answers: Sequence[Answer], vectors: Sequence[Encoding] | None) -> tuple[Forward, list[int]]:
+        """Margins by the vectors of the words, and the number of these."""
+        vectors = needed(vectors)
         most = self.config.most_tokens
         tokens = [_tensor(self.token_scale(vector.tokens[:most])) for vector in vectors]
-        beside = _tensor(self.beside(answers))
+        side = _tensor(self.side(answers))
         lengths, width = [len(own) for own in tokens], len(vectors[0].sentence)
 
         def forward(numbers: Sequence[int]) -> Tensor:
             stream = pad_sequence([*(tokens[i] for i in numbers), _ONE_ROW.expand(1, width)], batch_first=True)[:-1]
             count = torch.tensor([lengths[i] for i in numbers])
             mask = torch.arange(stream.shape[1])[None] < count[:, None]
-            margin: Tensor = self.network(stream, mask, beside[list(numbers)])
+            margin: Tensor = self.network(stream, mask, side[list(numbers)])
             return margin
 
         return forward, lengths
@@ -127,11 +96,11 @@ class AnswerNetwork(nn.Module):
 
     Args:
         dim: D of a word vector.
-        beside: E, number of features that join the pooled vector.
+        side: E, number of features that join the pooled vector.
         config: sizes and dropout.
     """
 
-    def __init__(self, dim: int, beside: int, config: SequenceConfig) -> None:
+    def __init__(self, dim: int, side: int, config: SequenceConfig) -> None:
         super().__init__()
         self.drop_dims = nn.Dropout1d(config.input_dropout)
         self.project = nn.Linear(dim, config.size)
@@ -141,9 +110,9 @@ class AnswerNetwork(nn.Module):
         )
         self.score = nn.Sequential(nn.Linear(config.size, config.size), nn.Tanh(), nn.Linear(config.size, 1))
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.size + beside, 1)
+        self.head = nn.Linear(config.size + side, 1)
 
-    def forward(self, tokens: Tensor, mask: Tensor, beside: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, mask: Tensor, side: Tensor) -> Tensor:
         """Margins [B] of word vectors [B, W, D], mask bool [B, W] and features [B, E].
 
         An answer without words is known by its features alone.
@@ -157,7 +126,7 @@ class AnswerNetwork(nn.Module):
             hidden = (hidden + self.dropout(nn.functional.gelu(seen))) * there
         weight = self.score(hidden).masked_fill(~mask[..., None], -1e4).softmax(dim=1) * there
         pooled = (weight * hidden).sum(dim=1)
-        return self.head(torch.cat([self.dropout(pooled), beside], dim=1)).squeeze(1)  # type: ignore[no-any-return]
+        return self.head(torch.cat([self.dropout(pooled), side], dim=1)).squeeze(1)  # type: ignore[no-any-return]
 
 
 def _tensor(values: Any) -> Tensor:

@@ -11,12 +11,19 @@ from pydantic import Field
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from waver.config.sections import Section
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
 from waver.errors import WaverError
-from waver.models.contracts import Encoding, Labelled
-from waver.models.text.beside import Beside
-from waver.models.text.inputs import Floats, Labels, check_inputs, learnable
-from waver.models.text.linear import THRESHOLD_IS, Threshold, fit_logistic, margins, side_by_side
+from waver.models.base import AnswerClassifier, Encoding
+from waver.models.text.inputs import Floats, Labels, learnable
+from waver.models.text.logistic_regression import (
+    THRESHOLD_IS,
+    Threshold,
+    fit_logistic,
+    margins,
+    parameter_count,
+    side_by_side,
+)
+from waver.models.text.side_features import SideFeatures
 
 
 class TfidfConfig(Section):
@@ -30,37 +37,29 @@ class TfidfConfig(Section):
     threshold: Threshold = Field("half", description=THRESHOLD_IS)
 
 
-class Tfidf:
-    """Logistic regression on TF-IDF; see ``waver.models.contracts.AnswerModel``."""
+class Tfidf(AnswerClassifier):
+    """Logistic regression on TF-IDF."""
 
     Config: ClassVar[type[Any]] = TfidfConfig
-    encodes: ClassVar[bool] = False
-    tunes: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
+    name: ClassVar[str] = "tfidf"
+    config: TfidfConfig
 
     def __init__(self, inputs: str, config: TfidfConfig, seed: int, encoder: Path | None) -> None:
-        check_inputs("tfidf", inputs, ("T", "TQ"))
-        self.config = config
+        super().__init__(inputs, config, seed, encoder)
         shared = {"sublinear_tf": True, "min_df": config.least_answers, "strip_accents": "unicode"}
         self.terms = [
             TfidfVectorizer(ngram_range=config.word_terms, token_pattern=r"(?u)\b\w+\b", **shared),
             TfidfVectorizer(ngram_range=config.character_terms, analyzer="char_wb", **shared),
         ]
-        self.beside = Beside(inputs, config.cues)
+        self.side = SideFeatures(inputs, config.cues)
 
-    def fit(
-        self,
-        answers: Sequence[Answer],
-        label: Labels,
-        vectors: Sequence[Encoding] | None = None,
-        val: Labelled | None = None,
-    ) -> None:
+    def fit(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None) -> None:
         """Learn terms and weights from answers [n] with labels uint8 [n].
 
         Raises:
             WaverError: a class is missing, or hardly a word occurs twice.
         """
-        answers, label, _ = learnable("tfidf", answers, label)
+        answers, label, _ = learnable(self.name, answers, label)
         texts = [answer.text for answer in answers]
         try:
             for vectoriser in self.terms:
@@ -70,7 +69,7 @@ class Tfidf:
                 f"no term occurs in {self.config.least_answers} of the {len(texts)} answers that tfidf learns from; "
                 "lower answers.options.tfidf.least_answers or check the transcripts"
             ) from None
-        self.beside.fit(answers)
+        self.side.fit(answers)
         people = [answer.participant for answer in answers]
         self.model = fit_logistic(self._features(answers), label, people, self.config.strength, self.config.threshold)
 
@@ -78,6 +77,10 @@ class Tfidf:
         """Logit margins float64 [n]."""
         return margins(self.model, self._features(answers)) if answers else np.zeros(0)
 
+    def parameter_count(self) -> int:
+        """Weights and intercept."""
+        return parameter_count(self.model)
+
     def _features(self, answers: Sequence[Answer]) -> Any:
         blocks: list[Any] = [terms.transform([answer.text for answer in answers]) for terms in self.terms]
-        return side_by_side([*blocks, self.beside(answers)])
+        return side_by_side([*blocks, self.side(answers)])

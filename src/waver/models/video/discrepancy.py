@@ -21,7 +21,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from waver.config.sections import Section
 from waver.errors import WaverError
-from waver.models.video.windows import pool_windows, window_mask
+from waver.models.base import VideoModel
+from waver.models.video.window_pooling import pool_windows, window_mask
 
 TokenKind = Literal["own", "difference", "product"]
 Streams = dict[str, Tensor]
@@ -79,8 +80,8 @@ class AttentionPool(nn.Module):
         return pool_windows(hidden, self.query(hidden).squeeze(-1), seen)
 
 
-class Discrepancy(nn.Module):
-    """See ``waver.models.contracts.VideoModel``; any of face, voice, text and cues, with the question or without.
+class Discrepancy(VideoModel):
+    """The transformer; it takes any of face, voice, text and cues, with the question or without.
 
     Tokens of pairs exist where both modalities do, the text head and FiLM where there is text. The question is
     one token more, and is added to the vector that the text head sees.
@@ -95,6 +96,7 @@ class Discrepancy(nn.Module):
 
     Config: ClassVar[type[Any]] = DiscrepancyConfig
     inputs: ClassVar[str] = "features"
+    config: DiscrepancyConfig
 
     def __init__(self, dims: dict[str, int], config: DiscrepancyConfig) -> None:
         super().__init__()
@@ -134,8 +136,9 @@ class Discrepancy(nn.Module):
         both = torch.stack([full.float(), text.float()])
         return torch.stack([torch.logsumexp(share + logsigmoid(sign * both), dim=0) for sign in (-1, 1)], dim=1)
 
-    def loss(self, streams: Streams, mask: Streams, label: Tensor) -> Tensor:
-        """Focal loss of the tokens' head and cross entropy of the text head; label float32 [B]."""
+    def loss(self, inputs: tuple[Any, ...], label: Tensor) -> Tensor:
+        """Focal loss of the tokens' head and cross entropy of the text head; arguments as in ``VideoModel.loss``."""
+        streams, mask = inputs
         if self.training and len(label) > 1 and torch.rand(()) < self.config.cutmix:
             streams, mask, label = cut_and_mix(streams, mask, label)
         full, text = self.margins(streams, mask)

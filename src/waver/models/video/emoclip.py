@@ -16,19 +16,16 @@ import yaml
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoTokenizer, CLIPModel
-from transformers.utils.logging import disable_progress_bar
 
 from waver.config.sections import Section
-from waver.errors import WaverError
-from waver.models.backbones.frozen import freeze
+from waver.models.base import VideoModel
+from waver.models.freeze import freeze
+from waver.models.vision_language.clip_folder import DEVIATION, MEAN, load_clip
 from waver.shapes import check_shape
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.yaml")
 CLASSES = ("no_ah", "ah")
 """Keys of the descriptions, in the order of the logits."""
-MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""Of CLIP's pixels, red, green, blue, on a scale from 0 to 1."""
 MOST_FRAMES = 1023
 """Positions that the temporal transformer knows, beside that of the class token."""
 _HEAD, _HIDDEN = 64, 2048
@@ -95,8 +92,8 @@ class TemporalTransformer(nn.Module):
         return tokens[:, 0]
 
 
-class EmoClip(nn.Module):
-    """The network; see ``waver.models.contracts.VideoModel``.
+class EmoClip(VideoModel):
+    """The network.
 
     Args:
         config: see ``EmoClipSettings``.
@@ -112,6 +109,7 @@ class EmoClip(nn.Module):
 
     Config: ClassVar[type[EmoClipSettings]] = EmoClipSettings
     inputs: ClassVar[str] = "faces"
+    config: EmoClipSettings
     ids: Tensor
     mask: Tensor
     known: Tensor
@@ -182,13 +180,7 @@ def descriptions(paraphrases: bool) -> list[list[str]]:
 
 def _clip(folder: Path, sentences: list[list[str]]) -> tuple[Any, Tensor, Tensor]:
     """CLIP of a folder, and the tokens and mask int64 [K, P, L] of P sentences for each of K classes."""
-    disable_progress_bar()
-    try:
-        clip = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WaverError(f"{folder} is no CLIP checkpoint with a tokenizer ({reason}); correct the path") from error
+    clip, tokenizer = load_clip(folder)
     most = int(clip.config.text_config.max_position_embeddings)
     flat = [sentence for own in sentences for sentence in own]
     tokens = tokenizer(flat, padding="max_length", truncation=True, max_length=most, return_tensors="pt")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from waver.config.sections import Section
+from waver.models.base import VideoModel
 from waver.models.weights import fill, read_state
 from waver.shapes import check_shape
 
@@ -157,8 +158,8 @@ class Stage(nn.Module):
         return maps if self.downsample is None else self.downsample(maps.permute(0, 1, 4, 2, 3))
 
 
-class VideoFocalNet(nn.Module):
-    """The network; see ``waver.models.contracts.VideoModel``.
+class VideoFocalNet(VideoModel):
+    """The network.
 
     Attributes:
         config: the settings given.
@@ -166,6 +167,7 @@ class VideoFocalNet(nn.Module):
 
     Config: ClassVar[type[FocalNetSettings]] = FocalNetSettings
     inputs: ClassVar[str] = "faces"
+    config: FocalNetSettings
     mean: Tensor
     deviation: Tensor
 

@@ -15,7 +15,7 @@ from waver.models.backbones.apvit import (
     PoolingViT,
     strongest,
 )
-from waver.models.backbones.classified import Classified
+from waver.models.backbones.base import Classified
 
 
 def count(module):

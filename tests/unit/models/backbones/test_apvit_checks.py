@@ -1,4 +1,4 @@
-"""APViT's learnt measures of salience, and how the stem begins."""
+"""APViT's learned measures of salience, and how the stem begins."""
 
 import math
 

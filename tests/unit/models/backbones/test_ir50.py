@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from waver.errors import WaverError
-from waver.models.backbones.classified import Classified
-from waver.models.backbones.feature import BackboneSettings
+from waver.models.backbones.base import BackboneSettings, Classified
 from waver.models.backbones.ir50_embedding import Ir50Embedding
 from waver.models.backbones.pretrained import load_backbone_weights
-from waver.models.registry import BACKBONES, load
+from waver.records import load
+from waver.registry import BACKBONES
 
 
 def on_meta(**options):

@@ -3,10 +3,11 @@ import torch
 
 from waver.errors import WaverError
 from waver.models.backbones.apvit import Apvit, ApvitSettings
-from waver.models.backbones.classified import Classified
+from waver.models.backbones.base import Classified
 from waver.models.backbones.ir50 import STAGES, Ir50
 from waver.models.backbones.pretrained import load_backbone_weights
-from waver.models.registry import BACKBONES, load
+from waver.records import load
+from waver.registry import BACKBONES
 
 
 def built(name, seed=0, **options):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from parity.backbones import PLACES, fixed_backbone, fixed_faces, fixed_patches, fixed_sound, fixed_vggish
-from waver.features.logmel import log_mel
+from waver.features.audio.logmel import log_mel
 
 pytestmark = pytest.mark.slow
 

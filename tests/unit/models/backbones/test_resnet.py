@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from waver.models.backbones.resnet import Bottleneck
-from waver.models.registry import BACKBONES, load
+from waver.records import load
+from waver.registry import BACKBONES
 
 PARAMETERS = {
     "resnet18": 11_176_512,

@@ -5,7 +5,8 @@ import torch
 from transformers import ResNetConfig, ResNetModel
 
 from parity.backbones import RESNETS
-from waver.models.registry import BACKBONES, load
+from waver.records import load
+from waver.registry import BACKBONES
 
 DEPTHS = {name: RESNETS[name] for name in ("resnet34", "resnet101", "resnet152")}
 _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

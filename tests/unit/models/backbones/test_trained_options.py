@@ -10,12 +10,13 @@ from tiny_backbone import Tiny, TinySettings
 from waver.assets.manifest import install, installed
 from waver.config.sections import VisualConfig
 from waver.errors import WaverError
-from waver.features.visual import make_looker
-from waver.models.backbones.classified import Classified
-from waver.models.backbones.trained import Trained, archive, check_options
-from waver.models.registry import BACKBONES, load, method_config
-from waver.training.backbones import Start, initial_network
-from waver.training.image_tasks import TASKS
+from waver.features.visual import load_frozen_backbone
+from waver.models.backbones.base import Classified
+from waver.models.backbones.checkpoint import Trained, archive, check_options
+from waver.records import MethodRecord, load, method_config
+from waver.registry import BACKBONES
+from waver.training.backbones.stage import Start, initial_network
+from waver.training.backbones.tasks import TASKS
 
 CLASSES = TASKS["emotions"].classes
 
@@ -35,7 +36,7 @@ class Gain(Tiny):
 
 @pytest.fixture(autouse=True)
 def gain(monkeypatch):
-    monkeypatch.setitem(BACKBONES, "gain", f"{__name__}:Gain")
+    monkeypatch.setitem(BACKBONES, "gain", MethodRecord(f"{__name__}:Gain"))
 
 
 def saved(folder, name="gain", options=None, state=None):
@@ -100,10 +101,10 @@ def test_weights_that_say_nothing_of_themselves_pass(tmp_path):
 def test_features_are_not_made_with_other_options(tmp_path):
     found = installed(record(tmp_path, saved(tmp_path, options={"gain": 3.0})))
     faces = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
-    looker = make_looker(VisualConfig(backbone="gain", options={"gain": 3.0, "dropout": 0.5}), found)
-    assert looker(faces)[0].shape == (2, 8)
+    frozen = load_frozen_backbone(VisualConfig(backbone="gain", options={"gain": 3.0, "dropout": 0.5}), found)
+    assert frozen(faces)[0].shape == (2, 8)
     with pytest.raises(WaverError, match=r"model\.pt is gain trained with \{gain: 3\.0\}, .* has \{gain: 1\.0\}"):
-        make_looker(VisualConfig(backbone="gain"), found)
+        load_frozen_backbone(VisualConfig(backbone="gain"), found)
 
 
 def test_no_stage_goes_on_with_other_options(tmp_path):

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from waver import metrics
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
 from waver.errors import WaverError
-from waver.models.contracts import Encoding
-from waver.models.registry import ANSWER_MODELS, method_config
+from waver.evaluation import metrics
+from waver.models.base import Encoding
 from waver.models.text import content
 from waver.models.text.content import Content, ContentConfig
 from waver.models.text.cue_counts import CUE_NAMES, cue_counts
 from waver.models.text.sentence import Sentence, SentenceConfig
+from waver.records import method_config
+from waver.registry import ANSWER_MODELS
 
 DIM = 10
 PLAIN = ["there", "table", "river", "blue", "house", "seven", "window"]
@@ -74,7 +75,7 @@ def two_sided(label, rng):
     return encoding(rng.normal(size=(2, DIM)) + np.array([side, -side]))
 
 
-# what is learnt --------------------------------------------------------------------------------------
+# what is learned --------------------------------------------------------------------------------------
 def test_a_planted_cue_is_found_and_named():
     label, other = random_labels(120, 1), random_labels(80, 2)
     learn, judge = answers_of(30, label, torn), answers_of(20, other, torn, seed=1)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import yaml
 
-from waver.data.answers import Answer
-from waver.data.transcripts import guessed_language
-from waver.models.text.beside import Beside
+from waver.datasets.answers import Answer
+from waver.datasets.transcripts import guessed_language
 from waver.models.text.cue_counts import CUE_LISTS, CUE_NAMES, cue_counts, normalised
 from waver.models.text.cues import Cues, CuesConfig
+from waver.models.text.side_features import SideFeatures
 
 
 def count(text, language="en"):
@@ -88,17 +88,17 @@ def test_counts_of_repeats_take_no_time_to_speak_of():
 def test_features_beside_the_text_are_scaled_and_have_names():
     texts = ["but I wish", "and then we went", "maybe I should", ""]
     answers = [Answer(f"{i}_Q1", str(i), "train", 1 + i, 0, t, len(t.split()), None, "en") for i, t in enumerate(texts)]
-    beside = Beside("TQ", cues=True)
-    features = beside.fit(answers)
-    assert features.shape == (4, len(beside.names)) == (4, 2 * len(CUE_NAMES) + 8)
+    side = SideFeatures("TQ", cues=True)
+    features = side.fit(answers)
+    assert features.shape == (4, len(side.names)) == (4, 2 * len(CUE_NAMES) + 8)
     varies = features.std(axis=0) > 0
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(features.std(axis=0)[varies], beside.size[varies])
-    np.testing.assert_allclose(beside.size, [(2 * len(CUE_NAMES)) ** -0.5] * 2 * len(CUE_NAMES) + [1] * 8)
-    assert varies[beside.names.index("count of contrast")]
-    assert not varies[beside.names.index("question 7")]  # nobody was asked
-    np.testing.assert_array_equal(features[:2], beside(answers[:2]))
-    assert Beside("T", cues=False).fit(answers).shape == (4, 0)
+    np.testing.assert_allclose(features.std(axis=0)[varies], side.size[varies])
+    np.testing.assert_allclose(side.size, [(2 * len(CUE_NAMES)) ** -0.5] * 2 * len(CUE_NAMES) + [1] * 8)
+    assert varies[side.names.index("count of contrast")]
+    assert not varies[side.names.index("question 7")]  # nobody was asked
+    np.testing.assert_array_equal(features[:2], side(answers[:2]))
+    assert SideFeatures("T", cues=False).fit(answers).shape == (4, 0)
 
 
 def test_named_weights_of_cues_are_changes_of_the_margin_by_a_deviation():
@@ -108,7 +108,7 @@ def test_named_weights_of_cues_are_changes_of_the_margin_by_a_deviation():
     answers = [Answer(f"{i}_Q1", str(i), "train", 1, 0, t, len(t.split()), None, "en") for i, t in enumerate(texts)]
     model = Cues("T", CuesConfig(), 0, None)
     model.fit(answers, label)
-    z = model.beside(answers) / model.beside.size
+    z = model.side(answers) / model.side.size
     expected = z @ np.array(list(model.explain().values())) + model.model.intercept_
     np.testing.assert_allclose(model.margin(answers), expected, atol=1e-8)
     # "but" is in two cues, by count and by rate

@@ -5,13 +5,15 @@ import pytest
 import torch
 
 from tiny_bert import write_bert
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
 from waver.errors import WaverError
 from waver.models.lora import LoraLinear, adapt
-from waver.models.registry import ANSWER_MODELS, load, method_config
 from waver.models.text import encoder as module
-from waver.models.text.backbone import load_backbone
 from waver.models.text.encoder import PooledEncoder, TunedEncoderConfig, rated_parameters
+from waver.models.text.pretrained_encoder import load_backbone
+from waver.records import load, method_config
+from waver.registry import ANSWER_MODELS
+from waver.training.answers.training import fit_model
 
 WORDS = ["so", "it", "goes", "but", "maybe", "never", "and", "then"]
 LORA = {"layers": 2, "lora": {"rank": 2}, "rate": 0.05, "rate_decay": 1, "epochs": 3, "batch": 8, "head_rate": 3e-2}
@@ -34,12 +36,12 @@ def answers(count=48, seed=0):
 
 def fitted(folder, val=None, **options):
     model = load(ANSWER_MODELS, "encoder")("T", method_config(ANSWER_MODELS, "encoder", options), 0, folder)
-    model.fit(*answers(), val=val)
+    fit_model(model, *answers(), val=val)
     return model
 
 
 def spied(monkeypatch):
-    """Parameters that learnt, by name, noted before the factors are merged."""
+    """Parameters that learned, by name, noted before the factors are merged."""
     seen = []
     plain = module.merge
 

@@ -7,19 +7,24 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from tiny_bert import POSITIONS, write_bert
-from waver.data.answers import Answer
+from waver.datasets.answers import Answer
+from waver.datasets.questions import bah_questions
 from waver.errors import WaverError
-from waver.models.text.backbone import like_lengths, load_backbone, load_tokenizer, most_tokens, pooling
-from waver.models.text.descent import _rise_and_fall, loss_of, start_head
-from waver.models.text.encoder import TunedEncoder, TunedEncoderConfig, prompts, rated_parameters
+from waver.models.text.encoder import TunedEncoder, TunedEncoderConfig, rated_parameters
+from waver.models.text.network import loss_of, start_head
+from waver.models.text.pretrained_encoder import like_lengths, load_backbone, load_tokenizer, most_tokens, pooling
 from waver.models.text.sequence import AnswerNetwork, SequenceConfig
+from waver.training.answers.training import fit_model
+from waver.training.lr_schedule import line_after_warm_up
 
 LABEL = np.array([0, 1] * 4, np.uint8)
+
+PROMPTS = {number: bah_questions().text(number) for number, _ in bah_questions().known}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    words = [word for prompt in prompts().values() for word in prompt.replace(".", " . ").replace(",", " , ").split()]
+    words = [word for prompt in PROMPTS.values() for word in prompt.replace(".", " . ").replace(",", " , ").split()]
     return write_bert(tmp_path_factory.mktemp("bert"), [*words, "so", "it", "goes"])
 
 
@@ -30,7 +35,7 @@ def answers(text, question=4):
 def tuned(folder, inputs, **options):
     config = TunedEncoderConfig(**({"epochs": 1, "layers": 1} | options))
     model = TunedEncoder(inputs, config, 0, folder)
-    model.fit(answers("so it goes"), LABEL)
+    fit_model(model, answers("so it goes"), LABEL)
     return model
 
 
@@ -67,11 +72,11 @@ def test_a_network_starts_from_what_is_known_beside_the_words():
 
 
 def test_the_rate_rises_and_falls_to_nothing():
-    factor = [_rise_and_fall(20, 0.2)(step) for step in range(21)]
+    factor = [line_after_warm_up(step, 20, 0.2) for step in range(21)]
     np.testing.assert_allclose(factor[:4], [0.25, 0.5, 0.75, 1])
     assert (np.diff(factor[4:]) < 0).all()
     assert factor[20] == 0
-    assert _rise_and_fall(3, 0.0)(0) == 1
+    assert line_after_warm_up(0, 3, 0.0) == 1
 
 
 def test_classes_weigh_the_same_in_the_loss():
@@ -93,7 +98,7 @@ def test_batches_hold_every_text_once_within_the_budget():
 def test_the_question_goes_first_and_the_answer_is_cut(folder):
     model = tuned(folder, "TQ", most_tokens=32)
     (ids, *_), (kinds, *_) = model._tokens(answers("so it goes " * 40, question=7))
-    asked = model.tokenizer(prompts()[7])["input_ids"]
+    asked = model.tokenizer(PROMPTS[7])["input_ids"]
     assert len(ids) == 32
     assert ids[: len(asked)] == asked
     assert set(kinds[: len(asked)]) == {0}
@@ -112,10 +117,10 @@ def test_layers_have_their_rates_and_the_embeddings_stay(folder):
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {
         (rate, decay) for rate in (1e-3, 5e-4, 1e-2) for decay in (0.0, 0.1)
     }
-    learnt = {id(parameter) for group in groups for parameter in group["params"]}
+    learned = {id(parameter) for group in groups for parameter in group["params"]}
     for name, parameter in network.named_parameters():
         tuned_too = ".layer." in name or not name.startswith("backbone.")
-        assert (id(parameter) in learnt) == tuned_too == parameter.requires_grad, name
+        assert (id(parameter) in learned) == tuned_too == parameter.requires_grad, name
     start = load_backbone(folder, torch.device("cpu"))
     one = tuned(folder, "T").network.backbone
     same = {name: torch.equal(value, one.state_dict()[name]) for name, value in start.state_dict().items()}
@@ -168,5 +173,5 @@ def test_a_folder_without_a_model_is_told(tmp_path, folder):
 
 
 def test_seven_questions():
-    assert list(prompts()) == [1, 2, 3, 4, 5, 6, 7]
-    assert all(prompt.endswith(".") for prompt in prompts().values())
+    assert list(PROMPTS) == [1, 2, 3, 4, 5, 6, 7]
+    assert all(prompt.endswith(".") for prompt in PROMPTS.values())

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from waver import metrics
 from waver.errors import WaverError
-from waver.models.registry import VIDEO_MODELS, load, method_config
+from waver.evaluation import metrics
 from waver.models.video.discrepancy import Discrepancy, DiscrepancyConfig, cut_and_mix, focal_loss
-from waver.models.video.windows import pool_windows, window_mask
+from waver.models.video.window_pooling import pool_windows, window_mask
+from waver.records import load, method_config
+from waver.registry import VIDEO_MODELS
 
 NAMES = {"V": "visual", "A": "audio", "T": "text", "C": "cues", "Q": "question"}
 SIZES = {"visual": 7, "audio": 6, "text": 9, "cues": 4, "question": 5}
@@ -71,7 +72,7 @@ def test_tokens_are_those_of_the_modalities_there_are(letters, options, tokens):
 @pytest.mark.parametrize("letters", SUBSETS)
 def test_every_parameter_learns(letters):
     model = build(letters, dropout=0, cutmix=0)
-    loss = model.loss(*videos(letters), torch.tensor([0.0, 1.0, 0.3]))
+    loss = model.loss(videos(letters), torch.tensor([0.0, 1.0, 0.3]))
     loss.backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert idle == []
@@ -107,7 +108,7 @@ def test_loss_is_half_focal_and_half_cross_entropy():
     full, text = model.margins(*given)
     expected = 0.5 * focal_loss(full, label, 2.0)
     expected = expected + 0.5 * torch.nn.functional.binary_cross_entropy_with_logits(text, label)
-    assert torch.allclose(model.loss(*given, label), expected)
+    assert torch.allclose(model.loss(given, label), expected)
 
 
 def test_focal_loss():
@@ -189,7 +190,7 @@ def test_the_draws_of_training_are_those_of_the_seed():
     found = []
     for seed in (5, 5, 6):
         torch.manual_seed(seed)
-        found.append(float(model.loss(*given, label).detach()))
+        found.append(float(model.loss(given, label).detach()))
     assert found[0] == found[1] != found[2]
     assert torch.equal(model.eval()(*given), model(*given))
 
@@ -253,7 +254,7 @@ def test_disagreement_is_learnt_and_no_modality_alone_tells_it():
                 optimiser.zero_grad()
                 own = {name: streams[name][part] for name in names}
                 mask = {name: torch.ones(len(part), 6, dtype=torch.bool) for name in names}
-                model.loss(own, mask, label[part]).backward()
+                model.loss((own, mask), label[part]).backward()
                 optimiser.step()
         own = {name: streams[name][300:] for name in names}
         with torch.no_grad():

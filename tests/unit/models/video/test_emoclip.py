@@ -169,7 +169,7 @@ def test_the_other_sizes_are_told(folder, tmp_path):
 
 
 def test_a_folder_without_clip_is_told(tmp_path):
-    with pytest.raises(WaverError, match="is no CLIP checkpoint with a tokenizer"):
+    with pytest.raises(WaverError, match="holds no CLIP checkpoint with a tokenizer"):
         EmoClip(EmoClipSettings(), tmp_path)
 
 

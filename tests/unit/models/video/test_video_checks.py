@@ -3,8 +3,10 @@
 import torch
 
 from waver.config.videos import VideosConfig
-from waver.models.registry import VIDEO_MODELS, load, method_config
+from waver.models.base import VideoModel
 from waver.models.video import discrepancy
+from waver.records import load, method_config
+from waver.registry import VIDEO_MODELS
 
 
 def test_the_discrepancy_transformer_is_the_originals():
@@ -34,7 +36,7 @@ def test_emoclip_learns_the_cross_entropy_of_two_sentences_and_its_towers_a_thou
     assert (config.frames, config.depth, config.heads) == (8, 2, 8)
     assert (config.paraphrases, config.tune_towers, config.zero_shot) == (True, False, False)
     # a loss of its own, as over the pairs of a batch, would take the place of the cross entropy
-    assert not hasattr(load(VIDEO_MODELS, "emoclip"), "loss")
+    assert load(VIDEO_MODELS, "emoclip").loss is VideoModel.loss
 
 
 def test_half_of_the_steps_in_training_mix_videos_and_none_at_test(monkeypatch):
@@ -48,8 +50,8 @@ def test_half_of_the_steps_in_training_mix_videos_and_none_at_test(monkeypatch):
     mask = {name: torch.ones(2, 6, dtype=torch.bool) for name in streams}
     with torch.no_grad():
         for _ in range(200):
-            model.loss(streams, mask, torch.tensor([0.0, 1.0]))
+            model.loss((streams, mask), torch.tensor([0.0, 1.0]))
         assert 75 < len(mixed) < 125
         mixed.clear()
-        model.eval().loss(streams, mask, torch.tensor([0.0, 1.0]))
+        model.eval().loss((streams, mask), torch.tensor([0.0, 1.0]))
     assert not mixed

@@ -1,0 +1,24 @@
+"""Source-only: the source model as it is, the row every other method is compared with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView
+from waver.config.sections import Section
+
+
+class SourceOnly:
+    """No adaptation; batch-norm statistics stay the source's."""
+
+    class Config(Section):
+        """Nothing to set."""
+
+    needs: ClassVar[Needs] = Needs()
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
+        """The source model itself."""
+        return model

@@ -1,0 +1,1 @@
+"""Test-time adaptation: sees the test frames alone, unlabelled, as they arrive."""

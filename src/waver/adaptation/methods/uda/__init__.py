@@ -1,0 +1,1 @@
+"""Unsupervised domain adaptation: sees labelled source frames and unlabelled target frames."""

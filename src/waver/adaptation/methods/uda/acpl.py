@@ -1,0 +1,79 @@
+"""ACPL: subject-based adaptation with confident pseudo-labels (Zeeshan et al., FG 2024, arXiv 2312.05632)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView, predict
+from waver.adaptation.methods.uda.mmd import align
+from waver.adaptation.methods.uda.paired_batches import UdaConfig
+
+_LEAST_THRESHOLD = 0.5
+
+
+class Acpl:
+    """MMD, with a cross-entropy on the target frames that the model is confident about.
+
+    The confident frames are chosen from all of T_tr every few epochs, by a threshold that falls; in the authors'
+    release they are chosen from those of the time before, so that their number can only shrink. Over packed features
+    there is no mirrored picture: the confidence is that of the frame itself. The first stage of the authors, which
+    aligns source participants with each other, is left out: all methods start from the same source model.
+    """
+
+    class Config(UdaConfig):
+        """Weight, threshold and refresh of the dataset paper (appendix E.3); the threshold's fall of the release."""
+
+        pseudo: float = Field(0.01, ge=0, description="weight of the cross-entropy with the pseudo-labels")
+        threshold: float = Field(0.95, ge=0, le=1, description="confidence that a frame must exceed at first")
+        fall: float = Field(0.02, ge=0, description="what the threshold loses at each refresh")
+        refresh: int = Field(4, ge=1, description="epochs between two choices of confident frames")
+        aligned: Literal["confident", "all"] = Field(
+            "confident", description="target frames of the discrepancy: the confident ones (release), or all"
+        )
+
+    needs: ClassVar[Needs] = Needs(source=True)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
+        """Copy of the source model with an adapted bottleneck and head."""
+        assert source is not None
+        config = self.config
+        every = torch.arange(len(target.features))
+        labels = torch.full_like(every, -1)
+
+        def choose(adapted: SourceModel, features: Tensor, epoch: int) -> Tensor:
+            nonlocal labels
+            if epoch % config.refresh == 0:
+                labels = self._labels(adapted, features, epoch // config.refresh)
+            chosen = torch.nonzero(labels >= 0).squeeze(1)
+            return every if config.aligned == "all" or len(chosen) < 2 else chosen
+
+        def more(logits: Tensor, rows: Tensor) -> Tensor | None:
+            sure = labels[rows] >= 0
+            if not bool(sure.any()):
+                return None
+            return config.pseudo * functional.cross_entropy(logits[sure], labels[rows][sure])
+
+        return align(model, target, source, config, seed, choose, more)
+
+    def _labels(self, model: SourceModel, features: Tensor, refreshed: int) -> Tensor:
+        threshold = max(self.config.threshold - refreshed * self.config.fall, _LEAST_THRESHOLD)
+        return confident_labels(predict(model, features), threshold)
+
+
+def confident_labels(logits: Tensor, threshold: float) -> Tensor:
+    """Class of each frame whose probability exceeds the threshold, int64 [N]; -1 for the others.
+
+    Args:
+        logits: float32 [N, K].
+        threshold: 0 to 1.
+    """
+    confidence, label = logits.softmax(dim=1).max(dim=1)
+    return torch.where(confidence > threshold, label, -1)

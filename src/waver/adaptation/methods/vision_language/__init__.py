@@ -1,0 +1,1 @@
+"""Methods that adapt CLIP, or what is read out of it, to a stream of frames."""

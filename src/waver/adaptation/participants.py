@@ -1,0 +1,187 @@
+"""One participant: all frames, their split, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from waver.adaptation.base import Features, Labels
+from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
+from waver.errors import ExcludedItem, WaverError
+from waver.io.atomic import atomic_write
+from waver.io.predictions import prediction_table
+from waver.io.tables import write_arrow
+from waver.provenance import seed_for
+
+log = logging.getLogger(__name__)
+
+PROTOCOL_SEED = 0
+"""Frames are split alike for every method and seed: what differs between rows is never the test frames."""
+
+Split = Mapping[str, Ints]
+
+
+@dataclass(frozen=True)
+class Target:
+    """All frames of one participant, by video id, then time.
+
+    Attributes:
+        participant: participant id.
+        videos: video ids, sorted.
+        features: float32 [N, D], normalised.
+        labels: uint8 [N].
+        video: int32 [N], number of the frame's video in ``videos``.
+        frame: int32 [N], frame on the 24 fps clock.
+    """
+
+    participant: str
+    videos: tuple[str, ...]
+    features: Features
+    labels: Labels
+    video: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Predictions of T_te and what is known of how they came about.
+
+    Attributes:
+        target: the participant.
+        test: int64 [M], rows of T_te.
+        logits: float64 [M, 2].
+        diagnostics: one line of the diagnostics file.
+    """
+
+    target: Target
+    test: Ints
+    logits: npt.NDArray[np.float64]
+    diagnostics: dict[str, Any]
+
+
+def split_population(target: Target, protocol: str, guard_s: float) -> dict[str, Ints]:
+    """The split of one participant.
+
+    Raises:
+        ExcludedItem: the participant does not belong to the population scored, or cannot be split.
+    """
+    if not target.labels.any():
+        raise ExcludedItem("it has no frame with A/H", "such participants are not part of the scored population")
+    video = np.asarray(target.videos)[target.video]
+    split = split_frames(target.labels, video, protocol, target.participant, PROTOCOL_SEED, guard_s)
+    if not target.labels[split["test"]].any():
+        raise ExcludedItem("no frame with A/H falls into its test part", "it has too few of them to be scored")
+    if protocol == "video" and target.labels[split["test"]].all():
+        raise ExcludedItem("no frame without A/H falls into its test part", "use the protocol block")
+    if len(split["train"]) < 2 or not len(split["val"]):
+        raise ExcludedItem("its recordings leave nothing to adapt on", "use the protocol frame_random")
+    return split
+
+
+def adapt_each(
+    targets: Iterable[Target],
+    adapt: Callable[[Target, Split, int], Result],
+    protocol: str,
+    guard: Guard,
+    partition: str,
+    predictions: Path,
+    record: Mapping[str, Any],
+) -> None:
+    """Split each participant's frames, adapt, and write the predictions and their diagnostics.
+
+    Args:
+        targets: the participants.
+        adapt: makes the result of one participant with its split and own seed.
+        protocol: how frames are split, see ``protocol.split_frames``.
+        guard: between the subsets of a video; kept with predictions of the protocol ``block``.
+        partition: split of the data set that the participants are of.
+        predictions: Parquet file to write; ``<predictions>.diagnostics.jsonl`` is written beside it.
+        record: metadata of the predictions, with ``method`` and ``seed``; level, protocol and guard are set here.
+    """
+    method, seed = record["method"], record["seed"]
+    results, left_out = [], []
+    for target in targets:
+        try:
+            split = split_population(target, protocol, guard.seconds)
+        except ExcludedItem as problem:
+            log.warning("%s left out: %s", target.participant, problem)
+            left_out.append({"participant": target.participant, "left_out": problem.reason})
+            continue
+        results.append(adapt(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
+    write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
+    guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
+    table = result_table(results, partition)
+    write_arrow(predictions, table, {**record, "level": "frame", "protocol": protocol, **guarded})
+    log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
+
+
+def scored(
+    target: Target, split: Split, before: torch.Tensor, logits: torch.Tensor, steps: int, seconds: float
+) -> Result:
+    """The result of one participant.
+
+    Args:
+        target: the participant.
+        split: rows of the subsets.
+        before: logits [M, 2] of T_te before the adaptation.
+        logits: float32 [M, 2] of T_te after it.
+        steps: optimiser steps taken.
+        seconds: time that they took.
+
+    Raises:
+        WaverError: the method gave values that are not finite.
+    """
+    if not bool(torch.isfinite(logits).all()):
+        raise WaverError(
+            f"adaptation to {target.participant} gave values that are not finite; "
+            "lower the method's lr in adapt.options"
+        )
+    diagnostics = {
+        "participant": target.participant,
+        **cells(target, split),
+        "split_hash": split_hash(split),
+        "seconds": round(seconds, 3),
+        "steps": steps,
+        "predicted_positive_before": positive_rate(before),
+        "predicted_positive_after": positive_rate(logits),
+    }
+    return Result(target, split["test"], logits.double().numpy(), diagnostics)
+
+
+def cells(target: Target, split: Split) -> dict[str, int]:
+    """Frames of each subset and class, e.g. ``test_positives``."""
+    return {
+        f"{name}_{kind}": int((target.labels[rows] == value).sum())
+        for name, rows in split.items()
+        for kind, value in (("positives", 1), ("negatives", 0))
+    }
+
+
+def positive_rate(logits: torch.Tensor) -> float:
+    """Share of logits [N, 2] that say A/H."""
+    return float((logits[:, 1] > logits[:, 0]).float().mean())
+
+
+def result_table(results: Sequence[Result], split: str) -> pa.Table:
+    """Predictions of several participants (PREDICTIONS, frame level)."""
+    logits = np.concatenate([np.zeros((0, 2)), *(result.logits for result in results)])
+    margin = logits[:, 1] - logits[:, 0]
+    owners = [(r.target, number) for r in results for number in r.target.video[r.test].tolist()]
+    items = [(target.videos[number], target.participant, split) for target, number in owners]
+    frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
+    return prediction_table(items, margin, frame=frame)
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON objects, one a line."""
+    with atomic_write(path) as file:
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

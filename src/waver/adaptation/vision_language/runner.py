@@ -1,0 +1,161 @@
+"""The loop over target participants for methods that adapt CLIP, and their preparation on the source."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
+from waver.adaptation.protocol import Guard
+from waver.adaptation.runner import build_adapter
+from waver.adaptation.streaming import stream_batches
+from waver.adaptation.vision_language.base import Fitted, Start, start_of
+from waver.adaptation.vision_language.targets import FrameReader, FrameStores, read_image_targets, read_source_frames
+from waver.assets.manifest import installed
+from waver.config.sections import AdaptConfig
+from waver.device import torch_device
+from waver.models.vision_language.encoder import load_vision_language
+from waver.provenance import seed_for
+from waver.training.checkpoint import save_archive
+
+log = logging.getLogger(__name__)
+
+_WHOLE_VIDEO = 1 << 30
+
+
+def fit_vision_language(
+    indexes: Sequence[Path],
+    packs: Path,
+    stores: FrameStores,
+    model: Path,
+    method: str,
+    seed: int,
+    config: AdaptConfig,
+    output: Path,
+) -> None:
+    """Prepare a method on the train split (rule ``adapt_fit``). No target participant is read.
+
+    Args:
+        indexes: index tables of all packs.
+        packs: folder of the packs.
+        stores: of the embeddings, and of the faces where the method sees pictures.
+        model: ``asset.json`` of the installed CLIP.
+        method: name in ADAPTATIONS.
+        seed: of everything drawn.
+        config: prompts and options.
+        output: file to write, tensors by name.
+
+    Raises:
+        WaverError: there are no source frames with faces.
+    """
+    adapter, start = build_adapter(method, config.options.get(method, {})), _start(model, config)
+    source = read_source_frames(indexes, packs, stores, start.encoder, adapter.sees.pictures)
+    log.info("%s is prepared on %d frames", method, len(source.labels))
+    # one seed for all methods: CLIP-AU and CLIP-AUTT differ by the steps alone
+    save_archive(Path(output), dict(adapter.fit(start, source, seed_for(seed, "adapt fit"))))
+
+
+def adapt_vision_language(
+    indexes: Sequence[Path],
+    packs: Path,
+    stores: FrameStores,
+    model: Path,
+    fitted: Path | None,
+    method: str,
+    protocol: str,
+    guard: Guard,
+    seed: int,
+    config: AdaptConfig,
+    predictions: Path,
+    record: dict[str, Any],
+) -> None:
+    """Adapt CLIP to each target participant of the indexes alone, frame by frame, and predict that participant's T_te.
+
+    Population, split, predictions and ``<predictions>.diagnostics.jsonl`` are those of
+    ``waver.adaptation.runner.adapt_targets``; before adaptation means CLIP with one sentence a class.
+
+    Args:
+        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets.
+        packs: folder of the packs.
+        stores: of what the method sees.
+        model: ``asset.json`` of the installed CLIP.
+        fitted: what ``fit_vision_language`` wrote, of a method that has it.
+        method: name in ADAPTATIONS.
+        protocol: how frames are split, see ``protocol.split_frames``.
+        guard: between the subsets of a video; kept with predictions of the protocol ``block``.
+        seed: of the method; the split does not depend on it.
+        config: targets, prompts and options.
+        predictions: Parquet file to write (PREDICTIONS, frame level).
+        record: metadata of the predictions.
+
+    Raises:
+        WaverError: stores or the model cannot be read, or values are not finite.
+    """
+    adapter, start = build_adapter(method, config.options.get(method, {})), _start(model, config)
+    prepared: Fitted = torch.load(fitted, map_location="cpu", weights_only=True) if fitted else {}
+
+    def adapt(target: Target, split: Split, own_seed: int) -> Result:
+        reader = FrameReader(target, stores, start.encoder, adapter.sees, own_seed)
+        return adapt_one(adapter, start, prepared, target, split, reader, own_seed)
+
+    targets = read_image_targets(indexes, packs, stores, start.encoder, config.targets)
+    own = {"method": method, "modalities": "V", "seed": seed}
+    adapt_each(targets, adapt, protocol, guard, config.targets, predictions, {**record, **own})
+
+
+def _start(model: Path, config: AdaptConfig) -> Start:
+    encoder = load_vision_language(Path(installed(model).folder), torch_device())
+    return start_of(encoder, config.vision_language)
+
+
+def adapt_one(
+    adapter: Any, start: Start, fitted: Fitted, target: Target, split: Split, reader: FrameReader, seed: int
+) -> Result:
+    """Adapt to one participant, and predict T_te as it arrives.
+
+    Args:
+        adapter: a VisionLanguageMethod.
+        start: CLIP and its classes.
+        fitted: what the method prepared on the source.
+        target: the participant; the method does not see it, and never its labels.
+        split: rows of the subsets.
+        reader: of the participant's frames.
+        seed: of everything drawn.
+
+    Raises:
+        WaverError: the method gave values that are not finite.
+    """
+    test, started = split["test"], time.perf_counter()
+    logits, steps = predict_stream(adapter, start, fitted, target, split, reader, seed)
+    seconds = time.perf_counter() - started
+    before = torch.nn.functional.normalize(reader.embeddings(test), dim=-1) @ start.weights("template")
+    return scored(target, split, before, logits, steps, seconds)
+
+
+def predict_stream(
+    adapter: Any, start: Start, fitted: Fitted, target: Target, split: Split, reader: FrameReader, seed: int
+) -> tuple[Tensor, int]:
+    """Predict T_te batch by batch; no batch is given to the method before its turn.
+
+    Returns:
+        Logits float32 [N, 2] and the number of optimiser steps.
+    """
+    test = split["test"]
+    rows = {"none": test[:0], "train": split["train"], "all": np.arange(len(target.labels))}[adapter.sees.known]
+    known = reader.embeddings(rows)
+    logits, steps, stream, before = [torch.zeros(0, 2)], 0, None, -1
+    for batch in stream_batches(target.video[test], adapter.batch or _WHOLE_VIDEO):
+        frames = reader.frames(test[batch])
+        if stream is None or (adapter.sees.reset == "video" and frames.video != before):
+            steps += stream.steps if stream else 0
+            stream = adapter.begin(start, fitted, known, seed)
+        before = frames.video
+        logits.append(stream.predict(frames).detach().cpu())
+    return torch.cat(logits), steps + (stream.steps if stream else 0)

@@ -1,0 +1,60 @@
+"""The command ``waver``: one subcommand per task, each a module that is imported when it is called.
+
+A command's module has ``main(arguments) -> int``, with its own parser; it raises a ``WaverError``
+where the user has to act, and returns the exit status otherwise. A new command is a line in ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from waver import __version__
+from waver.errors import WaverError
+
+COMMANDS = {
+    "doctor": ("waver.cluster.doctor", "is this machine or cluster suitable?"),
+    "forget": ("waver.withdrawal", "what was made of a participant who withdraws: list it, delete it"),
+    "verify": ("waver.cluster.verify", "are all stores and packs whole? Reads every byte of them"),
+    "forecast": ("waver.cluster.forecast", "jobs, CPU-hours and disk of a run before it is submitted"),
+}
+"""Command -> its module, and its line in the list of commands."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name.
+
+    Args:
+        arguments: those after the program's name; by default those of this process.
+
+    Returns:
+        The exit status: that of the command, or 1 after its one sentence on standard error.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.error(f"name a command: {', '.join(COMMANDS)}")
+    module, _ = COMMANDS[given.command]
+    try:
+        return int(importlib.import_module(module).main(given.arguments))
+    except WaverError as error:
+        sys.stderr.write(f"waver {given.command}: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="waver",
+        usage="waver [--help | --version] <command> [<options>]",
+        description="Ambivalence/hesitancy recognition from question-and-answer videos.",
+        epilog=f"commands:\n{listed}\n\noptions of a command: waver <command> --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"waver {__version__}")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="command", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser

@@ -1,0 +1,108 @@
+"""Jobs whose cost depends on the model that they train: their number, and the amount of training data of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waver.cluster.workload import Workload
+from waver.config.model import Config
+from waver.datasets.emotions.readers import read_emotions
+from waver.errors import WaverError
+
+
+@dataclass(frozen=True)
+class Part:
+    """The jobs of a rule that train one model.
+
+    Attributes:
+        model: its name.
+        jobs: number of them.
+        amount: how often each unit of the table occurs in all of them, see the head of ``rates.yaml``.
+        other: the config gives the network options of its own, and rates are those of its defaults.
+        missing: what keeps the amount from being known; empty where it is.
+    """
+
+    model: str
+    jobs: int
+    amount: Mapping[str, float]
+    other: bool = False
+    missing: str = ""
+
+
+def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, Any]) -> list[Part]:
+    """What a rule of the table with ``models`` trains, by model.
+
+    Args:
+        rule: its name.
+        config: of the run.
+        work: how much there is to do.
+        rates: the table.
+    """
+    found = {"train_answers": _answers, "train_videos": _videos}
+    if rule in found:
+        return _joined(found[rule](config, work))
+    return [_emotions(config) if rule == "train_emotions" else _frames(config, work, float(rates["positive_share"]))]
+
+
+def _joined(parts: Iterator[Part]) -> list[Part]:
+    """One part per model."""
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.model, []).append(part)
+    return [
+        Part(
+            model,
+            sum(part.jobs for part in own),
+            {unit: sum(part.amount[unit] for part in own) for unit in own[0].amount},
+            own[0].other,
+        )
+        for model, own in found.items()
+    ]
+
+
+def _trained(config: Config, work: Workload) -> int:
+    """Videos that the fits of one job are trained on: train, and all folds except the held-out and the choosing one."""
+    train, val = (len(work.lengths_s[split]) for split in ("train", "val"))
+    folds = config.train.folds
+    return train + (max(folds - 2, 1) * (train + val) if folds > 1 else 0)
+
+
+def _answers(config: Config, work: Workload) -> Iterator[Part]:
+    for run in config.answers.chosen:
+        jobs = len(run.seeds)
+        amount = {"job": jobs, "trained_answer": jobs * _trained(config, work)}
+        yield Part(run.model, jobs, amount, bool(config.answers.options.get(run.model)))
+
+
+def _videos(config: Config, work: Workload) -> Iterator[Part]:
+    for run in config.videos.runs:
+        jobs, epochs = len(run.seeds), config.videos.recipe(run.model).epochs
+        amount = {"job": jobs, "trained_video": jobs * epochs * _trained(config, work)}
+        yield Part(run.model, jobs, amount, bool(config.videos.options.get(run.model)))
+
+
+def _frames(config: Config, work: Workload, positive_share: float) -> Part:
+    stage = config.backbone.ah
+    # all frames with A/H and as many without
+    trained = 2 * positive_share * work.frames("train") / stage.every
+    return _backbone(config, stage.epochs, trained, work.frames("val") / stage.every)
+
+
+def _emotions(config: Config) -> Part:
+    stage = config.backbone.emotions
+    try:
+        pictures, _ = read_emotions(stage.sets)
+    except WaverError:
+        return Part(
+            config.features.visual.backbone, 1, {}, missing="the pictures of backbone.emotions.sets are not here"
+        )
+    trained = sum(picture.part == "train" for picture in pictures)
+    return _backbone(config, stage.epochs, trained, len(pictures) - trained)
+
+
+def _backbone(config: Config, epochs: int, trained: float, evaluated: float) -> Part:
+    visual = config.features.visual
+    amount = {"job": 1, "trained_picture": epochs * trained, "evaluated_picture": epochs * evaluated}
+    return Part(visual.backbone, 1, amount, bool(visual.options))

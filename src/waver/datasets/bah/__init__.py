@@ -1,0 +1,1 @@
+"""The BAH release: its layouts, annotation, splits, metadata and frame labels."""

@@ -1,0 +1,1 @@
+"""Sound of every frame: log-mel, VGGish, pretrained speech encoders, prosody."""

@@ -1,0 +1,1 @@
+"""Hand-crafted cues of voice, pauses and words, and the targets of affect."""

@@ -1,0 +1,1 @@
+"""Faces: detection, tracking, alignment, and what the networks see of them."""

@@ -1,0 +1,248 @@
+"""Words of a waveform by Whisper: its language, what it invents, quiet speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import numpy.typing as npt
+from faster_whisper import WhisperModel
+from faster_whisper.transcribe import Segment
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+from waver.features.speech_phrases import invented, prompt
+from waver.features.spoken import NO_WORDS, NOBODY, Piece, Spoken, spoken, with_border
+from waver.features.waveform import RATE_HZ
+
+Samples = npt.NDArray[np.float32]
+Vote = Callable[[str, float], str]
+"""The detected language and its probability to the one that is spoken, by the participant's other recordings."""
+
+LOW_PROBABILITY = 0.5
+"""A language whose probability is lower is not relied on."""
+RAISED = "quiet speech, raised in level"
+LEFT_OUT, FLAGGED = "words that nobody says left out", "known inventions flagged"
+UNCERTAIN, VOTED = "its language is uncertain", "language by the participant's other recordings"
+
+_SPANS = VadOptions(min_silence_duration_ms=100, speech_pad_ms=0)
+_NO_SPEECH, _UNSURE, _RATHER_UNSURE = 0.6, -1.0, -0.5
+"""Probability that there is no speech, and mean log probabilities of a segment's words."""
+_QUIET_DB, _RAISED_DB, _SILENT_DB = -35.0, -22.0, -75.0
+"""Levels of the loud parts, dB below full scale: quiet below the first, and raised to the second; silent."""
+_WINDOW, _LOUD = RATE_HZ // 10, 0.95  # samples; share of the windows
+
+
+class Recogniser(WhisperModel):
+    """Whisper that encodes the beginning of a recording once, to detect its language and to recognise its words.
+
+    faster-whisper encodes it twice, and the encoder takes most of the time: its input is 30 s even for a short
+    recording. Words and their times are the same; the language of a recording under 30 s is detected without its last
+    row (10 ms).
+    """
+
+    _last: tuple[Samples, ctranslate2.StorageView] | None = None
+
+    def detect_language(self, audio: Any = None, features: Any = None, **options: Any) -> Any:
+        """As WhisperModel's, on the rows that the recognition uses, which leaves the last row out."""
+        if features is not None and features.shape[-1] > 1:
+            features = features[..., :-1]
+        return super().detect_language(audio, features, **options)
+
+    def encode(self, features: Samples) -> ctranslate2.StorageView:
+        """As WhisperModel's; the same features as the last time are not encoded again."""
+        if self._last is None or not np.array_equal(features, self._last[0]):
+            self._last = features, super().encode(features)
+        return self._last[1]
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """How a recording is listened to; see ``transcribe``."""
+
+    language: str | None
+    beam: int
+    candidates: Sequence[str]
+    verbatim: bool
+    vote: Vote | None
+
+
+def transcribe(
+    model: WhisperModel,
+    samples: Samples,
+    language: str | None,
+    beam: int,
+    candidates: Sequence[str] = (),
+    verbatim: bool = False,
+    vote: Vote | None = None,
+) -> Spoken:
+    """Words of a waveform.
+
+    Quiet speech is raised in level first. Where the voice detector leaves no words of a sound, Whisper listens without
+    it; what it is not sure of is then left out. The recogniser starts the first word of a phrase up to 0.4 s early (it
+    adds that margin to speech) and extends words into pauses; so each word is cut to the voice activity during it.
+
+    Args:
+        model: Whisper.
+        samples: float32 [S], 16 kHz.
+        language: ISO 639-1 code, or None to detect it.
+        beam: beam size.
+        candidates: languages of which the most probable is taken; empty for all.
+        verbatim: the recogniser is shown an example of hesitations.
+        vote: asked where the detected language is improbable.
+    """
+    hearing = _Hearing(language or None, beam, candidates, verbatim, vote)
+    silent = is_silent(samples)
+    raised = levelled(samples)
+    found = _listen(model, raised, hearing, detector=True)
+    if not found.words and not silent:
+        found = _listen(model, raised, hearing, detector=False)
+    if not found.words:
+        return replace(found, notes=(*found.notes, NOBODY if silent else NO_WORDS))
+    return found if raised is samples else replace(found, notes=(RAISED, *found.notes))
+
+
+def _listen(model: WhisperModel, samples: Samples, hearing: _Hearing, detector: bool) -> Spoken:
+    def listen(language: str | None) -> tuple[Iterable[Segment], Any]:
+        found: tuple[Iterable[Segment], Any] = model.transcribe(
+            samples,
+            language=language,
+            beam_size=hearing.beam,
+            word_timestamps=True,
+            vad_filter=detector,
+            # keeps errors of one segment out of the next: answers are short and hallucinations repeat
+            condition_on_previous_text=False,
+            # unlike an initial prompt, these are given with every 30 s
+            hotwords=(prompt(language or "") or None) if hearing.verbatim else None,
+            **({} if detector else {"temperature": [0.0]}),
+        )
+        return found
+
+    segments, info = listen(hearing.language)
+    if not _sounds(info):
+        return spoken([], hearing.language or "")
+    language, probability, notes = hearing.language or "", 1.0, list[str]()
+    if hearing.language is None:
+        language, probability, notes = _chosen(info, hearing)
+        if language != info.language or hearing.verbatim:
+            segments, _ = listen(language)
+    pieces, left_out = _pieces(segments, detector)
+    notes += [LEFT_OUT] * left_out + [FLAGGED] * any(piece.flagged for piece in pieces)
+    if not pieces:
+        return replace(spoken([], hearing.language or ""), notes=tuple(notes))
+    spans = [(span["start"] / RATE_HZ, span["end"] / RATE_HZ) for span in get_speech_timestamps(samples, _SPANS)]
+    cut = [(piece.text, *cut_to(spans, piece.start_s, piece.end_s), *piece[3:]) for piece in pieces]
+    return replace(spoken(cut, language), language_probability=probability, notes=tuple(notes))
+
+
+# language -------------------------------------------------------------------------------------------
+def detect(model: WhisperModel, samples: Samples, candidates: Sequence[str]) -> tuple[str, float] | None:
+    """Language of a recording and its probability; None where there is no speech.
+
+    Args:
+        model, samples, candidates: as of ``transcribe``.
+    """
+    if is_silent(samples):
+        return None
+    _, info = model.transcribe(levelled(samples), language=None, vad_filter=True)  # words come on demand
+    return _best(info, candidates) if _sounds(info) else None
+
+
+def _sounds(info: Any) -> bool:
+    """Whether the voice detector left anything."""
+    return bool(getattr(info, "duration_after_vad", 1.0))
+
+
+def _probabilities(info: Any) -> dict[str, float]:
+    """Of the languages."""
+    return dict(
+        getattr(info, "all_language_probs", None) or {info.language: getattr(info, "language_probability", 1.0)}
+    )
+
+
+def _best(info: Any, candidates: Sequence[str]) -> tuple[str, float]:
+    every = _probabilities(info)
+    known = [code for code in candidates if code in every] or list(every)
+    language = max(known, key=lambda code: every[code])
+    return language, float(every[language])
+
+
+def _chosen(info: Any, hearing: _Hearing) -> tuple[str, float, list[str]]:
+    """Language, its probability, and remarks."""
+    language, probability = _best(info, hearing.candidates)
+    if probability >= LOW_PROBABILITY:
+        return language, probability, []
+    voted = hearing.vote(language, probability) if hearing.vote else language
+    if voted == language:
+        return language, probability, [UNCERTAIN]
+    return voted, float(_probabilities(info).get(voted, 0)), [VOTED]
+
+
+# words ----------------------------------------------------------------------------------------------
+def _pieces(segments: Iterable[Segment], detector: bool) -> tuple[list[Piece], bool]:
+    """What the recogniser calls words: pieces, of which those without a leading blank go on with the one before.
+
+    Returns:
+        Pieces, and whether some were left out.
+    """
+    pieces: list[Piece] = []
+    left_out = False
+    for segment in segments:
+        words = [word for word in segment.words or () if word.word]
+        flags = invented([word.word for word in words])
+        if words and _nobody_says(segment, all(flags), detector):
+            left_out = True
+            continue
+        for number, (word, flagged) in enumerate(zip(words, flags, strict=True)):
+            text = with_border(pieces[-1].text if pieces else "", word.word) if number == 0 else word.word
+            about = word.probability, segment.no_speech_prob, segment.avg_logprob
+            pieces.append(Piece(text, word.start, word.end, *about, flagged))
+    return pieces, left_out
+
+
+def _nobody_says(segment: Segment, known: bool, detector: bool) -> bool:
+    """Both numbers together tell speech from noise: of one alone, sure words and unclear speech are left out too."""
+    unheard, sure = segment.no_speech_prob > _NO_SPEECH, segment.avg_logprob
+    if not detector:
+        return unheard or sure < _UNSURE or known
+    return unheard and (known or sure < _RATHER_UNSURE)
+
+
+def cut_to(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -> tuple[float, float]:
+    """A word's times cut to the spans of speech that it overlaps; unchanged if it overlaps none.
+
+    Args:
+        spans: (start_s, end_s) of the spans, ascending.
+        start_s: start of the word.
+        end_s: end of the word.
+    """
+    met = [span for span in spans if span[0] < end_s and span[1] > start_s]
+    return (max(start_s, met[0][0]), min(end_s, met[-1][1])) if met else (start_s, end_s)
+
+
+# level ----------------------------------------------------------------------------------------------
+def is_silent(samples: Samples) -> bool:
+    """Whether no window of 0.1 s is louder than the noise of a microphone that is off."""
+    return not bool((_levels_db(samples) >= _SILENT_DB).any())
+
+
+def levelled(samples: Samples) -> Samples:
+    """A quiet sound raised to the level of speech, as far as its peak allows; the same array where it is not quiet.
+
+    Its level is that of the windows of 0.1 s which 95 % of those that are not silent do not exceed.
+    """
+    levels = _levels_db(samples)
+    if not (levels >= _SILENT_DB).any():
+        return samples
+    level = float(np.quantile(levels[levels >= _SILENT_DB], _LOUD))
+    gain = min(10 ** ((_RAISED_DB - level) / 20), 0.99 / float(np.abs(samples).max()))
+    return samples if level >= _QUIET_DB or gain <= 1 else samples * np.float32(gain)
+
+
+def _levels_db(samples: Samples) -> npt.NDArray[np.float64]:
+    """Level of each window, dB below full scale."""
+    padded = np.append(samples, np.zeros(-len(samples) % _WINDOW, np.float32)).reshape(-1, _WINDOW)
+    found: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(np.mean(padded.astype(np.float64) ** 2, axis=1), 1e-30))
+    return found

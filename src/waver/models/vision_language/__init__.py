@@ -1,0 +1,1 @@
+"""Encoders of pictures and sentences in one space."""

@@ -1,0 +1,224 @@
+"""Every method and modality by name: a new one is a file and a record here; nothing is imported before it is needed.
+
+Code fingerprints do not follow this file: a rule adds the targets of its own method to its code, and whatever else a
+job takes from a record stands in the rule's params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from waver.records import (
+    AdaptationRecord,
+    ControlRecord,
+    FusionRecord,
+    MethodRecord,
+    Modality,
+    Record,
+    VideoModelRecord,
+    VisionLanguageRecord,
+)
+
+MODALITIES: dict[str, Modality] = {
+    "V": Modality(
+        name="visual",
+        label="face",
+        feature="visual",
+        channels=(256, 256, 128, 128, 128),
+        recorded=True,
+        affect=True,
+        networks=("expression_backbone",),
+        receptive_field="waver.features.receptive_fields:visual",
+    ),
+    "A": Modality(
+        name="audio",
+        label="voice",
+        feature="audio",
+        channels=(128, 128, 64, 64),
+        recorded=True,
+        affect=True,
+        networks=("vggish", "speech_encoder"),
+        receptive_field="waver.features.receptive_fields:audio",
+    ),
+    "T": Modality(
+        name="text",
+        label="words",
+        feature="words",
+        arrays=("vector", "word_of_frame"),
+        by_word=True,
+        channels=(256, 256, 128, 128),
+        affect=True,
+        networks=("text_encoder",),
+        receptive_field="waver.features.receptive_fields:text",
+    ),
+    "C": Modality(
+        name="cues",
+        label="cues of voice, pauses and words",
+        feature="cues",
+        channels=(128, 128, 64, 64),
+        sufficient=False,
+        receptive_field="waver.features.receptive_fields:cues",
+    ),
+    "Q": Modality(
+        name="question",
+        label="question and length of the answer",
+        feature="",
+        channels=(16, 16),
+        receptive_field="waver.features.receptive_fields:question",
+    ),
+}
+"""By letter, as in the papers' tables and in that order. C are hand-crafted cues (``waver.features.cues.extract``). Q
+is not of the person but the context (``waver.datasets.question_context``)."""
+
+FUSIONS: dict[str, FusionRecord] = {
+    "lfan": FusionRecord("waver.models.fusion.lfan:Lfan", label="LFAN"),
+    "can": FusionRecord("waver.models.fusion.can:Can", label="CAN"),
+    "mt": FusionRecord("waver.models.fusion.mt:Mt", label="MT"),
+    "jmt": FusionRecord("waver.models.fusion.jmt:Jmt", label="JMT"),
+    "conflict": FusionRecord(
+        "waver.models.fusion.conflict.model:Conflict", label="Conflict model", own_temporal=True, explains=True
+    ),
+}
+
+TEMPORALS: dict[str, Record] = {
+    "tcn": Record("waver.models.temporal.tcn:Tcn"),
+    "bigru": Record("waver.models.temporal.bigru:BiGru"),
+    "mstcn": Record("waver.models.temporal.mstcn:MsTcn"),
+    "asformer": Record("waver.models.temporal.asformer:AsFormer"),
+    "ssm": Record("waver.models.temporal.ssm:Ssm"),
+    "xl": Record("waver.models.temporal.xl:Xl"),
+}
+"""Temporal contexts of one stream, see ``waver.models.base.Temporal``."""
+
+BACKBONES: dict[str, MethodRecord] = {
+    "resnet18": MethodRecord("waver.models.backbones.resnet:ResNet18"),
+    "resnet34": MethodRecord("waver.models.backbones.resnet:ResNet34"),
+    "resnet50": MethodRecord("waver.models.backbones.resnet:ResNet50"),
+    "resnet101": MethodRecord("waver.models.backbones.resnet:ResNet101"),
+    "resnet152": MethodRecord("waver.models.backbones.resnet:ResNet152"),
+    "apvit": MethodRecord("waver.models.backbones.apvit:Apvit"),
+    "ir50": MethodRecord("waver.models.backbones.ir50_embedding:Ir50Embedding"),
+}
+
+ANSWER_MODELS: dict[str, MethodRecord] = {
+    "question_prior": MethodRecord("waver.models.text.question_prior:QuestionPrior", label="Question prior"),
+    "tfidf": MethodRecord("waver.models.text.tfidf:Tfidf", label="TF-IDF"),
+    "cues": MethodRecord("waver.models.text.cues:Cues", label="Cue counts"),
+    "sentence": MethodRecord("waver.models.text.sentence:Sentence", label="Sentence embedding"),
+    "content": MethodRecord("waver.models.text.content:Content", label="Cues + sentences"),
+    "sequence": MethodRecord("waver.models.text.sequence:SequenceModel", label="Word sequence"),
+    "encoder": MethodRecord("waver.models.text.encoder:TunedEncoder", label="Fine-tuned encoder"),
+}
+
+
+def _focalnet(size: str) -> VideoModelRecord:
+    return VideoModelRecord(
+        "waver.models.video.focalnet:VideoFocalNet",
+        label=f"Video-FocalNet {size}",
+        inputs="faces",
+        loader="waver.models.video.focalnet:load_focalnet_weights",
+        implied={"size": size},
+    )
+
+
+VIDEO_MODELS: dict[str, VideoModelRecord] = {
+    "focalnet_tiny": _focalnet("tiny"),
+    "focalnet_small": _focalnet("small"),
+    "focalnet_base": _focalnet("base"),
+    "emoclip": VideoModelRecord(
+        "waver.models.video.emoclip:EmoClip",
+        label="EmoCLIP",
+        inputs="faces",
+        asset="clip",
+        loader="waver.models.video.emoclip_weights:load_emoclip_weights",
+        recipe={"lr": 1e-3, "body_rate": 1e-3, "label_smoothing": 0},
+    ),
+    "discrepancy": VideoModelRecord(
+        "waver.models.video.discrepancy:Discrepancy",
+        label="Discrepancy transformer",
+        inputs="features",
+        recipe={
+            "optimiser": "adamw",
+            "lr": 3e-5,
+            "weight_decay": 1e-2,
+            "batch": 16,
+            "patience": 15,
+            "clip": 1,
+            "label_smoothing": 0,
+        },
+    ),
+}
+
+_UNLABELLED = "frames of the person, without labels"
+_STREAM = "the scored frames as they arrive, without labels"
+_SOURCE = "source frames; "
+
+
+def _of_clip(
+    target: str, label: str, resets: str, sees: str = _STREAM, implied: Mapping[str, Any] | None = None, **needs: Any
+) -> VisionLanguageRecord:
+    target = f"waver.adaptation.methods.vision_language.{target}"
+    return VisionLanguageRecord(target, label=label, sees=sees, resets=resets, implied=implied or {}, **needs)
+
+
+ADAPTATIONS: dict[str, AdaptationRecord] = {
+    "source_only": AdaptationRecord(
+        "waver.adaptation.methods.source_only:SourceOnly", label="Source only", sees="nothing of the person"
+    ),
+    "mmd": AdaptationRecord("waver.adaptation.methods.uda.mmd:Mmd", label="MMD", sees=_SOURCE + _UNLABELLED),
+    "acpl": AdaptationRecord("waver.adaptation.methods.uda.acpl:Acpl", label="ACPL", sees=_SOURCE + _UNLABELLED),
+    "shot": AdaptationRecord("waver.adaptation.methods.sfda.shot:Shot", label="SHOT", sees=_UNLABELLED),
+    "nrc": AdaptationRecord("waver.adaptation.methods.sfda.nrc:Nrc", label="NRC", sees=_UNLABELLED),
+    "bn_adapt": AdaptationRecord("waver.adaptation.methods.tta.bn_adapt:BnAdapt", label="BN-adapt", sees=_STREAM),
+    "tent": AdaptationRecord("waver.adaptation.methods.tta.tent:Tent", label="TENT", sees=_STREAM),
+    "eata": AdaptationRecord("waver.adaptation.methods.tta.eata:Eata", label="EATA", sees=_SOURCE + _STREAM),
+    "sar": AdaptationRecord("waver.adaptation.methods.tta.sar:Sar", label="SAR", sees=_STREAM),
+    "t3a": AdaptationRecord("waver.adaptation.methods.tta.t3a:T3a", label="T3A", sees=_STREAM),
+    "clip_zero_shot": _of_clip("zero_shot:ZeroShot", "CLIP", "", implied={"prompts": "template"}),
+    "clip_ensemble": _of_clip("zero_shot:ZeroShot", "CLIP, several prompts", "", implied={"prompts": "ensemble"}),
+    "tda": _of_clip("tda:Tda", "TDA", "participant"),
+    "dpe": _of_clip("dpe:Dpe", "DPE", "participant"),
+    "reta": _of_clip("reta:Reta", "ReTA", "participant", views=True),
+    "eb_cap": _of_clip("eb_cap:EbCap", "EB-CaP", "participant"),
+    "tta_cap": _of_clip("tta_cap:TtaCap", "TTA-CaP", "video", sees=_SOURCE + _UNLABELLED + "; " + _STREAM, fitted=True),
+    "t3al": _of_clip("t3al:T3al", "T3AL", "video", sees="the scored frames of a whole video at once, without labels"),
+    "tpt": _of_clip("tpt:Tpt", "TPT", "frame", views=True),
+    "promptalign": _of_clip(
+        "prompt_align:PromptAlign", "PromptAlign", "frame", sees=_SOURCE + _STREAM, pictures=True, fitted=True
+    ),
+    "clip_au": _of_clip("clip_autt:ClipAutt", "CLIP-AU", "", sees=_SOURCE + _STREAM, implied={"steps": 0}, fitted=True),
+    "clip_autt": _of_clip("clip_autt:ClipAutt", "CLIP-AUTT", "clip", sees=_SOURCE + _STREAM, fitted=True),
+    "oracle": AdaptationRecord(
+        "waver.adaptation.methods.oracle:Oracle", label="Oracle", sees="the person's labels", target_labels=True
+    ),
+}
+
+CONTROLS: dict[str, ControlRecord] = {
+    "all_negative": ControlRecord("All negative", constant=True),
+    "all_positive": ControlRecord("All positive", constant=True),
+    "question_prior": ControlRecord("Question prior"),
+    "content_free": ControlRecord("Content-free control"),
+    "neighbours": ControlRecord("Neighbouring numbers"),
+}
+"""In the order of the tables. A model of answers may be a control too; their inputs differ."""
+
+READERS: dict[str, Record] = {
+    "speech_encoder": Record("waver.features.audio.speech_encoder:SpeechEncoder"),
+    "sentiment": Record("waver.features.cues.sentiment:load_sentiment"),
+}
+"""Role of an installed model that not every config uses -> what reads it."""
+
+MEASUREMENTS: dict[str, Record] = {
+    "window": Record("waver.training.profiling.frames:measure"),
+    "video": Record("waver.training.profiling.videos:measure"),
+}
+"""What a model is passed at once -> what measures its costs."""
+
+KINDS: dict[str, Mapping[str, MethodRecord]] = {
+    "fusions": FUSIONS,
+    "models of answers": ANSWER_MODELS,
+    "video-level models": VIDEO_MODELS,
+    "adaptation methods": ADAPTATIONS,
+}
+"""The methods whose predictions are scored."""

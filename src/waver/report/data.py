@@ -1,0 +1,202 @@
+"""Inputs of the report: paths, and their content in memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from waver.assets.manifest import Installed, read_record
+from waver.config.sections import EvaluateConfig, ReportConfig, Section
+from waver.datasets.folds import Folding
+from waver.datasets.questions import Questions, questions_of
+from waver.evaluation.comparisons import COMPARISONS
+from waver.evaluation.decomposition import DECOMPOSITION
+from waver.evaluation.reliability import CALIBRATION
+from waver.io.tables import (
+    ANSWERS,
+    FEATURE_INDEX,
+    PACK_INDEX,
+    PARTICIPANTS,
+    SCORES,
+    SEGMENTS,
+    SET_ASIDE,
+    VIDEOS,
+    WEIGHTS,
+    read_metadata,
+    read_table,
+    read_tables,
+)
+from waver.report.ranking import shown_scores
+from waver.training.trained_model import TrainedModel
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Files the report reads.
+
+    Attributes:
+        scores: SCORES table.
+        comparisons, calibration, decomposition: statistics of the scores, with the schemas of these names.
+        answers: ANSWERS tables of the shards.
+        participants, videos, segments, set_aside: ingest's tables.
+        feature_indexes: feature (faces, visual, audio, speech, words, cues) -> index tables of its shards.
+        feature_stores: feature -> folder of its stores.
+        pack_indexes: PACK_INDEX tables of the shards.
+        packs: folder of the packs.
+        histories: ``history.jsonl`` of each training run -> ``TrainedModel.record`` of its model.
+        predictions: PREDICTIONS tables of models and controls.
+        adapted: PREDICTIONS tables of the adaptation methods.
+        weights: WEIGHTS tables of the models of answers.
+        models: records ``asset.json`` of the models in use.
+        benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
+        tables: the papers' tables and the costs (``waver.report.tables.write``); None: the page shows none.
+    """
+
+    scores: Path
+    comparisons: Path
+    calibration: Path
+    decomposition: Path
+    answers: list[Path]
+    participants: Path
+    videos: Path
+    segments: Path
+    set_aside: Path
+    feature_indexes: dict[str, list[Path]]
+    feature_stores: dict[str, Path]
+    pack_indexes: list[Path]
+    packs: Path
+    histories: dict[Path, Row]
+    predictions: list[Path]
+    adapted: list[Path]
+    weights: list[Path]
+    models: list[Path]
+    benchmarks: Path
+    tables: Path | None = None
+
+
+class PageConfig(Section):
+    """What the page depends on in the config; the rule passes it, and nothing here has a default of its own.
+
+    Attributes:
+        report, evaluate: sections of the config.
+        model_set: ``models.set``.
+        dataset: ``dataset.name``.
+        layout: ``dataset.layout`` of recordings that are people's; empty for synthetic ones and other readers.
+        select: ``train.select``, the validation score by which the kept epoch was chosen.
+        folds: ``train.folds``; below 2 there was no cross-validation.
+        folding: ``train.folding``.
+    """
+
+    report: ReportConfig
+    evaluate: EvaluateConfig
+    model_set: Literal["embedded", "paper"]
+    dataset: str
+    layout: str
+    select: str
+    folds: int
+    folding: Folding
+
+
+@dataclass(frozen=True)
+class Training:
+    """History of one training run: its model, and one row per epoch."""
+
+    model: TrainedModel
+    epochs: list[Row]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The inputs in memory; stores and predictions stay on disk, and only the consent gate reads them.
+
+    Rows of ``answers`` lack their text: a transcript passes the gate or stays off the page. ``predictions`` and
+    ``adapted`` hold the metadata of these tables.
+    """
+
+    inputs: ReportInputs
+    config: PageConfig
+    run: str
+    demo: bool
+    scores: list[Row]
+    comparisons: list[Row]
+    calibration: list[Row]
+    decomposition: list[Row]
+    answers: list[Row]
+    participants: list[Row]
+    videos: list[Row]
+    segments: list[Row]
+    set_aside: list[Row]
+    features: dict[str, list[Row]]
+    packs: list[Row]
+    trainings: list[Training]
+    predictions: dict[Path, Row]
+    adapted: list[Row]
+    weights: dict[tuple[str, str], list[Row]]
+    models: list[Installed]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there are video files; else the data set is split files and transcripts."""
+        return "faces" in self.features or "audio" in self.features
+
+    @property
+    def questions(self) -> Questions:
+        """The questions of the data set."""
+        return questions_of(self.inputs.answers[0])
+
+    @property
+    def used(self) -> list[Row]:
+        """Rows of the videos that reached the packs."""
+        return [row for row in self.packs if row["status"] == "ok"]
+
+
+def load(inputs: ReportInputs, config: PageConfig, run: str, demo: bool) -> Material:
+    """Read the tables.
+
+    Raises:
+        WaverError: a table cannot be read or has other columns.
+    """
+    return Material(
+        inputs=inputs,
+        config=config,
+        run=run,
+        demo=demo,
+        scores=shown_scores(read_table(inputs.scores, SCORES)),
+        comparisons=read_table(inputs.comparisons, COMPARISONS),
+        calibration=read_table(inputs.calibration, CALIBRATION),
+        decomposition=read_table(inputs.decomposition, DECOMPOSITION),
+        answers=[_without_text(row) for row in read_tables(inputs.answers, ANSWERS)],
+        participants=read_table(inputs.participants, PARTICIPANTS),
+        videos=read_table(inputs.videos, VIDEOS),
+        segments=read_table(inputs.segments, SEGMENTS),
+        set_aside=read_table(inputs.set_aside, SET_ASIDE),
+        features={feature: read_tables(paths, FEATURE_INDEX) for feature, paths in inputs.feature_indexes.items()},
+        packs=read_tables(inputs.pack_indexes, PACK_INDEX),
+        trainings=[_training(path, model) for path, model in inputs.histories.items()],
+        predictions={path: read_metadata(path) for path in inputs.predictions},
+        adapted=[read_metadata(path) for path in inputs.adapted],
+        weights=_weights(inputs.weights),
+        models=[read_record(path) for path in inputs.models],
+    )
+
+
+def _weights(tables: list[Path]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of all seeds by method and modalities."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for path in tables:
+        about = read_metadata(path)
+        found.setdefault((about["method"], about["modalities"]), []).extend(read_table(path, WEIGHTS))
+    return found
+
+
+def _without_text(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "text"}
+
+
+def _training(path: Path, model: Row) -> Training:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Training(TrainedModel(**model), [json.loads(line) for line in lines if line.strip()])

@@ -1,0 +1,1 @@
+"""The papers' tables, filled with the runs' scores beside the printed ones."""

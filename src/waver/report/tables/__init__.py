@@ -1,0 +1,1 @@
+"""Tables of the report: results, variants, costs; as Markdown, CSV and LaTeX."""

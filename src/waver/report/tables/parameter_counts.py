@@ -1,0 +1,125 @@
+"""Parameters of installed models, counted in their files without building a network."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from waver.assets.manifest import Installed
+from waver.errors import WaverError
+
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance", "position_ids")
+"""Endings of names of arrays that are stored with a network and not trained."""
+
+
+def parameters_in(record: Installed) -> int | None:
+    """Number of trained weights of an installed model; None where its files have no known format.
+
+    Statistics of batch normalisation and scales of quantised weights do not count. Of several files of
+    weights (the same model in two formats) the first counts.
+    """
+    for name in record.files:
+        reader = _READERS.get(Path(name).suffix.lower())
+        if reader is None:
+            continue
+        try:
+            shapes = list(reader(record.file(name)))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, RuntimeError, WaverError):
+            continue
+        if shapes:
+            return sum(math.prod(shape) for array, shape in shapes if not array.endswith(_BUFFERS))
+    return None
+
+
+Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+def _safetensors(path: Path) -> Shapes:
+    with open(path, "rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        if length > path.stat().st_size:
+            raise ValueError("a head longer than the file")
+        header: Mapping[str, Any] = json.loads(stream.read(length))
+    for name, array in header.items():
+        if name != "__metadata__":
+            yield name, tuple(array["shape"])
+
+
+def _hdf5(path: Path) -> Shapes:
+    import h5py
+
+    from waver.io.hdf5 import own_arrays
+
+    with h5py.File(path, "r") as archive:
+        for name, item in own_arrays(archive, "model_weights" if "model_weights" in archive else None):
+            yield name.split(":")[0], tuple(item.shape)  # Keras names arrays like beta:0
+
+
+def _onnx(path: Path) -> Shapes:
+    import onnx
+
+    graph = onnx.load(str(path), load_external_data=False).graph
+    kinds = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
+    for array in graph.initializer:
+        if array.data_type in kinds:
+            yield array.name, tuple(array.dims)
+
+
+def _torch(path: Path) -> Shapes:
+    import torch
+
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    while isinstance(content, dict) and (inner := content.get("state_dict", content.get("model"))) is not None:
+        content = inner
+    yield from ((name, tuple(array.shape)) for name, array in _tensors(content))
+
+
+def _tensors(content: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(content, Mapping):
+        return []
+    return ((str(name), array) for name, array in content.items() if hasattr(array, "shape"))
+
+
+def _binary(path: Path) -> Shapes:
+    """``model.bin``: of CTranslate2 (faster-whisper), or of torch under the old name of transformers."""
+    with open(path, "rb") as stream:
+        torch_like = stream.read(2) in (b"PK", b"\x80\x02")
+    yield from _torch(path) if torch_like else _ctranslate2(path)
+
+
+def _ctranslate2(path: Path) -> Shapes:
+    with open(path, "rb") as stream:
+        (version,) = struct.unpack("<I", stream.read(4))
+        if not 2 <= version <= 7:
+            raise ValueError(f"binary version {version}")
+        _text(stream)
+        stream.read(4)
+        (count,) = struct.unpack("<I", stream.read(4))
+        for _ in range(count):
+            name = _text(stream)
+            (rank,) = struct.unpack("<B", stream.read(1))
+            shape = struct.unpack(f"<{rank}I", stream.read(4 * rank))
+            _, length = struct.unpack("<BI", stream.read(5))
+            stream.seek(length, 1)
+            if rank and not name.endswith("_scale"):
+                yield name, shape
+
+
+def _text(stream: BinaryIO) -> str:
+    (length,) = struct.unpack("<H", stream.read(2))
+    return stream.read(length).split(b"\0")[0].decode()
+
+
+_READERS = {
+    ".safetensors": _safetensors,
+    ".hdf5": _hdf5,
+    ".h5": _hdf5,
+    ".onnx": _onnx,
+    ".pt": _torch,
+    ".pth": _torch,
+    ".bin": _binary,
+}

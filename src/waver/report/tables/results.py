@@ -1,0 +1,283 @@
+"""Results tables as rows of cells, ready for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waver.evaluation.significance import LEVEL
+from waver.records import VisionLanguageRecord
+from waver.registry import ADAPTATIONS
+from waver.report.formatting import (
+    SPLITS,
+    count,
+    interval,
+    is_control,
+    listed,
+    p_value,
+    plural,
+    score,
+    share,
+    signed,
+    uses_labels,
+)
+from waver.report.papers.published import Cell, PublishedTable, published, releases
+from waver.report.ranking import AVERAGED, COMPARABLE, MethodScores, ranked_methods, seeds
+from waver.report.text.findings import Gap, bound, gaps, in_reach, resampled, unknown
+
+COLUMNS = {
+    "AVGF1": "AVGF1",
+    "AVGF1_equal": "AVGF1, equal counts",
+    "WF1": "WF1",
+    "F1": "F1",
+    "AP": "AP",
+    "AP_equal": "AP, equal counts",
+    "AP_paper": "AP (papers')",
+    "WAR": "WAR",
+    "UAR": "UAR",
+    "AUROC_within": "Within-question AUROC",
+    "AVGF1_within": "Within-question AVGF1",
+}
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """One cell: number, the lines below it, sort key, and whether it is the best of its column."""
+
+    text: str
+    below: str
+    key: float
+    best: bool = False
+
+    @property
+    def sort_key(self) -> str:
+        """The key as JavaScript reads it; never a plain integer, which might be somebody's id."""
+        return f"{self.key:.9e}" if math.isfinite(self.key) else "-Infinity"
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """The line of one method."""
+
+    name: str
+    note: str
+    control: bool
+    cells: tuple[ShownCell, ...]
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A results table.
+
+    Attributes:
+        heads: column headings after that of the method.
+        methods, controls: its two bodies.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    methods: tuple[ShownRow, ...]
+    controls: tuple[ShownRow, ...]
+
+
+def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard") -> ShownTable | None:
+    """The table of a level, split and protocol; None where nothing was scored there."""
+    rows = ranked_methods(scores, level, split, protocol)
+    if not rows:
+        return None
+    metrics = [metric for metric in COLUMNS if any(metric in row.scores for row in rows)]
+    tops = {metric: max((_ranked(row, metric) for row in rows), default=float("-inf")) for metric in metrics}
+    shown = [_row(row, metrics, tops, level) for row in rows]
+    heads = (*(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
+    return ShownTable(
+        caption=f"{_caption(rows[0], level, split, protocol)} {COMPARABLE}",
+        heads=heads,
+        methods=tuple(row for row in shown if not row.control),
+        controls=tuple(row for row in shown if row.control),
+    )
+
+
+def _ranked(row: MethodScores, metric: str) -> float:
+    value = row.value(metric)
+    return value if row.ranked and value is not None else float("-inf")
+
+
+def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], level: str) -> ShownRow:
+    cells = [_cell(row, metric, tops[metric], level) for metric in metrics]
+    about = row.any
+    predicted, n = about["predicted_positives"], about["n"]
+    cells.append(
+        ShownCell(
+            count(predicted),
+            "frames" if level == "participant" else f"of {count(n)}",
+            float("-inf") if predicted is None else float(predicted),
+        )
+    )
+    cells.append(ShownCell(str(about["seeds"]), "", float(about["seeds"])))
+    return ShownRow(row.name, _note(row.method, row.modalities), row.control, tuple(cells))
+
+
+def _note(method: str, modalities: str) -> str:
+    """What a reader must know of a method to interpret its numbers."""
+    if uses_labels(method):
+        return "uses the person's labels"
+    if method in ADAPTATIONS:
+        record = ADAPTATIONS[method]
+        resets = record.resets if isinstance(record, VisionLanguageRecord) else ""
+        return f"sees {record.sees}; begins anew with each {resets}" if resets else f"sees {record.sees}"
+    return "smoothed counts, threshold .5" if is_control(method) and modalities else ""
+
+
+def _cell(row: MethodScores, metric: str, top: float, level: str) -> ShownCell:
+    value = row.value(metric)
+    if value is None:
+        return ShownCell("–", "", float("-inf"))
+    found = row.scores[metric]
+    spread = row.value(f"{metric}_sd") if level == "participant" else None
+    below = interval(found["low"], found["high"])
+    sd = f"sd {score(spread, 2)}" if spread is not None else ""
+    lines = "\n".join(filter(None, [sd, below, seeds(found)]))
+    return ShownCell(score(value), lines, value, best=row.ranked and value == top)
+
+
+def _caption(row: MethodScores, level: str, split: str, protocol: str) -> str:
+    about = row.any
+    sample = SPLITS.get(split, split).capitalize()
+    people = plural(about["participants"], "participant")
+    if split == "cv":
+        people += " of train and val, each evaluated with models that were fitted on others"
+    if level == "participant":
+        scored = "all their frames" if protocol == "standard" else "frames held out from adaptation"
+        return f"{sample}: mean over {people} with A/H, each scored on {scored}."
+    items = plural(about["n"], level)
+    return f"{sample}: {people}; {items}, {share(about['positives'], about['n'])} with A/H."
+
+
+COMPARED = {
+    "AVGF1": "AVGF1 minus control",
+    "AP": "AP minus control",
+    "AUROC_within": "Within-question AUROC minus control",
+}
+
+
+def differences(
+    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard"
+) -> ShownTable | None:
+    """Methods minus the content-free control, with interval and corrected p; None where nothing was compared."""
+    methods = _gap_rows(comparisons, level, split, protocol, controls=False)
+    if not methods:
+        return None
+    people = max(row["participants"] for row in comparisons if (row["level"], row["split"]) == (level, split))
+    found = {metric: gaps(comparisons, level, split, metric, protocol) for metric in COMPARED}
+    drawn = resampled([gap for column in found.values() for gap in column])
+    return ShownTable(
+        caption=f"{SPLITS.get(split, split).capitalize()}: each method minus the content-free control, on the same "
+        f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p"
+        f"{f' of {drawn}' if drawn else ''} after Holm's correction over the methods of the column. Blue: above the "
+        f"content-free control with p < {score(LEVEL, 2)}.{_out_of_reach(found)} {AVERAGED}",
+        heads=(*COMPARED.values(), "Per person"),
+        methods=methods,
+        controls=_gap_rows(comparisons, level, split, protocol, controls=True),
+    )
+
+
+def _out_of_reach(found: dict[str, list[Gap]]) -> str:
+    """The columns in which no method can differ from the control with certainty, however good it is."""
+    lost: dict[str, list[str]] = {}
+    for metric, column in found.items():
+        if column and not any(gap.reachable for gap in column):
+            lost.setdefault(unknown(column), []).append(COLUMNS[metric])
+    text = "".join(f" Whether a method is above the control in {listed(names)} {why}" for why, names in lost.items())
+    rows = [gap.row for gap in found["AVGF1"] if gap.row["least_p_wilcoxon_holm"] is not None]
+    if rows and not any(in_reach(row["least_p_wilcoxon_holm"]) for row in rows):
+        row = min(rows, key=lambda row: float(row["least_p_wilcoxon_holm"]))
+        text += " Per person, Wilcoxon's test cannot find a difference: "
+        text += f"{bound(row['n_participants'], row['methods_in_wilcoxon_family'], row['least_p_wilcoxon_holm'])}."
+    return text
+
+
+def _gap_rows(
+    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, controls: bool
+) -> tuple[ShownRow, ...]:
+    of: dict[tuple[str, str], dict[str, Gap]] = {}
+    for metric in COMPARED:
+        for gap in gaps(comparisons, level, split, metric, protocol, controls):
+            of.setdefault((gap.method, gap.modalities), {})[metric] = gap
+    rows = []
+    for (method, modalities), found in of.items():
+        note = _note(method, modalities)
+        cells = [_gap_cell(found.get(metric)) for metric in COMPARED]
+        rows.append(
+            ShownRow(next(iter(found.values())).name, note, controls, (*cells, _people_cell(found.get("AVGF1"))))
+        )
+    return tuple(rows)
+
+
+def _gap_cell(gap: Gap | None) -> ShownCell:
+    if gap is None:
+        return ShownCell("–", "", float("-inf"))
+    below = "\n".join(filter(None, [interval(gap.low, gap.high), p_text(gap.p, gap.row["least_p_holm"])]))
+    above = gap.certain and gap.difference > 0 and not uses_labels(gap.method)
+    return ShownCell(signed(gap.difference), below, gap.difference, best=above)
+
+
+def p_text(p: float | None, least: float | None) -> str:
+    """``p .31``; ``p .31, minimum .25`` where no result could have given a small enough p."""
+    unreachable = least is not None and not in_reach(least)
+    bound = f", minimum {score(least, 3 if least < 0.1 else 2)}" if least is not None and unreachable else ""
+    return f"{p_value(p)}{bound}" if p_value(p) else ""
+
+
+def _people_cell(gap: Gap | None) -> ShownCell:
+    """Shift of the participants' own scores, with p of Wilcoxon's test."""
+    if gap is None or gap.row["shift"] is None:
+        return ShownCell("–", "", float("-inf"))
+    shift, p = gap.row["shift"], gap.row["p_wilcoxon_holm"]
+    below = "\n".join(filter(None, [f"{gap.row['own_score']}", p_text(p, gap.row["least_p_wilcoxon_holm"])]))
+    above = p is not None and p < LEVEL and shift > 0 and not uses_labels(gap.method)
+    return ShownCell(signed(shift), below, shift, best=above)
+
+
+@dataclass(frozen=True)
+class ShownPublished:
+    """A published table."""
+
+    title: str
+    source: str
+    main: bool
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[ShownCell, ...]], ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def settings(self) -> bool:
+        """Whether any row has a setting."""
+        return any(setting for _, setting, _ in self.rows)
+
+
+def published_tables(level: str) -> list[ShownPublished]:
+    """The papers' tables of a level."""
+    return [_published(table) for table in published(level)]
+
+
+def _published(table: PublishedTable) -> ShownPublished:
+    release = releases()[table.release]
+    sample = release.get(table.level, {})
+    counted = f", {count(sample['n'])} {table.level}s" if sample else ""
+    people = f"{table.release} participants, of whom {release['participants']['test']} in test"
+    source = f"{table.paper}, {table.table}; {people}{counted}"
+    rows = tuple(
+        (f"{method} {'+'.join(modalities)}", setting, tuple(_printed(cell) for cell in cells))
+        for method, modalities, setting, cells in table.rows
+    )
+    heads = tuple(COLUMNS[metric] for metric in table.metrics)
+    return ShownPublished(table.title, source, table.main, heads, rows, table.remarks)
+
+
+def _printed(cell: Cell | None) -> ShownCell:
+    if cell is None:
+        return ShownCell("–", "", float("-inf"))
+    below = f"= {cell.mark}" if cell.mark else f"sd {score(cell.sd)}" if cell.sd is not None else ""
+    return ShownCell(score(cell.value, 4), below, cell.value, best=bool(cell.mark))

@@ -1,0 +1,1 @@
+"""Sentences of the report: summary, findings, exclusions, facts."""

@@ -1,0 +1,172 @@
+"""Facts of the run: counts, languages, decoders, models, and the page's fixed texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import waver
+from waver.datasets.languages import ISO_639_1
+from waver.provenance import versions
+from waver.report.data import Material, Row
+from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, share, span
+from waver.report.ranking import ranked_methods, scored_splits
+from waver.report.text.exclusions import notes
+
+TEXTS = Path(__file__).parent.parent / "templates/texts.yaml"
+
+
+def texts() -> Row:
+    """The page's fixed texts: ``meanings`` of the numbers, ``bibtex``."""
+    loaded: Row = yaml.safe_load(TEXTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def split_counts(material: Material) -> list[tuple[str, ...]]:
+    """Rows (split, participants, videos, with A/H, frames, with A/H, length).
+
+    Videos are those in the packs. Of a data set without video files all listed videos count: their transcripts are
+    evaluated whether or not their frames are known. Shares that tell of fewer than ``least_group`` people are withheld.
+    """
+    listed_rows = material.used if material.recorded else _answered(material)
+    parts = [(split, [row for row in listed_rows if row["split"] == split]) for split in ("train", "val", "test")]
+    few = _few_in_a_split(material, listed_rows)
+    hidden = {*few, *(["all"] if few else [])}
+    return [_counts(name, part, name not in hidden) for name, part in [*parts, ("all", listed_rows)] if part]
+
+
+def _few_in_a_split(material: Material, rows: Sequence[Row]) -> set[str]:
+    """Splits of so few people that their share of A/H is withheld, and with it that of everyone."""
+    people: dict[str, set[str]] = {}
+    for row in rows:
+        people.setdefault(row["split"], set()).add(row["participant"])
+    return {split for split, who in people.items() if len(who) < material.config.evaluate.least_group}
+
+
+def _answered(material: Material) -> list[Row]:
+    """The answers, with the columns of their frames where they are packed."""
+    packed = {row["video"]: row for row in material.used}
+    nothing = {"labelled": False, "frames": 0, "positive_frames": 0}
+    rows = [{**nothing, **packed.get(row["video"], {}), **row} for row in material.answers]
+    return [{**row, "duration_s": row["duration_s"] or 0.0} for row in rows]
+
+
+def _counts(name: str, rows: Sequence[Row], shown: bool) -> tuple[str, ...]:
+    labelled = [row for row in rows if row["labelled"]]
+    frames = sum(row["frames"] for row in labelled)
+    # a video has the released label; where there is none, any frame with A/H makes it positive
+    with_label = [row for row in rows if row["label"] is not None or row["labelled"]]
+    positive = sum(row["label"] if row["label"] is not None else row["positive_frames"] > 0 for row in with_label)
+    length = sum(row["duration_s"] for row in rows)
+    return (
+        name,
+        count(len({row["participant"] for row in rows})),
+        count(len(rows)),
+        share(positive if shown else None, len(with_label)),
+        count(sum(row["frames"] for row in rows)),
+        share(sum(row["positive_frames"] for row in labelled) if shown else None, frames),
+        span(length) if length else "–",
+    )
+
+
+def tiles(material: Material) -> list[tuple[str, str]]:
+    """The large numbers under the summary."""
+    rows = material.used if material.recorded else _answered(material)
+    frames = sum(row["frames"] for row in rows if row["labelled"])
+    methods = {(row["method"], row["modalities"]) for row in material.scores if not is_control(row["method"])}
+    length = sum(row["duration_s"] for row in rows)
+    found = [
+        (count(len({row["participant"] for row in rows})), "participants"),
+        (count(len(rows)), "videos" if material.recorded else "transcripts"),
+        (span(length), "of answers"),
+        (share(sum(row["positive_frames"] for row in rows), frames), "of frames with A/H"),
+        (count(len(methods)), "methods scored"),
+    ]
+    known = {"of answers": length > 0, "of frames with A/H": frames > 0 and not _few_in_a_split(material, rows)}
+    return [(number, what) for number, what in found if known.get(what, True)]
+
+
+def languages(material: Material) -> str:
+    """``English 62 videos, French 10 videos``."""
+    used = {row["video"] for row in (material.used if material.recorded else material.answers)}
+    known = {row["video"]: row["language"] for row in material.answers}
+    found = Counter(row["language"] or known.get(row["video"]) for row in material.videos if row["video"] in used)
+    text = [
+        f"{LANGUAGES.get(code, code) if code in ISO_639_1 else 'not stated'}, {plural(n, 'video')}"
+        for code, n in found.most_common()
+    ]
+    return "; ".join(text) or "not stated"
+
+
+def decoding(material: Material) -> list[tuple[str, str]]:
+    """Notes in the indexes of the features: decoders, engines."""
+    facts = []
+    for feature, title in (("faces", "Video decoding"), ("audio", "Sound"), ("speech", "Speech"), ("words", "Words")):
+        found = notes(material, feature)
+        if found:
+            text = "; ".join(f"{note} ({plural(n, 'video')})" for note, n in found[:6])
+            rest = sum(n for _, n in found[6:])
+            facts.append((title, text + (f"; and other notes on {plural(rest, 'video')}" if rest else "")))
+    return facts
+
+
+def model_sets(material: Material) -> str:
+    """One sentence on the set of models in use."""
+    wanted = material.config.model_set
+    by_path, trained = (
+        [model.role.replace("_", " ") for model in material.models if model.set == kind] for kind in ("path", "trained")
+    )
+    text = {
+        "embedded": "This run used the embedded set: small models from the packages, not those of the papers. "
+        "For this reason alone its scores do not compare with the papers'.",
+        "paper": "This run used the paper set: the models that the papers name.",
+    }[wanted]
+    text += f" Given by path: {listed(by_path)}." if by_path else ""
+    return text + (f" Trained by this workflow: {listed(trained)}." if trained else "")
+
+
+def made_by(material: Material) -> list[tuple[str, str]]:
+    """Provenance without a date: versions of the software, the code of the methods, the model set."""
+    codes = sorted({str(record["code"]) for record in material.predictions.values() if record.get("code")})
+    known = versions("snakemake", "torch")
+    facts = [("Waver", waver.__version__), ("data", material.config.dataset)]
+    facts += [("models", material.config.model_set)]
+    facts += [("code", codes[0] if len(codes) == 1 else f"{len(codes)} fingerprints")] if codes else []
+    return [(what, value) for what, value in [*facts, *known.items()] if value]
+
+
+def compared(material: Material, level: str) -> str:
+    """How the people of this run differ from the published test sets."""
+    splits = scored_splits(material.scores, level)
+    rows = ranked_methods(material.scores, level, splits[0]) if splits else []
+    if not rows:
+        return "This run has no score at this level to compare with these."
+    about = rows[0].any
+    people = plural(about["participants"], "participant")
+    name = "synthetic data" if material.demo else f"the data set “{material.config.dataset}”"
+    size = "" if level == "participant" else f" and {plural(about['n'], level)}"
+    also = f" (and separately on the {listed([SPLITS[split] for split in splits[1:]])})" if splits[1:] else ""
+    text = {"cv": "is scored by cross-validation on train and val", "val": "is scored on the validation split"}
+    others = "" if "test" in splits else " No participant of this run is in these test sets."
+    return (
+        f"This run {text.get(splits[0], 'is scored on the test split')}, {people}{size} of {name}{also}; the papers' "
+        f"test sets are named in each table.{others} Where release or split differ, small differences mean nothing. "
+        "A published score is of one model: compare it with the mean of our single seeds, after “seeds”, not with the "
+        "score of their averaged probabilities."
+    )
+
+
+def guard(material: Material) -> str:
+    """The guard between the subsets of a participant, from the records, and which inputs cross it."""
+    kept = [about for about in material.adapted if "guard_s" in about]
+    if not kept:
+        return ""
+    text = (
+        f", with at least {min(about['guard_s'] for about in kept):.1f} s between them, so that no frame used for "
+        "adaptation shares input with a scored one"
+    )
+    crossing = dict.fromkeys(clause for about in kept for clause in about["beyond"])
+    return text + (f", except inputs of a longer reach: {'; '.join(crossing)}" if crossing else "")

@@ -1,0 +1,1 @@
+"""Training and prediction of models of answers."""

@@ -1,0 +1,1 @@
+"""Training of the visual backbone, on emotions and on frames."""

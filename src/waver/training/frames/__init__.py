@@ -1,0 +1,1 @@
+"""Training and prediction of frame-level models."""

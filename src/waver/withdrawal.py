@@ -1,0 +1,158 @@
+"""What was made of a participant who withdraws, found and deleted.
+
+The command is ``waver forget ID --configfile X``. It lists, and with ``--delete`` deletes, in the working folder: the
+stores of the participant's recordings, the tables and packs of the data set, which hold rows of everybody, the
+data set's trained backbones, and the runs that were made from it, with their models and logs. Features of other
+participants are kept; the same workflow makes the rest again, without the participant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from waver.cluster.settings import add_config_arguments, read_config
+from waver.config.model import Config
+from waver.datasets.clean_text import composed
+from waver.errors import WaverError
+from waver.io.removal import remove
+
+_TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md"})
+_PARTICIPANT = re.compile(r"[^/\\\0]{1,200}")
+_RAW = "raw"
+"""Folder of ingest with the recordings of a generated data set."""
+
+
+def made_from(participant: str, config: Config, folder: Path) -> list[Path]:
+    """Files and folders that hold what was made of a participant, or of everybody together with the participant.
+
+    Args:
+        participant: participant id.
+        config: names the data set.
+        folder: working folder of the runs.
+
+    Raises:
+        WaverError: the id cannot name a folder.
+    """
+    if not _PARTICIPANT.fullmatch(participant) or participant in (".", ".."):
+        raise WaverError("an id is the name of a participant, without a slash; give it as it stands in the data set")
+    data = folder / "resources" / config.dataset.name
+    stores = sorted(data.glob(f"features/*/stores/{glob.escape(participant)}"))
+    tables = [*data.glob("ingest/**/*.parquet"), *folder.glob("results/**/*.parquet")]
+    known = stores or any(_rows_of(table, participant) for table in tables)
+    if not known and not _is_logged(participant, folder / "logs"):  # ingest may have deleted the stores, and logs it
+        return []
+    runs = [run for run in sorted(folder.glob("results/*")) if _is_of(run, participant, config.dataset.name)]
+    logs = [folder / "logs" / run.name for run in runs]
+    logs += [path for path in sorted(folder.glob("logs/*")) if path not in logs and any(mentions(participant, path))]
+    first = [folder / "benchmarks" / run.name for run in runs]
+    first += [folder / ".snakemake/log", folder / ".snakemake/slurm_logs"]
+    # indexes, and the stores of answers, hold all participants of a shard
+    shared = [data / "features/answers/stores", data / "align", data / "train"]
+    shared += [path for path in sorted(data.glob("features/*/*")) if path.is_file()]
+    read = [path for path in sorted(data.glob("ingest/*")) if not path.name.startswith(_RAW)]
+    # by the tables, the stores and the logs the rest is found again after a kill: they go last
+    return [path for path in (*first, *runs, *shared, *read, *stores, *logs) if path.exists()]
+
+
+def _is_logged(participant: str, logs: Path) -> bool:
+    """Whether logs name a participant; a small number in them may be anything, and is nobody's id."""
+    return not re.fullmatch("[0-9]{1,3}", participant) and any(mentions(participant, logs))
+
+
+def _is_of(run: Path, participant: str, dataset: str) -> bool:
+    """Whether a run was made from the data set, or a table of it has a row of the participant."""
+    made = f"resources/{dataset}/"
+    if any(made in sidecar.read_text(encoding="utf-8", errors="replace") for sidecar in run.rglob("*.provenance.json")):
+        return True
+    return any(_rows_of(table, participant) for table in run.rglob("*.parquet"))
+
+
+def _rows_of(table: Path, participant: str) -> bool:
+    """Whether a table has a column ``participant`` with the id in it; a broken table may."""
+    try:
+        if "participant" not in pq.read_schema(table).names:
+            return False
+        column = pq.read_table(table, columns=["participant"]).column(0)
+    except (OSError, ValueError):  # pyarrow's errors are subclasses
+        return True
+    return participant in set(column.unique().to_pylist())
+
+
+def mentions(participant: str, root: Path) -> Iterator[Path]:
+    """Files below a folder whose path or text names a participant; paths only of files that are no text.
+
+    Args:
+        participant: participant id.
+        root: folder, or file.
+    """
+    name = re.compile(rf"(?<![A-Za-z0-9]){re.escape(composed(participant))}(?![A-Za-z0-9])")
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        if not path.is_file():
+            continue
+        texts = [str(path.relative_to(root))]
+        if path.suffix.lower() in _TEXTS:
+            texts.append(path.read_text(encoding="utf-8", errors="replace"))
+        if any(name.search(composed(text)) for text in texts):
+            yield path
+
+
+def forget(participant: str, config: Config, folder: Path) -> list[Path]:
+    """Delete what was made of a participant; what was deleted.
+
+    Args:
+        participant: participant id.
+        config: names the data set and its root.
+        folder: working folder of the runs.
+
+    Raises:
+        WaverError: a workflow runs in the folder, or the data set still names the participant, whom the next run would
+            bring back.
+    """
+    if any((folder / ".snakemake/locks").glob("*")):
+        raise WaverError(
+            f"a workflow runs in {folder}, or was killed; wait for its end, or give snakemake --unlock, and try again"
+        )
+    root = Path(config.dataset.root) if config.dataset.root else None
+    still = list(mentions(participant, root)) if root and root.exists() else []
+    if still:
+        raise WaverError(
+            f"{still[0]} and {len(still) - 1} more files of the data set name the participant; take the participant "
+            "out of them first, or the next run makes everything again"
+        )
+    found = made_from(participant, config, folder)
+    for path in found:
+        remove(path)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List or delete what was made of a participant, and name the files that are left with the id in them.
+
+    Raises:
+        WaverError: see ``forget``.
+    """
+    parser = argparse.ArgumentParser(prog="waver forget", description=__doc__.split("\n")[0])
+    parser.add_argument("participant", help="participant id")
+    parser.add_argument("--delete", action="store_true", help="delete it; else it is listed alone")
+    add_config_arguments(parser)
+    given = parser.parse_args(arguments)
+    config, folder = read_config(given.configfile, given.config), Path.cwd()
+    done = (forget if given.delete else made_from)(given.participant, config, folder)
+    head = "deleted" if given.delete else "would be deleted (give --delete)"
+    lines = [f"{head}: {path.relative_to(folder)}" for path in done] or ["nothing here was made of this participant"]
+    if given.delete:
+        kept = [folder / part for part in (f"resources/{config.dataset.name}", "results", "logs", "benchmarks")]
+        left = [path for part in kept for path in mentions(given.participant, part)]
+        lines += [f"still names the participant: {path.relative_to(folder)}" for path in left]
+        if any("/ingest/raw" in line for line in lines):
+            lines.append("the generated data set still names the participant: the next run makes everything again")
+        lines.append("models and copies that left this folder have learned from the participant: call them back")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0

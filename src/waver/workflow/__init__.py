@@ -1,0 +1,1 @@
+"""Between Snakemake and the library: what a job begins with, and what the rules take from the config."""

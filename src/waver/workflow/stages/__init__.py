@@ -1,0 +1,1 @@
+"""The stages: for each what its rules take from the config, and what it gives to the others."""

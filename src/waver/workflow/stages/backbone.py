@@ -1,0 +1,99 @@
+"""train: the visual backbone, on pictures of emotions and on frames with and without A/H."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waver.errors import WaverError
+from waver.modalities import letters_made_by
+from waver.records import method_config
+from waver.registry import BACKBONES
+from waver.workflow.fingerprint import code
+from waver.workflow.stages.base import Stage
+
+UNTRAINED = "mini_xception"
+"""The backbone that is used as it is, and is in no registry."""
+
+
+class Backbone(Stage):
+    """The network that looks at faces: where its weights come from."""
+
+    @property
+    def name(self) -> str:
+        """By the registry, or UNTRAINED."""
+        return self.config.features.visual.backbone
+
+    def check(self, load: bool) -> None:
+        """The backbone is known, its weights can come from somewhere, and no cross-validation is flattered by them."""
+        options, stages = self.config.features.visual.options, self.config.backbone.stages
+        if self.name == UNTRAINED:
+            if stages or options:
+                raise WaverError(
+                    f"features.visual.backbone: {UNTRAINED} is used as it is, without backbone.stages and options; "
+                    f"to train, name one of {', '.join(BACKBONES)}"
+                )
+        elif self.name not in BACKBONES:
+            raise WaverError(
+                f"features.visual.backbone: {self.name!r} is not a known backbone; "
+                f"known are {UNTRAINED}, {', '.join(BACKBONES)}"
+            )
+        elif not stages and "expression_backbone" not in self.config.models.paths:
+            raise WaverError(
+                f"features.visual.backbone: there are no weights for {self.name}; give "
+                "models.paths.expression_backbone, or train it: backbone.stages"
+            )
+        elif options and load:
+            method_config(BACKBONES, self.name, options)
+        sets = [run.modalities for run in self.config.train.runs] + [run.modalities for run in self.config.videos.runs]
+        flattered = [letter for letter in letters_made_by("expression_backbone") if letter in "".join(sets)]
+        if "ah" in stages and self.run.cross_validated and flattered:
+            raise WaverError(
+                "backbone.stages: ah learns from everybody's labels in train and chooses its epoch on val, so that a "
+                f"cross-validation of models with {' or '.join(flattered)} would be flattered; set train.folds to 0, "
+                "or stages to [emotions]"
+            )
+
+    def given(self) -> list[str]:
+        """Record of the weights that the config gives for it, if it does: a training begins there."""
+        given = "expression_backbone" in self.config.models.paths
+        return [self.run.model_record("expression_backbone")] if given else []
+
+    def installs(self) -> list[str]:
+        """The given weights; what a training makes of them is read by the features."""
+        return self.given() if self.run.recorded else []
+
+    def trained_file(self, stage: str, name: str = "asset.json") -> str:
+        """A file of a stage of its training."""
+        path = self.paths.trained_emotions if stage == "emotions" else self.paths.trained_frames
+        return path(self.name, name)
+
+    def before_frames(self) -> list[str]:
+        """Record of the weights that its training on frames begins with, if any."""
+        return [self.trained_file("emotions")] if "emotions" in self.config.backbone.stages else self.given()
+
+    def record(self) -> str:
+        """Record of its weights: of the last stage of its training, else installed."""
+        stages = self.config.backbone.stages
+        return self.trained_file(stages[-1]) if stages else self.run.model_record("expression_backbone")
+
+    def code(self, rule: str) -> str:
+        """Fingerprint of a job on the backbone and of this network; other networks do not count."""
+        return code(rule, *([BACKBONES[self.name].target] if self.name in BACKBONES else []))
+
+    def start(self, rule: str) -> dict[str, Any]:
+        """What a training of it begins with, but for its weights."""
+        return {
+            "backbone": self.name,
+            "options": self.config.features.visual.options,
+            "seed": self.config.backbone.seed,
+            "code": self.code(rule),
+        }
+
+    def pictures(self) -> str:
+        """Changes when the pictures of basic emotions do; what looks at them is loaded where there are any."""
+        sets = self.config.backbone.emotions.sets
+        if not sets:
+            return ""
+        from waver.datasets.emotions.readers import stamp
+
+        return stamp(sets)

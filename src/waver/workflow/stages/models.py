@@ -1,0 +1,20 @@
+"""models: what is installed before anything else runs."""
+
+from __future__ import annotations
+
+from waver.assets.manifest import fingerprint
+from waver.workflow.run import Wildcards
+from waver.workflow.stages.base import Stage
+
+
+class Models(Stage):
+    """Models and media, verified by sha256."""
+
+    def asset(self, wildcards: Wildcards) -> str:
+        """What decides an installed model."""
+        return fingerprint(wildcards.model, self.run.model_paths)
+
+    def own_path(self, wildcards: Wildcards) -> dict[str, str]:
+        """The path that the config gives for a model to install, by role; the other models' do not count."""
+        role = wildcards.model.removeprefix("path.")
+        return {role: self.run.model_paths[role]} if wildcards.model != role else {}

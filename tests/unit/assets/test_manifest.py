@@ -1,0 +1,103 @@
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from checkout import ROOT
+from waver.assets import manifest
+from waver.assets.manifest import fingerprint, install, installed
+from waver.errors import WaverError
+
+
+def test_the_fingerprint_of_a_given_model_follows_its_own_files_alone(tmp_path):
+    (tmp_path / "whisper/deep").mkdir(parents=True)
+    weights = tmp_path / "whisper/deep/model.bin"
+    weights.write_bytes(b"one")
+    paths = {"speech_recogniser": str(tmp_path / "whisper"), "vggish": str(tmp_path / "a.pt")}
+    before = fingerprint("path.speech_recogniser", paths)
+    assert fingerprint("path.speech_recogniser", paths | {"vggish": "other"}) == before
+    assert fingerprint("path.speech_recogniser", paths | {"speech_recogniser": str(tmp_path)}) != before
+    os.utime(weights, ns=(1, 1))
+    assert fingerprint("path.speech_recogniser", paths) != before
+
+
+def test_a_given_folder_is_installed_by_links_and_sums(tmp_path):
+    (tmp_path / "whisper/deep").mkdir(parents=True)
+    (tmp_path / "whisper/deep/model.bin").write_bytes(b"one")
+    paths = {"speech_recogniser": str(tmp_path / "whisper")}
+    keys = []
+    for content in (b"one", b"two"):
+        (tmp_path / "whisper/deep/model.bin").write_bytes(content)
+        record = install("path.speech_recogniser", tmp_path / "models", paths)
+        assert record.file("deep/model.bin").read_bytes() == content
+        assert installed(tmp_path / "models/asset.json") == record
+        keys.append(record.key)
+    assert keys[0] != keys[1]
+
+
+def test_a_model_is_verified_at_each_use_and_read_once_a_process(tmp_path):
+    install("mini_xception", tmp_path / "model", {})
+    record, weights = tmp_path / "model/asset.json", tmp_path / "model/model.hdf5"
+    installed(record)
+    before = manifest._sha256_of.cache_info()
+    installed(record)
+    after = manifest._sha256_of.cache_info()
+    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
+    content, times = bytearray(weights.read_bytes()), weights.stat()
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # neither size nor time of change tell it
+    with pytest.raises(WaverError, match=r"model\.hdf5 holds other bytes than were installed"):
+        installed(record)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as a model hub does, with one file."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        for name, value in (("ETag", '"a1"'), ("X-Repo-Commit", "c0ffee"), ("Content-Length", "7")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(b"weights")
+
+    def log_message(self, *_):
+        pass
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from waver.workflow.environment import set_environment
+set_environment()
+from waver.assets.manifest import Source, _from_hub
+_from_hub(Source(hub="somebody/model", path="model.bin", revision="main"), Path(sys.argv[1]))
+"""
+
+
+def test_only_the_installation_of_models_may_ask_the_hub(tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    own = os.environ | {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "PYTHONPATH": str(ROOT / "src")}
+    target = tmp_path / "model.bin"
+    fetched = subprocess.run(
+        [sys.executable, "-c", FETCH, target], env=own, capture_output=True, text=True, check=False
+    )
+    assert fetched.returncode == 0, fetched.stderr
+    assert target.read_bytes() == b"weights"
+    other = (
+        FETCH.split("from waver.assets")[0] + "import huggingface_hub as hub\nhub.hf_hub_download('a/b', 'model.bin')"
+    )
+    own |= {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0"}  # whatever the environment says
+    refused = subprocess.run(
+        [sys.executable, "-c", other, target], env=own, capture_output=True, text=True, check=False
+    )
+    server.shutdown()
+    assert refused.returncode != 0
+    assert "offline" in refused.stderr.lower()

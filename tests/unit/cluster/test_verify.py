@@ -1,0 +1,52 @@
+"""``waver verify`` walks all stores."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from changed_stores import change_byte
+from waver.cli import main
+from waver.io.shard_job import run_shard, store_path
+from waver.io.zarr_store import store_key
+
+VIDEOS = [{"video": f"9000{i}_Q1", "participant": f"9000{i}", "checksum": str(i)} for i in range(4)]
+
+
+@pytest.fixture
+def stores(tmp_path):
+    def compute(video, writer):
+        writer.put("feature", np.zeros((50, 4), np.float32))
+        return 50, ""
+
+    run_shard(VIDEOS, tmp_path / "faces/stores", tmp_path / "faces/000.parquet", {}, compute)
+    return [store_path(tmp_path / "faces/stores", video) for video in VIDEOS]
+
+
+def test_it_is_content_with_whole_stores(stores, tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "4 stores, 4 of them whole\n"
+
+
+def test_it_lists_what_is_wrong_and_removes_it_when_told(stores, tmp_path, capsys):
+    change_byte(stores[0], stores[0].read_bytes().index(b"feature/c/0/0") + 20)
+    stores[1].unlink()
+    os.truncate(stores[2], 0)
+    (tmp_path / "faces/stores/90009/90009_Q1.zarr/image/old.zarr").mkdir(parents=True)
+    assert main(["verify", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert f"{stores[0]}: damaged: feature/c/0/0 is not as it was written\n" in told
+    assert f"{stores[1]}: missing\n" in told
+    assert f"{stores[2]}: damaged: it is empty\n" in told
+    assert "90009_Q1.zarr: a folder, of an earlier version of Waver\n" in told
+    assert "5 stores, 1 of them whole\n" in told
+    assert main(["verify", str(tmp_path), "--delete"]) == 1  # one is missing still
+    assert [store_key(path) is None for path in stores] == [True, True, True, False]
+    assert not (tmp_path / "faces/stores/90009/90009_Q1.zarr").exists()
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / "none")]) == 1
+    assert "none does not exist; give a folder that holds stores" in capsys.readouterr().err

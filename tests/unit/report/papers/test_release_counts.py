@@ -1,0 +1,109 @@
+"""The data at hand against the printed release."""
+
+from itertools import count
+
+import pytest
+
+from waver.report.papers.published import releases
+from waver.report.papers.release_counts import compare, counts
+
+QUESTIONS = 7
+
+
+def release_of_the_paper():
+    """Answers, packs and segments with the totals of the dataset paper's Table 3."""
+    printed = releases()["224"]["counts"]
+    answers, packs, segments, number = [], [], [], count(10_000)
+    for split in ("train", "val", "test"):
+        of = {quantity: splits[split] for quantity, splits in printed.items() if split in splits}
+        people = [str(next(number)) for _ in range(of["participants"])]
+        # everyone gives an answer; the A/H ones are of the first people
+        owners = (people * QUESTIONS)[: of["videos"]]
+        with_ah = people[: of["participants_with_ah"]]
+        left = of["videos_with_ah"]
+        for at, person in enumerate(owners):
+            label = int(person in with_ah and left > 0)
+            left -= label
+            video = f"{person}_Q{at // len(people) + 1}"
+            answers.append({"video": video, "participant": person, "split": split, "label": label})
+        assert left == 0
+        for place, row in enumerate(a for a in answers if a["split"] == split):
+            first = place == 0  # the whole split's frames in one of its rows: only sums are counted
+            packs.append(
+                row
+                | {
+                    "labelled": True,
+                    "frames": of["frames"] if first else 0,
+                    "positive_frames": of["frames_with_ah"] if first else 0,
+                    "duration_s": of["hours"] * 3600 if first else 0.0,
+                }
+            )
+    segments = [{"video": answers[0]["video"]} for _ in range(printed["segments"]["all"])]
+    return answers, packs, segments
+
+
+def rows(comparison):
+    return {row.name: (row.yours, row.printed, row.difference) for row in comparison.rows}
+
+
+def test_the_release_of_the_paper_has_every_printed_count():
+    comparison = compare("bah224", counts(*release_of_the_paper()), 5)
+    different = {name: cells for name, cells in rows(comparison).items() if cells[2]}
+    # the printed hours of A/H are fewer than its printed frames at 24 a second
+    assert different == {
+        "hours with A/H, train": ("0.76", "0.74", "+0.02"),
+        "hours with A/H, val": ("0.18", "0.17", "+0.01"),
+        "hours with A/H, test": ("0.59", "0.58", "+0.01"),
+        "hours with A/H, all": ("1.52", "1.50", "+0.02"),
+    }
+    assert comparison.partial == ""
+    assert rows(comparison)["frames with A/H, all"] == ("131,103", "131,103", "")
+    assert rows(comparison)["A/H segments, all"] == ("1,274", "1,274", "")
+    assert len(comparison.misprints) == 3
+
+
+def test_a_partial_copy_is_told_with_what_it_lacks():
+    answers, packs, segments = release_of_the_paper()
+    kept = [row for row in answers if row["split"] != "test"]
+    comparison = compare("bah224", counts(kept, [row for row in packs if row["split"] != "test"], segments), 5)
+    assert comparison.partial.startswith("This run has 168 of 224 participants and 726 of 1,118 videos of the release")
+    assert rows(comparison)["videos, test"] == ("–", "392", "")
+    assert rows(comparison)["videos, all"] == ("726", "1,118", "−392")
+    assert rows(comparison)["videos with A/H, train"] == ("340", "340", "")
+
+
+@pytest.mark.parametrize("gone", [1, 4])
+def test_what_would_be_about_a_few_people_is_withheld(gone):
+    answers, packs, segments = release_of_the_paper()
+    people = sorted({row["participant"] for row in answers if row["split"] == "val"})[:gone]
+    left = [[row for row in part if row["participant"] not in people] for part in (answers, packs)]
+    found = rows(compare("bah224", counts(*left, segments), 5))
+    assert found["participants, val"] == (str(25 - gone), "25", f"−{gone}")
+    for quantity in ("participants with A/H", "videos with A/H", "frames with A/H", "hours with A/H"):
+        for split in ("val", "all"):
+            assert (found[f"{quantity}, {split}"][0], found[f"{quantity}, {split}"][2]) == ("withheld", "withheld")
+    assert found["A/H segments, all"] == ("withheld", "1,274", "withheld")
+    assert found["videos with A/H, train"] == ("340", "340", "")
+
+
+def test_a_split_of_a_few_people_is_withheld():
+    answers, packs, segments = release_of_the_paper()
+    people = sorted({row["participant"] for row in answers if row["split"] == "val"})[:3]
+    left = [[row for row in part if row["split"] != "val" or row["participant"] in people] for part in (answers, packs)]
+    assert rows(compare("bah224", counts(*left, segments), 5))["videos with A/H, val"][0] == "withheld"
+
+
+def test_layouts_without_printed_counts_are_compared_with_none():
+    assert compare("auto", {}, 5) is None
+    assert compare("abaw8", {}, 5) is None
+    assert compare("", {}, 5) is None
+
+
+def test_printed_totals_are_those_of_the_splits():
+    for release in releases().values():
+        for quantity, splits in release["counts"].items():
+            if {"train", "val", "test", "all"} <= splits.keys() and not quantity.startswith("hours"):
+                assert splits["train"] + splits["val"] + splits["test"] == splits["all"], quantity
+        assert release["counts"]["participants"]["test"] == release["participants"]["test"]
+        assert release["counts"]["videos"]["test"] == release["video"]["n"]
+        assert release["counts"]["frames"]["test"] == release["frame"]["n"]

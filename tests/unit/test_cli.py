@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import waver
+from checkout import ROOT
+from waver.cli import COMMANDS, main
+from waver.cluster.planning import require_workflow
+from waver.errors import WaverError
+
+HELP = """
+import sys
+from waver.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 0
+print("heavy:", [name for name in ("torch", "cv2", "zarr", "snakemake", "matplotlib") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
+def test_help_loads_nothing_heavy(arguments, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    told = subprocess.run(
+        [sys.executable, "-c", HELP, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert told.stdout.startswith(f"usage: waver {arguments[0] if arguments[1:] else '['}"), told.stderr
+    assert told.stdout.endswith("heavy: []\n")
+
+
+def test_list_of_commands_names_each_with_a_line(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    listed = capsys.readouterr().out.split("commands:\n")[1].split("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"waver {waver.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"]])
+def test_a_command_that_is_none_ends_with_those_that_are(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    told = capsys.readouterr().err
+    assert all(command in told for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_the_user_has_to_mend_is_one_sentence(command, capsys):
+    needed = {"forget": ["80001"]}
+    assert main([command, *needed.get(command, []), "--config", "unknown=1"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"waver {command}: the config has 1 mistake(s): unknown is not a known key")
+    assert told.err.count("\n") == 1
+
+
+def test_commands_of_the_workflow_want_snakemake(monkeypatch):
+    require_workflow()
+    monkeypatch.setitem(sys.modules, "snakemake", None)
+    with pytest.raises(WaverError, match=r"^snakemake cannot be imported by .*; run make setup"):
+        require_workflow()

@@ -1,0 +1,218 @@
+"""What a config wants, without Snakemake: files, models, and who depends on which part of the config."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from checkout import ROOT
+from waver.cluster.settings import read_config
+from waver.config.model import load_config
+from waver.config.section import overlaid
+from waver.errors import WaverError
+from waver.records import FusionRecord
+from waver.registry import CONTROLS, FUSIONS
+from waver.workflow.flow import Flow, checked_flow
+from waver.workflow.run import Run
+from waver.workflow.stages.adapt import VISION_LANGUAGE
+
+PRESETS = sorted((ROOT / "config/presets").glob("*.yaml"))
+CONFIG: dict[str, Any] = {
+    "run": "x",
+    "dataset": {"name": "d", "shards": 2},
+    "features": {"speech": {"source": "given"}},
+    "train": {
+        "runs": [{"fusion": "lfan", "modalities": "VT"}, {"fusion": "conflict", "modalities": "T"}],
+        "options": {"conflict": {"video_head": True}},
+        "seeds": [0, 1],
+        "folds": 0,
+    },
+    "answers": {"runs": [{"model": "tfidf"}], "tuned": [{"model": "encoder"}]},
+    "videos": {"runs": [{"model": "discrepancy", "modalities": "VT"}, {"model": "focalnet_tiny"}]},
+    "adapt": {"methods": ["shot"], "protocols": ["block"]},
+}
+
+
+def flow_of(changes: dict[str, Any] | None = None) -> Flow:
+    return Flow(Run(load_config(overlaid(CONFIG, changes or {}))))
+
+
+def wildcards(**values: str) -> Any:
+    return SimpleNamespace(**values)
+
+
+def test_every_model_of_the_config_is_scored():
+    assert Counter(Path(file).name for file in flow_of().predictions()) == {
+        "predictions.parquet": 2 * 2 + 1 + 2,
+        "videos.parquet": 2,  # of the fusion with a head for them
+        "000.parquet": 1,
+        "001.parquet": 1,
+        **{Path(file).name: 1 for file in flow_of().evaluate.predictions()},
+    }
+    assert "results/x/train/videos/focalnet_tiny/V/0/predictions.parquet" in flow_of().predictions()
+    assert "results/x/adapt/shot/block/0/001.parquet" in flow_of().predictions()
+
+
+def test_a_cross_validation_scores_every_model_out_of_fold_too():
+    whole, folds = flow_of().predictions(), flow_of({"train": {"folds": 5}}).predictions()
+    assert set(whole) < set(folds)
+    models = [f"results/x/train/{model}/folds.parquet" for model in ("tfidf/T/0", "videos/discrepancy/VT/0")]
+    models += [
+        f"results/x/train/{model}/{seed}/folds.parquet" for model in ("lfan/VT", "conflict/T") for seed in (0, 1)
+    ]
+    assert {*models, "results/x/evaluate/controls/content_free.video.cv.parquet"} < set(folds) - set(whole)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_no_file_of_a_preset_is_named_twice_or_in_part(preset):
+    flow = Flow(Run(read_config([preset])))
+    for files in (flow.predictions(), flow.targets(), flow.costs.outputs()):
+        assert len(set(files)) == len(files) > 0
+        assert not [file for file in files if re.search(r"[{}]", file)]
+    assert set(flow.frames.outputs("predictions.parquet")) <= set(flow.predictions())
+    assert len(flow.frames.records_of_outputs()) == len(flow.frames.outputs("history.jsonl"))
+
+
+def test_a_whole_run_makes_the_page_and_what_models_explain():
+    seeds = [f"results/x/train/conflict/T/{seed}/explanations.parquet" for seed in (0, 1)]
+    assert flow_of().targets() == ["results/x/report/report.html", *seeds]
+
+
+def test_the_report_depends_on_the_records_of_the_methods_that_it_shows(monkeypatch):
+    shown = {"lfan", "conflict", "tfidf", "discrepancy", "focalnet_tiny", "shot"}
+    methods = flow_of().methods()
+    assert set(methods) == shown | set(CONTROLS)
+    monkeypatch.setitem(FUSIONS, "other", FusionRecord("waver.models.fusion.can:Can"))
+    assert flow_of().methods() == methods
+    assert "other" in flow_of({"report": {"other_runs": {"name": "results/y"}}}).methods()
+    monkeypatch.setitem(FUSIONS, "lfan", replace(FUSIONS["lfan"], label="Another name"))
+    assert flow_of().methods()["lfan"] != methods["lfan"]
+
+
+def test_costs_are_of_every_trained_model_once():
+    twice = {"videos": {"runs": [{"model": "discrepancy", "modalities": "VT", "seeds": [s]} for s in (0, 1)]}}
+    costs = flow_of(twice).costs
+    trained = ["conflict/T", "lfan/VT", "videos/discrepancy/VT"]
+    assert costs.outputs() == [f"results/x/train/{folder}/cost.json" for folder in trained]
+    job = wildcards(trained="videos/discrepancy/VT")
+    seeds = [f"results/x/train/videos/discrepancy/VT/{seed}/model.pt" for seed in (0, 1)]
+    assert costs.files("model.pt")(job) == seeds
+    assert (costs.unit(job), costs.record(job)) == ("video", {"method": "discrepancy", "modalities": "VT"})
+
+
+def records(flow: Flow) -> set[str]:
+    return {Path(record).parent.name for record in flow.model_records()}
+
+
+def test_models_are_those_that_the_config_uses(tmp_path):
+    assert records(flow_of()) == {"retinaface_mobilenet", "mini_xception", "minilm"}
+    own = {"models": {"paths": {"speech_encoder": "e", "sentiment": "s", "focalnet_tiny": "f", "emoclip": "c"}}}
+    heard = {"features": {"audio": {"feature": "speech_encoder"}, "speech": {"source": "recognise"}}}
+    more = records(flow_of(own | heard)) - records(flow_of())
+    assert more == {"whisper_base", "path.speech_encoder", "path.sentiment", "path.focalnet_tiny"}
+    words = {"dataset": {"source": "transcripts"}, "train": {"runs": [{"fusion": "lfan", "modalities": "T"}]}}
+    assert records(flow_of({**words, "videos": {"runs": []}, "adapt": {"methods": []}})) == {"minilm"}
+
+
+def test_a_trained_backbone_is_reported_and_what_it_begins_with_is_installed():
+    visual = {"features": {"visual": {"backbone": "resnet18"}}, "models": {"paths": {"expression_backbone": "b.pt"}}}
+    stages = {"backbone": {"stages": ["emotions", "ah"], "emotions": {"sets": [{"path": "pictures"}]}}}
+    given, trained = flow_of(visual), flow_of(visual | stages)
+    installed = "resources/models/path.expression_backbone/asset.json"
+    assert given.backbone.record() == installed
+    assert trained.backbone.record() == "resources/d/train/resnet18/asset.json"
+    assert trained.backbone.before_frames() == ["resources/emotions/train/resnet18/asset.json"]
+    assert trained.backbone.record() in trained.model_records()
+    assert installed not in trained.model_records()
+    assert installed in trained.installs()
+    assert trained.backbone.record() not in trained.installs()
+
+
+FRAMES = wildcards(fusion="lfan", modalities="VT", seed="1")
+CHANGES = {
+    "options of another fusion": ("frames", FRAMES, {"train": {"options": {"mt": {"dropout": 0.2}}}}, False),
+    "options of this fusion": ("frames", FRAMES, {"train": {"options": {"lfan": {"dropout": 0.2}}}}, True),
+    "another row": ("frames", FRAMES, {"train": {"runs": [{"fusion": "lfan", "modalities": "VT"}]}}, False),
+    "options of another model of answers": (
+        "answers",
+        wildcards(answers="tfidf"),
+        {"answers": {"options": {"cues": {}}}},
+        False,
+    ),
+    "folds": ("answers", wildcards(answers="tfidf"), {"train": {"folds": 3}}, True),
+    "recipe of another video model": (
+        "videos",
+        wildcards(video_model="focalnet_tiny"),
+        {"videos": {"recipes": {"discrepancy": {"lr": 0.5}}}},
+        False,
+    ),
+    "recipe of this video model": (
+        "videos",
+        wildcards(video_model="discrepancy"),
+        {"videos": {"recipes": {"discrepancy": {"lr": 0.5}}}},
+        True,
+    ),
+    "options of another adaptation": ("adapt", wildcards(method="shot"), {"adapt": {"options": {"oracle": {}}}}, False),
+    "epochs of the source": ("adapt", wildcards(method="shot"), {"adapt": {"source_epochs": 3}}, True),
+}
+
+
+@pytest.mark.parametrize(("stage", "job", "changes", "concerned"), CHANGES.values(), ids=CHANGES)
+def test_a_job_depends_on_its_own_part_of_the_config(stage, job, changes, concerned):
+    before, after = (getattr(flow_of(change), stage) for change in ({}, changes))
+    assert (before.recipe(job) != after.recipe(job)) == concerned
+    assert before.code(job) == after.code(job)
+    assert before.record(job)["config"] == before.recipe(job)
+
+
+def test_code_is_of_the_script_and_of_the_method_alone():
+    flow = flow_of()
+    lfan, conflict = FRAMES, wildcards(fusion="conflict", modalities="T", seed="0")
+    codes = [flow.frames.code, flow.frames.folds_code, flow.frames.head_code, flow.frames.explanations_code]
+    assert len({function(job) for function in codes for job in (lfan, conflict)}) == 8
+    temporal = flow_of({"train": {"options": {"lfan": {"temporal": "ssm"}}}})
+    assert temporal.frames.code(lfan) != flow.frames.code(lfan)
+    assert temporal.frames.code(conflict) == flow.frames.code(conflict)
+
+
+def test_records_tell_a_head_from_its_model_and_one_seed_from_another():
+    frames, job = flow_of().frames, wildcards(fusion="conflict", modalities="T", seed="1")
+    assert frames.record(job)["method"] == "conflict"
+    assert frames.head_record(job)["method"] != "conflict"
+    assert frames.head_record(job)["seed"] == frames.explanations_record(job)["seed"] == 1
+
+
+def test_a_data_set_of_words_alone_has_no_pictures(tmp_path):
+    config = {"dataset": {"source": "transcripts", "root": str(tmp_path)}, "features": {"speech": {"source": "given"}}}
+    config["train"] = {"runs": [{"fusion": "lfan", "modalities": "T"}]}
+    flow = checked_flow(config | {"adapt": {"methods": []}}, load=False)
+    assert flow.features.names == ["speech", "words", "cues"]
+    assert flow.features.aligned == ["words", "cues"]
+    assert flow.report.backbone() == ""
+    assert flow_of().features.names == ["faces", "visual", "audio", "speech", "words", "cues"]
+
+
+def test_methods_over_clip_read_what_they_see_and_need_a_checkpoint():
+    methods = ["clip_zero_shot", "tda", "reta", "tta_cap", "promptalign"]
+    changes = {"adapt": {"methods": methods, "options": {"tda": {"views": True}}}, "models": {"paths": {"clip": "/c"}}}
+    adapt = flow_of(changes).adapt
+    assert adapt.vision_language == methods
+    assert adapt.model_records() == ["resources/models/path.clip/asset.json"]
+    jobs = {name: wildcards(method=name, shard="001") for name in methods}
+    assert [name for name in methods if adapt.seen_views(jobs[name])] == ["tda", "reta"]
+    assert adapt.seen_faces(jobs["promptalign"]) == ["resources/d/features/faces/001.parquet"]
+    with pytest.raises(WaverError, match=r"models\.paths\.clip"):
+        flow_of({"adapt": {"methods": methods}}).adapt.model_records()
+    assert flow_of().adapt.model_records() == []
+
+
+def test_the_overlay_of_methods_over_clip_names_all_of_them():
+    overlay = PRESETS[0].parent / "methods/vision_language.yaml"
+    flow = Flow(Run(read_config([PRESETS[0].parent / "bah300.yaml", overlay])))
+    assert set(flow.adapt.vision_language) == set(flow.adapt.methods()) == set(VISION_LANGUAGE)

@@ -1,0 +1,100 @@
+"""Mistakes of a config end the run with one sentence before anything runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkout import ROOT
+from waver.config.section import overlaid
+from waver.errors import WaverError
+from waver.workflow.flow import checked_flow
+
+RESNET = {"features": {"visual": {"backbone": "resnet18"}}}
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "no release": ({"dataset": {"root": ""}}, "dataset.root is empty; give the folder of the release"),
+    "no folder": ({"dataset": {"root": "nowhere"}}, "dataset.root: nowhere is no folder; correct the path"),
+    "fusion": ({"train": {"runs": [{"fusion": "lfam", "modalities": "T"}]}}, "train.runs: 'lfam' is not a known"),
+    "options of no fusion": (
+        {"train": {"options": {"lfam": {}}}},
+        "train.runs: 'lfam' is not a known method; known are",
+    ),
+    "ablation": ({"train": {"ablations": ["no_gates"]}}, "train.ablations needs a row {fusion: conflict, ...}"),
+    "answers": ({"answers": {"tuned": [{"model": "bert"}]}}, "answers.runs: 'bert' is not a known method"),
+    "videos": ({"videos": {"recipes": {"focalnet": {}}}}, "videos.runs: 'focalnet' is not a known method"),
+    "words of faces": (
+        {"videos": {"runs": [{"model": "focalnet_tiny", "modalities": "VT"}]}},
+        "videos.runs: focalnet_tiny takes V or VQ, not VT; it looks at faces",
+    ),
+    "no towers": ({"videos": {"runs": [{"model": "emoclip"}]}}, "has no clip; give its file or folder"),
+    "question alone": (
+        {"videos": {"runs": [{"model": "discrepancy", "modalities": "Q"}]}},
+        "videos.runs: discrepancy needs V, A, T or C beside Q",
+    ),
+    "adaptation": ({"adapt": {"methods": ["shoot"]}}, "adapt.methods: 'shoot' is not a known method"),
+    "backbone": ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
+    "options of the small backbone": (
+        {"features": {"visual": {"options": {"size": 3}}}},
+        "mini_xception is used as it is, without backbone.stages and options; to train, name one of resnet18",
+    ),
+    "no weights": (RESNET, "there are no weights for resnet18; give models.paths.expression_backbone, or train it"),
+    "flattered": (
+        RESNET | {"backbone": {"stages": ["ah"]}, "train": {"folds": 5}},
+        "of models with V would be flattered; set train.folds to 0, or stages to [emotions]",
+    ),
+    "no vggish": ({"features": {"audio": {"feature": "vggish"}}}, "has no vggish; give its file or folder"),
+    "scores of the run itself": (
+        {"report": {"other_runs": {"a": "results/x"}}},
+        "report.other_runs.a names this run itself; leave it out",
+    ),
+    "scores of no run": (
+        {"report": {"other_runs": {"a": "results/y/"}}},
+        "report.other_runs.a: there is no results/y/evaluate/scores.parquet; finish that run first",
+    ),
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    (tmp_path / "release").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return {"run": "x", "dataset": {"root": "release"}}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named(config, changes, sentence):
+    assert checked_flow(config, load=False).ingest.root == "release"
+    with pytest.raises(WaverError, match=re.escape(sentence)):
+        checked_flow(overlaid(config, changes), load=False)
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "fusion": ({"train": {"options": {"lfan": {"widths": 3}}}}, "options of lfan: widths is not a known key"),
+    "answers": ({"answers": {"options": {"tfidf": {"x": 1}}}}, "options of tfidf: x is not a known key"),
+    "videos": ({"videos": {"options": {"focalnet_tiny": {"size": "base"}}}}, "size of focalnet_tiny is tiny"),
+    "adaptation": ({"adapt": {"options": {"shot": {"x": 1}}}}, "options of shot: x is not a known key"),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), OPTIONS.values(), ids=OPTIONS)
+def test_options_are_held_to_the_method_where_it_may_be_loaded(config, changes, sentence):
+    changed = overlaid(config, changes)
+    checked_flow(changed, load=False)
+    with pytest.raises(WaverError, match=re.escape(sentence)):
+        checked_flow(changed, load=True)
+
+
+def test_what_a_job_checks_loads_no_network(config):
+    code = (
+        "import sys\nfrom waver.workflow.flow import checked_flow\n"
+        f"checked_flow({config | {'train': {'options': {'lfan': {'dropout': 0.2}}}}!r}, load=False)\n"
+        "print('torch' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert result.stdout.strip() == "False", result.stderr
