@@ -4,6 +4,7 @@
 rule adapt_source:
     input:
         packs=every_shard(paths.pack_index),
+        participants=dataset_table("participants") if flow.adapt.folding else [],
     output:
         model=paths.adapt_source("model.pt"),
     log:
@@ -17,6 +18,7 @@ rule adapt_source:
     params:
         config=flow.adapt.source_recipe(),
         streams=flow.adapt.streams(),
+        folding=flow.adapt.folding,
         code=code_of("adapt_source"),
     message:
         "Training the source model, seed {wildcards.seed}"

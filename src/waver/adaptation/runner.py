@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from waver.adaptation.base import (
 )
 from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
 from waver.adaptation.protocol import Guard, Ints
-from waver.adaptation.source_model import Source, labelled, load_source, read_source_view
+from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
@@ -55,9 +56,10 @@ def adapt_targets(
     participant was left out.
 
     Args:
-        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets.
+        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets, or
+            those of train and val in a cross-validation.
         packs: folder of the packs.
-        source: source model.
+        source: source model, or those of a cross-validation.
         method: name in ADAPTATIONS.
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
@@ -71,18 +73,18 @@ def adapt_targets(
         WaverError: the source model has other modalities, or source frames are needed and missing.
     """
     adapter = build_adapter(method, config.options.get(method, {}))
-    start = _load_source(source, config.modalities)
-    frames = _source_frames(adapter.needs, source_indexes, packs, start)
+    starts = {start.fold: start for start in _load_sources(source, config.modalities)}
+
+    @lru_cache(maxsize=1)  # the participants come fold by fold
+    def frames(fold: int | None) -> SourceView | None:
+        return _source_frames(adapter.needs, source_indexes, packs, starts[fold])
+
+    def adapt(target: Target, split: Split, own_seed: int) -> Result:
+        return adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
+
+    targets = read_targets(indexes, packs, list(starts.values()), config.targets)
     own = {"method": method, "modalities": config.modalities, "seed": seed}
-    adapt_each(
-        read_targets(indexes, packs, start, config.targets),
-        lambda target, split, own_seed: adapt_one(adapter, start.model, target, split, frames, own_seed),
-        protocol,
-        guard,
-        config.targets,
-        predictions,
-        {**record, **own},
-    )
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
 
 def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
@@ -94,16 +96,24 @@ def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
     return load(ADAPTATIONS, method)(method_config(ADAPTATIONS, method, options))
 
 
-def read_targets(indexes: Sequence[Path], packs: Path, source: Source, split: str = "test") -> list[Target]:
-    """Participants of a split with labelled frames, by their ids."""
-    samples = read_corpus(indexes, packs, source.modalities, (split,))
+def read_targets(
+    indexes: Sequence[Path], packs: Path, sources: Sequence[Source], targets: str = "test"
+) -> list[Target]:
+    """Participants with labelled frames whom a source model is the start for, model by model, by their ids."""
+    splits = ("train", "val") if targets == "cross_validation" else (targets,)
+    samples = read_corpus(indexes, packs, sources[0].modalities, splits)
     for sample in samples:
         if not sample.labelled:
             log.warning("%s has no frame labels and is not used", sample.video)
     by_participant: dict[str, list[VideoSample]] = {}
     for sample in sorted(labelled(samples), key=lambda sample: sample.video):
         by_participant.setdefault(sample.participant, []).append(sample)
-    return [_target(participant, by_participant[participant], source) for participant in sorted(by_participant)]
+    return [
+        _target(participant, by_participant[participant], source)
+        for source in sources
+        for participant in sorted(by_participant)
+        if source.fold is None or participant in source.held_out
+    ]
 
 
 def _target(participant: str, samples: Sequence[VideoSample], source: Source) -> Target:
@@ -115,6 +125,8 @@ def _target(participant: str, samples: Sequence[VideoSample], source: Source) ->
         np.concatenate([sample.label for sample in samples]),
         np.repeat(np.arange(len(samples), dtype=np.int32), lengths),
         np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+        samples[0].split,
+        source.fold,
     )
 
 
@@ -172,11 +184,11 @@ def adapt_one(
     return scored(target, split, before, logits, steps, seconds)
 
 
-def _load_source(path: Path, modalities: str) -> Source:
-    source = load_source(path)
-    if source.modalities != modalities:
-        raise WaverError(f"{path} was trained on {source.modalities}, the config has {modalities}; train it again")
-    return source
+def _load_sources(path: Path, modalities: str) -> list[Source]:
+    sources = load_sources(path)
+    if sources[0].modalities != modalities:
+        raise WaverError(f"{path} was trained on {sources[0].modalities}, the config has {modalities}; train it again")
+    return sources
 
 
 def _source_frames(needs: Needs, indexes: Sequence[Path], packs: Path, source: Source) -> SourceView | None:

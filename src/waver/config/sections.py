@@ -215,10 +215,11 @@ class AdaptConfig(Section):
         description="how a participant's frames are split; frame_random: at random; block: by "
         "blocks of time with a guard between them; video: by whole videos",
     )
-    targets: Literal["test", "val"] = Field(
+    targets: Literal["test", "val", "cross_validation"] = Field(
         "test",
         description="split whose participants are adapted to; with val, a fifth of train's participants is held out "
-        "to choose the epoch of the source model",
+        "to choose the epoch of the source model; cross_validation: everybody in train and val, each from a source "
+        "model that never saw them (train.folds, train.folding)",
     )
     modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
     scope: Literal["head"] = Field(

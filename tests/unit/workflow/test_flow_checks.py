@@ -37,6 +37,18 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "videos.runs: discrepancy needs V, A, T or C beside Q",
     ),
     "adaptation": ({"adapt": {"methods": ["shoot"]}}, "adapt.methods: 'shoot' is not a known method"),
+    "adaptation without folds": (
+        {"adapt": {"targets": "cross_validation"}, "train": {"folds": 0}},
+        "adapt.targets: cross_validation needs folds; set train.folds to 2 or more",
+    ),
+    "CLIP in folds": (
+        {
+            "adapt": {"targets": "cross_validation", "methods": ["tda"]},
+            "train": {"folds": 5},
+            "models": {"paths": {"clip": "."}},
+        },
+        "adapt.targets: cross_validation is for methods over features, tda starts from CLIP",
+    ),
     "backbone": ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
     "options of the small backbone": (
         {"features": {"visual": {"options": {"size": 3}}}},

@@ -107,7 +107,7 @@ def adapt_vision_language(
 
     targets = read_image_targets(indexes, packs, stores, start.encoder, config.targets)
     own = {"method": method, "modalities": "V", "seed": seed}
-    adapt_each(targets, adapt, protocol, guard, config.targets, predictions, {**record, **own})
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
 
 def _start(model: Path, config: AdaptConfig) -> Start:
