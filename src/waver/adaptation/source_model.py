@@ -61,22 +61,29 @@ class Source:
 
 
 class Part(NamedTuple):
-    """Labelled samples to train on and to choose the epoch with, and the fold held out of a cross-validation."""
+    """What one source model is trained on.
+
+    Attributes:
+        train: labelled samples to train on.
+        choose: labelled samples to choose the epoch with.
+        places: where both are from, for messages.
+        fold: held out, in a cross-validation.
+    """
 
     train: list[VideoSample]
     choose: list[VideoSample]
+    places: tuple[str, str]
     fold: Fold | None = None
 
     def check_classes(self, packs: Path) -> None:
         """Hold both to have frames with and without A/H."""
-        place = f"fold {self.fold.number + 1} of {self.fold.count}" if self.fold else "the source model"
-        for samples, use in zip(self[:2], ("train on", "choose the epoch with"), strict=True):
+        for samples, place in zip(self[:2], self.places, strict=True):
             labels = np.concatenate([np.zeros(0, np.uint8), *(sample.label for sample in samples)])
             ones = int((labels == 1).sum())
             if not 0 < ones < len(labels):
                 raise WaverError(
-                    f"{packs}: the frames to {use} in {place} are {ones} with and {len(labels) - ones} without A/H, "
-                    "and both are needed; check the split files and annotations"
+                    f"{place} in {packs} has {ones} frames with and {len(labels) - ones} without A/H, the source model "
+                    "needs both; check the split files and annotations"
                 )
 
 
@@ -138,15 +145,18 @@ def _parts(indexes: Sequence[Path], packs: Path, config: AdaptConfig, fold_of: M
         samples = labelled(read_corpus(indexes, packs, config.modalities, ("train", "val")))
         for fold in folds(fold_of, max(fold_of.values()) + 1):
             train, choose, _ = fold.split(samples)
-            yield Part(train, choose, fold)
+            place = f"of fold {fold.number + 1} of {fold.count}"
+            yield Part(train, choose, (f"the training part {place}", f"the validation part {place}"), fold)
         return
     train = labelled(read_corpus(indexes, packs, config.modalities, ("train",)))
     if config.targets == "test":
-        yield Part(train, labelled(read_corpus(indexes, packs, config.modalities, ("val",))))
+        val = labelled(read_corpus(indexes, packs, config.modalities, ("val",)))
+        yield Part(train, val, ("the train split", "the val split"))
         return
     part_of = folds_of((sample.participant for sample in train), _HELD_OUT)
     learn = [sample for sample in train if part_of[sample.participant]]
-    yield Part(learn, [sample for sample in train if not part_of[sample.participant]])
+    choose = [sample for sample in train if not part_of[sample.participant]]
+    yield Part(learn, choose, ("four fifths of the train split", "a fifth of the train split"))
 
 
 def load_sources(path: str | Path) -> list[Source]:

@@ -78,6 +78,7 @@ def test_videos_are_compared_by_accuracy_of_each_person(table: Table) -> None:
     row = _one(rows, method="better", metric="AVGF1")
     assert row["own_score"] == "accuracy"
     assert row["n_participants"] == 40
+    assert 20 < row["improved"] == sum(gap > 0 for gap in each) < 40
     assert row["p_wilcoxon"] == wilcoxon_p(np.array(each))
     assert row["shift"] > 0
     assert _one(rows, method="better", metric="AP")["p_wilcoxon"] is None
