@@ -106,7 +106,7 @@ rule features_words:
     input:
         speech=of_shard(paths.feature_index("speech")),
         videos=of_shard(paths.shard_table("videos")),
-        model=flow.run.model_record("text_encoder"),
+        model=flow.run.model_record("word_encoder"),
     output:
         index=paths.feature_index("words"),
     log:
@@ -180,7 +180,8 @@ if flow.features.derived:
 rule features_answers:
     input:
         answers=of_shard(paths.shard_table("answers")),
-        model=flow.run.model_record("text_encoder"),
+        model=flow.run.model_record("word_encoder"),
+        sentences=flow.answers.sentence_encoder,
     output:
         index=paths.feature_index("answers"),
     log:

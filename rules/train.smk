@@ -162,7 +162,7 @@ rule train_answers:
     input:
         answers=every_shard(paths.shard_table("answers")),
         encodings=every_shard(paths.feature_index("answers")),
-        model=flow.run.model_record("text_encoder"),
+        model=flow.answers.sentence_encoder,
     output:
         predictions=paths.train_answers("predictions.parquet"),
         folds=paths.train_answers("folds.parquet"),

@@ -49,7 +49,7 @@ MODALITIES: dict[str, Modality] = {
         by_word=True,
         channels=(256, 256, 128, 128),
         affect=True,
-        networks=("text_encoder",),
+        networks=("word_encoder",),
         receptive_field="waver.features.receptive_fields:text",
     ),
     "C": Modality(

@@ -64,7 +64,7 @@ def test_the_records_say_what_was_always_so():
         ("vggish", "audio"),
         ("speech_encoder", "audio"),
         ("speech_recogniser", "speech"),
-        ("text_encoder", "words"),
+        ("word_encoder", "words"),
         ("sentiment", "cues"),
     ]
 

@@ -10,6 +10,7 @@ with job(snakemake) as j:
     encode_shard(
         answers=Path(j.input.answers),
         model=Path(j.input.model),
+        sentences=Path(j.input.sentences),
         stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=WordsConfig(**j.params.config),

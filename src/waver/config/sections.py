@@ -17,7 +17,14 @@ from waver.config.vision_language import VisionLanguageConfig as VisionLanguageC
 from waver.registry import VIDEO_MODELS
 
 ModelRole = Literal[
-    "face_detector", "expression_backbone", "vggish", "speech_recogniser", "text_encoder", "sentiment", "speech_encoder"
+    "face_detector",
+    "expression_backbone",
+    "vggish",
+    "speech_recogniser",
+    "word_encoder",
+    "sentence_encoder",
+    "sentiment",
+    "speech_encoder",
 ]
 if TYPE_CHECKING:
     VideoRole = str
@@ -82,6 +89,16 @@ class ModelsConfig(Section):
     paths: dict[ModelRole | VideoRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
     )
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _two_encoders_of_text(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "text_encoder" in value:
+            raise ValueError(
+                "text_encoder is two roles: word_encoder (vectors of words) and sentence_encoder (vectors of "
+                "answers); give the folder under one of them or under both"
+            )
+        return value
 
 
 class FacesConfig(Section):

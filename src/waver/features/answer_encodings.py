@@ -30,8 +30,8 @@ from waver.models.text.pretrained_encoder import (
     load_tokenizer,
     most_tokens,
     padded,
-    pooling,
 )
+from waver.models.text.sentence_encoder import SentenceEncoder
 from waver.provenance import digest
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,9 @@ Floats = npt.NDArray[np.float32]
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?…])\s+")
 
 
-def encode_shard(answers: Path, model: Path, stores: Path, index: Path, config: WordsConfig, code: str) -> None:
+def encode_shard(
+    answers: Path, model: Path, sentences: Path, stores: Path, index: Path, config: WordsConfig, code: str
+) -> None:
     """Encode the answers of a shard: one Zarr store, ``<stores>/<shard>.zarr``.
 
     Arrays: ``sentence`` float32 [V, D]; ``token`` float32 [N, D] (the answers' word pieces end to end) and
@@ -51,17 +53,19 @@ def encode_shard(answers: Path, model: Path, stores: Path, index: Path, config: 
 
     Args:
         answers: the shard's ANSWERS table.
-        model: ``asset.json`` of a transformers text encoder.
+        model: ``asset.json`` of the encoder of words, a transformers model.
+        sentences: ``asset.json`` of the encoder of sentences, a sentence-transformers model.
         stores: folder of the stores.
         index: FEATURE_INDEX table to write, named like the shard; its ``frames`` are 0.
         config: ``layers``; the alignment is not used.
         code: code version of this module.
 
     Raises:
-        WaverError: the encoder cannot be read, or has fewer layers than are to be summed.
+        WaverError: an encoder cannot be read, or that of words has fewer layers than are to be summed.
     """
-    record = installed(model)
-    made_from = digest({"feature": "answers", "layers": config.layers, "code": code, "model": record.key})
+    words, whole = installed(model), installed(sentences)
+    models = {"model": words.key, "sentences": whole.key}
+    made_from = digest({"feature": "answers", "layers": config.layers, "code": code, **models})
     rows = read_answers([answers])
     texts = [digest(answer.text) for answer in rows]
     key = digest([made_from, *zip((answer.video for answer in rows), texts, strict=True)])
@@ -70,7 +74,8 @@ def encode_shard(answers: Path, model: Path, stores: Path, index: Path, config: 
         if store_key(path) != key:
             known = _known(path, made_from)
             new = {text: answer.text for text, answer in zip(texts, rows, strict=True) if text not in known}
-            known.update(zip(new, encode_answers(list(new.values()), Path(record.folder), config.layers), strict=True))
+            folders = Path(words.folder), Path(whole.folder)
+            known.update(zip(new, encode_answers(list(new.values()), *folders, config.layers), strict=True))
             log.info("%d of %d texts encoded", len(new), len(set(texts)))
             _write(path, key, made_from, rows, texts, [known[text] for text in texts])
         count = read_store(path, "count")["count"]
@@ -95,31 +100,35 @@ def read_encodings(stores: Path, indexes: Sequence[Path]) -> dict[str, Encoding]
 
 
 def encode_answers(
-    texts: Sequence[str], encoder_folder: Path, layers: int, batch_tokens: int = BATCH_TOKENS
+    texts: Sequence[str],
+    word_folder: Path,
+    sentence_folder: Path,
+    layers: int,
+    batch_tokens: int = BATCH_TOKENS,
 ) -> list[Encoding]:
     """Encode texts, in batches of similar length.
 
-    ``sentence`` is the sentence-transformers embedding of a text (mean over all tokens, or the first token
-    where the folder says so, of unit norm), without truncation: a longer text is cut into pieces, which are
-    encoded independently. ``parts`` is the same for each of its sentences, encoded independently.
-    ``tokens`` are the sums of the last ``layers`` hidden layers.
+    ``sentence`` is the sentence-transformers embedding of a text, of unit norm and without truncation. ``parts`` is
+    the same for each of its sentences, encoded independently. ``tokens`` are the sums of the last ``layers`` hidden
+    layers of the encoder of words; a longer text is cut into pieces, which are encoded independently.
 
     Args:
         texts: n texts, in any language; a text may be empty.
-        encoder_folder: transformers or sentence-transformers model.
+        word_folder: transformers model.
+        sentence_folder: sentence-transformers model, or transformers model whose tokens are averaged.
         layers: last hidden layers summed.
         batch_tokens: maximum number of tokens per forward pass, padding included.
 
     Raises:
-        WaverError: the folder cannot be read, or the encoder has fewer layers.
+        WaverError: a folder cannot be read, or the encoder of words has fewer layers.
     """
     if not texts:
         return []
     parts = [sentences_of(text) for text in texts]
     # a text of one sentence, and a sentence that occurs several times, is encoded once
     number = {text: i for i, text in enumerate(dict.fromkeys([*texts, *chain.from_iterable(parts)]))}
-    with_tokens = len(set(texts))
-    vector, tokens = _Encoder(encoder_folder, layers).encode(list(number), with_tokens, batch_tokens)
+    tokens = _WordEncoder(word_folder, layers).encode(list(number)[: len(set(texts))], batch_tokens)
+    vector = SentenceEncoder(sentence_folder, torch_device()).encode(list(number), batch_tokens)
     return [
         Encoding(
             sentence=vector[number[text]],
@@ -144,8 +153,8 @@ def sentences_of(text: str) -> list[str]:
     return [sentence for sentence in found if re.search(r"[^\W_]", sentence)]
 
 
-class _Encoder:
-    """A frozen transformer that returns its last layer and the sum of its last layers."""
+class _WordEncoder:
+    """A frozen transformer that returns the sum of its last layers."""
 
     def __init__(self, folder: Path, layers: int) -> None:
         self._device = torch_device()
@@ -155,29 +164,18 @@ class _Encoder:
         if layers > depth:
             raise WaverError(f"features.words.layers is {layers} and the encoder {folder} has {depth}; lower it")
         self._layers = layers
-        self._pooling = pooling(folder)
 
-    def encode(self, texts: Sequence[str], with_tokens: int, batch_tokens: int) -> tuple[Floats, list[Floats]]:
-        """Vector float32 [n, D] of each text, of unit norm, and the word pieces [W', D] of the first texts."""
+    def encode(self, texts: Sequence[str], batch_tokens: int) -> list[Floats]:
+        """The word pieces float32 [W', D] of each text."""
         pieces, text_of_piece, special = self.cut(texts)
-        vector = np.zeros((len(texts), int(self._model.config.hidden_size)), np.float32)
         summed: list[Floats] = [np.zeros((0, 0), np.float32)] * len(pieces)
-        begins = {text: piece for piece, text in reversed(list(enumerate(text_of_piece)))}
         for batch in like_lengths([len(piece) for piece in pieces], batch_tokens):
-            for number, last, sums in zip(batch, *self.forward([pieces[i] for i in batch]), strict=True):
-                text, length = text_of_piece[number], len(pieces[number])
-                if self._pooling == "mean":  # normalised at the end, so a sum is enough
-                    vector[text] += last[:length].sum(axis=0)
-                elif begins[text] == number:
-                    vector[text] = last[0]
-                if text < with_tokens:
-                    summed[number] = sums[:length][~special[number]]
-        of_text: list[list[Floats]] = [[] for _ in range(with_tokens)]
-        for number, text in enumerate(text_of_piece):
-            if text < with_tokens:
-                of_text[text].append(summed[number])
-        vector /= np.maximum(np.linalg.norm(vector, axis=1, keepdims=True), 1e-12)
-        return vector, [np.concatenate(own) for own in of_text]
+            for number, sums in zip(batch, self.forward([pieces[i] for i in batch]), strict=True):
+                summed[number] = sums[: len(pieces[number])][~special[number]]
+        of_text: list[list[Floats]] = [[] for _ in texts]
+        for text, found in zip(text_of_piece, summed, strict=True):
+            of_text[text].append(found)
+        return [np.concatenate(own) for own in of_text]
 
     def cut(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int], list[npt.NDArray[np.bool_]]]:
         """Token ids of every piece of every text, the text of each, and which tokens are special."""
@@ -192,13 +190,13 @@ class _Encoder:
         special = [np.array(mask, bool) for mask in tokens["special_tokens_mask"]]
         return tokens["input_ids"], list(tokens["overflow_to_sample_mapping"]), special
 
-    def forward(self, pieces: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
-        """Last layer and sum of layers, float32 [B, T, D] each."""
+    def forward(self, pieces: Sequence[Sequence[int]]) -> Floats:
+        """Sum of layers, float32 [B, T, D]."""
         ids, mask = padded(pieces, self._tokenizer.pad_token_id or 0, self._device)
         with torch.inference_mode():
             hidden = self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            summed = torch.stack(hidden[-self._layers :]).sum(0)
-        return hidden[-1].cpu().numpy(), summed.cpu().numpy()
+            summed: Floats = torch.stack(hidden[-self._layers :]).sum(0).cpu().numpy()
+        return summed
 
 
 def _known(path: Path, made_from: str) -> dict[str, Encoding]:

@@ -165,7 +165,7 @@ def test_a_line_that_cannot_be_used_lists_its_video_all_the_same(run, release, c
 def test_home_is_expanded(monkeypatch, run, release, clip, tmp_path):
     release.write(tmp_path / "home/BAH", clip)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    config = Config(dataset={"root": "~/BAH"}, models={"paths": {"text_encoder": "~/models/bert"}})
+    config = Config(dataset={"root": "~/BAH"}, models={"paths": {"word_encoder": "~/models/bert"}})
     assert config.dataset.root == str(tmp_path / "home/BAH")
-    assert config.models.paths == {"text_encoder": str(tmp_path / "home/models/bert")}
+    assert config.models.paths == {"word_encoder": str(tmp_path / "home/models/bert")}
     assert len(run(Path(config.dataset.root))["videos"]) == 6

@@ -25,7 +25,7 @@ def folder(installed_models):
 
 @pytest.fixture(scope="module")
 def encodings(folder):
-    return encode_answers([*SHORT, LONG], folder, 4)
+    return encode_answers([*SHORT, LONG], folder, folder, 4)
 
 
 def test_a_short_text_is_encoded_as_sentence_transformers_does(folder, encodings):
@@ -44,7 +44,7 @@ def test_a_long_text_is_encoded_to_its_end(folder, encodings):
     assert words > 600
     assert len(encodings[-1].tokens) == words
     assert np.linalg.norm(encodings[-1].sentence) == pytest.approx(1, abs=1e-5)
-    half = encode_answers([LONG[: len(LONG) // 2]], folder, 4)[0]
+    half = encode_answers([LONG[: len(LONG) // 2]], folder, folder, 4)[0]
     assert np.abs(half.sentence - encodings[-1].sentence).max() > 1e-3
 
 
@@ -80,7 +80,7 @@ def test_what_nobody_punctuated_is_cut(words, lengths):
 
 def test_a_sentence_is_encoded_as_if_it_stood_alone(folder, encodings):
     text = f"{SHORT[0]} {SHORT[3]} {SHORT[0]}"
-    found = encode_answers([text, SHORT[0]], folder, 4)
+    found = encode_answers([text, SHORT[0]], folder, folder, 4)
     assert [len(encoding.parts) for encoding in encodings[:4]] == [1, 1, 0, 1]
     assert encodings[2].parts.shape == (0, 384)
     np.testing.assert_allclose(found[0].parts, [encodings[i].sentence for i in (0, 3, 0)], atol=2e-6)
@@ -90,7 +90,7 @@ def test_a_sentence_is_encoded_as_if_it_stood_alone(folder, encodings):
 
 
 def test_batches_do_not_change_an_encoding(folder, encodings):
-    for found, alone in zip(encodings[:4], encode_answers(SHORT, folder, 4, batch_tokens=1), strict=True):
+    for found, alone in zip(encodings[:4], encode_answers(SHORT, folder, folder, 4, batch_tokens=1), strict=True):
         np.testing.assert_allclose(found.sentence, alone.sentence, atol=2e-6)
         np.testing.assert_allclose(found.parts, alone.parts, atol=2e-6)
         np.testing.assert_allclose(found.tokens, alone.tokens, atol=5e-5)
@@ -98,10 +98,10 @@ def test_batches_do_not_change_an_encoding(folder, encodings):
 
 def test_what_cannot_be_encoded_is_told(folder, tmp_path):
     with pytest.raises(WaverError, match=r"features\.words\.layers is 9 and the encoder .* has 6"):
-        encode_answers(["so"], folder, 9)
+        encode_answers(["so"], folder, folder, 9)
     with pytest.raises(WaverError, match="holds no"):
-        encode_answers(["so"], tmp_path, 4)
-    assert encode_answers([], tmp_path, 4) == []
+        encode_answers(["so"], tmp_path, tmp_path, 4)
+    assert encode_answers([], tmp_path, tmp_path, 4) == []
 
 
 def row(video, text):
@@ -119,7 +119,7 @@ class Shard:
 
     def encode(self, rows, layers=4, code="1"):
         write_table(self.answers, rows, ANSWERS)
-        encode_shard(self.answers, self.model, self.stores, self.index, WordsConfig(layers=layers), code)
+        encode_shard(self.answers, self.model, self.model, self.stores, self.index, WordsConfig(layers=layers), code)
         return read_encodings(self.stores, [self.index])
 
 

@@ -25,6 +25,7 @@ from waver.features.cues.sentiment import load_sentiment
 from waver.features.speech import load_whisper
 from waver.features.words import TextEncoder
 from waver.models.text.pretrained_encoder import load_backbone, load_tokenizer
+from waver.models.text.sentence_encoder import SentenceEncoder
 from waver.models.video.emoclip import _clip
 from waver.models.weights import read_state
 
@@ -51,7 +52,8 @@ LOADERS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "tokenizer": (_bert, load_tokenizer),
     "text encoder": (_bert, lambda folder: load_backbone(folder, CPU)),
     "words": (_bert, lambda folder: TextEncoder(folder, 1, CPU)),
-    "answers": (_bert, lambda folder: encode_answers(["a b"], folder, 1)),
+    "answers": (_bert, lambda folder: encode_answers(["a b"], folder, folder, 1)),
+    "sentences": (_bert, lambda folder: SentenceEncoder(folder, CPU)),
     "sentiment": (_bert, lambda folder: load_sentiment(folder, CPU)),
     "speech encoder": (saved, lambda folder: SpeechEncoder(folder, -1, CPU)),
     "CLIP": (write_clip, lambda folder: _clip(folder, [["a"]])),
@@ -153,7 +155,10 @@ def _calls() -> Iterator[tuple[str, str, ast.Call]]:
 
 RUN = frozenset({"eval", "exec", "os.system", "yaml.unsafe_load", "yaml.full_load", "torch.hub.load"})
 PICKLES = ("pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "shelve.open", "marshal.loads")
-NEEDED = {"torch.load": "weights_only=True", "np.load": "allow_pickle=False", ".from_pretrained": "**LOCAL"}
+NEEDED = {
+    "torch.load": "weights_only=True", "np.load": "allow_pickle=False", ".from_pretrained": "**LOCAL",
+    "SentenceTransformer": "**LOCAL",
+}  # fmt: skip
 SITE = "src/waver/cluster/slurm.py"
 """Evaluates expressions of the site's own Snakemake profile, as Snakemake does."""
 

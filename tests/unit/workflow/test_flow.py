@@ -111,13 +111,17 @@ def records(flow: Flow) -> set[str]:
 
 
 def test_models_are_those_that_the_config_uses(tmp_path):
-    assert records(flow_of()) == {"retinaface_mobilenet", "mini_xception", "minilm"}
+    assert records(flow_of()) == {"retinaface_mobilenet", "mini_xception", "minilm", "minilm_sentences"}
     own = {"models": {"paths": {"speech_encoder": "e", "sentiment": "s", "focalnet_tiny": "f", "emoclip": "c"}}}
     heard = {"features": {"audio": {"feature": "speech_encoder"}, "speech": {"source": "recognise"}}}
     more = records(flow_of(own | heard)) - records(flow_of())
     assert more == {"whisper_base", "path.speech_encoder", "path.sentiment", "path.focalnet_tiny"}
     words = {"dataset": {"source": "transcripts"}, "train": {"runs": [{"fusion": "lfan", "modalities": "T"}]}}
-    assert records(flow_of({**words, "videos": {"runs": []}, "adapt": {"methods": []}})) == {"minilm"}
+    words |= {"videos": {"runs": []}, "adapt": {"methods": []}}
+    assert records(flow_of(words)) == {"minilm", "minilm_sentences"}
+    assert records(flow_of({**words, "answers": {"runs": []}})) == {"minilm"}
+    bert = {**words, "models": {"paths": {"word_encoder": "bert"}}}
+    assert records(flow_of(bert)) == {"path.word_encoder", "minilm_sentences"}
 
 
 def test_a_trained_backbone_is_reported_and_what_it_begins_with_is_installed():

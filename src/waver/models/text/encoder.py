@@ -70,7 +70,7 @@ class TunedEncoder(NeuralAnswerModel):
         assert self.encoder is not None
         side = self.side.fit(answers)
         self.tokenizer = load_tokenizer(self.encoder)
-        backbone = load_backbone(self.encoder, self.device)
+        backbone = load_backbone(self.encoder, self.device, "sentence_encoder")
         self.network = PooledEncoder(backbone, pooling(self.encoder), side.shape[1], self.config.dropout)
         start_head(self.network.head, side, label)
         if self.config.lora.rank:

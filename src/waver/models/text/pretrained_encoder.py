@@ -36,8 +36,13 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_backbone(folder: Path, device: torch.device) -> Any:
+def load_backbone(folder: Path, device: torch.device, role: str = "word_encoder") -> Any:
     """The transformer of a folder, in float32, in eval mode, on its device.
+
+    Args:
+        folder: of a transformers model.
+        device: where it runs.
+        role: under which the config gives the folder, for messages.
 
     Raises:
         WaverError: the folder holds none.
@@ -47,7 +52,7 @@ def load_backbone(folder: Path, device: torch.device) -> Any:
         model, found = AutoModel.from_pretrained(
             folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
         )
-    check_whole(folder, found, "text encoder", "text_encoder", unused=("pooler.",))
+    check_whole(folder, found, "text encoder", role, unused=("pooler.",))
     return model.eval().to(device)
 
 
@@ -90,6 +95,12 @@ def pooling(folder: Path) -> Literal["mean", "first"]:
     file = folder / "1_Pooling" / "config.json"
     modes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     chosen = {name.removeprefix("pooling_mode_") for name, on in modes.items() if on is True and "pooling_mode" in name}
+    if "pooling_mode" in modes:  # as sentence-transformers 6 writes it
+        named = modes["pooling_mode"]
+        chosen = {
+            f"{name}_{'token' if name == 'cls' else 'tokens'}"
+            for name in ([named] if isinstance(named, str) else named)
+        }
     known: dict[frozenset[str], Literal["mean", "first"]] = {
         frozenset(): "mean",
         frozenset({"mean_tokens"}): "mean",

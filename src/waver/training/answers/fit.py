@@ -69,7 +69,7 @@ def train_answers(
     Args:
         answers: ANSWERS tables of all shards.
         encodings: indexes of the cached encodings of all shards, read where the model wants them.
-        encoder: ``asset.json`` of the text encoder, for models that tune it.
+        encoder: ``asset.json`` of the encoder of sentences, for models that tune it.
         name: model, by its name in the registry.
         inputs: T, TQ or Q.
         seed: handed to the model.

@@ -21,6 +21,14 @@ class Answers(OneJobModels):
         names = {run.model for run in (*answers.runs, *answers.tuned)}
         check_methods("answers.runs", ANSWER_MODELS, names, answers.options, load)
 
+    def sentence_encoder(self, wildcards: Wildcards) -> str:
+        """Record of the model that makes vectors of answers, and that the model ``encoder`` tunes."""
+        return self.run.model_record("sentence_encoder")
+
+    def model_records(self) -> list[str]:
+        """Of the encoder of answers, where a model of answers is trained."""
+        return [self.run.model_record("sentence_encoder")] if self.config.answers.chosen else []
+
     def outputs(self, name: str) -> list[str]:
         """A file of every model in the config."""
         return [

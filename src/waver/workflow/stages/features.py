@@ -66,7 +66,7 @@ class Features(Stage):
 
     def model_records(self) -> list[str]:
         """Of the encoder of words, of what looks at faces, and of what listens."""
-        records = [self.run.model_record("text_encoder")]
+        records = [self.run.model_record("word_encoder")]
         if self.run.recorded:
             records += [self.run.model_record("face_detector"), self.backbone.record()]
         return [*records, *self.recogniser(), *self.audio_models(), *self.cue_models()]

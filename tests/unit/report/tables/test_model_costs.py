@@ -47,7 +47,7 @@ def inputs(tmp_path):
     face = record(models, "face", "expression_backbone", ["model.safetensors"])
     save_file({"a.weight": np.zeros((10, 3), np.float32), "b.running_mean": np.zeros(9, np.float32)},
               face.parent / "model.safetensors")  # fmt: skip
-    words = record(models, "words", "text_encoder", ["notes.txt"])
+    words = record(models, "words", "word_encoder", ["notes.txt"])
     (words.parent / "notes.txt").write_text("no weights")
     costs = [tmp_path / "train/lfan/VAT/cost.json", tmp_path / "train/videos/focalnet_tiny/V/cost.json"]
     write_cost(costs[0], LFAN)

@@ -219,7 +219,7 @@ def encoded(tmp_path_factory, installed_models):
     indexes = [folder / f"{number:03d}.parquet" for number in range(2)]
     for number, index in enumerate(indexes):
         shard = write(folder / f"in/{number:03d}.parquet", answers[number::2])
-        encode_shard(shard, encoder, folder / "stores", index, WordsConfig(), "code")
+        encode_shard(shard, encoder, encoder, folder / "stores", index, WordsConfig(), "code")
     return answers, {"encoder": encoder, "encodings": indexes}
 
 
