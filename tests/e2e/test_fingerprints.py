@@ -38,12 +38,14 @@ NAMED = {
 derived: the test of ``docs/adding_a_modality.md`` traces that rule."""
 OVER_CLIP = {"features_embeddings", "features_views", "adapt_fit", "adapt_vision_language"}
 """Rules that are not part of these runs; tests/contract/test_vision_language.py traces what they do."""
+NETWORK = {"models_fetch"}
+"""As well; tests/unit/assets/test_fetch_models.py traces it."""
 RULES = re.findall(
     r"^\s*(?:rule|checkpoint) (\w+):", "".join(p.read_text() for p in (ROOT / "rules").glob("*.smk")), re.MULTILINE
 )
 
 
-@pytest.mark.parametrize("rule", sorted(set(RULES) - OVER_CLIP - {"models", "tables", "features_derived"}))
+@pytest.mark.parametrize("rule", sorted(set(RULES) - OVER_CLIP - NETWORK - {"models", "tables", "features_derived"}))
 def test_every_definition_that_a_rule_executes_is_in_its_fingerprint(first_runs, rule):
     found = closure(NAMED.get(rule, []), ROOT / f"workflow/scripts/{rule}.py")
     ran = executed.definitions(first_runs.trace / rule)

@@ -18,6 +18,7 @@ from waver.registry import VIDEO_MODELS
 
 ModelRole = Literal[
     "face_detector",
+    "face_embedding",
     "expression_backbone",
     "vggish",
     "speech_recogniser",
@@ -86,8 +87,14 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
+    roles: dict[ModelRole | VideoRole, Literal["embedded", "paper", "insightface"]] = Field(
+        {}, description="role -> another set for its model; insightface: its packs of models of faces"
+    )
     paths: dict[ModelRole | VideoRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
+    )
+    accept_licences: list[Annotated[str, Field(pattern="^[a-z0-9-]+$")]] = Field(
+        [], description="licences that forbid some uses, and that you accept, by the names in the manifest of models"
     )
 
     @field_validator("paths", mode="before")

@@ -43,7 +43,7 @@ class Table:
 METHOD_FIELDS = [
     pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, shot, content_free"}),
     pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
-    pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
+    pa.field("model_set", pa.string(), False, {"meaning": "set of models: embedded, paper, or mixed"}),
     pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
     pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
     pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block, video"}),

@@ -59,6 +59,20 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         RESNET | {"backbone": {"stages": ["ah"]}, "train": {"folds": 5}},
         "of models with V would be flattered; set train.folds to 0, or stages to [emotions]",
     ),
+    "a model of no set": (
+        {"models": {"roles": {"face_detector": "paper"}}},
+        "the 'paper' model set has no face_detector; give its file or folder under models.paths.face_detector, or "
+        "choose a set that has one under models.roles.face_detector: embedded, insightface",
+    ),
+    "a backbone of no set": (
+        {"models": {"roles": {"expression_backbone": "paper"}}},
+        "the 'paper' model set has no expression_backbone for mini_xception",
+    ),
+    "a licence that is not accepted": (
+        {"models": {"roles": {"face_detector": "insightface"}}},
+        "insightface_scrfd: det_10g.onnx (17 MB) is under this licence: InsightFace's models are for non-commercial "
+        "research alone; if it allows your use, set models.accept_licences: [insightface-non-commercial]",
+    ),
     "no vggish": ({"features": {"audio": {"feature": "vggish"}}}, "has no vggish; give its file or folder"),
     "scores of the run itself": (
         {"report": {"other_runs": {"a": "results/x"}}},
