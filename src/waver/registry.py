@@ -175,6 +175,9 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     "eata": AdaptationRecord("waver.adaptation.methods.tta.eata:Eata", label="EATA", sees=_SOURCE + _STREAM),
     "sar": AdaptationRecord("waver.adaptation.methods.tta.sar:Sar", label="SAR", sees=_STREAM),
     "t3a": AdaptationRecord("waver.adaptation.methods.tta.t3a:T3a", label="T3A", sees=_STREAM),
+    "person_hmm": AdaptationRecord(
+        "waver.adaptation.methods.tta.person_hmm:PersonHmm", label="Person HMM", sees=_SOURCE + _STREAM
+    ),
     "clip_zero_shot": _of_clip("zero_shot:ZeroShot", "CLIP", "", implied={"prompts": "template"}),
     "clip_ensemble": _of_clip("zero_shot:ZeroShot", "CLIP, several prompts", "", implied={"prompts": "ensemble"}),
     "tda": _of_clip("tda:Tda", "TDA", "participant"),

@@ -38,7 +38,8 @@ rule a:
 """A workflow of as many jobs as BAH-300 may have, in two rules without a function."""
 PLAIN_TIMES = 6
 MANY_PLAIN_TIMES = 18
-"""The most that planning may cost, in plans of PLAIN (measured, idle: 3.1 at 300 people; 9.5 at 3,000, beside other work)."""
+"""The most that planning may cost, in plans of PLAIN (measured: 3.1 at 300 people, idle; 9.5 at 3,000, on a busy
+machine)."""
 
 
 def video_names(participants: int, videos: int, first: int) -> list[str]:
