@@ -82,6 +82,7 @@ rule features_speech:
         videos=of_shard(paths.shard_table("videos")),
         transcripts=of_shard(paths.shard_table("transcripts")),
         model=flow.features.recogniser(),
+        aligners=flow.features.aligners(),
     output:
         index=paths.feature_index("speech"),
     log:
@@ -95,7 +96,7 @@ rule features_speech:
     params:
         root=flow.ingest.root,
         config=cfg.features.speech.model_dump(),
-        code=code_of("features_speech"),
+        code=flow.features.speech_code,
     message:
         "Speech of shard {wildcards.shard}"
     script:

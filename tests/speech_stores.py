@@ -15,7 +15,7 @@ def write_speech_store(
     start_s: Any = (),
     end_s: Any = (),
     language: str = "en",
-    measured: bool = True,
+    measured: Any = True,
 ) -> dict[str, Any]:
     """Write ``speech/82001/82001_Q<number>.zarr``, and return its row of the index; None was set aside."""
     row = {
@@ -27,5 +27,6 @@ def write_speech_store(
     with new_store(folder / "speech" / "82001" / f"82001_Q{number}.zarr", row["key"]) as writer:
         writer.put("start_s", np.asarray(start_s, np.float32))
         writer.put("end_s", np.asarray(end_s, np.float32))
-        writer.attributes.update(words=words, language=language, measured=measured)
+        writer.put("measured", np.broadcast_to(np.asarray(measured, bool), len(words)))
+        writer.attributes.update(words=words, language=language)
     return row

@@ -4,7 +4,16 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2Model,
+    Wav2Vec2Processor,
+)
 
 SIZES = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
@@ -33,3 +42,17 @@ def with_head(folder: Path) -> dict[str, torch.nn.Linear]:
     (folder / "model.safetensors").unlink()
     torch.save(state, folder / "pytorch_model.bin")
     return head
+
+
+def saved_ctc(folder: Path, letters: str = "abcdefghijklmnopqrstuvwxyz'é") -> Path:
+    """A CTC model of capital letters with its tokenizer, as published ones are laid out; blank 0, border 4."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["<pad>", "<s>", "</s>", "<unk>", "|", *letters.upper()]
+    vocabulary = folder / "own.json"
+    vocabulary.write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, sampling_rate=16_000)
+    Wav2Vec2Processor(extractor, Wav2Vec2CTCTokenizer(str(vocabulary))).save_pretrained(folder)
+    vocabulary.unlink()
+    torch.manual_seed(0)
+    Wav2Vec2ForCTC(Wav2Vec2Config(**SIZES, vocab_size=len(names), pad_token_id=0)).save_pretrained(folder)
+    return folder

@@ -207,6 +207,8 @@ CONTROLS: dict[str, ControlRecord] = {
 """In the order of the tables. A model of answers may be a control too; their inputs differ."""
 
 READERS: dict[str, Record] = {
+    "aligner_en": Record("waver.features.forced_alignment:Aligner"),
+    "aligner_fr": Record("waver.features.forced_alignment:Aligner"),
     "speech_encoder": Record("waver.features.audio.speech_encoder:SpeechEncoder"),
     "sentiment": Record("waver.features.cues.sentiment:load_sentiment"),
 }

@@ -45,10 +45,10 @@ def test_the_environment_wins_over_the_site_file(profile):
     assert (found["slurm-qos"], found["cores"]) == ("high", 64)
 
 
-def test_speech_asks_for_a_gpu_only_where_it_recognises(profile):
+def test_speech_asks_for_a_gpu_only_where_it_recognises_or_aligns(profile):
     own = profile({"CPU_PARTITION": "c", "GPU_PARTITION": "g"})["set-resources"]["features_speech"]
-    for model, gpu, partition in ((["model.json"], 1, "g"), ([], 0, "c")):
-        values = {"input": {"model": model}}
+    for inputs, gpu, partition in (({"model": ["m"]}, 1, "g"), ({"aligners": ["a"]}, 1, "g"), ({"model": []}, 0, "c")):
+        values = {"input": inputs}
         assert eval(own["gpu"], dict(values)) == gpu
         assert eval(own["slurm_partition"], dict(values)) == partition
 

@@ -23,6 +23,9 @@ LOCKED_AS = {"onnxruntime": "onnxruntime-gpu"}
 NOT_IMPORTED = {"snakemake", "snakemake-executor-plugin-slurm", "tensorboard"}
 """What other programs and libraries load: the command snakemake, its executor, torch.utils.tensorboard."""
 
+LOCKED_ALONE = {"whisperx"}
+"""In envs/lock.in: it asks for other versions than Waver's, so that no installer could meet both."""
+
 
 def declared(*lists: list[str]) -> dict[str, Requirement]:
     """Name -> requirement, without that of an extra of Waver itself."""
@@ -49,7 +52,9 @@ def imported() -> set[str]:
 
 
 def test_every_import_is_declared_and_every_declaration_is_imported():
-    assert imported() | NOT_IMPORTED == set(RUNTIME)
+    assert imported() - LOCKED_ALONE | NOT_IMPORTED == set(RUNTIME)
+    assert imported() >= LOCKED_ALONE
+    assert set((ROOT / "envs/lock.in").read_text().splitlines()) >= LOCKED_ALONE
 
 
 @pytest.mark.parametrize("lock", ["cpu.txt", "gpu.txt"])

@@ -12,6 +12,7 @@ with job(snakemake) as j:
         transcripts=Path(j.input.transcripts),
         root=Path(j.params.root),
         model=Path(j.input.model[0]) if j.input.model else None,
+        aligners=[Path(path) for path in j.input.aligners],
         stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=SpeechConfig(**j.params.config),

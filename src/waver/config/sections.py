@@ -22,6 +22,8 @@ ModelRole = Literal[
     "expression_backbone",
     "vggish",
     "speech_recogniser",
+    "aligner_en",
+    "aligner_fr",
     "word_encoder",
     "sentence_encoder",
     "sentiment",

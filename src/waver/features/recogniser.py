@@ -14,17 +14,20 @@ from faster_whisper.transcribe import Segment
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from waver.features.speech_phrases import invented, prompt
-from waver.features.spoken import NO_WORDS, NOBODY, Piece, Spoken, spoken, with_border
+from waver.features.spoken import NO_WORDS, NOBODY, Piece, Spoken, Times, retimed, spoken, with_border
 from waver.features.waveform import RATE_HZ
 
 Samples = npt.NDArray[np.float32]
 Vote = Callable[[str, float], str]
 """The detected language and its probability to the one that is spoken, by the participant's other recordings."""
+Align = Callable[[str, Samples], Times | None]
+"""Language and waveform -> what finds words in it; None where no model aligns the language."""
 
 LOW_PROBABILITY = 0.5
 """A language whose probability is lower is not relied on."""
 RAISED = "quiet speech, raised in level"
 LEFT_OUT, FLAGGED = "words that nobody says left out", "known inventions flagged"
+UNALIGNED = "some words keep the times of the recogniser"
 UNCERTAIN, VOTED = "its language is uncertain", "language by the participant's other recordings"
 
 _SPANS = VadOptions(min_silence_duration_ms=100, speech_pad_ms=0)
@@ -67,6 +70,7 @@ class _Hearing:
     candidates: Sequence[str]
     verbatim: bool
     vote: Vote | None
+    align: Align | None
 
 
 def transcribe(
@@ -77,6 +81,7 @@ def transcribe(
     candidates: Sequence[str] = (),
     verbatim: bool = False,
     vote: Vote | None = None,
+    align: Align | None = None,
 ) -> Spoken:
     """Words of a waveform.
 
@@ -92,8 +97,9 @@ def transcribe(
         candidates: languages of which the most probable is taken; empty for all.
         verbatim: the recogniser is shown an example of hesitations.
         vote: asked where the detected language is improbable.
+        align: asked for forced alignment, whose times replace the recogniser's, which come from its attention.
     """
-    hearing = _Hearing(language or None, beam, candidates, verbatim, vote)
+    hearing = _Hearing(language or None, beam, candidates, verbatim, vote, align)
     silent = is_silent(samples)
     raised = levelled(samples)
     found = _listen(model, raised, hearing, detector=True)
@@ -128,11 +134,16 @@ def _listen(model: WhisperModel, samples: Samples, hearing: _Hearing, detector: 
         language, probability, notes = _chosen(info, hearing)
         if language != info.language or hearing.verbatim:
             segments, _ = listen(language)
-    pieces, left_out = _pieces(segments, detector)
+    groups, left_out = _pieces(segments, detector)
+    pieces = [piece for group in groups for piece in group]
     notes += [LEFT_OUT] * left_out + [FLAGGED] * any(piece.flagged for piece in pieces)
     if not pieces:
         return replace(spoken([], hearing.language or ""), notes=tuple(notes))
-    spans = [(span["start"] / RATE_HZ, span["end"] / RATE_HZ) for span in get_speech_timestamps(samples, _SPANS)]
+    times = hearing.align(language, samples) if hearing.align else None
+    if times:
+        pieces, lost = retimed(groups, times)
+        notes += [UNALIGNED] * bool(lost)
+    spans = speech_spans(samples)
     cut = [(piece.text, *cut_to(spans, piece.start_s, piece.end_s), *piece[3:]) for piece in pieces]
     return replace(spoken(cut, language), language_probability=probability, notes=tuple(notes))
 
@@ -181,13 +192,13 @@ def _chosen(info: Any, hearing: _Hearing) -> tuple[str, float, list[str]]:
 
 
 # words ----------------------------------------------------------------------------------------------
-def _pieces(segments: Iterable[Segment], detector: bool) -> tuple[list[Piece], bool]:
+def _pieces(segments: Iterable[Segment], detector: bool) -> tuple[list[list[Piece]], bool]:
     """What the recogniser calls words: pieces, of which those without a leading blank go on with the one before.
 
     Returns:
-        Pieces, and whether some were left out.
+        Pieces of each segment that has any, and whether some were left out.
     """
-    pieces: list[Piece] = []
+    groups: list[list[Piece]] = []
     left_out = False
     for segment in segments:
         words = [word for word in segment.words or () if word.word]
@@ -195,11 +206,13 @@ def _pieces(segments: Iterable[Segment], detector: bool) -> tuple[list[Piece], b
         if words and _nobody_says(segment, all(flags), detector):
             left_out = True
             continue
+        group: list[Piece] = []
         for number, (word, flagged) in enumerate(zip(words, flags, strict=True)):
-            text = with_border(pieces[-1].text if pieces else "", word.word) if number == 0 else word.word
+            text = with_border(groups[-1][-1].text if groups else "", word.word) if number == 0 else word.word
             about = word.probability, segment.no_speech_prob, segment.avg_logprob
-            pieces.append(Piece(text, word.start, word.end, *about, flagged))
-    return pieces, left_out
+            group.append(Piece(text, word.start, word.end, *about, flagged))
+        groups += [group] if group else []
+    return groups, left_out
 
 
 def _nobody_says(segment: Segment, known: bool, detector: bool) -> bool:
@@ -208,6 +221,11 @@ def _nobody_says(segment: Segment, known: bool, detector: bool) -> bool:
     if not detector:
         return unheard or sure < _UNSURE or known
     return unheard and (known or sure < _RATHER_UNSURE)
+
+
+def speech_spans(samples: Samples) -> list[tuple[float, float]]:
+    """Start and end of the spans of speech in a waveform, seconds."""
+    return [(span["start"] / RATE_HZ, span["end"] / RATE_HZ) for span in get_speech_timestamps(samples, _SPANS)]
 
 
 def cut_to(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -> tuple[float, float]:

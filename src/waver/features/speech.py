@@ -13,26 +13,38 @@ import ctranslate2
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from faster_whisper.vad import get_vad_model
 
-from waver.assets.manifest import installed
+from waver.assets.manifest import Installed, installed
 from waver.config.sections import SpeechConfig
-from waver.device import USED, ctranslate2_place, threads
+from waver.datasets.transcripts import guessed_language
+from waver.device import USED, ctranslate2_place, threads, torch_device
 from waver.errors import ExcludedItem, WaverError
 from waver.features.clock import frame_clock
-from waver.features.recogniser import Recogniser, cut_to, detect, transcribe
-from waver.features.spoken import Spoken, spoken, spread_chunks
+from waver.features.recogniser import (
+    Recogniser,
+    Samples,
+    cut_to,
+    detect,
+    is_silent,
+    levelled,
+    speech_spans,
+    transcribe,
+)
+from waver.features.spoken import NOBODY, Spoken, Times, language_of, spoken, spread_chunks
 from waver.features.waveform import Sound, read_waveform
 from waver.io.shard_job import Compute, Row, run_shard
 from waver.io.tables import TRANSCRIPTS, VIDEOS, read_table
 from waver.io.worker_process import call_in_worker
 from waver.io.zarr_store import StoreWriter
 from waver.provenance import digest, seed_for
+from waver.records import load
+from waver.registry import READERS
 from waver.shapes import FPS
 
 log = logging.getLogger(__name__)
 
 __all__ = ["cut_to", "load_whisper", "recognise_speech", "spoken", "spread_chunks", "transcribe"]
 
-_OF_WORDS = ("start_s", "end_s", "probability")
+_OF_WORDS = ("start_s", "end_s", "probability", "measured")
 _OF_SEGMENTS = ("no_speech_prob", "avg_logprob", "flagged")
 
 
@@ -41,6 +53,7 @@ def recognise_speech(
     transcripts: Path,
     root: Path,
     model: Path | None,
+    aligners: Sequence[Path],
     stores: Path,
     index: Path,
     config: SpeechConfig,
@@ -48,16 +61,18 @@ def recognise_speech(
 ) -> None:
     """Make the speech stores of a shard.
 
-    A store holds ``start_s``, ``end_s``, ``probability`` of the words, and the attributes ``words``, ``language`` and
-    ``measured``, which is false where the words of a transcript share the time of a chunk. Of recognised speech it
-    also holds ``no_speech_prob``, ``avg_logprob`` and ``flagged`` (see ``waver.features.spoken``), and the attribute
-    ``language_probability``. A video in which nobody speaks has no words and status ok.
+    A store holds ``start_s``, ``end_s``, ``probability`` and ``measured`` of the words, and the attributes ``words``
+    and ``language``. ``measured`` is false where words of a transcript share the time of a chunk: without a model of
+    forced alignment, and where it does not find them. Of recognised speech a store also holds ``no_speech_prob``,
+    ``avg_logprob`` and ``flagged`` (see ``waver.features.spoken``), and the attribute ``language_probability``. A
+    video in which nobody speaks has no words and status ok.
 
     Args:
         videos: the shard's VIDEOS table.
         transcripts: the shard's TRANSCRIPTS table, used where the source is ``given``.
         root: folder to which the videos' paths are relative.
         model: ``asset.json`` of a Whisper model in CTranslate2's format; needed to recognise.
+        aligners: ``asset.json`` of models of forced alignment, one a language; none: words are not aligned.
         stores: folder of the stores.
         index: FEATURE_INDEX table to write.
         config: source, beam and language.
@@ -68,26 +83,53 @@ def recognise_speech(
             none is available.
     """
     rows = read_table(videos, VIDEOS)
-    made_from = {"feature": "speech", "config": config.model_dump(), "code": code, "model": None}
+    align = Aligners([installed(aligner) for aligner in aligners])
+    made_from = {"feature": "speech", "config": config.model_dump(), "code": code, "model": None, "align": align.keys}
     if config.source == "given":
         chunks = _chunks(transcripts)
-        rows = [{**row, "checksum": digest([row["duration_s"], chunks.get(row["video"])])} for row in rows]
-        run_shard(rows, stores, index, made_from, _giver(chunks))
+        rows = [{**row, "checksum": digest(_written(row, chunks, align))} for row in rows]
+        run_shard(rows, stores, index, made_from, _giver(chunks, root, align))
         return
     if model is None:
         raise WaverError("features.speech.source is recognise and there is no model; give it under models.paths")
     if unknown := sorted(set(config.languages) - set(_LANGUAGE_CODES)):
         raise WaverError(f"features.speech.languages has {', '.join(unknown)}, which Whisper does not know; correct it")
     record = installed(model)
-    compute = _recogniser(rows, root, Path(record.folder), config)
+    compute = _recogniser(rows, root, Path(record.folder), config, align)
     rows = [{**row, "checksum": digest(_heard(row, rows, config))} for row in rows]
     run_shard(rows, stores, index, {**made_from, "model": record.key}, compute)
+
+
+class Aligners:
+    """Models of forced alignment by language, each read when it is first needed.
+
+    Args:
+        records: of models whose roles are ``aligner_<language>``.
+    """
+
+    def __init__(self, records: Sequence[Installed]) -> None:
+        self._records = {record.role.removeprefix("aligner_"): record for record in records}
+        self._read = cache(self._load)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Language -> fingerprint of its model."""
+        return {language: record.key for language, record in self._records.items()}
+
+    def _load(self, language: str) -> Callable[[Samples], Times]:
+        record = self._records[language]
+        found: Callable[[Samples], Times] = load(READERS, record.role)(Path(record.folder), record.role, torch_device())
+        return found
+
+    def __call__(self, language: str, samples: Samples) -> Times | None:
+        """What finds words of a language in a waveform; None where no model does."""
+        return self._read(language)(samples) if language in self._records else None
 
 
 def _write(found: Spoken, writer: StoreWriter, recognised: bool) -> None:
     for name in (*_OF_WORDS, *(_OF_SEGMENTS if recognised else ())):
         writer.put(name, getattr(found, name))
-    writer.attributes.update(words=found.words, language=found.language, measured=found.measured)
+    writer.attributes.update(words=found.words, language=found.language)
     if recognised:
         known = not math.isnan(found.language_probability)
         writer.attributes.update(language_probability=round(found.language_probability, 4) if known else None)
@@ -107,7 +149,7 @@ def _others(video: Row, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["participant"] == video["participant"] and row["video"] != video["video"]]
 
 
-def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechConfig) -> Compute:
+def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechConfig, align: Aligners) -> Compute:
     whisper = cache(partial(load_whisper, folder, *ctranslate2_place()))
     detected: dict[str, tuple[str, float] | None] = {}
 
@@ -138,7 +180,7 @@ def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechCon
         ctranslate2.set_random_seed(seed_for("speech", video["video"]))
         language = video["language"] if config.language == "auto" else config.language
         found = transcribe(
-            whisper(), sound.samples, language, config.beam, config.languages, config.verbatim, voter(video)
+            whisper(), sound.samples, language, config.beam, config.languages, config.verbatim, voter(video), align
         )
         _write(found, writer, recognised=True)
         return frames, "; ".join(filter(None, (sound.note, *found.notes)))
@@ -186,12 +228,44 @@ def _chunks(transcripts: Path) -> dict[str, list[Row]]:
     return {video: sorted(rows, key=lambda row: row["chunk"]) for video, rows in chunks.items()}
 
 
-def _giver(chunks: dict[str, list[Row]]) -> Compute:
+def _written(video: Row, chunks: dict[str, list[Row]], align: Aligners) -> list[object]:
+    """What the words of a transcript and their times are made of."""
+    own = [video["duration_s"], chunks.get(video["video"])]
+    return [*own, video["checksum"], video["language"]] if align.keys else own
+
+
+def _giver(chunks: dict[str, list[Row]], root: Path, align: Aligners) -> Compute:
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
         rows = chunks.get(video["video"])
         if not rows:
             raise ExcludedItem("the data set has no transcript of it", "set features.speech.source to recognise")
-        _write(spread_chunks(rows, video["duration_s"]), writer, recognised=False)
-        return max(1, round(video["duration_s"] * FPS)), "words of the data set's transcript"
+        times, why = _times_in_sound(video, rows, root, align) if align.keys else (None, "")
+        found = spread_chunks(rows, video["duration_s"], times)
+        _write(found, writer, recognised=False)
+        notes = ("words of the data set's transcript", *found.notes, why)
+        return max(1, round(video["duration_s"] * FPS)), "; ".join(filter(None, notes))
 
     return compute
+
+
+def _times_in_sound(video: Row, chunks: Sequence[Row], root: Path, align: Aligners) -> tuple[Times | None, str]:
+    """What finds the words of a transcript in the sound of its video, and why nothing does."""
+    text = " ".join(chunk["text"] for chunk in chunks)
+    language = language_of(chunks) or video["language"] or guessed_language(text) or ""
+    if language not in align.keys:
+        return None, "no model aligns its language"
+    try:
+        sound, _ = _sound(root / video["path"])
+    except ExcludedItem as problem:
+        return None, f"words not aligned: {problem.reason}"
+    if is_silent(sound.samples):
+        return None, f"words not aligned: {NOBODY}"
+    samples = levelled(sound.samples)
+    found, spans = align(language, samples), speech_spans(samples)
+
+    def times(texts: Sequence[str], start_s: float, end_s: float) -> list[tuple[float, float]] | None:
+        aligned = found(texts, start_s, end_s) if found else None
+        # the last letter of a word reaches to the next one's first, whatever lies between
+        return None if aligned is None else [cut_to(spans, *one) for one in aligned]
+
+    return times, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from waver.datasets.transcripts import continues
 from waver.models.text.cue_counts import normalised
 
 Floats = npt.NDArray[np.float32]
+Times = Callable[[Sequence[str], float, float], list[tuple[float, float]] | None]
+"""Texts of words or pieces of words, those that begin a word with a leading blank, and the seconds between which they
+are said -> start and end of each, seconds; None where they cannot be found there."""
 
 
 class Piece(NamedTuple):
@@ -22,6 +25,7 @@ class Piece(NamedTuple):
 
     Attributes:
         flagged: the text is one that recognisers are known to invent.
+        measured: its times were found in the sound.
     """
 
     text: str
@@ -31,10 +35,16 @@ class Piece(NamedTuple):
     no_speech_prob: float = math.nan
     avg_logprob: float = math.nan
     flagged: bool = False
+    measured: bool = True
 
 
 NOBODY, NO_WORDS = "nobody speaks", "sound but no words"
 """Notes on a recording without words: it is silent, or it is not."""
+ALIGNED, PARTLY, NOWHERE = (
+    "words aligned to the sound", "words aligned to the sound, but for some chunks", "words not found in the sound",
+)  # fmt: skip
+"""Notes on the words of a transcript that were looked for in the sound."""
+_MARGIN_S = 0.2  # recognisers place the first word of a segment a little late or early
 _WITHOUT_BLANKS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that are written without blanks between words; faster-whisper splits them by characters."""
 
@@ -54,7 +64,8 @@ class Spoken:
         avg_logprob: float32 [W], mean log probability of the word's segment; nan as above.
         flagged: bool [W], the word is of a phrase that recognisers are known to invent.
         language_probability: the recogniser's; 1 where the language is given, nan where nothing was recognised.
-        measured: whether the times were found in the sound; else words share the time of their chunk by letters.
+        measured: bool [W], the word's times were found in the sound; else words share the time of their chunk by
+            letters.
         notes: remarks for the index.
     """
 
@@ -66,8 +77,8 @@ class Spoken:
     no_speech_prob: Floats
     avg_logprob: Floats
     flagged: npt.NDArray[np.bool_]
+    measured: npt.NDArray[np.bool_]
     language_probability: float = math.nan
-    measured: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -98,6 +109,7 @@ def spoken(pieces: Iterable[tuple[Any, ...]], language: str) -> Spoken:
         no_speech_prob=numbers[:, 3],
         avg_logprob=numbers[:, 4],
         flagged=np.array([word.flagged for word in words], bool),
+        measured=np.array([word.measured for word in words], bool),
     )
 
 
@@ -136,6 +148,7 @@ def _with(word: Piece, piece: Piece) -> Piece:
         end_s=piece.end_s,
         probability=word.probability + share * (piece.probability - word.probability),
         flagged=word.flagged or piece.flagged,
+        measured=word.measured and piece.measured,
     )
 
 
@@ -168,25 +181,69 @@ def with_border(before: str, first: str) -> str:
     return first if goes_on else f" {first}"
 
 
-# given ----------------------------------------------------------------------------------------------
-def spread_chunks(chunks: Sequence[dict[str, Any]], duration_s: float) -> Spoken:
-    """Words of timed chunks; each gets a share of its chunk's time in proportion to its letters.
+# aligned --------------------------------------------------------------------------------------------
+def retimed(groups: Sequence[Sequence[Piece]], times: Times) -> tuple[list[Piece], int]:
+    """Pieces with the times that forced alignment finds, and the number of groups in which it finds none.
 
-    Chunks without times, one after another, share the time between their timed neighbours; if no
-    chunk has times, that is the whole video.
+    A group is looked for between its first and its last time and up to ``_MARGIN_S`` beyond, as far as its neighbours
+    leave that free.
+
+    Args:
+        groups: pieces of a segment or chunk each, none empty, in order; where no times are found, they stay.
+        times: finds them.
+    """
+    pieces: list[Piece] = []
+    lost = 0
+    ends_s = [-math.inf, *(group[-1].end_s for group in groups)]
+    starts_s = [*(group[0].start_s for group in groups), math.inf]
+    for number, group in enumerate(groups):
+        first_s, last_s = group[0].start_s, group[-1].end_s
+        low_s = min(max(first_s - _MARGIN_S, ends_s[number]), first_s)
+        high_s = max(min(last_s + _MARGIN_S, starts_s[number + 1]), last_s)
+        found = times([piece.text for piece in group], low_s, high_s)
+        lost += found is None
+        pieces += (
+            group
+            if found is None
+            else [
+                piece._replace(start_s=start_s, end_s=end_s, measured=True)
+                for piece, (start_s, end_s) in zip(group, found, strict=True)
+            ]
+        )
+    return pieces, lost
+
+
+# given ----------------------------------------------------------------------------------------------
+def spread_chunks(chunks: Sequence[dict[str, Any]], duration_s: float, times: Times | None = None) -> Spoken:
+    """Words of timed chunks, where forced alignment finds them in the sound.
+
+    Elsewhere, and without it, each gets a share of its chunk's time in proportion to its letters. Chunks without
+    times, one after another, share the time between their timed neighbours; if no chunk has times, that is the whole
+    video.
 
     Args:
         chunks: rows of TRANSCRIPTS in order.
         duration_s: length of the video.
+        times: finds words in the sound; None: nothing does.
     """
-    pieces: list[Piece] = []
-    for text, start_s, end_s in _spans(chunks, duration_s):
+    groups: list[list[Piece]] = []
+    before = ""
+    for text, start_s, end_s, measured in _spans(chunks, duration_s):
+        group: list[Piece] = []
         for number, (part, from_s, to_s) in enumerate(shared_by_letters(text, start_s, end_s)):
-            split = number == 0 and pieces and continues(normalised(pieces[-1].text), normalised(part))
-            pieces.append(Piece(part if split else f" {part}", from_s, to_s))
+            split = number == 0 and before and continues(normalised(before), normalised(part))
+            before = part if split else f" {part}"
+            group.append(Piece(before, from_s, to_s, measured=measured))
+        groups += [group] if group else []
+    pieces, lost = retimed(groups, times) if times else ([piece for group in groups for piece in group], 0)
+    note = ALIGNED if not lost else NOWHERE if lost == len(groups) else PARTLY
+    return replace(spoken(pieces, language_of(chunks)), notes=(note,) if times and groups else ())
+
+
+def language_of(chunks: Sequence[dict[str, Any]]) -> str:
+    """The language of most chunks; empty where none has one."""
     languages = [chunk["language"] for chunk in chunks if chunk["language"]]
-    found = spoken(pieces, Counter(languages).most_common(1)[0][0] if languages else "")
-    return replace(found, measured=all(map(_of_one_word, chunks)))
+    return Counter(languages).most_common(1)[0][0] if languages else ""
 
 
 def _of_one_word(chunk: dict[str, Any]) -> bool:
@@ -194,8 +251,8 @@ def _of_one_word(chunk: dict[str, Any]) -> bool:
     return len(chunk["text"].split()) == 1 and chunk["start_s"] is not None and chunk["end_s"] is not None
 
 
-def _spans(chunks: Sequence[dict[str, Any]], duration_s: float) -> list[tuple[str, float, float]]:
-    """(text, start_s, end_s) with what times are missing filled in; untimed neighbours become one."""
+def _spans(chunks: Sequence[dict[str, Any]], duration_s: float) -> list[tuple[str, float, float, bool]]:
+    """(text, start_s, end_s, of one word) with what times are missing filled in; untimed neighbours become one."""
     spans: list[list[Any]] = []
     for chunk in chunks:
         untimed = chunk["start_s"] is None
@@ -203,14 +260,14 @@ def _spans(chunks: Sequence[dict[str, Any]], duration_s: float) -> list[tuple[st
             spans[-1][0] += " " + chunk["text"]
             spans[-1][2] = chunk["end_s"]
         else:
-            spans.append([chunk["text"], chunk["start_s"], chunk["end_s"]])
-    filled: list[tuple[str, float, float]] = []
+            spans.append([chunk["text"], chunk["start_s"], chunk["end_s"], _of_one_word(chunk)])
+    filled: list[tuple[str, float, float, bool]] = []
     following_s = [duration_s]  # of each span, from the last: where the next one with a time starts
-    for _, start_s, _ in reversed(spans[1:]):
+    for _, start_s, _, _ in reversed(spans[1:]):
         following_s.append(following_s[-1] if start_s is None else start_s)
-    for (text, start_s, end_s), next_s in zip(spans, reversed(following_s), strict=False):
+    for (text, start_s, end_s, one), next_s in zip(spans, reversed(following_s), strict=False):
         before_s = filled[-1][2] if filled else 0.0
         start_s = before_s if start_s is None else start_s
         end_s = next_s if end_s is None else end_s
-        filled.append((text, start_s, max(end_s, start_s)))
+        filled.append((text, start_s, max(end_s, start_s), one))
     return filled

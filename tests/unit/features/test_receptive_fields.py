@@ -92,7 +92,7 @@ def said(changes: dict[int, str], pauses: dict[int, float] | None = None) -> Tim
     words = [changes.get(k, f"{'abcdefgh'[k % 8]}{'klmnopqr'[k // 8]}x") for k in range(60)]
     before_s = np.cumsum([0.0, *((pauses or {}).get(k, 0.0) for k in range(59))])
     start_s = (before_s + np.arange(60) * 0.31).astype(np.float32)
-    return TimedWords(words, start_s, start_s + np.float32(0.31), "en")
+    return TimedWords(words, start_s, start_s + np.float32(0.31), "en", np.ones(len(words), bool))
 
 
 def cues(words: TimedWords, sound: np.ndarray | None = None, frames: int = 480) -> np.ndarray:

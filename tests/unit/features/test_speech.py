@@ -42,7 +42,7 @@ def recognise(folder: Path, clips: list[Path], chunks=(), model=None, config=Non
     write_videos(folder / "videos.parquet", clips, folder, **video)
     write_table(folder / "transcripts.parquet", chunks, TRANSCRIPTS)
     recognise_speech(
-        folder / "videos.parquet", folder / "transcripts.parquet", folder, model, folder / "stores",
+        folder / "videos.parquet", folder / "transcripts.parquet", folder, model, (), folder / "stores",
         folder / "index.parquet", config or SpeechConfig(beam=1), "code",
     )  # fmt: skip
     return read_table(folder / "index.parquet", FEATURE_INDEX)

@@ -168,6 +168,6 @@ def test_a_word_cut_by_chunks_of_a_transcript_is_one_word():
     assert found.words == ["Peut-être", "que", "j'aime."]
     assert found.start_s[0] == 0
     assert found.end_s[2] == 3
-    assert not found.measured, "two words share a chunk"
-    assert spread_chunks([chunks[0], chunks[2]], 3.0).measured
-    assert not spread_chunks([chunks[0], {**chunks[2], "end_s": None}], 3.0).measured
+    assert found.measured.tolist() == [False, False, False], "two words share a chunk"
+    assert spread_chunks([chunks[0], chunks[2]], 3.0).measured.all()
+    assert spread_chunks([chunks[0], {**chunks[2], "end_s": None}], 3.0).measured.tolist() == [True, False]

@@ -17,11 +17,12 @@ import torch
 from checkout import ROOT
 from tiny_bert import write_bert
 from tiny_clip import write_clip
-from tiny_speech import saved
+from tiny_speech import saved, saved_ctc
 from waver.errors import WaverError
 from waver.features.answer_encodings import encode_answers
 from waver.features.audio.speech_encoder import SpeechEncoder, _valence_head
 from waver.features.cues.sentiment import load_sentiment
+from waver.features.forced_alignment import Aligner
 from waver.features.speech import load_whisper
 from waver.features.words import TextEncoder
 from waver.models.text.pretrained_encoder import load_backbone, load_tokenizer
@@ -56,6 +57,7 @@ LOADERS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "sentences": (_bert, lambda folder: SentenceEncoder(folder, CPU)),
     "sentiment": (_bert, lambda folder: load_sentiment(folder, CPU)),
     "speech encoder": (saved, lambda folder: SpeechEncoder(folder, -1, CPU)),
+    "aligner": (saved_ctc, lambda folder: Aligner(folder, "aligner_en", CPU)),
     "CLIP": (write_clip, lambda folder: _clip(folder, [["a"]])),
 }
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json")

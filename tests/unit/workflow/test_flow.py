@@ -124,6 +124,17 @@ def test_models_are_those_that_the_config_uses(tmp_path):
     assert records(flow_of(bert)) == {"path.word_encoder", "minilm_sentences"}
 
 
+def test_models_of_forced_alignment_are_used_where_they_are_given_and_there_is_sound():
+    given = {"models": {"paths": {"aligner_fr": "f"}}}
+    features = flow_of(given).features
+    assert features.aligners() == ["resources/models/path.aligner_fr/asset.json"]
+    assert features.aligners()[0] in features.model_records()
+    assert features.speech_code(wildcards()) != flow_of().features.speech_code(wildcards())
+    assert flow_of().features.aligners() == []
+    transcripts = {"dataset": {"source": "transcripts"}, "train": {"runs": []}, "videos": {"runs": []}}
+    assert flow_of({**given, **transcripts, "adapt": {"methods": []}}).features.aligners() == []
+
+
 def test_a_trained_backbone_is_reported_and_what_it_begins_with_is_installed():
     visual = {"features": {"visual": {"backbone": "resnet18"}}, "models": {"paths": {"expression_backbone": "b.pt"}}}
     stages = {"backbone": {"stages": ["emotions", "ah"], "emotions": {"sets": [{"path": "pictures"}]}}}

@@ -7,9 +7,8 @@ al., TPAMI 2023) also estimates how positive the voice is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.device import encoder_settings
 from waver.errors import WaverError
+from waver.features.audio.windows import in_windows, scaled, timing
 from waver.features.waveform import RATE_HZ
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
 from waver.models.text.pretrained_encoder import check_whole
@@ -29,10 +29,6 @@ from waver.shapes import FPS
 
 Floats = npt.NDArray[np.float32]
 
-CHUNK_S = 20.0
-"""Sound per forward pass; attention grows with its square."""
-MARGIN_S = 2.0
-"""Context on both sides of a chunk that is encoded and discarded, so that chunk borders have no effect."""
 VALENCE_S = 103 / FPS
 """Sound over which valence is estimated: a mean A/H segment (2026 paper, data set)."""
 
@@ -71,7 +67,6 @@ class SpeechEncoder:
             raise WaverError(f"{folder} wants {extractor.sampling_rate} samples a second; give one of {RATE_HZ}")
         self._model, self._layer, self._device = model.eval().to(device), layer, device
         self._scaled = bool(extractor.do_normalize)
-        self._step, self._reach = _timing(model.config)
         self._head = _valence_head(folder, model.config.hidden_size, device)
 
     def __call__(self, samples: Floats, frames: int) -> tuple[Floats, Floats]:
@@ -85,37 +80,23 @@ class SpeechEncoder:
             float32 [T, D]; and float32 [T], 0 negative to 1 positive, nan for an encoder that was not trained on it.
         """
         if self._scaled:
-            samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
-        states = list(self._states(samples.astype(np.float32)))
-        middle_s = np.concatenate([at for at, _, _ in states])
-        feature = mean_of_frames(np.concatenate([own for _, own, _ in states]), middle_s, frames)
+            samples = scaled(samples)
+        states = list(in_windows(samples.astype(np.float32), self._model.config, self._states))
+        middle_s = (np.concatenate([at for at, _ in states]) + timing(self._model.config)[1] / 2) / RATE_HZ
+        feature = mean_of_frames(np.concatenate([own for _, (own, _) in states]), middle_s, frames)
         if self._head is None:
             return feature, np.full(frames, np.nan, np.float32)
-        last = mean_of_frames(np.concatenate([last for _, _, last in states]), middle_s, frames)
+        last = mean_of_frames(np.concatenate([last for _, (_, last) in states]), middle_s, frames)
         with torch.inference_mode():
             valence = self._head(torch.from_numpy(_smoothed(last, round(VALENCE_S * FPS))).to(self._device))
         return feature, valence[:, 2].clamp(0, 1).float().cpu().numpy()
 
-    def _states(self, samples: Floats) -> Iterator[tuple[npt.NDArray[np.float64], Floats, Floats]]:
-        """Middle of each hidden state in seconds, the layer's states, and the last layer's."""
-        # chunks begin on a multiple of the step, so that their states fall on one grid
-        chunk = round(CHUNK_S * RATE_HZ) // self._step * self._step
-        margin = round(MARGIN_S * RATE_HZ) // self._step * self._step
-        for start in range(0, max(len(samples), 1), chunk):
-            first = max(0, start - margin)
-            heard = samples[first : start + chunk + margin]
-            if len(heard) < self._reach:
-                heard = np.pad(heard, (0, self._reach - len(heard)))
-            with torch.inference_mode():
-                output = self._model(torch.from_numpy(heard)[None].to(self._device), output_hidden_states=True)
-            own, last = (
-                x[0].float().cpu().numpy() for x in (output.hidden_states[self._layer], output.last_hidden_state)
-            )
-            at = first + np.arange(len(own)) * self._step
-            kept = (at >= start) & (at < start + chunk)
-            if start and not kept.any():
-                continue
-            yield (at[kept] + self._reach / 2) / RATE_HZ, own[kept], last[kept]
+    def _states(self, heard: Floats) -> tuple[Floats, Floats]:
+        """The layer's states of a window, and the last layer's."""
+        with torch.inference_mode():
+            output = self._model(torch.from_numpy(heard)[None].to(self._device), output_hidden_states=True)
+        own, last = (x[0].float().cpu().numpy() for x in (output.hidden_states[self._layer], output.last_hidden_state))
+        return own, last
 
 
 def mean_of_frames(states: Floats, middle_s: npt.NDArray[np.float64], frames: int) -> Floats:
@@ -148,15 +129,6 @@ def _smoothed(x: Floats, width: int) -> Floats:
     low, high = (at - width // 2).clip(0), (at + width - width // 2).clip(max=len(x))
     mean: Floats = ((total[high] - total[low]) / (high - low)[:, None]).astype(np.float32)
     return mean
-
-
-def _timing(config: Any) -> tuple[int, int]:
-    """Samples from one hidden state to the next, and samples that one hears before the transformer."""
-    step, reach = 1, 1
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        reach += (kernel - 1) * step
-        step *= stride
-    return step, reach
 
 
 class _Valence(nn.Module):

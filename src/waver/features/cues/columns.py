@@ -51,7 +51,7 @@ class TimedWords:
     start_s: Floats
     end_s: Floats
     language: str
-    measured: bool = True
+    measured: Bools
 
     @cached_property
     def cues(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -78,17 +78,19 @@ class AnswerSignals:
     valence: Floats
     sounding: Bools
 
-    @property
-    def pauses_known(self) -> bool:
-        """Whether the times of the words are those of the sound, so that what lies between words is silence."""
-        return self.speech is not None and self.speech.measured and self.prosody is not None
+    @cached_property
+    def pauses_known(self) -> Bools:
+        """Whether the words around a frame have the times of the sound, so that what lies between is silence; [T]."""
+        if self.speech is None or self.prosody is None:
+            return np.zeros(self.frames, bool)
+        return _with_measured_words(self.speech, self.frames)
 
     @property
     def masked(self) -> list[str]:
         """Columns that are unknown in the whole video."""
         return [
             *(VOICE if self.prosody is None else ()),
-            *(() if self.pauses_known else PAUSES),
+            *(() if self.pauses_known.any() else PAUSES),
             *((*VERBAL, *MIXED) if self.speech is None else ()),
         ]
 
@@ -99,8 +101,9 @@ def cue_features(signals: AnswerSignals) -> tuple[Floats, Bools]:
     valid = signals.sounding
     if signals.prosody is not None:
         feature[:, : len(VOICE)] = _voice(signals.prosody, valid)
-    if signals.speech and signals.pauses_known:
-        feature[:, len(VOICE) : len(VOICE) + len(PAUSES)] = _pauses(signals.speech, signals.frames)
+    if signals.speech and signals.pauses_known.any():
+        pauses = _pauses(signals.speech, signals.frames) * signals.pauses_known[:, None]
+        feature[:, len(VOICE) : len(VOICE) + len(PAUSES)] = pauses
     if signals.speech:
         feature[:, len(VOICE) + len(PAUSES) :] = _verbal(signals.speech, signals.frames)
         valid = np.full(signals.frames, bool(signals.speech.words)) if signals.prosody is None else valid
@@ -128,6 +131,17 @@ def _deviation(values: Doubles, known: Bools) -> Doubles:
 
 
 # pauses ---------------------------------------------------------------------------------------------
+def _with_measured_words(speech: TimedWords, frames: int) -> Bools:
+    """Frames in whose window no pause ends or begins at a word without a time of its own."""
+    unknown = np.zeros(frames, bool)
+    before_s = np.minimum(np.append(-np.inf, np.maximum.accumulate(speech.end_s)[:-1]), speech.start_s)
+    after_s = np.maximum(np.append(speech.start_s[1:], np.inf), speech.end_s)
+    time_s = middle_s(frames)
+    for word in np.flatnonzero(~speech.measured):
+        unknown |= (time_s >= before_s[word]) & (time_s < after_s[word])
+    return np.asarray(~maximum_filter1d(unknown, 2 * _half(VERBAL_S) + 1, mode="constant"), bool)
+
+
 def _pauses(speech: TimedWords, frames: int) -> Doubles:
     start_s, end_s = speech.start_s.astype(np.float64), np.maximum.accumulate(speech.end_s.astype(np.float64))
     time_s, silent = middle_s(frames), timed_words(speech.start_s, speech.end_s, frames) < 0
@@ -141,7 +155,8 @@ def _pauses(speech: TimedWords, frames: int) -> Doubles:
     mean_s = _summed(_placed(gaps, frames, gaps_s), VERBAL_S) / np.maximum(_summed(_placed(gaps, frames), VERBAL_S), 1)
     longest_s = maximum_filter1d(gap_s, 2 * _half(VERBAL_S) + 1, mode="constant")
     spoken = _placed(_frames_at((start_s + end_s) / 2, frames), frames)
-    latency_s = np.full(frames, start_s[0] if words else frames / FPS)
+    first_s = frames / FPS if not words else start_s[0] if speech.measured[0] else 0
+    latency_s = np.full(frames, first_s)
     shares = _share(pause, 1.0), _share(pause, 3.0)
     logs = (np.log1p(values) for values in (latency_s, mean_s, longest_s))
     return np.column_stack([pause, since_s * pause, np.log1p(since_s), *shares, _share(spoken, 3.0) * FPS, *logs])

@@ -44,8 +44,9 @@ def extract_cues(
 
     A store holds ``feature`` float32 [T, D], the attribute ``columns`` naming its D columns, ``valid`` bool [T], and
     the targets of affect ``audio_affect`` and ``text_affect`` float32 [T, 3]. Columns that are unknown are 0, and the
-    attribute ``masked`` names them: those of voice and pauses where nothing was recorded, and those of pauses where the
-    words of a transcript share the time of their chunk, because what lies between such words is made up.
+    attribute ``masked`` names them: those of voice and pauses where nothing was recorded, and those of pauses where all
+    words of a transcript share the time of their chunk, because what lies between such words is made up. Where some do,
+    those of pauses are 0 around them.
 
     Args:
         speech_index: FEATURE_INDEX table of the shard's speech.
@@ -103,8 +104,8 @@ def _signals(video: Row, speech_stores: Path, audio_stores: Path | None) -> Answ
     if "speech" in video["there"]:
         path = store_path(speech_stores, video)
         about = read_attributes(path)
-        speech = TimedWords(about["words"], **read_store(path, "start_s", "end_s"), language=about["language"],
-                            measured=about.get("measured", True))  # fmt: skip
+        known = read_store(path, "start_s", "end_s", "measured")
+        speech = TimedWords(about["words"], **known, language=about["language"])
     sounding, valence = np.zeros(frames, bool), np.full(frames, np.nan, np.float32)
     if "audio" in video["there"] and audio_stores:
         sound = read_store(store_path(audio_stores, video), "prosody", "valence", "valid")

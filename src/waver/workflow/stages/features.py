@@ -69,12 +69,24 @@ class Features(Stage):
         records = [self.run.model_record("word_encoder")]
         if self.run.recorded:
             records += [self.run.model_record("face_detector"), self.backbone.record()]
-        return [*records, *self.recogniser(), *self.audio_models(), *self.cue_models()]
+        return [*records, *self.recogniser(), *self.aligners(), *self.audio_models(), *self.cue_models()]
 
     def recogniser(self) -> list[str]:
         """Record of the recogniser of speech, where speech is recognised."""
         recognised = self.config.features.speech.source == "recognise"
         return [self.run.model_record("speech_recogniser")] if recognised else []
+
+    def _aligner_roles(self) -> list[str]:
+        roles = [role for role in self.config.models.paths if role.startswith("aligner_")]
+        return roles if self.run.recorded else []
+
+    def aligners(self) -> list[str]:
+        """Records of the models of forced alignment that are given, where there is sound."""
+        return [self.run.model_record(role) for role in self._aligner_roles()]
+
+    def speech_code(self, wildcards: Wildcards) -> str:
+        """Fingerprint of the words and their times, and of what reads the models of forced alignment."""
+        return code("features_speech", *_loaders(self._aligner_roles()))
 
     def _audio_roles(self) -> list[str]:
         feature = self.config.features.audio.feature

@@ -11,7 +11,7 @@ from transformers import HubertModel, Wav2Vec2Model
 from tiny_bert import write_bert
 from tiny_speech import saved, with_head
 from waver.errors import WaverError
-from waver.features.audio import speech_encoder
+from waver.features.audio import windows
 from waver.features.audio.speech_encoder import SpeechEncoder, mean_of_frames
 
 STEP, REACH = 320, 400
@@ -43,13 +43,13 @@ def test_a_long_sound_has_no_seams(tmp_path, monkeypatch):
     # hidden states before the transformer hear a few neighbours; of the whole sound nothing but its scale
     folder, samples = saved(tmp_path, scaled=False, norm="layer"), sound(5.0)
     whole, _ = SpeechEncoder(folder, 0, CPU)(samples, 96)
-    monkeypatch.setattr(speech_encoder, "CHUNK_S", 1.0)
-    monkeypatch.setattr(speech_encoder, "MARGIN_S", 0.5)
+    monkeypatch.setattr(windows, "CHUNK_S", 1.0)
+    monkeypatch.setattr(windows, "MARGIN_S", 0.5)
     parts, _ = SpeechEncoder(folder, 0, CPU)(samples, 96)
     assert np.allclose(parts, whole, atol=1e-5)
     # deeper ones hear a chunk and its margins
     deep = [SpeechEncoder(folder, -1, CPU)(samples, 96)[0]]
-    monkeypatch.setattr(speech_encoder, "CHUNK_S", 20.0)
+    monkeypatch.setattr(windows, "CHUNK_S", 20.0)
     deep.append(SpeechEncoder(folder, -1, CPU)(samples, 96)[0])
     assert np.abs(deep[0] - deep[1]).mean() < 0.2 * deep[1].std()
 

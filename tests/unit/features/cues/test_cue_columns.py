@@ -8,7 +8,8 @@ from waver.features.cues.extract import affect_targets
 
 
 def said(text: str, start_s: list[float], end_s: list[float], language: str = "en") -> TimedWords:
-    return TimedWords(text.split(), np.array(start_s, np.float32), np.array(end_s, np.float32), language)
+    times = (np.array(times_s, np.float32) for times_s in (start_s, end_s))
+    return TimedWords(text.split(), *times, language, np.ones(len(start_s), bool))
 
 
 def evenly(text: str, first_s: float = 0.0, each_s: float = 0.5, language: str = "en") -> TimedWords:
@@ -216,3 +217,25 @@ def test_a_transcript_without_full_stops_is_cut_into_runs():
     _, text = affect_targets(known, cue_features(known)[0], None)
     np.testing.assert_allclose(text[: at(6.25), 0], 0.5)
     np.testing.assert_allclose(text[at(6.25) :, 0], 0)
+
+
+def test_pauses_are_known_where_the_words_around_have_times_of_their_own():
+    start_s = [1.0, 2.0, 3.0, 12.0, 12.5]
+    words = said("so it goes on now", start_s, [at + 0.5 for at in start_s])
+    known = replace(words, measured=np.array([True, True, True, False, False]))
+    frames = 20 * 24
+    signals = AnswerSignals(
+        frames, known, np.zeros((frames, 3), np.float32), np.full(frames, np.nan), np.ones(frames, bool)
+    )
+    everywhere = cue_features(replace(signals, speech=words))[0]
+    feature = cue_features(signals)[0]
+    pauses = [COLUMNS.index(name) for name in PAUSES]
+    # unknown from the end of the last word that is known, less what the window of its neighbours reaches
+    end = round((3.5 - 4.2 / 2) * 24)
+    assert not feature[end + 1 :, pauses].any()
+    np.testing.assert_array_equal(feature[: end - 1], everywhere[: end - 1])
+    assert feature[: end - 1, pauses].any()
+    assert signals.masked == []
+    first = cue_features(replace(signals, speech=replace(words, measured=np.array([False, True, True, True, True]))))[0]
+    assert not first[:, COLUMNS.index("latency")].any(), "the first word's time is not known"
+    assert first[-24:, COLUMNS.index("since_word")].all()

@@ -25,7 +25,8 @@ from waver.training.corpus import Normalisation, read_corpus
 
 
 def said(text: str, start_s: list[float], end_s: list[float]) -> TimedWords:
-    return TimedWords(text.split(), np.array(start_s, np.float32), np.array(end_s, np.float32), "en")
+    times = (np.array(times_s, np.float32) for times_s in (start_s, end_s))
+    return TimedWords(text.split(), *times, "en", np.ones(len(start_s), bool))
 
 
 class Shard:
@@ -114,7 +115,7 @@ def test_cues_of_a_shard(shard):
 def test_pauses_between_words_that_share_the_time_of_a_chunk_are_masked(shard):
     sound = np.concatenate([tone(1.0, 110), tone(1.0, 220)])
     shard.add(sound, SPOKEN)
-    shard.add(sound, replace(SPOKEN, measured=False))
+    shard.add(sound, replace(SPOKEN, measured=np.zeros(len(SPOKEN.words), bool)))
     shard.extract()
     measured, shared = shard.store(1), shard.store(2)
     pauses = slice(len(VOICE), len(VOICE) + len(PAUSES))
