@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -47,6 +48,31 @@ class Detections:
     landmarks: Floats
 
 
+class Detector(Protocol):
+    """What finds faces.
+
+    Attributes:
+        name: of the asset.
+        providers: what it runs on, first choice first, by ONNX Runtime's names.
+        batch: best number of pictures per call.
+    """
+
+    name: str
+    providers: list[str]
+    batch: int
+
+    def detect(self, pictures: list[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """Faces of pictures of one size.
+
+        Args:
+            pictures: RGB uint8 [H, W, 3] each.
+
+        Returns:
+            One record per picture, in pixels of the picture as given.
+        """
+        ...
+
+
 class FaceDetector:
     """An ONNX session and the decoding of its output.
 
@@ -56,7 +82,9 @@ class FaceDetector:
         batch: best number of pictures per call; on a CPU batches are not faster.
     """
 
-    def __init__(self, model: Installed, threshold: float, nms: float, long_side: int, threads: int = 1) -> None:
+    def __init__(
+        self, model: Installed, threshold: float, nms: float, long_side: int, threads: int = 1, session: Any = None
+    ) -> None:
         """Load the model.
 
         Args:
@@ -65,11 +93,19 @@ class FaceDetector:
             nms: overlap (intersection over union) above which the weaker of two boxes is dropped.
             long_side: longer side of the picture given to the network, pixels; never enlarged.
             threads: threads of one run.
+            session: of the file, where it is open already.
 
         Raises:
             WaverError: the file is no such model, or a GPU is requested and none is available.
         """
-        self._session = _session(model, threads)
+        path = onnx_file(model)
+        self._session = session or onnx_session(path, threads)
+        missing = set(_OUTPUTS) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise WaverError(
+                f"{path} has no output {sorted(missing)[0]!r}; give a RetinaFace with loc, conf, landmarks, or a "
+                "detector of InsightFace"
+            )
         self._input = self._session.get_inputs()[0].name
         self.threshold = threshold
         self.nms = nms
@@ -88,7 +124,7 @@ class FaceDetector:
             One record per picture, in pixels of the picture as given.
         """
         height, width = pictures[0].shape[:2]
-        small_width, small_height = _shrunk(width, height, self.long_side)
+        small_width, small_height = shrunk(width, height, self.long_side)
         batch = np.stack([_network_input(picture, small_width, small_height) for picture in pictures])
         loc, conf, points = self._session.run(list(_OUTPUTS), {self._input: batch})
         anchors = _anchors(small_height, small_width)
@@ -129,7 +165,8 @@ def _suppress(boxes: Floats, limit: float) -> list[int]:
     return kept
 
 
-def _shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
+def shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """Width and height of a picture that is brought to a longer side, and never enlarged."""
     scale = min(1.0, long_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -157,15 +194,16 @@ def _anchors(height: int, width: int) -> Floats:
     return np.concatenate(levels).astype(np.float32)
 
 
-def _session(model: Installed, threads: int) -> Any:
+def onnx_file(model: Installed) -> Path:
+    """The one ONNX file of a model.
+
+    Raises:
+        WaverError: there is none, or there are several.
+    """
     files = [name for name in model.files if name.endswith(".onnx")]
     if len(files) != 1:
         raise WaverError(
-            f"{model.folder}: a face detector is one .onnx file, but there are {len(files)}; correct the path"
+            f"{model.folder}: a {model.role.replace('_', ' ')} is one .onnx file, but there are {len(files)}; correct "
+            "the path"
         )
-    path = model.file(files[0])
-    session = onnx_session(path, threads)
-    missing = set(_OUTPUTS) - {output.name for output in session.get_outputs()}
-    if missing:
-        raise WaverError(f"{path} has no output {sorted(missing)[0]!r}; give a RetinaFace with loc, conf, landmarks")
-    return session
+    return model.file(files[0])
