@@ -44,8 +44,12 @@ def model(tmp_path_factory) -> Installed:
     return installed(folder / "model/asset.json")
 
 
-def test_boxes_and_points_are_decoded_at_the_anchors(model):
-    detector = load_detector(model, FacesConfig(), 1)
+@pytest.fixture(scope="module")
+def detector(model) -> FaceDetector:
+    return load_detector(model, FacesConfig(long_side=96), 1)
+
+
+def test_boxes_and_points_are_decoded_at_the_anchors(detector):
     assert isinstance(detector, FaceDetector)
     assert (detector.providers, detector.batch) == (["torch on cpu"], 1)
     pictures = [np.full((64, 96, 3), value, np.uint8) for value in (0, 200)]
@@ -60,8 +64,8 @@ def test_boxes_and_points_are_decoded_at_the_anchors(model):
         np.testing.assert_allclose(offsets[7], [[0, -3.2], [0, -1.6], [0, 0], [0, 1.6], [0, 3.2]], atol=1e-4)
 
 
-def test_a_larger_picture_is_shrunk_and_told_in_its_own_pixels(model):
-    (faces,) = load_detector(model, FacesConfig(long_side=96), 1).detect([np.zeros((128, 192, 3), np.uint8)])
+def test_a_larger_picture_is_shrunk_and_told_in_its_own_pixels(detector):
+    (faces,) = detector.detect([np.zeros((128, 192, 3), np.uint8)])
     np.testing.assert_allclose(faces.box[:, 2:] - faces.box[:, :2], 32, atol=1e-3)
     assert len(faces.score) == 8 * 12
 
