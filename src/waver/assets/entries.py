@@ -42,7 +42,7 @@ class Source(BaseModel):
     """Its commit."""
     url: str | None = None
     member: str | None = None
-    """What the address holds is a ZIP archive, and the file is this member of it."""
+    """What the address holds is a ZIP archive, and the file is the one member of it that this pattern fits."""
 
     @property
     def address(self) -> str:

@@ -6,6 +6,7 @@ A file is put in place only when its size and sha256 are those of the manifest.
 
 from __future__ import annotations
 
+import fnmatch
 import http.client
 import logging
 import shutil
@@ -80,10 +81,12 @@ def _from_archive(source: Source, file: AssetFile, kept: Path) -> Path:
     archive, target = kept / f"{file.name}.archive", kept / file.name
     download(source.address, archive)
     try:
-        with zipfile.ZipFile(archive) as pack, open(target, "wb") as out, pack.open(str(source.member)) as inner:
-            shutil.copyfileobj(inner, out, _PIECE)
+        with zipfile.ZipFile(archive) as pack, open(target, "wb") as out:
+            (member,) = fnmatch.filter(pack.namelist(), str(source.member))
+            with pack.open(member) as inner:
+                shutil.copyfileobj(inner, out, _PIECE)
         problem = _difference(target, file)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         problem = f"no archive with {source.member} ({error})"
     archive.unlink()
     if problem:

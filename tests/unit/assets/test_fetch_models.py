@@ -166,7 +166,7 @@ def test_the_next_source_is_tried_and_a_file_is_taken_out_of_an_archive(server, 
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("pack/w.pth", WEIGHTS)
     server.files["/pack.zip"] = packed.getvalue()
-    sources = [{"url": server.url("/gone")}, {"url": server.url("/pack.zip"), "member": "pack/w.pth"}]
+    sources = [{"url": server.url("/gone")}, {"url": server.url("/pack.zip"), "member": "*.pth"}]
     folder = manifest({"sources": sources})
     assets.fetch("model", folder, [])
     assert (folder / "w.pth").read_bytes() == WEIGHTS

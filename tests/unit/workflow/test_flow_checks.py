@@ -60,9 +60,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "of models with V would be flattered; set train.folds to 0, or stages to [emotions]",
     ),
     "a model of no set": (
-        {"models": {"roles": {"face_detector": "paper"}}},
-        "the 'paper' model set has no face_detector; give its file or folder under models.paths.face_detector, or "
-        "choose a set that has one under models.roles.face_detector: embedded, insightface",
+        {"models": {"roles": {"vggish": "embedded"}}, "features": {"audio": {"feature": "vggish"}}},
+        "the 'embedded' model set has no vggish; give its file or folder under models.paths.vggish, or choose a set "
+        "that has one under models.roles.vggish: paper",
     ),
     "a backbone of no set": (
         {"models": {"roles": {"expression_backbone": "paper"}}},
