@@ -1,4 +1,4 @@
-"""Models and media: installed once, verified by sha256. The only jobs that may use the network."""
+"""Models and media: installed once, verified by sha256, by the only jobs that may use the network; and converted."""
 
 
 # on the node where Snakemake runs: compute nodes may have no network
@@ -29,3 +29,26 @@ rule models_install:
         "Installing model {wildcards.model}"
     script:
         "../workflow/scripts/models_install.py"
+
+
+if CONVERTED in flow.installs():
+
+    rule models_convert:
+        input:
+            model=flow.features.recogniser_as_given,
+        output:
+            record=CONVERTED,
+        log:
+            paths.log("models_convert"),
+        benchmark:
+            paths.benchmark("models_convert")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=12000,
+        params:
+            code=code_of("models_convert"),
+        message:
+            "Converting the recogniser of speech to CTranslate2's format"
+        script:
+            "../workflow/scripts/models_convert.py"
