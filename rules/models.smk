@@ -1,4 +1,4 @@
-"""Models and media: installed once, verified by sha256. models_fetch alone may use a network."""
+"""Models and media: installed once, verified by sha256; models_fetch alone may use a network. And converted."""
 
 
 # on the node where Snakemake runs: compute nodes may have no network
@@ -53,3 +53,26 @@ rule models_fetch:
         "Fetching model {wildcards.model}"
     script:
         "../workflow/scripts/models_fetch.py"
+
+
+if CONVERTED in flow.installs():
+
+    rule models_convert:
+        input:
+            model=flow.features.recogniser_as_given,
+        output:
+            record=CONVERTED,
+        log:
+            paths.log("models_convert"),
+        benchmark:
+            paths.benchmark("models_convert")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=12000,
+        params:
+            code=code_of("models_convert"),
+        message:
+            "Converting the recogniser of speech to CTranslate2's format"
+        script:
+            "../workflow/scripts/models_convert.py"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from waver.modalities import derived_modalities, feature_names, layouts
@@ -12,6 +13,9 @@ from waver.workflow.fingerprint import code
 from waver.workflow.run import Run, Wildcards
 from waver.workflow.stages.backbone import Backbone
 from waver.workflow.stages.base import Stage
+
+CONVERTED = "resources/models/converted/speech_recogniser/asset.json"
+"""Record of a recogniser that was given in the format of transformers."""
 
 
 class Features(Stage):
@@ -78,8 +82,19 @@ class Features(Stage):
 
     def recogniser(self) -> list[str]:
         """Record of the recogniser of speech, where speech is recognised."""
-        recognised = self.config.features.speech.source == "recognise"
-        return [self.run.model_record("speech_recogniser")] if recognised else []
+        if self.config.features.speech.source != "recognise":
+            return []
+        return [CONVERTED if self._of_transformers() else self.run.model_record("speech_recogniser")]
+
+    def _of_transformers(self) -> bool:
+        """Whether the recogniser that the config gives is in the format of transformers, and not of CTranslate2."""
+        given = self.config.models.paths.get("speech_recogniser")
+        folder = Path(given) if given else None
+        return bool(folder and (folder / "config.json").is_file() and not (folder / "model.bin").is_file())
+
+    def recogniser_as_given(self, wildcards: Wildcards) -> str:
+        """Record of the recogniser in the format in which it is given."""
+        return self.run.model_record("speech_recogniser")
 
     def _aligner_roles(self) -> list[str]:
         roles = [role for role in self.config.models.paths if role.startswith("aligner_")]
