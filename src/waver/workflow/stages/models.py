@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from waver.assets.entries import fetched_assets
+from waver.assets.entries import fetched_assets, manifest
 from waver.assets.manifest import fingerprint
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
@@ -13,13 +13,13 @@ class Models(Stage):
 
     @property
     def fetched(self) -> str:
-        """Pattern of the names of models that come over a network; of none where every one is in a package."""
-        return "|".join(fetched_assets()) or "(?!)"
+        """Pattern of the names of models that come over a network."""
+        return "|".join(fetched_assets())
 
     @property
     def packaged(self) -> str:
         """Pattern of the names of all others, and of models that are given by path."""
-        return rf"(?!(?:{self.fetched})/)[a-z0-9_.]+"
+        return "|".join([r"path\.[a-z0-9_]+", *(name for name in manifest() if name not in fetched_assets())])
 
     def asset(self, wildcards: Wildcards) -> str:
         """What decides an installed model."""
