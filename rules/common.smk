@@ -11,6 +11,7 @@ from waver.workflow.fingerprint import code_of
 from waver.workflow.flow import checked_flow
 from waver.workflow.inputs import Inputs
 from waver.workflow.stages.adapt import VISION_LANGUAGE
+from waver.workflow.stages.fusions import FOR_FUSIONS
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(

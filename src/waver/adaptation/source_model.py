@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Features, Labels, SourceModel, SourceView, predict
+from waver.adaptation.base import Features, Labels, Network, SourceModel, SourceView, predict
 from waver.adaptation.sgd import Schedule, descend
 from waver.config.sections import AdaptConfig
 from waver.datasets.folds import folds_of
@@ -44,7 +44,7 @@ class Source:
         normalisation: fitted on the train split.
     """
 
-    model: SourceModel
+    model: Network
     modalities: str
     normalisation: Normalisation
 

@@ -16,6 +16,7 @@ from waver.errors import WaverError
 from waver.workflow.flow import checked_flow
 
 RESNET = {"features": {"visual": {"backbone": "resnet18"}}}
+CAN: dict[str, Any] = {"train": {"runs": [{"fusion": "can", "modalities": "VA"}]}}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no release": ({"dataset": {"root": ""}}, "dataset.root is empty; give the folder of the release"),
     "no folder": ({"dataset": {"root": "nowhere"}}, "dataset.root: nowhere is no folder; correct the path"),
@@ -37,6 +38,22 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "videos.runs: discrepancy needs V, A, T or C beside Q",
     ),
     "adaptation": ({"adapt": {"methods": ["shoot"]}}, "adapt.methods: 'shoot' is not a known method"),
+    "adapted fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "lfan", "modalities": "V"}]}},
+        "adapt.fusions: lfan on V is not in train.runs; known are can on VA",
+    ),
+    "method for no fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "can", "modalities": "VA", "methods": ["mmd"]}]}},
+        "adapt.fusions: 'mmd' is not a known method; known are source_only, shot, nrc, bn_adapt",
+    ),
+    "a fusion chosen by the targets": (
+        CAN | {"adapt": {"targets": "val", "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "was chosen by the val split, whose participants are the targets; set adapt.targets to test",
+    ),
+    "a seed that no fusion has": (
+        CAN | {"adapt": {"seeds": [9], "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "adapt.fusions: no fusion is trained with seed 9; name it in train.seeds",
+    ),
     "backbone": ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
     "options of the small backbone": (
         {"features": {"visual": {"options": {"size": 3}}}},
