@@ -32,6 +32,7 @@ NAMED = {
     "train_answers": [ANSWER_MODELS["tfidf"].target],
     "train_videos": VIDEOS,
     "train_cost": [*FUSED, *VIDEOS, *(record.target for record in MEASUREMENTS.values())],
+    "adapt_fusion": [*FUSED, *(ADAPTATIONS[name].target for name in ("source_only", "tent"))],
     "adapt_target": [ADAPTATIONS[name].target for name in ("source_only", "shot", "eata")],
 }
 """Rule -> the methods of the tiny data set that the rule names beside its script. No modality of the registry is

@@ -24,14 +24,14 @@ SCORES = {"evaluate_scores", "report_tables", "report_html"}
 FRAMES = {"train_fusion", "train_folds", "train_cost"}
 VIDEOS = {"train_videos", "train_cost"}
 FOLDED = {"train_folds", "train_answers", "evaluate_controls"} | VIDEOS
-AFTER_ALIGN = FRAMES | VIDEOS | {"adapt_source", "adapt_target", "evaluate_controls"} | SCORES
+AFTER_ALIGN = FRAMES | VIDEOS | {"adapt_source", "adapt_target", "adapt_fusion", "evaluate_controls"} | SCORES
 CONFIG_EDITS = {
     "nothing": ({}, set()),
     "report": ({"report__title": "Other"}, {"report_html"}),
     "evaluate": ({"evaluate__seed": 5}, SCORES),
     "adapt, one method": ({"adapt__options": {"shot": {"epochs": 1}}}, {"adapt_target"} | SCORES),
     "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
-    "train": ({"train__lr": 0.01}, FRAMES | SCORES),
+    "train": ({"train__lr": 0.01}, FRAMES | {"adapt_fusion"} | SCORES),
     "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
     "train, one variant": ({"train__variants": {"w24": {"window": 72}}}, FRAMES | SCORES),
     "train, a window": ({"train__windows": [48]}, FRAMES | SCORES),

@@ -72,6 +72,13 @@ class Result:
     diagnostics: dict[str, Any]
 
 
+def copied(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """Rows of an array, read-only; a copy, so that nothing leads from it to the participant's other frames."""
+    chosen = values[rows]
+    chosen.setflags(write=False)
+    return chosen
+
+
 def split_population(target: Target, protocol: str, guard_s: float) -> dict[str, Ints]:
     """The split of one participant.
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from waver.adaptation.base import (
     LabelledTargetView,
     Needs,
-    SourceModel,
+    Network,
     SourceView,
     TargetView,
-    predict,
 )
-from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
-from waver.adaptation.protocol import Guard, Ints
+from waver.adaptation.participants import Result, Split, Target, adapt_each, copied, scored
+from waver.adaptation.protocol import Guard
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
 from waver.config.sections import AdaptConfig
@@ -83,7 +80,7 @@ def adapt_targets(
         return adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
 
     targets = read_targets(indexes, packs, list(starts.values()), config.targets)
-    own = {"method": method, "modalities": config.modalities, "seed": seed}
+    own = {"method": method, "modalities": config.modalities, "seed": seed, "network": "bottleneck"}
     adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
 
@@ -133,46 +130,41 @@ def _target(participant: str, samples: Sequence[VideoSample], source: Source) ->
 def target_view(needs: Needs, target: Target, split: Split) -> TargetView:
     """What a method may see of a participant: fresh read-only arrays of the rows allowed, and no more."""
     rows = split["test" if needs.stream else "train"]
-    seen = (_own(target.features, rows), _own(target.video, rows), _own(target.frame, rows))
+    seen = (copied(target.features, rows), copied(target.video, rows), copied(target.frame, rows))
     if not needs.target_labels:
         return TargetView(*seen)
     if needs.stream:
         raise ValueError("a method that reads the test stream must not see labels")
-    val = split["val"]
-    return LabelledTargetView(*seen, _own(target.labels, rows), _own(target.features, val), _own(target.labels, val))
-
-
-def _own(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
-    # indexing by rows copies, so that no view leads back to the participant's other frames
-    chosen = values[rows]
-    chosen.setflags(write=False)
-    return chosen
+    held_out = (copied(target.features, split["val"]), copied(target.labels, split["val"]))
+    return LabelledTargetView(*seen, copied(target.labels, rows), *held_out)
 
 
 def adapt_one(
     adapter: Any,
-    model: SourceModel,
+    model: Network,
     target: Target,
     split: Split,
     source: SourceView | None,
     seed: int,
+    view_of: Callable[[Needs, Target, Split], TargetView] | None = None,
 ) -> Result:
     """Adapt to one participant and predict T_te.
 
     Args:
         adapter: an Adapter or an OnlineAdapter.
-        model: the source model.
+        model: the network that it starts from.
         target: the participant.
         split: rows of the subsets.
         source: source frames where the method needs them.
         seed: of everything drawn.
+        view_of: what the network can be given of the rows that the method may see; None: ``target_view``.
 
     Raises:
         WaverError: the method gave values that are not finite.
     """
-    view = target_view(adapter.needs, target, split)
-    test = torch.from_numpy(target.features[split["test"]])
-    before = predict(model, test)
+    view_of = view_of or target_view
+    view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
+    before = test.predict(model)
     started = time.perf_counter()
     if adapter.needs.stream:
         logits, steps = predict_stream(adapter, model, view, source, seed)
@@ -180,7 +172,7 @@ def adapt_one(
     else:
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
-        logits, steps = predict(adapted, test), adapted.steps - model.steps
+        logits, steps = test.predict(adapted), adapted.steps - model.steps
     return scored(target, split, before, logits, steps, seconds)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Features, Labels, SourceModel, SourceView, predict
+from waver.adaptation.base import Features, Labels, Network, SourceModel, SourceView, predict
 from waver.adaptation.sgd import Schedule, descend
 from waver.config.sections import AdaptConfig
 from waver.datasets.folds import folds_of
@@ -48,7 +48,7 @@ class Source:
         held_out: in a cross-validation, the participants whose start this model is.
     """
 
-    model: SourceModel
+    model: Network
     modalities: str
     normalisation: Normalisation
     fold: int | None = None

@@ -65,7 +65,7 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
     adapted = count / config.dataset.shards
     targets = ("train", "val") if config.adapt.targets == "cross_validation" else (config.adapt.targets,)
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
-    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_vision_language"))
+    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_fusion", "adapt_vision_language"))
     tables += adapting // config.dataset.shards
     # each training job writes its own table; scoring reads them all
     tables = tables if rule.startswith("evaluate_") else count

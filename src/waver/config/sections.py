@@ -230,6 +230,20 @@ class AnswersConfig(Section):
         return (*self.runs, *(self.tuned if self.with_tuned else ()))
 
 
+class AdaptedFusion(Section):
+    """A model of frames that is adapted to each participant as a whole."""
+
+    fusion: str = Field(description="fusion, as in train.runs, or <fusion>.<variant>")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, as in train.runs")
+    methods: tuple[str, ...] = Field(
+        ("bn_adapt", "tent", "sar", "t3a"),
+        description="methods; the fusion as it was trained (source_only) is always scored beside them",
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from those in adapt.options"
+    )
+
+
 class AdaptConfig(Section):
     """Personalisation to each participant of a split (dataset paper, appendix E.3)."""
 
@@ -248,6 +262,9 @@ class AdaptConfig(Section):
         "model that never saw them (train.folds, train.folding)",
     )
     modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
+    fusions: tuple[AdaptedFusion, ...] = Field(
+        (), description="models of train.runs that are adapted themselves, and by which methods"
+    )
     scope: Literal["head"] = Field(
         "head", description="adapted parameters; head: bottleneck and head over frozen features"
     )

@@ -122,7 +122,8 @@ def comparison_rows(
 ) -> Iterator[Row]:
     """Rows of COMPARISONS for every method of a table against every reference that it holds.
 
-    Of several references of one name, the one with the method's modalities is taken, else all of them.
+    Of several references of one name, the one with the method's modalities is taken, else all of them. What was adapted
+    is compared with the same network as it was, and with no other.
 
     Args:
         table: methods scored side by side.
@@ -184,6 +185,7 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
     found = [other for other in table.methods if other.name.method == name]
     if name not in CONTROLS:
         found = [other for other in found if other.name.model_set == mine.model_set]
+        found = [other for other in found if other.name.network == mine.network]
     alike = [other for other in found if other.name.modalities == mine.modalities]
     return alike or found
 

@@ -16,6 +16,7 @@ from waver.errors import WaverError
 from waver.workflow.flow import checked_flow
 
 RESNET = {"features": {"visual": {"backbone": "resnet18"}}}
+CAN: dict[str, Any] = {"train": {"runs": [{"fusion": "can", "modalities": "VA"}]}}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no release": ({"dataset": {"root": ""}}, "dataset.root is empty; give the folder of the release"),
     "no folder": ({"dataset": {"root": "nowhere"}}, "dataset.root: nowhere is no folder; correct the path"),
@@ -48,6 +49,22 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             "models": {"paths": {"clip": "."}},
         },
         "adapt.targets: cross_validation is for methods over features, tda starts from CLIP",
+    ),
+    "adapted fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "lfan", "modalities": "V"}]}},
+        "adapt.fusions: lfan on V is not in train.runs; known are can on VA",
+    ),
+    "method for no fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "can", "modalities": "VA", "methods": ["mmd"]}]}},
+        "adapt.fusions: 'mmd' is not a known method; known are source_only, shot, nrc, bn_adapt",
+    ),
+    "a fusion chosen by the targets": (
+        CAN | {"adapt": {"targets": "val", "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "chosen by val, so that their participants cannot be the targets; set adapt.targets to test",
+    ),
+    "a seed that no fusion has": (
+        CAN | {"adapt": {"seeds": [9], "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "adapt.fusions: no fusion is trained with seed 9; name it in train.seeds",
     ),
     "backbone": ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
     "options of the small backbone": (

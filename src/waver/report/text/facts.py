@@ -12,7 +12,7 @@ import waver
 from waver.datasets.languages import ISO_639_1
 from waver.provenance import versions
 from waver.report.data import Material, Row
-from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, share, span
+from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, row_name, share, span
 from waver.report.ranking import ranked_methods, scored_splits
 from waver.report.text.exclusions import notes
 
@@ -163,6 +163,12 @@ def compared(material: Material, level: str) -> str:
         "A published score is of one model: compare it with the mean of our single seeds, after “seeds”, not with the "
         "score of their averaged probabilities."
     )
+
+
+def not_applicable(material: Material, protocol: str) -> str:
+    """Which methods can do nothing to which network, and why; from the records, a sentence each."""
+    found = [about for about in material.adapted if "not_applicable" in about and about["protocol"] == protocol]
+    return "".join(dict.fromkeys(f" {row_name(about)}: not applicable, {about['not_applicable']}." for about in found))
 
 
 def guard(material: Material) -> str:

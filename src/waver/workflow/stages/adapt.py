@@ -58,7 +58,7 @@ class Adapt(Stage):
         """Predictions, of every seed, for the shard of one participant."""
         shard = shard_of(wildcards.participant, len(self.run.shards))
         template, adapt = self.paths.adapt_predictions, self.config.adapt
-        method, protocol = wildcards.method, wildcards.protocol
+        method, protocol = wildcards.adapted, wildcards.protocol
         return [template.format(method=method, protocol=protocol, seed=seed, shard=shard) for seed in adapt.seeds]
 
     def methods(self) -> Iterable[str]:

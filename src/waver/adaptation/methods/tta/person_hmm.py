@@ -20,8 +20,8 @@ from pydantic import Field
 from scipy.stats import beta
 from torch import Tensor
 
-from waver.adaptation.base import Labels, Needs, SourceModel, SourceView, predict
-from waver.adaptation.methods.tta.batch_norm import StreamConfig
+from waver.adaptation.base import Frames, Labels, Needs, Network, SourceView, predict
+from waver.adaptation.methods.tta.norms import StreamConfig
 from waver.shapes import FPS
 
 Floats = npt.NDArray[np.float64]
@@ -119,9 +119,9 @@ class PersonHmm:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.batch = config.batch
-        self._known: tuple[SourceModel, SourceView, Population] | None = None
+        self._known: tuple[Network, SourceView, Population] | None = None
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> PersonFilter:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> PersonFilter:
         """A stream that knows the population and nothing of the person."""
         assert source is not None
         if self._known is None or self._known[0] is not model or self._known[1] is not source:
@@ -130,9 +130,9 @@ class PersonHmm:
         return PersonFilter(model, self._known[2], self.config)
 
 
-def margins(model: SourceModel, features: Tensor) -> Floats:
+def margins(model: Network, frames: Frames) -> Floats:
     """Logit of A/H minus logit of none, float64 [N]."""
-    logits = predict(model, features).double().numpy()
+    logits = predict(model, frames).double().numpy()
     found: Floats = logits[:, 1] - logits[:, 0]
     return found
 
@@ -140,7 +140,7 @@ def margins(model: SourceModel, features: Tensor) -> Floats:
 class PersonFilter:
     """Hypotheses of one person's offset and prevalence, and what each makes of the frames so far."""
 
-    def __init__(self, model: SourceModel, population: Population, config: PersonHmm.Config) -> None:
+    def __init__(self, model: Network, population: Population, config: PersonHmm.Config) -> None:
         self._model, self._population, self.steps = model, population, 0
         offset, weight = np.zeros(1), np.zeros(1)
         if config.offset:
@@ -156,9 +156,9 @@ class PersonFilter:
         self._change = population.change if config.filter else 1.0
         self._state = self._share.copy()
 
-    def predict(self, features: Tensor) -> Tensor:
-        """Logits float32 [B, 2] of features float32 [B, D], each frame's by those before it and itself alone."""
-        found = np.array([self._next(margin) for margin in margins(self._model, features)])
+    def predict(self, frames: Frames) -> Tensor:
+        """Logits float32 [B, 2] of the next B frames, each frame's by those before it and itself alone."""
+        found = np.array([self._next(margin) for margin in margins(self._model, frames)])
         return torch.from_numpy(np.stack([np.log1p(-found), np.log(found)], axis=1).astype(np.float32))
 
     def _next(self, margin: float) -> float:
