@@ -91,7 +91,7 @@ def one_of(place: Place, fusion: str, protocol: str = "block") -> tuple[Any, ...
     """Network, a participant, the split, and what lays frames out."""
     checkpoint, network = fusions.load_fusion(place[2][fusion])
     source = Source(network, "VT", checkpoint.normalisation)
-    target = runner.read_targets(place[0], place[1], source)[0]
+    target = runner.read_targets(place[0], place[1], [source])[0]
     split = participants.split_population(target, protocol, 0.2)
     return network, target, split, partial(fusion_view, layout=fusions.layout_of(checkpoint, protocol))
 

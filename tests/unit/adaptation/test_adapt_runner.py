@@ -82,6 +82,7 @@ def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: 
     apart = {"guard_s": 1.7, "beyond": ["a word's vector sees its whole sentence"]}
     assert read_metadata(out) == {
         **RECORD, "method": "source_only", "modalities": "V", "level": "frame", "protocol": protocol, "seed": 3,
+        "network": "bottleneck",
         **(apart if protocol == "block" else {}),
     }  # fmt: skip
     expected = []
