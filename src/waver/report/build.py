@@ -24,12 +24,13 @@ from waver.report.figures.style import Drawn, LineStyle, line_styles
 from waver.report.figures.timeline import draw_timeline, timeline_models
 from waver.report.figures.training_curves import draw_curves
 from waver.report.figures.window_length import Tried, draw_window_length, tried, window_models
-from waver.report.formatting import LEVELS, PROTOCOLS, SPLITS, VIDEO_RULES, plural
+from waver.report.formatting import LEVELS, SPLITS, VIDEO_RULES, plural
 from waver.report.papers.release_counts import compare, counts
 from waver.report.papers.section import papers_section
+from waver.report.personalisation import personalisation
 from waver.report.ranking import AVERAGED_SCORES, ranked_methods, scored_splits
 from waver.report.tables.headline import headline
-from waver.report.tables.results import ShownTable, differences, published_tables, results
+from waver.report.tables.results import ShownTable, existing, published_tables, results
 from waver.report.tables.run_times import costs
 from waver.report.tables.variants import variant_table
 from waver.report.text.controls import control_section
@@ -37,11 +38,9 @@ from waver.report.text.exclusions import exclusions, identifiers, repaired
 from waver.report.text.facts import (
     compared,
     decoding,
-    guard,
     languages,
     made_by,
     model_sets,
-    not_applicable,
     split_counts,
     texts,
     tiles,
@@ -64,15 +63,6 @@ _LABELS = {
     "val": "Validation split: the epoch of every model of frames was chosen on it, which flatters these models",
 }
 _MEANS = "{}, mean over participants"
-
-_PROTOCOL_NOTES = {
-    "frame_random": "Frames are drawn at random, as in the papers. The neighbours of a scored frame, a 24th of a "
-    "second away, may be among the adaptation frames, so these scores flatter every method that uses labels or "
-    "neighbours.",
-    "block": "Blocks of time are held out{}. These scores are more reliable than those of random frames.",
-    "video": "Whole videos are held out: adaptation sees other answers of the participant than those scored. "
-    "Participants whose held-out videos lack a class are excluded.",
-}
 
 
 def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool, page: Path, figures: Path) -> None:
@@ -124,7 +114,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     control = control_section(material, folder)
     reliable = _reliability(material, folder)
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
-    protocols = _protocols(material)
+    protocols = personalisation(material)
     papers = papers_section(material.inputs.tables)
     found = counts(material.answers, material.used, material.segments)
     return {
@@ -256,7 +246,7 @@ def _level(material: Material, level: str, folder: Path, more: list[tuple[str, S
         figures = [draw_forest(rows, level, splits[0], folder), draw_difference(found, level, splits[0], folder)]
     return {
         "first": tables[0] if tables else None,
-        "more": _more(*tables[1:], *more, ("Variants: each minus its base model", varied)),
+        "more": existing(*tables[1:], *more, ("Variants: each minus its base model", varied)),
         "figures": _drawn(*figures),
         "published": published_tables(level),
         "ours": compared(material, level),
@@ -271,25 +261,6 @@ def _reliability(material: Material, folder: Path) -> list[tuple[ShownTable | No
             drawn = draw_reliability(methods, level, split, folder)
             found.append((calibration_table(methods, level, split, material.scores), drawn))
     return found
-
-
-def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tuple[str, ShownTable]]]]:
-    found = []
-    for protocol, name in PROTOCOLS.items():
-        for split in scored_splits(material.scores, "participant", protocol):
-            table = results(material.scores, "participant", split, protocol)
-            if table is None:
-                continue
-            pooled = results(material.scores, "frame", split, protocol)
-            against = differences(material.comparisons, "participant", split, protocol)
-            more = _more(("Difference to the content-free control", against), ("All scored frames pooled", pooled))
-            note = _PROTOCOL_NOTES[protocol].format(guard(material)) + not_applicable(material, protocol)
-            found.append((name, note, table, more))
-    return found
-
-
-def _more(*tables: tuple[str, ShownTable | None]) -> list[tuple[str, ShownTable]]:
-    return [(label, table) for label, table in tables if table is not None]
 
 
 def _exclusion_lead(number: int) -> str:

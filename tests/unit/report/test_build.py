@@ -132,7 +132,10 @@ def test_every_results_table_has_its_controls(rendered):
     html, _ = rendered
     tables = re.findall(r'<table class="scores.*?</table>', html, re.DOTALL)
     assert len(tables) >= 8  # test and val of both levels, participants, two protocols with their pooled frames
-    for table in tables:
+    gains = [table for table in tables if "minus the same network without adaptation" in table]
+    assert len(gains) == 2
+    assert all(re.search(r"\d+ of \d+ higher", table) for table in gains)
+    for table in (table for table in tables if table not in gains):
         assert all(control in table for control in CONTROLS)
         controls = table[table.index('<tbody class="controls">') :]
         assert "best" not in controls

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from waver.evaluation.control_names import STANDARD
 from waver.evaluation.significance import LEVEL
 from waver.report.data import Material
-from waver.report.formatting import LEVELS, PROTOCOLS, SPLITS, interval, p_value, plural, score, signed
+from waver.report.formatting import LEVELS, NOT_ADAPTED, PROTOCOLS, SPLITS, interval, p_value, plural, score, signed
 from waver.report.ranking import MethodScores, Selection, content_free, ranked_methods, select
 from waver.report.text.findings import Gap, gap_of, gaps
-from waver.report.text.summary import FEW_PEOPLE, NOT_ADAPTED, better_constants
+from waver.report.text.summary import FEW_PEOPLE, better_constants
 
 VERDICTS = {
     "above control": "the difference is above zero, p < {level} after Holm's correction over all methods",

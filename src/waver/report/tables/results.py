@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from waver.evaluation.control_names import STANDARD
-from waver.evaluation.significance import LEVEL
 from waver.records import VisionLanguageRecord
 from waver.registry import ADAPTATIONS
 from waver.report.formatting import (
@@ -16,18 +15,14 @@ from waver.report.formatting import (
     count,
     interval,
     is_control,
-    listed,
     network_name,
-    p_value,
     plural,
     score,
     share,
-    signed,
     uses_labels,
 )
 from waver.report.papers.published import Cell, PublishedTable, published, releases
-from waver.report.ranking import AVERAGED, COMPARABLE, MethodScores, identity, ranked_methods, seeds
-from waver.report.text.findings import Gap, bound, gaps, in_reach, resampled, unknown
+from waver.report.ranking import COMPARABLE, MethodScores, ranked_methods, seeds
 
 COLUMNS = {
     "AVGF1": "AVGF1",
@@ -120,10 +115,10 @@ def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], leve
         )
     )
     cells.append(ShownCell(str(about["seeds"]), "", float(about["seeds"])))
-    return ShownRow(row.name, _note(row.method, row.modalities), row.control, tuple(cells))
+    return ShownRow(row.name, note_of(row.method, row.modalities), row.control, tuple(cells))
 
 
-def _note(method: str, modalities: str) -> str:
+def note_of(method: str, modalities: str) -> str:
     """What a reader must know of a method to interpret its numbers."""
     if uses_labels(method):
         return "uses the person's labels"
@@ -157,91 +152,6 @@ def _caption(row: MethodScores, level: str, split: str, protocol: str) -> str:
         return f"{sample}: mean over {people} with A/H, each scored on {scored}."
     items = plural(about["n"], level)
     return f"{sample}: {people}; {items}, {share(about['positives'], about['n'])} with A/H."
-
-
-COMPARED = {
-    "AVGF1": "AVGF1 minus control",
-    "AP": "AP minus control",
-    "AUROC_within": "Within-question AUROC minus control",
-}
-
-
-def differences(
-    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard"
-) -> ShownTable | None:
-    """Methods minus the content-free control, with interval and corrected p; None where nothing was compared."""
-    methods = _gap_rows(comparisons, level, split, protocol, controls=False)
-    if not methods:
-        return None
-    people = max(row["participants"] for row in comparisons if (row["level"], row["split"]) == (level, split))
-    found = {metric: gaps(comparisons, level, split, metric, protocol) for metric in COMPARED}
-    drawn = resampled([gap for column in found.values() for gap in column])
-    return ShownTable(
-        caption=f"{SPLITS.get(split, split).capitalize()}: each method minus the content-free control, on the same "
-        f"resamples of {plural(people, 'participant')}. Below a difference: its 95 % interval, and p"
-        f"{f' of {drawn}' if drawn else ''} after Holm's correction over the methods of the column. Blue: above the "
-        f"content-free control with p < {score(LEVEL, 2)}.{_out_of_reach(found)} {AVERAGED}",
-        heads=(*COMPARED.values(), "Per person"),
-        methods=methods,
-        controls=_gap_rows(comparisons, level, split, protocol, controls=True),
-    )
-
-
-def _out_of_reach(found: dict[str, list[Gap]]) -> str:
-    """The columns in which no method can differ from the control with certainty, however good it is."""
-    lost: dict[str, list[str]] = {}
-    for metric, column in found.items():
-        if column and not any(gap.reachable for gap in column):
-            lost.setdefault(unknown(column), []).append(COLUMNS[metric])
-    text = "".join(f" Whether a method is above the control in {listed(names)} {why}" for why, names in lost.items())
-    rows = [gap.row for gap in found["AVGF1"] if gap.row["least_p_wilcoxon_holm"] is not None]
-    if rows and not any(in_reach(row["least_p_wilcoxon_holm"]) for row in rows):
-        row = min(rows, key=lambda row: float(row["least_p_wilcoxon_holm"]))
-        text += " Per person, Wilcoxon's test cannot find a difference: "
-        text += f"{bound(row['n_participants'], row['methods_in_wilcoxon_family'], row['least_p_wilcoxon_holm'])}."
-    return text
-
-
-def _gap_rows(
-    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, controls: bool
-) -> tuple[ShownRow, ...]:
-    of: dict[tuple[str, str, str | None], dict[str, Gap]] = {}
-    for metric in COMPARED:
-        for gap in gaps(comparisons, level, split, metric, protocol, controls):
-            of.setdefault(identity(gap.row), {})[metric] = gap
-    rows = []
-    for (method, modalities, _), found in of.items():
-        note = _note(method, modalities)
-        cells = [_gap_cell(found.get(metric)) for metric in COMPARED]
-        rows.append(
-            ShownRow(next(iter(found.values())).name, note, controls, (*cells, _people_cell(found.get("AVGF1"))))
-        )
-    return tuple(rows)
-
-
-def _gap_cell(gap: Gap | None) -> ShownCell:
-    if gap is None:
-        return ShownCell("–", "", float("-inf"))
-    below = "\n".join(filter(None, [interval(gap.low, gap.high), p_text(gap.p, gap.row["least_p_holm"])]))
-    above = gap.certain and gap.difference > 0 and not uses_labels(gap.method)
-    return ShownCell(signed(gap.difference), below, gap.difference, best=above)
-
-
-def p_text(p: float | None, least: float | None) -> str:
-    """``p .31``; ``p .31, minimum .25`` where no result could have given a small enough p."""
-    unreachable = least is not None and not in_reach(least)
-    bound = f", minimum {score(least, 3 if least < 0.1 else 2)}" if least is not None and unreachable else ""
-    return f"{p_value(p)}{bound}" if p_value(p) else ""
-
-
-def _people_cell(gap: Gap | None) -> ShownCell:
-    """Shift of the participants' own scores, with p of Wilcoxon's test."""
-    if gap is None or gap.row["shift"] is None:
-        return ShownCell("–", "", float("-inf"))
-    shift, p = gap.row["shift"], gap.row["p_wilcoxon_holm"]
-    below = "\n".join(filter(None, [f"{gap.row['own_score']}", p_text(p, gap.row["least_p_wilcoxon_holm"])]))
-    above = p is not None and p < LEVEL and shift > 0 and not uses_labels(gap.method)
-    return ShownCell(signed(shift), below, shift, best=above)
 
 
 @dataclass(frozen=True)
@@ -285,3 +195,8 @@ def _printed(cell: Cell | None) -> ShownCell:
         return ShownCell("–", "", float("-inf"))
     below = f"= {cell.mark}" if cell.mark else f"sd {score(cell.sd)}" if cell.sd is not None else ""
     return ShownCell(score(cell.value, 4), below, cell.value, best=bool(cell.mark))
+
+
+def existing(*tables: tuple[str, ShownTable | None]) -> list[tuple[str, ShownTable]]:
+    """Those of (label, table) that have a table."""
+    return [(label, table) for label, table in tables if table is not None]

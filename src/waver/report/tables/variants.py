@@ -8,7 +8,8 @@ from waver.evaluation.significance import LEVEL
 from waver.report.data import Row
 from waver.report.formatting import SPLITS, interval, plural, score, signed
 from waver.report.ranking import AVERAGED, COMPARABLE, MethodScores, ranked_methods, spread
-from waver.report.tables.results import ShownCell, ShownRow, ShownTable, p_text
+from waver.report.tables.differences import p_text
+from waver.report.tables.results import ShownCell, ShownRow, ShownTable
 from waver.report.text.findings import Gap, resampled
 
 COLUMNS = {"AVGF1": "AVGF1", "AVGF1_equal": "AVGF1, equal counts", "AP": "AP", "AUROC_within": "Within-question AUROC"}

@@ -15,7 +15,8 @@ from waver.report.figures.score_charts import draw_within
 from waver.report.figures.style import Drawn
 from waver.report.formatting import CONTENT_FREE, LEVELS, SPLITS, interval, is_constant, listed, percent, plural, score
 from waver.report.ranking import MethodScores, content_free, ranked_methods, scored_splits
-from waver.report.tables.results import ShownTable, differences
+from waver.report.tables.differences import differences
+from waver.report.tables.results import ShownTable
 from waver.report.text.findings import gaps, inside, verdict
 
 RULED = {"frame": "Frames", "participant": "Frames, mean over participants", "video": "Videos"}

@@ -25,7 +25,7 @@ from waver.report.ranking import MethodScores, identity
 
 @dataclass(frozen=True)
 class Gap:
-    """One method minus the content-free control in one metric, on the same participants.
+    """One method minus a reference, the content-free control as a rule, in one metric, on the same participants.
 
     Attributes:
         p: two-sided, of the paired bootstrap, after Holm's correction over the methods of the table.
@@ -88,9 +88,10 @@ def gaps(
     metric: str = "AVGF1",
     protocol: str = "standard",
     controls: bool = False,
+    reference: str = CONTENT_FREE,
 ) -> list[Gap]:
-    """Differences of the methods, or of the other controls, to the content-free control; the largest first."""
-    wanted = (level, split, protocol, metric, CONTENT_FREE)
+    """Differences of the methods, or of the other controls, to a reference; the largest first."""
+    wanted = (level, split, protocol, metric, reference)
     found = []
     for row in comparisons:
         where = (row["level"], row["split"], row["protocol"], row["metric"], row["reference"])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from waver.report.data import Material
-from waver.report.formatting import LEVELS, PROTOCOLS, interval, is_constant, listed, plural, score, signed
+from waver.report.formatting import LEVELS, NOT_ADAPTED, PROTOCOLS, interval, is_constant, listed, plural, score, signed
 from waver.report.ranking import MethodScores, Selection, content_free, ranked_methods, select, spread
 from waver.report.text.findings import gap_of, gaps, verdict
 
 FEW_PEOPLE = 10
 """Below this number of participants, intervals from resamples of them are known to be too narrow."""
 
-NOT_ADAPTED = "source_only"
-"""A network without adaptation: the baseline of the methods that adapt it, and no candidate among them."""
 _CLIP = "clip_zero_shot"
 
 

@@ -16,8 +16,9 @@ from waver.report.figures.window_length import window_tables
 from waver.report.papers.layouts import Run, layouts
 from waver.report.papers.paper_table import paper_tables
 from waver.report.ranking import AVERAGED, AVERAGED_SCORES, COMPARABLE, ranked_methods
+from waver.report.tables.differences import differences
 from waver.report.tables.formats import form
-from waver.report.tables.results import differences, results
+from waver.report.tables.results import results
 from waver.report.tables.variants import variant_table
 from waver.report.text.facts import compared
 from waver.report.text.findings import gaps

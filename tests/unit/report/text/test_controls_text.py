@@ -7,7 +7,7 @@ from waver.report.figures.decomposition import decomposed_scores
 from waver.report.figures.published_scores import own_split, published_and_own
 from waver.report.papers.published import derived_avgf1, prevalence
 from waver.report.ranking import MethodScores, ranked_methods
-from waver.report.tables.results import differences
+from waver.report.tables.differences import differences
 from waver.report.text.controls import control_section, plainest
 from waver.report.text.findings import gaps, inside, verdict
 from waver.report.text.summary import summary
@@ -34,6 +34,7 @@ def row(method, difference, low, high, p, modalities="TQ", **about):  # fmt: ski
         "participants": 168,
         "own_score": "accuracy",
         "n_participants": 168,
+        "improved": 99,
         "shift": 0.01,
         "p_wilcoxon": p,
         "p_wilcoxon_holm": p,
@@ -46,7 +47,7 @@ def row(method, difference, low, high, p, modalities="TQ", **about):  # fmt: ski
     }
 
 
-FEW = {"participants": 5, "n_participants": 5, "least_p_holm": 0.3125, "least_p_wilcoxon_holm": 0.3125}
+FEW = {"participants": 5, "n_participants": 5, "improved": 4, "least_p_holm": 0.3125, "least_p_wilcoxon_holm": 0.3125}
 """Five methods of five people: signs alike are p .0625, five times that after Holm."""
 ALONE = {"participants": 1, "n_participants": 1, "least_p_holm": None, "resamples": 0}
 
@@ -119,7 +120,7 @@ def test_a_table_says_what_no_test_could_find():
     table = differences(rows, "video", "cv")
     (shown,) = table.methods
     assert shown.cells[0].below == ".01–.05\np .31, minimum .31"
-    assert shown.cells[-1].below == "accuracy\np .50, minimum .31"
+    assert shown.cells[-1].below == "accuracy\n4 of 5 higher\np .50, minimum .31"
     few = "with 5 participants and 5 methods, no p after Holm's correction can be below .31."
     assert f"in AVGF1 is unknown: {few}" in table.caption
     assert f"Wilcoxon's test cannot find a difference: {few}" in table.caption
