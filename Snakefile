@@ -55,6 +55,7 @@ wildcard_constraints:
     fusion=rf"({'|'.join(FUSIONS)})(\.[a-z][a-z0-9_]*)?",
     video_model="|".join(VIDEO_MODELS),
     method="|".join(ADAPTATIONS),
+    adapted=rf"({'|'.join(ADAPTATIONS)})|fusions/[^/]+/[A-Z]+/({'|'.join(FOR_FUSIONS)})",
     protocol="[a-z_]+",
     participant="[^/]+",
 

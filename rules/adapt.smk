@@ -4,6 +4,7 @@
 rule adapt_source:
     input:
         packs=every_shard(paths.pack_index),
+        participants=dataset_table("participants") if flow.adapt.folding else [],
     output:
         model=paths.adapt_source("model.pt"),
     log:
@@ -17,6 +18,7 @@ rule adapt_source:
     params:
         config=flow.adapt.source_recipe(),
         streams=flow.adapt.streams(),
+        folding=flow.adapt.folding,
         code=code_of("adapt_source"),
     message:
         "Training the source model, seed {wildcards.seed}"
@@ -52,16 +54,61 @@ rule adapt_target:
         "../workflow/scripts/adapt_target.py"
 
 
-# not part of a run: snakemake results/<run>/adapt/<method>/<protocol>/participant/<id>.parquet
+rule adapt_fusion:
+    input:
+        packs=of_shard(paths.pack_index),
+        model=paths.train("model.pt"),
+    output:
+        predictions=paths.adapt_fusion,
+    log:
+        paths.log(
+            "adapt_fusion",
+            "fusion",
+            "modalities",
+            "method",
+            "protocol",
+            "seed",
+            "shard",
+        ),
+    benchmark:
+        paths.benchmark(
+            "adapt_fusion",
+            "fusion",
+            "modalities",
+            "method",
+            "protocol",
+            "seed",
+            "shard",
+        )
+    wildcard_constraints:
+        method="|".join(FOR_FUSIONS),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        config=flow.fusions.recipe,
+        streams=flow.frames.streams,
+        guard=flow.fusions.guard,
+        code=flow.fusions.code,
+        record=flow.fusions.record,
+    message:
+        "Adapting {wildcards.fusion} by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/adapt_fusion.py"
+
+
+# not part of a run: snakemake results/<run>/adapt/<method>/<protocol>/participant/<id>.parquet,
+# for a fusion results/<run>/adapt/fusions/<fusion>/<modalities>/<method>/<protocol>/participant/<id>.parquet
 rule adapt_participant:
     input:
         shards=flow.adapt.shards_of_participant,
     output:
         predictions=paths.adapt_participant,
     log:
-        paths.log("adapt_participant", "method", "protocol", "participant"),
+        paths.log("adapt_participant", "adapted", "protocol", "participant"),
     benchmark:
-        paths.benchmark("adapt_participant", "method", "protocol", "participant")
+        paths.benchmark("adapt_participant", "adapted", "protocol", "participant")
     conda:
         ENVIRONMENT
     resources:
@@ -69,7 +116,7 @@ rule adapt_participant:
     params:
         code=code_of("adapt_participant"),
     message:
-        "Predictions by {wildcards.method} ({wildcards.protocol}) for one participant"
+        "Predictions by {wildcards.adapted} ({wildcards.protocol}) for one participant"
     script:
         "../workflow/scripts/adapt_participant.py"
 

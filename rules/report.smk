@@ -71,7 +71,7 @@ rule report_html:
         histories=flow.frames.outputs("history.jsonl"),
         predictions=flow.frames.outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
-        adapted=flow.adapt.predictions(),
+        adapted=flow.adapt.predictions() + flow.fusions.predictions(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
         tables=paths.report_table("tables.json"),

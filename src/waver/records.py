@@ -80,10 +80,12 @@ class AdaptationRecord(MethodRecord):
     Attributes:
         sees: what it is given of source and target, as its class ``needs`` it; for tables.
         target_labels: it is given labels of the person it is scored on: a ceiling, never the best.
+        fusions: it adapts trained fusions too (``adapt.fusions``).
     """
 
     sees: str
     target_labels: bool = False
+    fusions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,19 +162,31 @@ def _of_clip(
     return VisionLanguageRecord(target, label=label, sees=sees, resets=resets, implied=implied or {}, **needs)
 
 
+def _of_networks(target: str, label: str, sees: str) -> AdaptationRecord:
+    return AdaptationRecord(f"waver.adaptation.methods.{target}", label=label, sees=sees, fusions=True)
+
+
 ADAPTATIONS: dict[str, AdaptationRecord] = {
     "source_only": AdaptationRecord(
-        "waver.adaptation.methods.source_only:SourceOnly", label="Source only", sees="nothing of the person"
+        "waver.adaptation.methods.source_only:SourceOnly",
+        label="Source only",
+        sees="nothing of the person",
+        fusions=True,
     ),
     "mmd": AdaptationRecord("waver.adaptation.methods.uda.mmd:Mmd", label="MMD", sees=_SOURCE + _UNLABELLED),
     "acpl": AdaptationRecord("waver.adaptation.methods.uda.acpl:Acpl", label="ACPL", sees=_SOURCE + _UNLABELLED),
-    "shot": AdaptationRecord("waver.adaptation.methods.sfda.shot:Shot", label="SHOT", sees=_UNLABELLED),
-    "nrc": AdaptationRecord("waver.adaptation.methods.sfda.nrc:Nrc", label="NRC", sees=_UNLABELLED),
-    "bn_adapt": AdaptationRecord("waver.adaptation.methods.tta.bn_adapt:BnAdapt", label="BN-adapt", sees=_STREAM),
-    "tent": AdaptationRecord("waver.adaptation.methods.tta.tent:Tent", label="TENT", sees=_STREAM),
+    "shot": _of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED),
+    "nrc": _of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED),
+    "bn_adapt": _of_networks("tta.bn_adapt:BnAdapt", "BN-adapt", _STREAM),
+    "tent": _of_networks("tta.tent:Tent", "TENT", _STREAM),
     "eata": AdaptationRecord("waver.adaptation.methods.tta.eata:Eata", label="EATA", sees=_SOURCE + _STREAM),
-    "sar": AdaptationRecord("waver.adaptation.methods.tta.sar:Sar", label="SAR", sees=_STREAM),
-    "t3a": AdaptationRecord("waver.adaptation.methods.tta.t3a:T3a", label="T3A", sees=_STREAM),
+    "sar": _of_networks("tta.sar:Sar", "SAR", _STREAM),
+    "t3a": _of_networks("tta.t3a:T3a", "T3A", _STREAM),
+    "cotta": _of_networks("tta.cotta:Cotta", "CoTTA", _STREAM),
+    "memo": _of_networks("tta.memo:Memo", "MEMO", _STREAM),
+    "person_hmm": AdaptationRecord(
+        "waver.adaptation.methods.tta.person_hmm:PersonHmm", label="Person HMM", sees=_SOURCE + _STREAM
+    ),
     "clip_zero_shot": _of_clip("zero_shot:ZeroShot", "CLIP", "", implied={"prompts": "template"}),
     "clip_ensemble": _of_clip("zero_shot:ZeroShot", "CLIP, several prompts", "", implied={"prompts": "ensemble"}),
     "tda": _of_clip("tda:Tda", "TDA", "participant"),
@@ -190,7 +202,11 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     "clip_au": _of_clip("clip_autt:ClipAutt", "CLIP-AU", "", sees=_SOURCE + _STREAM, implied={"steps": 0}, fitted=True),
     "clip_autt": _of_clip("clip_autt:ClipAutt", "CLIP-AUTT", "clip", sees=_SOURCE + _STREAM, fitted=True),
     "oracle": AdaptationRecord(
-        "waver.adaptation.methods.oracle:Oracle", label="Oracle", sees="the person's labels", target_labels=True
+        "waver.adaptation.methods.oracle:Oracle",
+        label="Oracle",
+        sees="the person's labels",
+        target_labels=True,
+        fusions=True,
     ),
 }
 

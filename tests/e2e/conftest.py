@@ -47,7 +47,12 @@ TINY = {
             "focalnet_tiny": {"width": 4, "depths": [1], "frames": 2},
         },
     },
-    "adapt": {"methods": ["source_only", "shot", "eata"], "protocols": ["block"], "source_epochs": 2},
+    "adapt": {
+        "methods": ["source_only", "shot", "eata"],
+        "protocols": ["block"],
+        "source_epochs": 2,
+        "fusions": [{"fusion": "lfan", "modalities": "VAT", "methods": ["tent"]}],
+    },
     "evaluate": {"bootstrap": 100, "least_group": 1},
 }
 

@@ -32,19 +32,22 @@ NAMED = {
     "train_answers": [ANSWER_MODELS["tfidf"].target],
     "train_videos": VIDEOS,
     "train_cost": [*FUSED, *VIDEOS, *(record.target for record in MEASUREMENTS.values())],
+    "adapt_fusion": [*FUSED, *(ADAPTATIONS[name].target for name in ("source_only", "tent"))],
     "adapt_target": [ADAPTATIONS[name].target for name in ("source_only", "shot", "eata")],
 }
 """Rule -> the methods of the tiny data set that the rule names beside its script. No modality of the registry is
 derived: the test of ``docs/adding_a_modality.md`` traces that rule. Nor is a Whisper of transformers given."""
 OVER_CLIP = {"features_embeddings", "features_views", "adapt_fit", "adapt_vision_language"}
 """Rules that are not part of these runs; tests/contract/test_vision_language.py traces what they do."""
+NETWORK = {"models_fetch"}
+"""As well; tests/unit/assets/test_fetch_models.py traces it."""
 RULES = re.findall(
     r"^\s*(?:rule|checkpoint) (\w+):", "".join(p.read_text() for p in (ROOT / "rules").glob("*.smk")), re.MULTILINE
 )
 
 
 @pytest.mark.parametrize(
-    "rule", sorted(set(RULES) - OVER_CLIP - {"models", "models_convert", "tables", "features_derived"})
+    "rule", sorted(set(RULES) - OVER_CLIP - NETWORK - {"models", "models_convert", "tables", "features_derived"})
 )
 def test_every_definition_that_a_rule_executes_is_in_its_fingerprint(first_runs, rule):
     found = closure(NAMED.get(rule, []), ROOT / f"workflow/scripts/{rule}.py")

@@ -24,14 +24,14 @@ SCORES = {"evaluate_scores", "report_tables", "report_html"}
 FRAMES = {"train_fusion", "train_folds", "train_cost"}
 VIDEOS = {"train_videos", "train_cost"}
 FOLDED = {"train_folds", "train_answers", "evaluate_controls"} | VIDEOS
-AFTER_ALIGN = FRAMES | VIDEOS | {"adapt_source", "adapt_target", "evaluate_controls"} | SCORES
+AFTER_ALIGN = FRAMES | VIDEOS | {"adapt_source", "adapt_target", "adapt_fusion", "evaluate_controls"} | SCORES
 CONFIG_EDITS = {
     "nothing": ({}, set()),
     "report": ({"report__title": "Other"}, {"report_html"}),
     "evaluate": ({"evaluate__seed": 5}, SCORES),
     "adapt, one method": ({"adapt__options": {"shot": {"epochs": 1}}}, {"adapt_target"} | SCORES),
     "adapt, source": ({"adapt__source_epochs": 1}, {"adapt_source", "adapt_target"} | SCORES),
-    "train": ({"train__lr": 0.01}, FRAMES | SCORES),
+    "train": ({"train__lr": 0.01}, FRAMES | {"adapt_fusion"} | SCORES),
     "train, one fusion": ({"train__options": {"can": {"dropout": 0.3}}}, FRAMES | SCORES),
     "train, one variant": ({"train__variants": {"w24": {"window": 72}}}, FRAMES | SCORES),
     "train, a window": ({"train__windows": [48]}, FRAMES | SCORES),
@@ -196,8 +196,8 @@ def test_what_was_deleted_is_made_again_where_it_is_needed(finished, tmp_path):
 
 def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished, tmp_path):
     run = finished.copy(tmp_path / "waver")
-    scores = run.folder / "results/tiny/evaluate/scores.parquet"
-    want = scores.read_bytes()
+    trained = run.folder / "results/tiny/train/can/V/0/predictions.parquet"
+    want = trained.read_bytes()
     for made in ("resources/tiny/features/visual", "resources/tiny/align", "results/tiny"):
         shutil.rmtree(run.folder / made)
     stores = run.folder / "resources/tiny/features/visual/stores"
@@ -209,12 +209,12 @@ def test_a_killed_run_leaves_nothing_half_made_and_resumes(finished, tmp_path):
     assert not list(stores.parent.glob("*.parquet"))
     run.snakemake("--unlock")
     visual = [f"resources/tiny/features/visual/{shard}.parquet" for shard in ("000", "001")]
-    again = run.run("--", *visual, str(scores.relative_to(run.folder)))
+    again = run.run("--", *visual, str(trained.relative_to(run.folder)))
     assert again["features_visual"] == 2
     assert again["features_faces"] == again["features_speech"] == 0
     assert not list(stores.glob("*/.*"))
     assert all(path.stat().st_mtime_ns == made for path, made in whole.items())
-    assert scores.read_bytes() == want
+    assert trained.read_bytes() == want
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slurm
 SHARD = "001"
 SCORES = "results/faults/evaluate/scores.json"
 RUN = ("--profile", "slurm", "--configfile", "small.json", "faults.json")
+AWAY_S = 150.0
 Stores = dict[Path, tuple[int, int]]
 
 
@@ -140,8 +142,12 @@ def text(file: Path) -> str:
         return ""
 
 
+def kill_daemon(name: str) -> None:
+    os.kill(int((HOME / f"run/{name}.pid").read_text()), signal.SIGKILL)
+
+
 def kill_slurmd(node: str) -> None:
-    os.kill(int((HOME / f"run/slurmd-{node}.pid").read_text()), signal.SIGKILL)
+    kill_daemon(f"slurmd-{node}")
 
 
 def test_dead_node(started, local, cluster):
@@ -195,4 +201,37 @@ def test_killed_head_with_its_jobs_still_running(started, local):
     assert again.end()["features_faces"] == 1
     assert f"left in the queue: {caught.job.id}" in again.output()
     assert state(caught.job) == "CANCELLED"
+    check(workspace, local, "faces", others | caught.whole)
+
+
+def test_requeued_in_the_middle_and_then_ended(started, local):
+    """The site queues the job again, and what it then becomes fails: a retry finishes the shard."""
+    workspace, others, known = started
+    head = workspace.start(*RUN, "--", SCORES)
+    caught = catch(head, "faces", known)
+    subprocess.run(["scontrol", "requeue", caught.job.id], check=True)
+    wait_for(lambda: restarts(caught.job) and state(caught.job) == "RUNNING", "the job to start again")
+    wait_for(lambda: processes(caught.job.id, "features_faces.py"), "its script")
+    subprocess.run(["scancel", caught.job.id], check=True)
+    assert head.end()["features_faces"] == 1
+    assert state(caught.job) == "CANCELLED"
+    tries = [job for job in workspace.submissions(f"features_faces_wildcards_{SHARD}") if job not in known]
+    assert len(tries) == 2
+    check(workspace, local, "faces", others | caught.whole)
+
+
+def test_nobody_answers_for_the_state_of_jobs_for_minutes(started, local, cluster):
+    """Longer than the executor's own five queries, and the job ends meanwhile."""
+    workspace, others, known = started
+    head = workspace.start(*RUN, "--", SCORES)
+    caught = catch(head, "faces", known)
+    kill_daemon("slurmctld")
+    os.kill(caught.process, signal.SIGCONT)
+    index = workspace.folder / f"resources/small/features/faces/{SHARD}.parquet"
+    wait_for(index.exists, "the end of the job")
+    time.sleep(AWAY_S)
+    assert head.process.poll() is None
+    cluster("start")
+    assert head.end()["features_faces"] == 1
+    assert state(caught.job) == "COMPLETED"
     check(workspace, local, "faces", others | caught.whole)

@@ -60,6 +60,7 @@ def test_the_records_say_what_was_always_so():
     ]
     assert list(FEATURE_OF_ROLE.items()) == [
         ("face_detector", "faces"),
+        ("face_embedding", "faces"),
         ("expression_backbone", "visual"),
         ("vggish", "audio"),
         ("speech_encoder", "audio"),

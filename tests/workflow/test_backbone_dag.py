@@ -149,3 +149,13 @@ def test_a_training_depends_on_no_other_room_than_its_own():
 
 def _modules(rule: str) -> set[str]:
     return {reference.module for reference in closure([], ROOT / f"workflow/scripts/{rule}.py")}
+
+
+def test_models_that_are_in_no_package_are_fetched_by_one_rule(finished, tmp_path):
+    models = {
+        "roles": {"expression_backbone": "paper", "face_detector": "insightface", "vggish": "paper"},
+        "accept_licences": ["insightface-non-commercial"],
+    }
+    changes = {"models": models, "features": {"audio": {"feature": "vggish"}}, "dataset": {"root": str(finished)}}
+    found = plan(tmp_path, [*overlay(tmp_path, changes), "--", "models"]).jobs
+    assert found == {"models_fetch": 3, "models_install": 1}

@@ -5,6 +5,7 @@ from pathlib import Path
 from waver.workflow.job import job
 from waver.adaptation.source_model import train_source
 from waver.config.sections import AdaptConfig
+from waver.training.frames.folds import fold_table
 
 with job(snakemake) as j:
     train_source(
@@ -13,4 +14,5 @@ with job(snakemake) as j:
         seed=int(j.wildcards.seed),
         config=AdaptConfig(**j.params.config),
         model=Path(j.output.model),
+        fold_of=fold_table(Path(j.input.participants), *j.params.folding) if j.params.folding else None,
     )

@@ -11,6 +11,7 @@ with job(snakemake) as j:
         videos=Path(j.input.videos),
         root=Path(j.params.root),
         model=Path(j.input.model),
+        embedding=Path(j.input.embedding[0]) if j.input.embedding else None,
         stores=Path(j.output.index).with_name("stores"),
         index=Path(j.output.index),
         config=FacesConfig(**j.params.config),

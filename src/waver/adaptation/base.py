@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +19,9 @@ BOTTLENECK = 256
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
+Frames = Any
+"""Frames as a network takes them: normalised features float32 [B, D] of a SourceModel, or
+``waver.adaptation.fusion.windows.Windows``."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,53 @@ class Needs:
         stream: T_te in place of T_tr, unlabelled, in batches in the order of time; each is predicted as it
             arrives, by an OnlineAdapter (test-time adaptation).
         reset: what a stream begins anew with.
+        batch_norm: it does something only to a network with batch norm.
     """
 
     source: bool = False
     target_labels: bool = False
     stream: bool = False
     reset: Literal["participant", "video"] = "participant"
+    batch_norm: bool = False
+
+
+class Network(nn.Module, ABC):
+    """What a method adapts: frames become features, and a last linear layer makes logits of these.
+
+    Attributes:
+        prior: float32 [2], share of each class among the source frames; None where that is not known.
+        steps: optimiser steps taken since the network was built or read.
+    """
+
+    prior: Tensor | None
+    steps: int = 0
+
+    @abstractmethod
+    def represent(self, frames: Frames) -> Tensor:
+        """Features before the last layer, float32 [N, C], of the N frames asked for."""
+
+    @abstractmethod
+    def judge(self, features: Tensor) -> Tensor:
+        """Logits float32 [N, 2] of features float32 [N, C]: the last layer."""
+
+    @property
+    @abstractmethod
+    def class_rows(self) -> Tensor:
+        """The last layer's weights for each class, float32 [2, C]."""
+
+    @property
+    @abstractmethod
+    def last_layer(self) -> nn.Module:
+        """The last layer."""
+
+    def forward(self, frames: Frames) -> Tensor:
+        """Logits float32 [N, 2] of the N frames asked for."""
+        return self.judge(self.represent(frames))
+
+    def body(self) -> list[nn.Parameter]:
+        """All parameters but those of the last layer."""
+        last = {id(parameter) for parameter in self.last_layer.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in last]
 
 
 @dataclass(frozen=True)
@@ -50,6 +97,52 @@ class TargetView:
     video: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
 
+    @cached_property
+    def _tensor(self) -> Tensor:
+        return torch.tensor(self.features)
+
+    def batches(self, size: int, generator: torch.Generator) -> list[Tensor]:
+        """One pass in random order: the batches, of ``size`` frames but for the last, and never of one frame alone."""
+        order = torch.randperm(len(self.features), generator=generator)
+        return [rows for rows in torch.split(order, size) if len(rows) > 1]
+
+    def frames(self, batch: Tensor) -> Frames:
+        """Frames of a batch as the network takes them; it gives features and logits of ``rows(batch)``."""
+        return self._tensor[batch]
+
+    def rows(self, batch: Tensor) -> Tensor:
+        """Rows of a batch's frames, int64 [N]."""
+        return batch
+
+    def all_frames(self) -> Iterable[Frames]:
+        """All frames, in batches in the order of the rows."""
+        return [self._tensor]
+
+    def stream(self, batch: int) -> Iterator[tuple[int, Frames]]:
+        """The next frames, at most ``batch`` of one video, and the number of that video."""
+        for rows in stream_batches(self.video, batch):
+            yield int(self.video[rows[0]]), self._tensor[torch.from_numpy(rows)]
+
+    def on_frames(self, logits: Tensor) -> Tensor:
+        """Logits [N, 2] of the rows as logits of the participant's frames that the view is of."""
+        return logits
+
+    def predict(self, network: Network) -> Tensor:
+        """Logits of the participant's frames that the view is of, in evaluation mode."""
+        return predict(network, self._tensor)
+
+
+def stream_batches(video: npt.NDArray[np.int32], batch: int) -> list[npt.NDArray[np.int64]]:
+    """Rows of each batch: stretches of one video, of nearly equal length and at most ``batch`` frames.
+
+    Args:
+        video: int32 [N], ascending number of each frame's video.
+        batch: the most frames of a batch.
+    """
+    starts = np.flatnonzero(np.diff(video, prepend=video[:1] - 1))
+    videos = np.split(np.arange(len(video), dtype=np.int64), starts[1:])
+    return [part for rows in videos if len(rows) for part in np.array_split(rows, -(-len(rows) // batch))]
+
 
 @dataclass(frozen=True)
 class LabelledTargetView(TargetView):
@@ -64,6 +157,10 @@ class LabelledTargetView(TargetView):
     labels: Labels
     val_features: Features
     val_labels: Labels
+
+    def predict_val(self, network: Network) -> Tensor:
+        """Logits [M, 2] of T_va, in evaluation mode."""
+        return predict(network, torch.tensor(self.val_features))
 
 
 @dataclass(frozen=True)
@@ -81,14 +178,10 @@ class SourceView:
     participant: npt.NDArray[np.int32]
 
 
-class SourceModel(nn.Module):
+class SourceModel(Network):
     """Bottleneck B (linear, batch norm) and weight-normalised head H over frozen features.
 
     The shape that SHOT (Liang et al. 2020, section 3) needs and that harms no other method.
-
-    Attributes:
-        prior: float32 [2], share of each class among the source frames.
-        steps: optimiser steps taken since the model was built or read.
     """
 
     prior: Tensor
@@ -106,26 +199,42 @@ class SourceModel(nn.Module):
         self.register_buffer("prior", torch.full((2,), 0.5))
         self.steps = 0
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits float32 [B, 2] of normalised features float32 [B, D]."""
-        logits: Tensor = self.head(self.bottleneck(features))
+    def represent(self, frames: Frames) -> Tensor:
+        """Bottleneck features float32 [B, 256] of normalised features float32 [B, D]."""
+        found: Tensor = self.bottleneck(frames)
+        return found
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Logits float32 [B, 2] of bottleneck features float32 [B, 256]."""
+        logits: Tensor = self.head(features)
         return logits
 
+    @property
+    def class_rows(self) -> Tensor:
+        """The head's weights, float32 [2, 256]."""
+        weight: Tensor = self.head.weight  # type: ignore[assignment]
+        return weight
+
+    @property
+    def last_layer(self) -> nn.Module:
+        """The head."""
+        return self.head
+
 
 @torch.no_grad()
-def bottleneck_features(model: SourceModel, features: Tensor) -> Tensor:
-    """Bottleneck features float32 [N, 256] in evaluation mode."""
-    model.eval()
-    found: Tensor = model.bottleneck(features)
-    return found
-
-
-@torch.no_grad()
-def predict(model: SourceModel, features: Tensor) -> Tensor:
+def predict(network: Network, frames: Frames) -> Tensor:
     """Logits float32 [N, 2] in evaluation mode: batch-norm statistics are used, not changed."""
-    model.eval()
-    logits: Tensor = model(features)
+    network.eval()
+    logits: Tensor = network(frames)
     return logits
+
+
+@torch.no_grad()
+def represented(network: Network, target: TargetView) -> tuple[Tensor, Tensor]:
+    """Features [N, C] before the last layer, and logits [N, 2], of all rows of a view, in evaluation mode."""
+    network.eval()
+    features = torch.cat([network.represent(frames) for frames in target.all_frames()])
+    return features, network.judge(features)
 
 
 View = TypeVar("View", contravariant=True)
@@ -140,7 +249,7 @@ class Adapter(Protocol[View]):
     Config: ClassVar[type]
     needs: ClassVar[Needs]
 
-    def adapt(self, model: SourceModel, target: View, source: SourceView | None, seed: int) -> SourceModel:
+    def adapt(self, model: Network, target: View, source: SourceView | None, seed: int) -> Network:
         """The adapted model; ``model`` itself stays as it was.
 
         Args:
@@ -161,8 +270,8 @@ class Stream(Protocol):
 
     steps: int
 
-    def predict(self, features: Tensor) -> Tensor:
-        """Logits float32 [B, 2] of the next B frames, normalised features float32 [B, D]; adapts to them as well."""
+    def predict(self, frames: Frames) -> Tensor:
+        """Logits float32 [B, 2] of the next B frames; adapts to them as well."""
         ...
 
 
@@ -177,7 +286,7 @@ class OnlineAdapter(Protocol):
     needs: ClassVar[Needs]
     batch: int
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> Stream:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> Stream:
         """A stream that starts from the source model; ``model`` itself stays as it was.
 
         Args:

@@ -41,6 +41,8 @@ class Target:
         labels: uint8 [N].
         video: int32 [N], number of the frame's video in ``videos``.
         frame: int32 [N], frame on the 24 fps clock.
+        split: of the data set, that the participant is of.
+        fold: that held the participant out, in a cross-validation.
     """
 
     participant: str
@@ -49,6 +51,8 @@ class Target:
     labels: Labels
     video: npt.NDArray[np.int32]
     frame: npt.NDArray[np.int32]
+    split: str = "test"
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,13 @@ class Result:
     test: Ints
     logits: npt.NDArray[np.float64]
     diagnostics: dict[str, Any]
+
+
+def copied(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """Rows of an array, read-only; a copy, so that nothing leads from it to the participant's other frames."""
+    chosen = values[rows]
+    chosen.setflags(write=False)
+    return chosen
 
 
 def split_population(target: Target, protocol: str, guard_s: float) -> dict[str, Ints]:
@@ -92,7 +103,6 @@ def adapt_each(
     adapt: Callable[[Target, Split, int], Result],
     protocol: str,
     guard: Guard,
-    partition: str,
     predictions: Path,
     record: Mapping[str, Any],
 ) -> None:
@@ -103,7 +113,6 @@ def adapt_each(
         adapt: makes the result of one participant with its split and own seed.
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
-        partition: split of the data set that the participants are of.
         predictions: Parquet file to write; ``<predictions>.diagnostics.jsonl`` is written beside it.
         record: metadata of the predictions, with ``method`` and ``seed``; level, protocol and guard are set here.
     """
@@ -119,8 +128,7 @@ def adapt_each(
         results.append(adapt(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
     write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
-    table = result_table(results, partition)
-    write_arrow(predictions, table, {**record, "level": "frame", "protocol": protocol, **guarded})
+    write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
 
 
@@ -171,14 +179,15 @@ def positive_rate(logits: torch.Tensor) -> float:
     return float((logits[:, 1] > logits[:, 0]).float().mean())
 
 
-def result_table(results: Sequence[Result], split: str) -> pa.Table:
+def result_table(results: Sequence[Result]) -> pa.Table:
     """Predictions of several participants (PREDICTIONS, frame level)."""
     logits = np.concatenate([np.zeros((0, 2)), *(result.logits for result in results)])
     margin = logits[:, 1] - logits[:, 0]
     owners = [(r.target, number) for r in results for number in r.target.video[r.test].tolist()]
-    items = [(target.videos[number], target.participant, split) for target, number in owners]
+    items = [(target.videos[number], target.participant, target.split) for target, number in owners]
+    fold = [target.fold for target, _ in owners]
     frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
-    return prediction_table(items, margin, frame=frame)
+    return prediction_table(items, margin, frame=frame, fold=fold)
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from waver.adaptation.base import (
     LabelledTargetView,
     Needs,
-    SourceModel,
+    Network,
     SourceView,
     TargetView,
-    predict,
 )
-from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
-from waver.adaptation.protocol import Guard, Ints
-from waver.adaptation.source_model import Source, labelled, load_source, read_source_view
+from waver.adaptation.participants import Result, Split, Target, adapt_each, copied, scored
+from waver.adaptation.protocol import Guard
+from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
@@ -55,9 +53,10 @@ def adapt_targets(
     participant was left out.
 
     Args:
-        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets.
+        indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets, or
+            those of train and val in a cross-validation.
         packs: folder of the packs.
-        source: source model.
+        source: source model, or those of a cross-validation.
         method: name in ADAPTATIONS.
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
@@ -71,18 +70,18 @@ def adapt_targets(
         WaverError: the source model has other modalities, or source frames are needed and missing.
     """
     adapter = build_adapter(method, config.options.get(method, {}))
-    start = _load_source(source, config.modalities)
-    frames = _source_frames(adapter.needs, source_indexes, packs, start)
-    own = {"method": method, "modalities": config.modalities, "seed": seed}
-    adapt_each(
-        read_targets(indexes, packs, start, config.targets),
-        lambda target, split, own_seed: adapt_one(adapter, start.model, target, split, frames, own_seed),
-        protocol,
-        guard,
-        config.targets,
-        predictions,
-        {**record, **own},
-    )
+    starts = {start.fold: start for start in _load_sources(source, config.modalities)}
+
+    @lru_cache(maxsize=1)  # the participants come fold by fold
+    def frames(fold: int | None) -> SourceView | None:
+        return _source_frames(adapter.needs, source_indexes, packs, starts[fold])
+
+    def adapt(target: Target, split: Split, own_seed: int) -> Result:
+        return adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
+
+    targets = read_targets(indexes, packs, list(starts.values()), config.targets)
+    own = {"method": method, "modalities": config.modalities, "seed": seed, "network": "bottleneck"}
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
 
 def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
@@ -94,16 +93,24 @@ def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
     return load(ADAPTATIONS, method)(method_config(ADAPTATIONS, method, options))
 
 
-def read_targets(indexes: Sequence[Path], packs: Path, source: Source, split: str = "test") -> list[Target]:
-    """Participants of a split with labelled frames, by their ids."""
-    samples = read_corpus(indexes, packs, source.modalities, (split,))
+def read_targets(
+    indexes: Sequence[Path], packs: Path, sources: Sequence[Source], targets: str = "test"
+) -> list[Target]:
+    """Participants with labelled frames whom a source model is the start for, model by model, by their ids."""
+    splits = ("train", "val") if targets == "cross_validation" else (targets,)
+    samples = read_corpus(indexes, packs, sources[0].modalities, splits)
     for sample in samples:
         if not sample.labelled:
             log.warning("%s has no frame labels and is not used", sample.video)
     by_participant: dict[str, list[VideoSample]] = {}
     for sample in sorted(labelled(samples), key=lambda sample: sample.video):
         by_participant.setdefault(sample.participant, []).append(sample)
-    return [_target(participant, by_participant[participant], source) for participant in sorted(by_participant)]
+    return [
+        _target(participant, by_participant[participant], source)
+        for source in sources
+        for participant in sorted(by_participant)
+        if source.fold is None or participant in source.held_out
+    ]
 
 
 def _target(participant: str, samples: Sequence[VideoSample], source: Source) -> Target:
@@ -115,52 +122,49 @@ def _target(participant: str, samples: Sequence[VideoSample], source: Source) ->
         np.concatenate([sample.label for sample in samples]),
         np.repeat(np.arange(len(samples), dtype=np.int32), lengths),
         np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+        samples[0].split,
+        source.fold,
     )
 
 
 def target_view(needs: Needs, target: Target, split: Split) -> TargetView:
     """What a method may see of a participant: fresh read-only arrays of the rows allowed, and no more."""
     rows = split["test" if needs.stream else "train"]
-    seen = (_own(target.features, rows), _own(target.video, rows), _own(target.frame, rows))
+    seen = (copied(target.features, rows), copied(target.video, rows), copied(target.frame, rows))
     if not needs.target_labels:
         return TargetView(*seen)
     if needs.stream:
         raise ValueError("a method that reads the test stream must not see labels")
-    val = split["val"]
-    return LabelledTargetView(*seen, _own(target.labels, rows), _own(target.features, val), _own(target.labels, val))
-
-
-def _own(values: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
-    # indexing by rows copies, so that no view leads back to the participant's other frames
-    chosen = values[rows]
-    chosen.setflags(write=False)
-    return chosen
+    held_out = (copied(target.features, split["val"]), copied(target.labels, split["val"]))
+    return LabelledTargetView(*seen, copied(target.labels, rows), *held_out)
 
 
 def adapt_one(
     adapter: Any,
-    model: SourceModel,
+    model: Network,
     target: Target,
     split: Split,
     source: SourceView | None,
     seed: int,
+    view_of: Callable[[Needs, Target, Split], TargetView] | None = None,
 ) -> Result:
     """Adapt to one participant and predict T_te.
 
     Args:
         adapter: an Adapter or an OnlineAdapter.
-        model: the source model.
+        model: the network that it starts from.
         target: the participant.
         split: rows of the subsets.
         source: source frames where the method needs them.
         seed: of everything drawn.
+        view_of: what the network can be given of the rows that the method may see; None: ``target_view``.
 
     Raises:
         WaverError: the method gave values that are not finite.
     """
-    view = target_view(adapter.needs, target, split)
-    test = torch.from_numpy(target.features[split["test"]])
-    before = predict(model, test)
+    view_of = view_of or target_view
+    view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
+    before = test.predict(model)
     started = time.perf_counter()
     if adapter.needs.stream:
         logits, steps = predict_stream(adapter, model, view, source, seed)
@@ -168,15 +172,15 @@ def adapt_one(
     else:
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
-        logits, steps = predict(adapted, test), adapted.steps - model.steps
+        logits, steps = test.predict(adapted), adapted.steps - model.steps
     return scored(target, split, before, logits, steps, seconds)
 
 
-def _load_source(path: Path, modalities: str) -> Source:
-    source = load_source(path)
-    if source.modalities != modalities:
-        raise WaverError(f"{path} was trained on {source.modalities}, the config has {modalities}; train it again")
-    return source
+def _load_sources(path: Path, modalities: str) -> list[Source]:
+    sources = load_sources(path)
+    if sources[0].modalities != modalities:
+        raise WaverError(f"{path} was trained on {sources[0].modalities}, the config has {modalities}; train it again")
+    return sources
 
 
 def _source_frames(needs: Needs, indexes: Sequence[Path], packs: Path, source: Source) -> SourceView | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from waver.adaptation.base import SourceModel
+from waver.adaptation.base import Network
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Schedule:
 
 
 def descend(
-    model: SourceModel,
+    model: Network,
     parameters: Iterable[nn.Parameter],
     schedule: Schedule,
-    rows: Callable[[], Tensor],
+    rows: Callable[[], Tensor] | Callable[[], Sequence[Tensor]],
     loss: Callable[[Tensor], Tensor],
 ) -> Iterator[float]:
     """Train in place; yields the mean loss after each epoch.
@@ -56,14 +56,17 @@ def descend(
         model: set to training mode at the start of each epoch; its ``steps`` are counted.
         parameters: those to change.
         schedule: how fast, how long.
-        rows: called once an epoch; int64 [n], rows to visit in this order.
+        rows: called once an epoch; int64 [n], rows to visit in this order, or the batches themselves.
         loss: scalar loss of a batch of rows.
     """
     optimiser = torch.optim.SGD(
         parameters, schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay, nesterov=schedule.nesterov
     )
     for epoch in range(schedule.epochs):
-        batches = [batch for batch in torch.split(rows(), schedule.batch) if len(batch) > 1]
+        visited = rows()
+        batches = visited
+        if isinstance(visited, Tensor):
+            batches = [batch for batch in torch.split(visited, schedule.batch) if len(batch) > 1]
         model.train()
         total = 0.0
         for number, batch in enumerate(batches):

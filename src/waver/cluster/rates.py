@@ -63,8 +63,9 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
     count = jobs[rule]
     frames, faces, train = work.frames(), config.features.faces, config.train
     adapted = count / config.dataset.shards
+    targets = ("train", "val") if config.adapt.targets == "cross_validation" else (config.adapt.targets,)
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
-    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_vision_language"))
+    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_fusion", "adapt_vision_language"))
     tables += adapting // config.dataset.shards
     # each training job writes its own table; scoring reads them all
     tables = tables if rule.startswith("evaluate_") else count
@@ -80,10 +81,17 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
         * train.epochs
         * max(0, train.folds - 1)
         * work.window_frames(train.window, train.hop, "train", "val"),
-        "source_frame": count * config.adapt.source_epochs * work.frames("train"),
-        "adapted_frame": adapted * work.frames(config.adapt.targets),
+        "source_frame": count * config.adapt.source_epochs * _source_frames(config, work),
+        "adapted_frame": adapted * work.frames(*targets),
         "scored_frame": tables * work.frames("val", "test"),
     }
+
+
+def _source_frames(config: Config, work: Workload) -> float:
+    """Frames of an epoch of the source models; in a cross-validation, every fold is left out once, and chooses once."""
+    if config.adapt.targets == "cross_validation":
+        return max(1, config.train.folds - 2) * work.frames("train", "val")
+    return work.frames("train")
 
 
 def costs(

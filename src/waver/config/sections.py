@@ -18,6 +18,7 @@ from waver.registry import VIDEO_MODELS
 
 ModelRole = Literal[
     "face_detector",
+    "face_embedding",
     "expression_backbone",
     "vggish",
     "speech_recogniser",
@@ -88,8 +89,14 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
+    roles: dict[ModelRole | VideoRole, Literal["embedded", "paper", "insightface"]] = Field(
+        {}, description="role -> another set for its model; insightface: its packs of models of faces"
+    )
     paths: dict[ModelRole | VideoRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
+    )
+    accept_licences: list[Annotated[str, Field(pattern="^[a-z0-9-]+$")]] = Field(
+        [], description="licences that forbid some uses, and that you accept, by the names in the manifest of models"
     )
 
     @field_validator("paths", mode="before")
@@ -223,6 +230,20 @@ class AnswersConfig(Section):
         return (*self.runs, *(self.tuned if self.with_tuned else ()))
 
 
+class AdaptedFusion(Section):
+    """A model of frames that is adapted to each participant as a whole."""
+
+    fusion: str = Field(description="fusion, as in train.runs, or <fusion>.<variant>")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, as in train.runs")
+    methods: tuple[str, ...] = Field(
+        ("bn_adapt", "tent", "sar", "t3a"),
+        description="methods; the fusion as it was trained (source_only) is always scored beside them",
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from those in adapt.options"
+    )
+
+
 class AdaptConfig(Section):
     """Personalisation to each participant of a split (dataset paper, appendix E.3)."""
 
@@ -234,12 +255,16 @@ class AdaptConfig(Section):
         description="how a participant's frames are split; frame_random: at random; block: by "
         "blocks of time with a guard between them; video: by whole videos",
     )
-    targets: Literal["test", "val"] = Field(
+    targets: Literal["test", "val", "cross_validation"] = Field(
         "test",
         description="split whose participants are adapted to; with val, a fifth of train's participants is held out "
-        "to choose the epoch of the source model",
+        "to choose the epoch of the source model; cross_validation: everybody in train and val, each from a source "
+        "model that never saw them (train.folds, train.folding)",
     )
     modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
+    fusions: tuple[AdaptedFusion, ...] = Field(
+        (), description="models of train.runs that are adapted themselves, and by which methods"
+    )
     scope: Literal["head"] = Field(
         "head", description="adapted parameters; head: bottleneck and head over frozen features"
     )

@@ -71,6 +71,7 @@ COMPARISONS = pa.schema(
         pa.field("participants", pa.int32(), False, {"meaning": "participants with items of both"}),
         pa.field("own_score", pa.string(), True, {"meaning": "what Wilcoxon's test compares of each participant"}),
         pa.field("n_participants", pa.int32(), False, {"meaning": "participants in Wilcoxon's test"}),
+        pa.field("improved", pa.int32(), True, {"meaning": "of these, those whose own score is higher than with it"}),
         pa.field("shift", pa.float64(), True, {"meaning": "Hodges-Lehmann shift of the participants' own scores"}),
         pa.field("p_wilcoxon", pa.float64(), True, {"meaning": "two-sided p of Wilcoxon's signed-rank test"}),
         pa.field("p_wilcoxon_holm", pa.float64(), True, {"meaning": "p_wilcoxon after Holm; null for controls"}),
@@ -121,7 +122,8 @@ def comparison_rows(
 ) -> Iterator[Row]:
     """Rows of COMPARISONS for every method of a table against every reference that it holds.
 
-    Of several references of one name, the one with the method's modalities is taken, else all of them.
+    Of several references of one name, the one with the method's modalities is taken, else all of them. What was adapted
+    is compared with the same network as it was, and with no other.
 
     Args:
         table: methods scored side by side.
@@ -183,6 +185,7 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
     found = [other for other in table.methods if other.name.method == name]
     if name not in CONTROLS:
         found = [other for other in found if other.name.model_set == mine.model_set]
+        found = [other for other in found if other.name.network == mine.network]
     alike = [other for other in found if other.name.modalities == mine.modalities]
     return alike or found
 
@@ -209,6 +212,7 @@ def _compare(paired: Paired, pair: _Pair) -> None:
         "participants": int(np.isin(paired.people, paired.table.truth.participant[pair.item]).sum()),
         "own_score": score,
         "n_participants": len(own),
+        "improved": int((own > 0).sum()),
         "shift": shift(own),
         "p_wilcoxon": wilcoxon_p(own),
         "p_wilcoxon_holm": None,

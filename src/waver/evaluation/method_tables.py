@@ -43,7 +43,7 @@ class Table:
 METHOD_FIELDS = [
     pa.field("method", pa.string(), False, {"meaning": "e.g. lfan, shot, content_free"}),
     pa.field("modalities", pa.string(), False, {"meaning": "letters, empty where none is used"}),
-    pa.field("model_set", pa.string(), False, {"meaning": "embedded or paper"}),
+    pa.field("model_set", pa.string(), False, {"meaning": "set of models: embedded, paper, or mixed"}),
     pa.field("level", pa.string(), False, {"meaning": "frame, video or participant"}),
     pa.field("split", pa.string(), False, {"meaning": "val, test or cv"}),
     pa.field("protocol", pa.string(), False, {"meaning": "standard, frame_random, block, video"}),
@@ -84,15 +84,23 @@ def arrange(
         for protocol in sorted({p.name.protocol for p in here}, key=lambda name: (name != STANDARD, name)):
             methods = [p for p in here if p.name.protocol == protocol and p.name.method not in CONTROLS]
             fitted = [control for control in controls if control.name.protocol == protocol]
-            fitted = fitted or _on_same_items(controls, methods, protocol)
+            fitted = fitted or _on_same_items(controls, methods, protocol, truths[level])
             yield from _by_split(level, protocol, truths[level], [*fitted, *methods])
 
 
-def _on_same_items(controls: Sequence[Predicted], methods: Sequence[Predicted], protocol: str) -> list[Predicted]:
+def _on_same_items(
+    controls: Sequence[Predicted], methods: Sequence[Predicted], protocol: str, truth: Truth
+) -> list[Predicted]:
     item = items_of(methods)
-    standard = [control for control in controls if control.name.protocol == STANDARD]
-    renamed = [replace(control, name=control.name._replace(protocol=protocol)) for control in standard]
+    fitted = CROSS_VALIDATED if _cross_validated(methods, truth) else STANDARD
+    alike = [control for control in controls if control.name.protocol == fitted]
+    renamed = [replace(control, name=control.name._replace(protocol=protocol)) for control in alike]
     return [restrict(control, item) for control in renamed]
+
+
+def _cross_validated(methods: Sequence[Predicted], truth: Truth) -> bool:
+    """Whether the methods predict people of train, whom only out-of-fold predictions may be scored on."""
+    return bool((truth.split[items_of(methods)] == "train").any())
 
 
 def items_of(methods: Iterable[Predicted]) -> Array:
@@ -102,14 +110,16 @@ def items_of(methods: Iterable[Predicted]) -> Array:
 
 def _by_split(level: str, protocol: str, truth: Truth, methods: Sequence[Predicted]) -> Iterator[Table]:
     """Tables of one protocol; out-of-fold predictions of train and val make one, ``cv``."""
-    parts = {"cv": ("train", "val")} if protocol == CROSS_VALIDATED else {"val": ("val",), "test": ("test",)}
+    parts: dict[str, tuple[str, ...]] = {"val": ("val",), "test": ("test",)}
+    if protocol == CROSS_VALIDATED or (protocol != STANDARD and _cross_validated(methods, truth)):
+        parts = {"cv": ("train", "val")}
     for split, members_of in parts.items():
         scored = np.flatnonzero(np.isin(truth.split, members_of) & (truth.label >= 0))
         kept = [restrict(predicted, scored) for predicted in methods]
         kept = [predicted for predicted in kept if len(predicted.item)]
         if kept:
             for name in ("frame", "participant") if level == "frame" else ("video",):
-                yield Table(name, split, STANDARD if split == "cv" else protocol, truth, kept)
+                yield Table(name, split, STANDARD if protocol == CROSS_VALIDATED else protocol, truth, kept)
 
 
 def scored_people(table: Table) -> Array:

@@ -25,18 +25,19 @@ _LEAST = 1e-12
 
 
 class Method(NamedTuple):
-    """Identity of a line of the tables; of a model of frames with its record."""
+    """Identity of a line of the tables; of a model of frames with its record, of adaptation with what was adapted."""
 
     method: str
     modalities: str
     protocol: str
     model_set: str
     model: TrainedModel | None = None
+    network: str = ""
 
     @property
     def columns(self) -> dict[str, Any]:
         """Values of MODEL_FIELDS."""
-        return NO_MODEL if self.model is None else self.model.columns
+        return {**(NO_MODEL if self.model is None else self.model.columns), "network": self.network or None}
 
 
 class Source(NamedTuple):
@@ -97,7 +98,7 @@ def read_predictions(
         about = _about(path)
         names = about["method"], about["modalities"]
         model = recorded_model(about | changed.get(names, {}), path)
-        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model)
+        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model, about.get("network", ""))
         if found.setdefault(name._replace(model=None), model) != model:
             raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)

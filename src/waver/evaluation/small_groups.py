@@ -112,7 +112,7 @@ def _rest(names: Sequence[str], groups: Mapping[str, Row], column: str) -> int:
 
 
 _OF_BOOTSTRAP = ("difference", "low", "high", "p_bootstrap", "p_holm", "least_p_holm")
-_OF_WILCOXON = ("shift", "p_wilcoxon", "p_wilcoxon_holm", "least_p_wilcoxon_holm")
+_OF_WILCOXON = ("improved", "shift", "p_wilcoxon", "p_wilcoxon_holm", "least_p_wilcoxon_holm")
 
 
 def without_few(row: Row, behind: int, least: int) -> Row:

@@ -21,7 +21,7 @@ def prediction_table(
     margin: Floats,
     counts: Sequence[int] | None = None,
     frame: npt.NDArray[np.integer[Any]] | None = None,
-    fold: Sequence[int] | None = None,
+    fold: Sequence[int | None] | None = None,
 ) -> pa.Table:
     """PREDICTIONS rows.
 

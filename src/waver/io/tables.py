@@ -155,7 +155,9 @@ PREDICTIONS = pa.schema(
 )
 """Schema metadata (key ``waver``, JSON) of a predictions table: method, modalities (letters, may be
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
-code; of models of frames also what ``waver.training.trained_model.TrainedModel`` lists."""
+code; of adaptation also network (what was adapted: bottleneck, clip or the label of a model of frames) and, where the
+method can do nothing to that network, not_applicable (why); of models of frames also what
+``waver.training.trained_model.TrainedModel`` lists."""
 
 WEIGHTS = pa.schema(
     [
@@ -172,8 +174,10 @@ MODEL_FIELDS = [
     _field("window_frames", pa.int32(), "window of a model of frames, frames of the 24 fps clock", True),
     _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
     _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
+    _field("network", pa.string(), "what was adapted: bottleneck, clip or a model of frames; null of others", True),
 ]
-"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``)."""
+"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), and of
+an adaptation."""
 
 SCORES = pa.schema(
     [
@@ -194,7 +198,7 @@ SCORES = pa.schema(
         _field("positives", pa.int64(), "true positives in the sample; null of a group and of few people", True),
         _field("predicted_positives", pa.int64(), "predicted positive at .5; null as positives", True),
         _field("seeds", pa.int32(), "seeds averaged"),
-        _field("model_set", pa.string(), "embedded or paper"),
+        _field("model_set", pa.string(), "set of models: embedded, paper, or mixed"),
         *MODEL_FIELDS,
     ]
 )

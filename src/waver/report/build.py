@@ -41,6 +41,7 @@ from waver.report.text.facts import (
     languages,
     made_by,
     model_sets,
+    not_applicable,
     split_counts,
     texts,
     tiles,
@@ -282,7 +283,8 @@ def _protocols(material: Material) -> list[tuple[str, str, ShownTable, list[tupl
             pooled = results(material.scores, "frame", split, protocol)
             against = differences(material.comparisons, "participant", split, protocol)
             more = _more(("Difference to the content-free control", against), ("All scored frames pooled", pooled))
-            found.append((name, _PROTOCOL_NOTES[protocol].format(guard(material)), table, more))
+            note = _PROTOCOL_NOTES[protocol].format(guard(material)) + not_applicable(material, protocol)
+            found.append((name, note, table, more))
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import waver
-from waver.assets.manifest import MANIFEST
+from waver.assets.entries import MANIFEST
 from waver.datasets.consent import Consent, pseudonyms
 from waver.datasets.questions import BAH_QUESTIONS
 from waver.errors import WaverError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from waver.assets.manifest import Installed, read_record
 from waver.config.sections import EvaluateConfig, ReportConfig, Section
@@ -83,7 +83,7 @@ class PageConfig(Section):
 
     Attributes:
         report, evaluate: sections of the config.
-        model_set: ``models.set``.
+        model_set: set of models that the config names, or mixed.
         dataset: ``dataset.name``.
         layout: ``dataset.layout`` of recordings that are people's; empty for synthetic ones and other readers.
         select: ``train.select``, the validation score by which the kept epoch was chosen.
@@ -93,7 +93,7 @@ class PageConfig(Section):
 
     report: ReportConfig
     evaluate: EvaluateConfig
-    model_set: Literal["embedded", "paper"]
+    model_set: str
     dataset: str
     layout: str
     select: str

@@ -31,6 +31,9 @@ VIDEO_RULES = {
 }
 """How the scores of frames become the score of a video."""
 
+NETWORKS = {"bottleneck": "bottleneck", "clip": "CLIP"}
+"""Networks that methods adapt and that are no models of frames."""
+
 LEVELS = {"frame": "Frames", "video": "Videos", "participant": "Personalisation"}
 """Levels of scores as tables, headings and the menu call them."""
 
@@ -62,15 +65,29 @@ def _label(method: str) -> str:
     return next((table[method].label for table in KINDS.values() if method in table), "")
 
 
+def network_name(network: str | None) -> str:
+    """What was adapted, in words; an en dash where nothing was.
+
+    A model of frames is named by its label in the registry, a variant of it as in paths.
+    """
+    return NETWORKS.get(network, _label(network) or network) if network else "–"
+
+
 def row_name(row: Mapping[str, Any]) -> str:
     """Name of the method of a table's row.
 
     The name of a variant follows that of the model: ``"LFAN V+A+T, window 24"``, ``"LFAN V+A+T, short (window 96)"``,
     ``"Conflict model V+A+T without pairs"``.
 
+    A method that adapts a model of frames is named before it: ``"TENT, CAN V+A+T"``.
+
     Args:
-        row: ``method``, ``modalities`` and, of models of frames, the columns MODEL_FIELDS.
+        row: ``method``, ``modalities`` and, of models of frames and of adaptation, the columns MODEL_FIELDS.
     """
+    network = row.get("network")
+    if network and network not in NETWORKS:
+        letters = method_name("", row["modalities"])
+        return f"{method_name(row['method'])}, {network_name(network)} {letters}"
     name = method_name(row.get("fusion") or row["method"], row["modalities"])
     if row.get("variant"):
         name += _variant(row)

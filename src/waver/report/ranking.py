@@ -40,17 +40,24 @@ def _table_of(row: Row) -> tuple[str, str, str]:
     return row["level"], row["split"], row["protocol"]
 
 
+def identity(row: Row) -> tuple[str, str, str | None]:
+    """What tells a row's method from the others of its table: name, modalities, and the network that was adapted."""
+    return row["method"], row["modalities"], row.get("network")
+
+
 @dataclass(frozen=True)
 class MethodScores:
     """All scores of one method on one sample (level, split, protocol, group).
 
     Attributes:
         scores: metric -> row of the scores table.
+        network: what was adapted; None of a method that is no adaptation.
     """
 
     method: str
     modalities: str
     scores: dict[str, Row]
+    network: str | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +85,12 @@ class MethodScores:
 
     def same_method(self, other: MethodScores) -> bool:
         """Whether both are scores of one method."""
-        return (self.method, self.modalities) == (other.method, other.modalities)
+        return self.identity == other.identity
+
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """As ``identity`` of any of its rows."""
+        return self.method, self.modalities, self.network
 
 
 def ranked_methods(
@@ -86,11 +98,11 @@ def ranked_methods(
 ) -> list[MethodScores]:
     """Methods by falling AVGF1, then controls in their fixed order."""
     wanted = (level, split, protocol, group)
-    found: dict[tuple[str, str], dict[str, Row]] = {}
+    found: dict[tuple[str, str, str | None], dict[str, Row]] = {}
     for row in scores:
         if (row["level"], row["split"], row["protocol"], row["group"]) == wanted:
-            found.setdefault((row["method"], row["modalities"]), {})[row["metric"]] = row
-    rows = [MethodScores(method, modalities, metrics) for (method, modalities), metrics in found.items()]
+            found.setdefault(identity(row), {})[row["metric"]] = row
+    rows = [MethodScores(method, modalities, own, network) for (method, modalities, network), own in found.items()]
     order = list(CONTROLS)
     return sorted(
         rows, key=lambda r: (r.control, order.index(r.method) if r.control else -(r.value("AVGF1") or 0.0), r.name)

@@ -65,11 +65,12 @@ class TrainedModel:
             "window_frames": self.window_frames,
             "changed": self.changed if self.variant else None,
             "video_head": self.video_head,
+            "network": None,
         }
 
 
 NO_MODEL: dict[str, Any] = {
-    "fusion": None, "variant": None, "window_frames": None, "changed": None, "video_head": False
+    "fusion": None, "variant": None, "window_frames": None, "changed": None, "video_head": False, "network": None
 }  # fmt: skip
 """``TrainedModel.columns`` of methods that are no model of frames: of videos, answers, adaptation; controls."""
 

@@ -149,10 +149,9 @@ def close_network() -> None:
 
 
 def open_network() -> None:
-    """Allow connections again, and the model hub: for the job that installs models, where it has to fetch one."""
+    """Allow connections again: for the job that fetches models. The libraries of model hubs are still told not to."""
     global _closed
     _closed = False
-    os.environ.update(HF_HUB_OFFLINE="0", TRANSFORMERS_OFFLINE="0")
 
 
 @cache

@@ -25,7 +25,7 @@ NOT_FOLLOWED = {
     "waver.workflow": "the frame of a job (log, limits, provenance, fingerprints) computes no result",
     "waver.training.tensorboard": "scalars for TensorBoard are for the eye, and no job reads them",
     "waver:__version__": "the number of a release computes nothing",
-    "waver.assets.manifest:MANIFEST": "the entry of the model that a job installs is in its rule's params",
+    "waver.assets.entries:MANIFEST": "the entry of the model that a job installs is in its rule's params",
 }
 """Module, package or definition -> why it is no part of a fingerprint."""
 

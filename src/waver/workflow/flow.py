@@ -18,6 +18,7 @@ from waver.workflow.stages.costs import Costs
 from waver.workflow.stages.evaluate import Evaluate
 from waver.workflow.stages.features import Features
 from waver.workflow.stages.frames import Frames
+from waver.workflow.stages.fusions import Fusions
 from waver.workflow.stages.ingest import Ingest
 from waver.workflow.stages.models import Models
 from waver.workflow.stages.report import Report
@@ -38,6 +39,7 @@ class Flow:
         self.answers = Answers(run)
         self.videos = Videos(run)
         self.adapt = Adapt(run)
+        self.fusions = Fusions(run)
         self.evaluate = Evaluate(run)
         self.report = Report(run)
         self.costs = Costs(run, self.stages)

@@ -94,7 +94,13 @@ class Paths:
 
     @property
     def adapt_participant(self) -> str:
-        return f"{self.results}/adapt/{{method}}/{{protocol}}/participant/{{participant}}.parquet"
+        """One participant, seeds averaged; ``adapted`` is a method, or ``fusions/<fusion>/<modalities>/<method>``."""
+        return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
+
+    @property
+    def adapt_fusion(self) -> str:
+        """Of a fusion that is adapted itself."""
+        return self.adapt_predictions.replace("{method}", "fusions/{fusion}/{modalities}/{method}")
 
     # evaluate, report ---------------------------------------------------------------------------
     @property

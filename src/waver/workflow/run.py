@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from waver.assets.manifest import asset_for
+from waver.assets.entries import asset_for, check_licence, in_set
 from waver.config.model import Config
 from waver.workflow.paths import Paths
 
@@ -54,13 +54,32 @@ class Run:
         """Role -> file or folder that the config gives for it."""
         return dict(self.config.models.paths.items())
 
-    def model_record(self, role: str) -> str:
-        """The installed record of the model that fills a role.
+    @property
+    def model_set(self) -> str:
+        """Name of the set that the config takes its models from; mixed: some roles are filled from another one."""
+        models = self.config.models
+        return models.set if set(models.roles.values()) <= {models.set} else "mixed"
+
+    def _set_of(self, role: str) -> str:
+        return self.config.models.roles.get(role, self.config.models.set)
+
+    def has_model(self, role: str, of: str = "") -> bool:
+        """Whether the config gives a model for a role, or the role's set has one, of a network where it says so."""
+        return role in self.config.models.paths or bool(in_set(role, self._set_of(role), of))
+
+    def chosen(self, role: str) -> bool:
+        """Whether the config itself names a model, or a set, for a role that need not be filled."""
+        return role in self.config.models.paths or role in self.config.models.roles
+
+    def model_record(self, role: str, of: str = "") -> str:
+        """The installed record of the model that fills a role, of a network where several do.
 
         Raises:
-            WaverError: the config's set of models has none, and the config gives none.
+            WaverError: the role's set of models has none, and the config gives none; or the config does not accept its
+                licence.
         """
-        name = asset_for(role, self.config.models.set, self.model_paths)
+        name = asset_for(role, self._set_of(role), self.model_paths, of)
+        check_licence(name, self.config.models.accept_licences)
         return f"resources/models/{name}/asset.json"
 
     def prediction_record(self, code: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -70,4 +89,4 @@ class Run:
             code: fingerprint of the code.
             config: the part of the config that decides them.
         """
-        return {"model_set": self.config.models.set, "code": code, "config": config}
+        return {"model_set": self.model_set, "code": code, "config": config}

@@ -16,7 +16,7 @@ from waver.adaptation import participants, runner
 from waver.adaptation.base import LabelledTargetView, Needs, SourceModel, SourceView, TargetView
 from waver.adaptation.participants import PROTOCOL_SEED
 from waver.adaptation.protocol import Guard, split_frames
-from waver.adaptation.source_model import train_source
+from waver.adaptation.source_model import load_sources, read_source_view, train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.evaluation.metrics import avgf1
@@ -82,6 +82,7 @@ def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: 
     apart = {"guard_s": 1.7, "beyond": ["a word's vector sees its whole sentence"]}
     assert read_metadata(out) == {
         **RECORD, "method": "source_only", "modalities": "V", "level": "frame", "protocol": protocol, "seed": 3,
+        "network": "bottleneck",
         **(apart if protocol == "block" else {}),
     }  # fmt: skip
     expected = []
@@ -297,3 +298,36 @@ def test_divergence_is_told(place, tmp_path: Path) -> None:
     config = AdaptConfig(source_epochs=4, options={"oracle": {"lr": 1e30, "select": "F1"}, "shot": {"lr": 1e30}})
     with pytest.raises(WaverError, match="lower the method's lr"):
         runner.adapt_targets(*place, "shot", "frame_random", GUARD, 0, config, tmp_path / "x.parquet", RECORD)
+
+
+def test_in_a_cross_validation_everybody_starts_from_a_model_that_never_saw_them(tmp_path: Path) -> None:
+    config = AdaptConfig(targets="cross_validation", source_epochs=3)
+    crowd = Crowd(0)
+    known = [(f"8200{n}", "val" if n == 5 else "train", *crowd.frames(240, 0.4, shifted=False)) for n in range(6)]
+    indexes, packs = write_people(tmp_path, [*known, ("82009", "test", *crowd.frames(240, 0.4))])
+    fold_of = {participant: n % 3 for n, (participant, *_) in enumerate(known)}
+    train_source(indexes, packs, 0, config, tmp_path / "model.pt", fold_of)
+    sources = load_sources(tmp_path / "model.pt")
+    assert [source.fold for source in sources] == [0, 1, 2]
+    for source in sources:
+        own = {name for name, fold in fold_of.items() if fold == source.fold}
+        assert source.held_out == own
+        assert not source.trained_on & own
+        view = read_source_view(indexes, packs, source)
+        assert len(view.features) == 240 * len(source.trained_on) == 480
+    out = tmp_path / "eata.parquet"
+    place = indexes, packs, tmp_path / "model.pt"
+    runner.adapt_targets(*place, "eata", "frame_random", GUARD, 0, config, out, RECORD, source_indexes=indexes)
+    rows = read_table(out, PREDICTIONS)
+    assert {(row["participant"], row["split"], row["fold"]) for row in rows} == {
+        (participant, split, fold_of[participant]) for participant, split, *_ in known
+    }
+
+
+def test_a_fold_without_ambivalence_is_told(tmp_path: Path) -> None:
+    crowd = Crowd(0)
+    rows = [(f"8200{n}", "train", *crowd.frames(60, 0.4 * (n != 1))) for n in range(3)]
+    indexes, packs = write_people(tmp_path, rows)
+    config = AdaptConfig(targets="cross_validation", source_epochs=1)
+    with pytest.raises(WaverError, match=r"the validation part of fold 1 of 3 .* 0 frames with and 60"):
+        train_source(indexes, packs, 0, config, tmp_path / "m.pt", {name: n for n, (name, *_) in enumerate(rows)})

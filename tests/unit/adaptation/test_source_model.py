@@ -9,7 +9,7 @@ import torch
 
 from shifted import Crowd, write_people
 from waver.adaptation.base import predict
-from waver.adaptation.source_model import balanced_rows, fit_source, load_source, read_source_view, train_source
+from waver.adaptation.source_model import balanced_rows, fit_source, load_sources, read_source_view, train_source
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.evaluation.metrics import avgf1
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path,
 
 def test_learns_what_the_val_split_confirms(trained: tuple[list[Path], Path, Path]) -> None:
     indexes, packs, path = trained
-    source = load_source(path)
+    source = load_sources(path)[0]
     (first, second) = read_corpus(indexes, packs, "V", ("val",))
     features = np.concatenate([source.features(first), source.features(second)])
     probability = predict(source.model, torch.tensor(features)).softmax(dim=1)[:, 1].numpy()
@@ -44,7 +44,7 @@ def test_learns_what_the_val_split_confirms(trained: tuple[list[Path], Path, Pat
 
 def test_normalisation_and_prior_are_the_train_splits(trained: tuple[list[Path], Path, Path]) -> None:
     indexes, packs, path = trained
-    source = load_source(path)
+    source = load_sources(path)[0]
     train = read_corpus(indexes, packs, "V", ("train",))
     fitted = Normalisation.fit(train)
     assert np.array_equal(source.normalisation.mean["visual"], fitted.mean["visual"])
@@ -87,7 +87,7 @@ def test_negatives_are_drawn_anew_and_as_many_as_positives() -> None:
 
 def test_source_view_holds_the_train_split(trained: tuple[list[Path], Path, Path]) -> None:
     indexes, packs, path = trained
-    view = read_source_view(indexes, packs, load_source(path))
+    view = read_source_view(indexes, packs, load_sources(path)[0])
     assert view.features.shape == (800, 16)
     assert view.features.mean(axis=0) == pytest.approx(0, abs=1e-4)
     assert np.bincount(view.participant).tolist() == [200] * 4
@@ -96,7 +96,7 @@ def test_source_view_holds_the_train_split(trained: tuple[list[Path], Path, Path
 
 def test_a_shard_in_which_nobody_has_the_modality_gives_zeros(trained: tuple[list[Path], Path, Path]) -> None:
     indexes, packs, path = trained
-    source = load_source(path)
+    source = load_sources(path)[0]
     sample = read_corpus(indexes, packs, "V", ("test",))[0]
     nothing = {"visual": np.zeros((sample.frames, 0), np.float32)}
     blind = replace(sample, features=nothing, valid={"visual": np.zeros(sample.frames, bool)})
@@ -117,7 +117,7 @@ def test_split_without_positives_is_told(tmp_path: Path) -> None:
 
 def test_no_source_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(WaverError, match="cannot be read"):
-        load_source(tmp_path / "nowhere.pt")
+        load_sources(tmp_path / "nowhere.pt")
     torch.save({"format": 0}, tmp_path / "old.pt")
     with pytest.raises(WaverError, match="not a source model"):
-        load_source(tmp_path / "old.pt")
+        load_sources(tmp_path / "old.pt")

@@ -1,12 +1,7 @@
 import os
-import subprocess
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from checkout import ROOT
 from waver.assets import manifest
 from waver.assets.manifest import fingerprint, install, installed
 from waver.errors import WaverError
@@ -52,52 +47,3 @@ def test_a_model_is_verified_at_each_use_and_read_once_a_process(tmp_path):
     os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # neither size nor time of change tell it
     with pytest.raises(WaverError, match=r"model\.hdf5 holds other bytes than were installed"):
         installed(record)
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Answers as a model hub does, with one file."""
-
-    def do_HEAD(self):
-        self.send_response(200)
-        for name, value in (("ETag", '"a1"'), ("X-Repo-Commit", "c0ffee"), ("Content-Length", "7")):
-            self.send_header(name, value)
-        self.end_headers()
-
-    def do_GET(self):
-        self.do_HEAD()
-        self.wfile.write(b"weights")
-
-    def log_message(self, *_):
-        pass
-
-
-FETCH = """
-import sys
-from pathlib import Path
-from waver.workflow.environment import set_environment
-set_environment()
-from waver.assets.manifest import Source, _from_hub
-_from_hub(Source(hub="somebody/model", path="model.bin", revision="main"), Path(sys.argv[1]))
-"""
-
-
-def test_only_the_installation_of_models_may_ask_the_hub(tmp_path):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    own = os.environ | {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "PYTHONPATH": str(ROOT / "src")}
-    target = tmp_path / "model.bin"
-    fetched = subprocess.run(
-        [sys.executable, "-c", FETCH, target], env=own, capture_output=True, text=True, check=False
-    )
-    assert fetched.returncode == 0, fetched.stderr
-    assert target.read_bytes() == b"weights"
-    other = (
-        FETCH.split("from waver.assets")[0] + "import huggingface_hub as hub\nhub.hf_hub_download('a/b', 'model.bin')"
-    )
-    own |= {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0"}  # whatever the environment says
-    refused = subprocess.run(
-        [sys.executable, "-c", other, target], env=own, capture_output=True, text=True, check=False
-    )
-    server.shutdown()
-    assert refused.returncode != 0
-    assert "offline" in refused.stderr.lower()

@@ -78,6 +78,7 @@ def test_videos_are_compared_by_accuracy_of_each_person(table: Table) -> None:
     row = _one(rows, method="better", metric="AVGF1")
     assert row["own_score"] == "accuracy"
     assert row["n_participants"] == 40
+    assert 20 < row["improved"] == sum(gap > 0 for gap in each) < 40
     assert row["p_wilcoxon"] == wilcoxon_p(np.array(each))
     assert row["shift"] > 0
     assert _one(rows, method="better", metric="AP")["p_wilcoxon"] is None
@@ -142,6 +143,19 @@ def test_pairs_share_their_items(table: Table) -> None:
     )
     assert row["difference"] == pytest.approx(gap, abs=1e-12)
     assert row["participants"] == row["n_participants"] == 25
+
+
+def test_what_was_adapted_is_compared_with_the_same_network_unadapted() -> None:
+    truth = made_truth(people=10)
+    rows = [("source_only", "can"), ("source_only", "bottleneck"), ("tent", "can"), ("tent", "bottleneck")]
+    rows += [("tda", "clip"), ("content_free", "")]
+    methods = [made(truth, name, skilled(truth, 1.0, n), network=net) for n, (name, net) in enumerate(rows)]
+    table = Table("video", "test", "block", truth, methods)
+    found = [row for row in comparison_rows(table, REFERENCES, CONFIG) if row["metric"] == "AP"]
+    gap = {(r["method"], r["network"]): r["difference"] for r in found if r["reference"] == "source_only"}
+    assert gap.keys() == {("tent", "can"), ("tent", "bottleneck")}
+    assert gap["tent", "can"] != gap["tent", "bottleneck"]
+    assert sum(row["reference"] == "content_free" for row in found) == 5
 
 
 def test_a_reference_has_the_methods_modalities_where_it_can() -> None:

@@ -14,7 +14,7 @@ from synthetic import write_answers, write_packs
 from waver.config.sections import EvaluateConfig
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import METRICS
-from waver.evaluation.control_names import CONTROLS
+from waver.evaluation.control_names import CONTROLS, Control
 from waver.evaluation.controls import predict_controls
 from waver.evaluation.scores import score_predictions
 from waver.io.tables import PARTICIPANTS, PREDICTIONS, SCORES, read_table, write_table
@@ -192,6 +192,22 @@ def test_protocol_controls_are_scored_on_the_same_frames(rows: list[dict[str, An
     negative = next(row for row in part if row["method"] == "all_negative")
     rate = negative["positives"] / negative["n"]
     assert negative["value"] == pytest.approx((1 - rate) / (2 - rate))
+
+
+def test_adapted_in_a_cross_validation_is_held_to_controls_that_never_saw_the_people(
+    folder: Folder, tmp_path: Path
+) -> None:
+    known = prediction_rows(folder.rows("train", "val"), seeded_guess(folder, 2.0, 5), folder.folds())
+    shot = write_predictions(tmp_path / "shot.parquet", _some(known), "shot", protocol="block")
+    rows = _score(folder, tmp_path / "out", [*folder.controls.values(), shot])
+    here = pick(rows, protocol="block", level="frame", group="all", metric="AP")
+    assert {(row["split"], row["method"]) for row in here} == {("cv", name) for name in (*CONTROLS, "shot")}
+    assert {row["n"] for row in here} == {len(_some(known))}
+    out_of_fold = _some(read_table(folder.controls[Control("content_free", "frame", "cv")], PREDICTIONS))
+    labels = folder.labels()
+    truth = np.array([labels[row["video"]][row["frame"]] for row in out_of_fold])
+    value = metrics.average_precision(np.array([row["probability"] for row in out_of_fold]), truth)
+    assert next(row["value"] for row in here if row["method"] == "content_free") == pytest.approx(value)
 
 
 def test_a_control_is_cut_to_a_method_that_misses_videos(folder: Folder, tmp_path: Path) -> None:

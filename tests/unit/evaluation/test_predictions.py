@@ -53,6 +53,16 @@ def test_videos_are_all_that_are_listed(folder: Folder, tmp_path: Path) -> None:
     assert len(truth.label) == len(truth.start)
 
 
+def test_one_method_on_two_networks_is_two_lines(folder: Folder, truths: dict[str, Truth], tmp_path: Path) -> None:
+    rows, paths = prediction_rows(folder.rows("test"), lambda row: np.full(row["frames"], 0.5)), []
+    for network in ("bottleneck", "can"):
+        path = tmp_path / f"{network}.parquet"
+        paths.append(write_predictions(path, rows, "tent", protocol="block", network=network))
+    found = read_predictions(paths, truths)
+    assert [one.name.columns["network"] for one in found] == ["bottleneck", "can"]
+    assert [one.seeds for one in found] == [1, 1]
+
+
 def test_seeds_are_averaged_and_shards_joined(folder: Folder, truths: dict[str, Truth], tmp_path: Path) -> None:
     rows = folder.rows("test")
     paths = []
@@ -83,6 +93,7 @@ def test_what_is_known_of_a_model_is_read_with_its_predictions(
     assert (found.name.method, found.name.model, found.seeds) == ("lfan.w24", model, 2)
     assert found.name.columns == {
         "fusion": "lfan", "variant": "w24", "window_frames": 96, "changed": '{"window": 96}', "video_head": False,
+        "network": None,
     }  # fmt: skip
     paths.append(write_predictions(tmp_path / "other.parquet", rows, "lfan.w24", **known | {"window_frames": 24}))
     with pytest.raises(WaverError, match=r"other\.parquet is of another model than other predictions of its name"):

@@ -91,9 +91,9 @@ def test_questions_with_one_class_are_behind_no_score_within_questions():
 
 def test_differences_of_few_people_are_null():
     row = {"difference": 0.1, "low": 0.0, "high": 0.2, "p_bootstrap": 0.3, "p_holm": 0.3, "least_p_holm": 0.1,
-           "shift": 0.1, "p_wilcoxon": 0.5, "p_wilcoxon_holm": 0.5, "least_p_wilcoxon_holm": 0.2,
+           "improved": 3, "shift": 0.1, "p_wilcoxon": 0.5, "p_wilcoxon_holm": 0.5, "least_p_wilcoxon_holm": 0.2,
            "n_participants": 4, "participants": 9}  # fmt: skip
     kept = without_few(row, 9, LEAST)
-    assert (kept["difference"], kept["shift"], kept["p_wilcoxon"]) == (0.1, None, None)
+    assert (kept["difference"], kept["improved"], kept["shift"], kept["p_wilcoxon"]) == (0.1, None, None, None)
     assert without_few(row, 4, LEAST)["difference"] is without_few(row, 4, LEAST)["p_holm"] is None
     assert without_few(row, 4, 4) == row

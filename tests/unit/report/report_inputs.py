@@ -315,7 +315,7 @@ def _predictions(folder: Path, indexes: list[Path], packs: Path, answers: list[P
         path = folder / "runs" / f"{method}_{modalities}_{seed}_{protocol}.parquet"
         record = {**ABOUT, "method": method, "modalities": modalities, "level": "frame", "protocol": protocol}
         record |= GUARD if protocol == "block" else {}
-        record |= recorded(method, modalities).record if protocol == "standard" else {}
+        record |= recorded(method, modalities).record if protocol == "standard" else {"network": "bottleneck"}
         write_table(path, _frames(indexes, packs, gain, seed, protocol), PREDICTIONS, {**record, "seed": seed})
         written.append(path)
     return written

@@ -59,6 +59,22 @@ def test_every_model_of_the_config_is_scored():
     assert "results/x/adapt/shot/block/0/001.parquet" in flow_of().predictions()
 
 
+def test_a_fusion_is_adapted_beside_what_it_predicts_unchanged():
+    row = {"fusion": "lfan", "modalities": "VT", "methods": ["tent"], "options": {"tent": {"lr": 0.1}}}
+    flow = flow_of({"adapt": {"fusions": [row], "options": {"tent": {"lr": 1.0, "steps": 2}}}})
+    assert flow.fusions.predictions() == [
+        f"results/x/adapt/fusions/lfan/VT/{method}/block/0/{shard}.parquet"
+        for method in ("source_only", "tent")
+        for shard in ("000", "001")
+    ]
+    job = wildcards(fusion="lfan", modalities="VT", method="tent", protocol="block", seed="0", shard="001")
+    assert flow.fusions.recipe(job) == {"targets": "test", "options": {"lr": 0.1, "steps": 2}}
+    assert flow.fusions.record(job)["network"] == "lfan"
+    assert {"tent", "source_only"} <= set(flow.methods())
+    person = wildcards(adapted="fusions/lfan/VT/tent", protocol="block", participant="90001")
+    assert set(flow.adapt.shards_of_participant(person)) < set(flow.fusions.predictions())
+
+
 def test_a_cross_validation_scores_every_model_out_of_fold_too():
     whole, folds = flow_of().predictions(), flow_of({"train": {"folds": 5}}).predictions()
     assert set(whole) < set(folds)

@@ -16,6 +16,7 @@ from waver.errors import WaverError
 from waver.workflow.flow import checked_flow
 
 RESNET = {"features": {"visual": {"backbone": "resnet18"}}}
+CAN: dict[str, Any] = {"train": {"runs": [{"fusion": "can", "modalities": "VA"}]}}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no release": ({"dataset": {"root": ""}}, "dataset.root is empty; give the folder of the release"),
     "no folder": ({"dataset": {"root": "nowhere"}}, "dataset.root: nowhere is no folder; correct the path"),
@@ -37,6 +38,34 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "videos.runs: discrepancy needs V, A, T or C beside Q",
     ),
     "adaptation": ({"adapt": {"methods": ["shoot"]}}, "adapt.methods: 'shoot' is not a known method"),
+    "adaptation without folds": (
+        {"adapt": {"targets": "cross_validation"}, "train": {"folds": 0}},
+        "adapt.targets: cross_validation needs folds; set train.folds to 2 or more",
+    ),
+    "CLIP in folds": (
+        {
+            "adapt": {"targets": "cross_validation", "methods": ["tda"]},
+            "train": {"folds": 5},
+            "models": {"paths": {"clip": "."}},
+        },
+        "adapt.targets: cross_validation is for methods over features, tda starts from CLIP",
+    ),
+    "adapted fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "lfan", "modalities": "V"}]}},
+        "adapt.fusions: lfan on V is not in train.runs; known are can on VA",
+    ),
+    "method for no fusion": (
+        CAN | {"adapt": {"fusions": [{"fusion": "can", "modalities": "VA", "methods": ["mmd"]}]}},
+        "adapt.fusions: 'mmd' is not a known method; known are source_only, shot, nrc, bn_adapt",
+    ),
+    "a fusion chosen by the targets": (
+        CAN | {"adapt": {"targets": "val", "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "chosen by val, so that their participants cannot be the targets; set adapt.targets to test",
+    ),
+    "a seed that no fusion has": (
+        CAN | {"adapt": {"seeds": [9], "fusions": [{"fusion": "can", "modalities": "VA"}]}},
+        "adapt.fusions: no fusion is trained with seed 9; name it in train.seeds",
+    ),
     "backbone": ({"features": {"visual": {"backbone": "resnet99"}}}, "'resnet99' is not a known backbone"),
     "options of the small backbone": (
         {"features": {"visual": {"options": {"size": 3}}}},
@@ -46,6 +75,20 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "flattered": (
         RESNET | {"backbone": {"stages": ["ah"]}, "train": {"folds": 5}},
         "of models with V would be flattered; set train.folds to 0, or stages to [emotions]",
+    ),
+    "a model of no set": (
+        {"models": {"roles": {"vggish": "embedded"}}, "features": {"audio": {"feature": "vggish"}}},
+        "the 'embedded' model set has no vggish; give its file or folder under models.paths.vggish, or choose a set "
+        "that has one under models.roles.vggish: paper",
+    ),
+    "a backbone of no set": (
+        {"models": {"roles": {"expression_backbone": "paper"}}},
+        "the 'paper' model set has no expression_backbone for mini_xception",
+    ),
+    "a licence that is not accepted": (
+        {"models": {"roles": {"face_detector": "insightface"}}},
+        "insightface_scrfd: det_10g.onnx (17 MB) is under this licence: InsightFace's models are for non-commercial "
+        "research alone; if it allows your use, set models.accept_licences: [insightface-non-commercial]",
     ),
     "no vggish": ({"features": {"audio": {"feature": "vggish"}}}, "has no vggish; give its file or folder"),
     "scores of the run itself": (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -11,16 +10,16 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import LabelledTargetView, Needs, SourceModel, SourceView, predict
+from waver.adaptation.base import LabelledTargetView, Needs, Network, SourceView
 from waver.adaptation.sgd import Schedule, descend
 from waver.config.sections import Section
 from waver.evaluation.metrics import avgf1, f1
 
 
 class Oracle:
-    """Cross-entropy on labelled T_tr over bottleneck and head; the epoch that does best on T_va is kept.
+    """Cross-entropy on labelled T_tr over all of the network; the epoch that does best on T_va is kept.
 
-    The source model counts as epoch 0: where no epoch beats it on T_va, it stays.
+    The network as it was counts as epoch 0: where no epoch beats it on T_va, it stays.
     """
 
     class Config(Section):
@@ -38,31 +37,32 @@ class Oracle:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(
-        self, model: SourceModel, target: LabelledTargetView, source: SourceView | None, seed: int
-    ) -> SourceModel:
-        """Fine-tuned copy of the source model."""
+    def adapt(self, model: Network, target: LabelledTargetView, source: SourceView | None, seed: int) -> Network:
+        """Fine-tuned copy of the network."""
         config = self.config
         adapted = copy.deepcopy(model)
-        features, labels = torch.tensor(target.features), torch.tensor(target.labels).long()
+        labels = torch.tensor(target.labels).long()
         weight = class_weights(labels) if config.class_weight else None
         generator = torch.Generator().manual_seed(seed)
 
         def loss(rows: Tensor) -> Tensor:
-            return functional.cross_entropy(adapted(features[rows]), labels[rows], weight)
+            return functional.cross_entropy(adapted(target.frames(rows)), labels[target.rows(rows)], weight)
 
         schedule = Schedule(config.lr, config.epochs, config.batch, config.weight_decay, nesterov=False, decay="cosine")
         best, state = self._score(adapted, target), copy.deepcopy(adapted.state_dict())
-        rows = partial(torch.randperm, len(labels), generator=generator)
-        for _ in descend(adapted, adapted.parameters(), schedule, rows, loss):
+
+        def batches() -> list[Tensor]:
+            return target.batches(config.batch, generator)
+
+        for _ in descend(adapted, adapted.parameters(), schedule, batches, loss):
             score = self._score(adapted, target)
             if score > best:
                 best, state = score, copy.deepcopy(adapted.state_dict())
         adapted.load_state_dict(state)
         return adapted
 
-    def _score(self, model: SourceModel, target: LabelledTargetView) -> float:
-        probability = predict(model, torch.tensor(target.val_features)).softmax(dim=1)[:, 1].numpy()
+    def _score(self, model: Network, target: LabelledTargetView) -> float:
+        probability = target.predict_val(model).softmax(dim=1)[:, 1].numpy()
         return (avgf1 if self.config.select == "AVGF1" else f1)(probability, target.val_labels)
 
 

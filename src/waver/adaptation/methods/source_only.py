@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView
+from waver.adaptation.base import Needs, Network, SourceView, TargetView
 from waver.config.sections import Section
 
 
@@ -19,6 +19,6 @@ class SourceOnly:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
-        """The source model itself."""
+    def adapt(self, model: Network, target: TargetView, source: SourceView | None, seed: int) -> Network:
+        """The network itself."""
         return model

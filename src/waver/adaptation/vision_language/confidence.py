@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 
 
 def marginal_entropy(logits: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from waver.adaptation.base import stream_batches
 from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import build_adapter
-from waver.adaptation.streaming import stream_batches
 from waver.adaptation.vision_language.base import Fitted, Start, start_of
 from waver.adaptation.vision_language.targets import FrameReader, FrameStores, read_image_targets, read_source_frames
 from waver.assets.manifest import installed
@@ -106,8 +106,8 @@ def adapt_vision_language(
         return adapt_one(adapter, start, prepared, target, split, reader, own_seed)
 
     targets = read_image_targets(indexes, packs, stores, start.encoder, config.targets)
-    own = {"method": method, "modalities": "V", "seed": seed}
-    adapt_each(targets, adapt, protocol, guard, config.targets, predictions, {**record, **own})
+    own = {"method": method, "modalities": "V", "seed": seed, "network": "clip"}
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
 
 def _start(model: Path, config: AdaptConfig) -> Start:

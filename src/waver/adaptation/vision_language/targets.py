@@ -97,6 +97,7 @@ def _target(participant: str, videos: Sequence[PackedVideo], read: Reader, width
         np.concatenate([video.arrays["label"] for video in videos]).astype(np.uint8),
         np.repeat(np.arange(len(videos), dtype=np.int32), lengths),
         np.concatenate([np.arange(n, dtype=np.int32) for n in lengths]),
+        videos[0].row["split"],
     )
 
 

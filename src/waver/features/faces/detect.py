@@ -1,15 +1,17 @@
-"""RetinaFace with a MobileNet-0.25 trunk (Deng et al., CVPR 2020), run by ONNX Runtime.
+"""RetinaFace (Deng et al., CVPR 2020): the decoding of its outputs, and the network as an ONNX file.
 
-Any ONNX file with the same contract can be used: input float32 [B, 3, H, W] (BGR, channel means taken
-off), outputs ``loc`` [B, P, 4], ``conf`` [B, P, 2] (probabilities), ``landmarks`` [B, P, 10] over the
-P anchors of three strides.
+The embedded file has a MobileNet-0.25 trunk. Any ONNX file with the same contract can be used: input float32
+[B, 3, H, W] (BGR, channel means taken off), outputs ``loc`` [B, P, 4], ``conf`` [B, P, 2] (probabilities),
+``landmarks`` [B, P, 10] over the P anchors of three strides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -47,36 +49,119 @@ class Detections:
     landmarks: Floats
 
 
-class FaceDetector:
-    """An ONNX session and the decoding of its output.
+class Detector(Protocol):
+    """What finds faces.
 
     Attributes:
         name: of the asset.
-        providers: providers that ONNX Runtime runs on, first choice first.
+        providers: what it runs on, first choice first, by ONNX Runtime's names.
+        batch: best number of pictures per call.
+    """
+
+    name: str
+    providers: list[str]
+    batch: int
+
+    def detect(self, pictures: list[npt.NDArray[np.uint8]]) -> list[Detections]:
+        """Faces of pictures of one size.
+
+        Args:
+            pictures: RGB uint8 [H, W, 3] each.
+
+        Returns:
+            One record per picture, in pixels of the picture as given.
+        """
+        ...
+
+
+Outputs = tuple[Floats, Floats, Floats]
+"""loc [B, P, 4], conf [B, P, 2], probabilities, and landmarks [B, P, 10] of the anchors."""
+
+
+class Network(Protocol):
+    """What computes the outputs of RetinaFace.
+
+    Attributes:
+        providers: what it runs on, first choice first.
+        batched: whether pictures together are faster than one by one.
+    """
+
+    providers: list[str]
+    batched: bool
+
+    def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]], width: int, height: int) -> Outputs:
+        """Outputs for RGB pictures uint8 [H, W, 3] of one size, brought to a width and height."""
+        ...
+
+
+class OnnxNetwork:
+    """The network of an ONNX file; see ``Network``."""
+
+    def __init__(self, path: Path, session: Any) -> None:
+        """With the open session of the file.
+
+        Raises:
+            WaverError: the file has other outputs.
+        """
+        missing = set(_OUTPUTS) - {output.name for output in session.get_outputs()}
+        if missing:
+            raise WaverError(
+                f"{path} has no output {sorted(missing)[0]!r}; give a RetinaFace with loc, conf, landmarks, or a "
+                "detector of InsightFace"
+            )
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self.providers: list[str] = session.get_providers()
+        self.batched = self.providers[0] != "CPUExecutionProvider"
+
+    def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]], width: int, height: int) -> Outputs:
+        """Outputs for pictures, brought to a width and height."""
+        batch = np.stack([_network_input(picture, width, height) for picture in pictures])
+        loc, conf, points = self._session.run(list(_OUTPUTS), {self._input: batch})
+        return loc, conf, points
+
+
+class FaceDetector:
+    """A RetinaFace and the decoding of its output; see ``Detector``.
+
+    Attributes:
+        name: of the asset.
+        providers: what it runs on, first choice first.
         batch: best number of pictures per call; on a CPU batches are not faster.
     """
 
-    def __init__(self, model: Installed, threshold: float, nms: float, long_side: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: Installed,
+        threshold: float,
+        nms: float,
+        long_side: int,
+        threads: int = 1,
+        network: Network | None = None,
+    ) -> None:
         """Load the model.
 
         Args:
-            model: installed asset with one ``.onnx`` file.
+            model: installed asset; where no network is given, of one ``.onnx`` file.
             threshold: minimum score.
             nms: overlap (intersection over union) above which the weaker of two boxes is dropped.
             long_side: longer side of the picture given to the network, pixels; never enlarged.
             threads: threads of one run.
+            network: of the model, where it is loaded already.
 
         Raises:
             WaverError: the file is no such model, or a GPU is requested and none is available.
         """
-        self._session = _session(model, threads)
-        self._input = self._session.get_inputs()[0].name
+        if network is None:
+            path = onnx_file(model)
+            network = OnnxNetwork(path, onnx_session(path, threads))
+        self._network = network
         self.threshold = threshold
         self.nms = nms
         self.long_side = long_side
         self.name = model.name
-        self.providers: list[str] = self._session.get_providers()
-        self.batch = 1 if self.providers[0] == "CPUExecutionProvider" else _GPU_BATCH
+        self.providers = network.providers
+        self.batch = _GPU_BATCH if network.batched else 1
 
     def detect(self, pictures: list[npt.NDArray[np.uint8]]) -> list[Detections]:
         """Faces of pictures of one size.
@@ -88,9 +173,8 @@ class FaceDetector:
             One record per picture, in pixels of the picture as given.
         """
         height, width = pictures[0].shape[:2]
-        small_width, small_height = _shrunk(width, height, self.long_side)
-        batch = np.stack([_network_input(picture, small_width, small_height) for picture in pictures])
-        loc, conf, points = self._session.run(list(_OUTPUTS), {self._input: batch})
+        small_width, small_height = shrunk(width, height, self.long_side)
+        loc, conf, points = self._network(pictures, small_width, small_height)
         anchors = _anchors(small_height, small_width)
         scale = np.array([width / small_width, height / small_height], np.float32)
         each = zip(loc, conf, points, strict=True)
@@ -129,7 +213,8 @@ def _suppress(boxes: Floats, limit: float) -> list[int]:
     return kept
 
 
-def _shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
+def shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """Width and height of a picture that is brought to a longer side, and never enlarged."""
     scale = min(1.0, long_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -157,15 +242,16 @@ def _anchors(height: int, width: int) -> Floats:
     return np.concatenate(levels).astype(np.float32)
 
 
-def _session(model: Installed, threads: int) -> Any:
+def onnx_file(model: Installed) -> Path:
+    """The one ONNX file of a model.
+
+    Raises:
+        WaverError: there is none, or there are several.
+    """
     files = [name for name in model.files if name.endswith(".onnx")]
     if len(files) != 1:
         raise WaverError(
-            f"{model.folder}: a face detector is one .onnx file, but there are {len(files)}; correct the path"
+            f"{model.folder}: a {model.role.replace('_', ' ')} is one .onnx file, but there are {len(files)}; correct "
+            "the path"
         )
-    path = model.file(files[0])
-    session = onnx_session(path, threads)
-    missing = set(_OUTPUTS) - {output.name for output in session.get_outputs()}
-    if missing:
-        raise WaverError(f"{path} has no output {sorted(missing)[0]!r}; give a RetinaFace with loc, conf, landmarks")
-    return session
+    return model.file(files[0])

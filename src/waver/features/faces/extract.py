@@ -23,8 +23,10 @@ from waver.device import threads
 from waver.errors import ExcludedItem
 from waver.features.clock import FrameClock, frame_clock
 from waver.features.faces.align import aligned_face, similarity_to_template
-from waver.features.faces.detect import FaceDetector
-from waver.features.faces.identity import Sightings
+from waver.features.faces.detect import Detector
+from waver.features.faces.detectors import load_detector
+from waver.features.faces.identity import Looks, Sightings
+from waver.features.faces.insightface_pack import embedding_looks
 from waver.features.faces.track import Frame, Track, chosen_track, follow_face
 from waver.features.video import Decoding, decode_in_worker
 from waver.io.shard_job import Row, run_shard
@@ -34,7 +36,14 @@ from waver.shapes import FPS
 
 
 def extract_faces(
-    videos: Path, root: Path, model: Path, stores: Path, index: Path, config: FacesConfig, code: str
+    videos: Path,
+    root: Path,
+    model: Path,
+    stores: Path,
+    index: Path,
+    config: FacesConfig,
+    code: str,
+    embedding: Path | None = None,
 ) -> None:
     """Make the face stores of one shard (rule ``features_faces``).
 
@@ -51,25 +60,31 @@ def extract_faces(
         index: Parquet file to write (FEATURE_INDEX).
         config: detection, choice and alignment.
         code: fingerprint of the code.
+        embedding: ``asset.json`` of an embedding of faces, by which the speaker is found again; else faces are
+            compared by small grey pictures.
 
     Raises:
-        WaverError: the model cannot be used, or every video failed unexpectedly.
+        WaverError: a model cannot be used, or every video failed unexpectedly.
     """
     cv2.setNumThreads(threads())
     record = installed(model)
-    detector = FaceDetector(record, config.threshold, config.nms, config.long_side, threads())
-    compute = partial(_faces_of, root=root, detector=detector, config=config)
+    detector = load_detector(record, config, threads())
     made_from = {"feature": "faces", "config": config.model_dump(), "code": code, "model": record.key}
+    looks = None
+    if embedding is not None:
+        known = installed(embedding)
+        looks, made_from["embedding"] = embedding_looks(known, threads()), known.key
+    compute = partial(_faces_of, root=root, detector=detector, looks=looks, config=config)
     run_shard(read_table(videos, VIDEOS), stores, index, made_from, compute)
 
 
 def _faces_of(
-    row: Row, writer: StoreWriter, root: Path, detector: FaceDetector, config: FacesConfig
+    row: Row, writer: StoreWriter, root: Path, detector: Detector, looks: Looks | None, config: FacesConfig
 ) -> tuple[int, str]:
     path = root / row["path"]
     clock, decoding = frame_clock(path), Decoding()
     times_s = clock.probe.pts_s[clock.needed]
-    track, sightings = Track.empty(times_s), Sightings()
+    track, sightings = Track.empty(times_s), Sightings(looks)
     images = writer.images("image", clock.frames, config.size, config.quality)
     strip = _FaceStrip(images)
     pictures = _pictures(path, clock, decoding, config)

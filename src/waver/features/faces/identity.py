@@ -7,7 +7,7 @@ motion: a face that never moves at all is a picture on the wall.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -51,16 +51,17 @@ class Tracklet:
     last: int = 0
     _boxes: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     _points: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 10)))
-    _looks: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(_SIDE * _SIDE))
+    _looks: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
-    def add(self, place: int, step: int, number: int, faces: Detections, look: npt.NDArray[np.float64]) -> None:
-        """One more detection."""
+    def add(self, place: int, step: int, number: int, faces: Detections, look: npt.NDArray[np.float64] | None) -> None:
+        """One more detection; ``look`` is None where it is not looked at."""
         self.first, self.last = self.first or step, step
         self.number_at[place], self.box = number, faces.box[number]
         self._boxes += self.box
         points = faces.landmarks[number].reshape(-1).astype(np.float64)
         self._points += points, points**2
-        self._looks += look
+        if look is not None:
+            self._looks = self._looks + look
 
     def __len__(self) -> int:
         return len(self.number_at)
@@ -100,6 +101,25 @@ class Tracklet:
         return len(self) * self.width * (_WEIGHT_OF_STILL + (1 - _WEIGHT_OF_STILL) * motion)
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How faces are compared.
+
+    Attributes:
+        of: picture uint8 [H, W, 3] and landmarks [5, 2] -> vector [D]; faces of one person have vectors alike.
+        every: of the detections of a tracklet, every n-th is looked at.
+        alike: least cosine of the mean vectors of two tracklets of one person, anywhere.
+        alike_there: as before, at the same place.
+        alike_at_once: as before, at the same place and at once.
+    """
+
+    of: Callable[[npt.NDArray[np.uint8], Floats], npt.NDArray[np.float64]]
+    every: int
+    alike: float
+    alike_there: float
+    alike_at_once: float
+
+
 class Sightings:
     """All faces of a recording, linked as they are detected.
 
@@ -109,7 +129,9 @@ class Sightings:
         tracklets: faces that were linked from frame to frame.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Looks | None = None) -> None:
+        """Compare tracklets by the given looks, else by small grey pictures of the faces."""
+        self._looks = looks or _GREY
         self.faces: dict[int, Detections] = {}
         self.best: dict[int, int] = {}
         self._step = 0
@@ -136,13 +158,15 @@ class Sightings:
                 tracklet = Tracklet()
                 self.tracklets.append(tracklet)
                 self._open.append(tracklet)
-            tracklet.add(place, self._step, number, faces, _look(picture, faces.landmarks[number]))
+            looked_at = len(tracklet) % self._looks.every == 0
+            look = self._looks.of(picture, faces.landmarks[number]) if looked_at else None
+            tracklet.add(place, self._step, number, faces, look)
 
     def speaker(self) -> dict[int, int]:
         """Which detection is the speaker's, by place; frames in which the speaker is not found are left out."""
         people: list[list[Tracklet]] = []
         for tracklet in sorted(self.tracklets, key=lambda one: -one.weight):
-            same = next((one for one in people if _belongs(tracklet, one)), None)
+            same = next((one for one in people if _belongs(tracklet, one, self._looks)), None)
             if same is None:
                 people.append([tracklet])
             else:
@@ -168,17 +192,21 @@ def _look(picture: npt.NDArray[np.uint8], landmarks: Floats) -> npt.NDArray[np.f
     return normalised
 
 
-def _belongs(tracklet: Tracklet, person: Iterable[Tracklet]) -> bool:
-    return all(_may_be_one(tracklet, part) for part in person) and any(_alike(tracklet, part) for part in person)
+_GREY = Looks(_look, 1, _ALIKE, _ALIKE_THERE, _ALIKE_AT_ONCE)
+
+
+def _belongs(tracklet: Tracklet, person: Iterable[Tracklet], looks: Looks) -> bool:
+    one = all(_may_be_one(tracklet, part) for part in person)
+    return one and any(_alike(tracklet, part, looks) for part in person)
 
 
 def _may_be_one(one: Tracklet, other: Tracklet) -> bool:
     return one.still == other.still and one.number_at.keys().isdisjoint(other.number_at)
 
 
-def _alike(one: Tracklet, other: Tracklet) -> bool:
+def _alike(one: Tracklet, other: Tracklet, looks: Looks) -> bool:
     correlation = float(one.look @ other.look)
     there = np.abs(one.mean_box - other.mean_box).max() < max(one.width, other.width)
     at_once = max(one.first - other.last, other.first - one.last) <= _AT_ONCE
-    least = (_ALIKE_AT_ONCE if at_once else _ALIKE_THERE) if there else _ALIKE
+    least = (looks.alike_at_once if at_once else looks.alike_there) if there else looks.alike
     return correlation > least

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from waver.features.faces.detect import Detections, FaceDetector
+from waver.features.faces.detect import Detections, Detector
 
 _LEAST_SHARE = 0.7
 """Of the picture's width or height; a smaller face is no near one, and the first look would have found it."""
@@ -27,12 +27,12 @@ class NearFaces:
         detector: of faces.
     """
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._vain = 0
 
     def detect(self, pictures: list[Picture]) -> list[Detections]:
-        """As ``FaceDetector.detect``."""
+        """As ``Detector.detect``."""
         found = self._detector.detect(pictures)
         return [
             faces if len(faces.score) else self._again(picture, faces)

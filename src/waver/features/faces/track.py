@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from waver.features.faces.detect import Detections, FaceDetector, Floats, overlap
+from waver.features.faces.detect import Detections, Detector, Floats, overlap
 from waver.features.faces.identity import Sightings
 from waver.features.faces.near import NearFaces
 from waver.features.video import Picture
@@ -76,7 +76,7 @@ class Track:
 
 
 def follow_face(
-    frames: Iterable[Frame], detector: FaceDetector, every: int, track: Track, sightings: Sightings | None = None
+    frames: Iterable[Frame], detector: Detector, every: int, track: Track, sightings: Sightings | None = None
 ) -> Iterator[Frame]:
     """Fill the track with the best face of each frame and yield each frame once its entry is final.
 

@@ -113,6 +113,5 @@ def run_caption(rows: Iterable[MethodScores], own: Run, level: str, split: str) 
     text = f"This run: {SPLITS[split]} of {own.data}, {people}, {plural(row['n'], level)}"
     text += f", {share(row['positives'], row['n'])} with A/H"
     backbone = f"; visual backbone {own.backbone}" if own.backbone else ""
-    return (
-        f"{text}; models of the {row['model_set']} set{backbone}; a score is that of the mean over seeds. {COMPARABLE}"
-    )
+    models = "several sets" if row["model_set"] == "mixed" else f"the {row['model_set']} set"
+    return f"{text}; models of {models}{backbone}; a score is that of the mean over seeds. {COMPARABLE}"

@@ -46,7 +46,7 @@ _NOT_HERE = "not measured: another run extracted these features"
 
 _LETTERS = {role: letter for letter, one in MODALITIES.items() for role in one.networks}
 """Role of a model -> modality of the features that are inputs of trained models."""
-_NO_INPUTS = {"face_detector": "faces", "speech_recogniser": "speech", "sentiment": "cues"}
+_NO_INPUTS = {"face_detector": "faces", "face_embedding": "faces", "speech_recogniser": "speech", "sentiment": "cues"}
 """Role of a model whose results are no inputs of trained models -> feature that it is used for."""
 FEATURE_OF_ROLE = dict(
     sorted(

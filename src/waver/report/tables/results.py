@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from waver.evaluation.control_names import STANDARD
 from waver.evaluation.significance import LEVEL
 from waver.records import VisionLanguageRecord
 from waver.registry import ADAPTATIONS
@@ -16,6 +17,7 @@ from waver.report.formatting import (
     interval,
     is_control,
     listed,
+    network_name,
     p_value,
     plural,
     score,
@@ -24,7 +26,7 @@ from waver.report.formatting import (
     uses_labels,
 )
 from waver.report.papers.published import Cell, PublishedTable, published, releases
-from waver.report.ranking import AVERAGED, COMPARABLE, MethodScores, ranked_methods, seeds
+from waver.report.ranking import AVERAGED, COMPARABLE, MethodScores, identity, ranked_methods, seeds
 from waver.report.text.findings import Gap, bound, gaps, in_reach, resampled, unknown
 
 COLUMNS = {
@@ -89,8 +91,9 @@ def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: 
         return None
     metrics = [metric for metric in COLUMNS if any(metric in row.scores for row in rows)]
     tops = {metric: max((_ranked(row, metric) for row in rows), default=float("-inf")) for metric in metrics}
-    shown = [_row(row, metrics, tops, level) for row in rows]
-    heads = (*(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
+    shown = [_row(row, metrics, tops, level, protocol != STANDARD) for row in rows]
+    adapted = ("Network",) * (protocol != STANDARD)
+    heads = (*adapted, *(COLUMNS[metric] for metric in metrics), "Predicted A/H", "Seeds")
     return ShownTable(
         caption=f"{_caption(rows[0], level, split, protocol)} {COMPARABLE}",
         heads=heads,
@@ -104,8 +107,9 @@ def _ranked(row: MethodScores, metric: str) -> float:
     return value if row.ranked and value is not None else float("-inf")
 
 
-def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], level: str) -> ShownRow:
-    cells = [_cell(row, metric, tops[metric], level) for metric in metrics]
+def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], level: str, adapted: bool) -> ShownRow:
+    cells = [ShownCell(network_name(row.network), "", float("-inf"))] * adapted
+    cells += [_cell(row, metric, tops[metric], level) for metric in metrics]
     about = row.any
     predicted, n = about["predicted_positives"], about["n"]
     cells.append(
@@ -201,12 +205,12 @@ def _out_of_reach(found: dict[str, list[Gap]]) -> str:
 def _gap_rows(
     comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, controls: bool
 ) -> tuple[ShownRow, ...]:
-    of: dict[tuple[str, str], dict[str, Gap]] = {}
+    of: dict[tuple[str, str, str | None], dict[str, Gap]] = {}
     for metric in COMPARED:
         for gap in gaps(comparisons, level, split, metric, protocol, controls):
-            of.setdefault((gap.method, gap.modalities), {})[metric] = gap
+            of.setdefault(identity(gap.row), {})[metric] = gap
     rows = []
-    for (method, modalities), found in of.items():
+    for (method, modalities, _), found in of.items():
         note = _note(method, modalities)
         cells = [_gap_cell(found.get(metric)) for metric in COMPARED]
         rows.append(

@@ -12,7 +12,7 @@ import waver
 from waver.datasets.languages import ISO_639_1
 from waver.provenance import versions
 from waver.report.data import Material, Row
-from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, share, span
+from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, row_name, share, span
 from waver.report.ranking import ranked_methods, scored_splits
 from waver.report.text.exclusions import notes
 
@@ -114,18 +114,24 @@ def decoding(material: Material) -> list[tuple[str, str]]:
 
 
 def model_sets(material: Material) -> str:
-    """One sentence on the set of models in use."""
-    wanted = material.config.model_set
+    """Whose models were used, by the records of those that were installed, given or trained."""
+
+    def titles(*sets: str) -> list[str]:
+        return list(dict.fromkeys(model.shown_title for model in material.models if model.set in sets))
+
     by_path, trained = (
         [model.role.replace("_", " ") for model in material.models if model.set == kind] for kind in ("path", "trained")
     )
-    text = {
-        "embedded": "This run used the embedded set: small models from the packages, not those of the papers. "
-        "For this reason alone its scores do not compare with the papers'.",
-        "paper": "This run used the paper set: the models that the papers name.",
-    }[wanted]
-    text += f" Given by path: {listed(by_path)}." if by_path else ""
-    return text + (f" Trained by this workflow: {listed(trained)}." if trained else "")
+    own, others = titles("paper"), titles("embedded", "insightface")
+    text = [f"Models that the papers name: {'; '.join(own)}."] if own else []
+    if others:
+        text.append(
+            f"Not those of the papers: {'; '.join(others)}. For this reason alone the scores do not compare with the "
+            "papers'."
+        )
+    text += [f"Given by path: {listed(by_path)}."] if by_path else []
+    text += [f"Trained by this workflow: {listed(trained)}."] if trained else []
+    return " ".join(text)
 
 
 def made_by(material: Material) -> list[tuple[str, str]]:
@@ -157,6 +163,12 @@ def compared(material: Material, level: str) -> str:
         "A published score is of one model: compare it with the mean of our single seeds, after “seeds”, not with the "
         "score of their averaged probabilities."
     )
+
+
+def not_applicable(material: Material, protocol: str) -> str:
+    """Which methods can do nothing to which network, and why; from the records, a sentence each."""
+    found = [about for about in material.adapted if "not_applicable" in about and about["protocol"] == protocol]
+    return "".join(dict.fromkeys(f" {row_name(about)}: not applicable, {about['not_applicable']}." for about in found))
 
 
 def guard(material: Material) -> str:

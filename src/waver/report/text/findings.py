@@ -20,7 +20,7 @@ from waver.report.formatting import (
     score,
     uses_labels,
 )
-from waver.report.ranking import MethodScores
+from waver.report.ranking import MethodScores, identity
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def gaps(
 
 def gap_of(found: Sequence[Gap], method: MethodScores) -> Gap | None:
     """The difference of one method."""
-    return next((gap for gap in found if (gap.method, gap.modalities) == (method.method, method.modalities)), None)
+    return next((gap for gap in found if identity(gap.row) == method.identity), None)
 
 
 def verdict(found: Sequence[Gap], named: MethodScores | None = None) -> str:

@@ -13,7 +13,8 @@ FEW_PEOPLE = 10
 """Below this number of participants, intervals from resamples of them are known to be too narrow."""
 
 NOT_ADAPTED = "source_only"
-"""The source model without adaptation: the baseline of the adaptation methods, and no candidate among them."""
+"""A network without adaptation: the baseline of the methods that adapt it, and no candidate among them."""
+_CLIP = "clip_zero_shot"
 
 
 def summary(material: Material) -> list[tuple[str, str]]:
@@ -97,11 +98,14 @@ def _adaptation(material: Material, protocol: str) -> str:
     selection = select(material.scores, "participant", protocol, without=(NOT_ADAPTED,))
     split = selection.shown_on if selection else "test"
     rows = ranked_methods(material.scores, "participant", split, protocol)
-    source = next((row for row in rows if row.method == NOT_ADAPTED), None)
-    before = source.value("AVGF1") if source else None
-    if selection is None or before is None:
+    if selection is None:
         return ""
     method, number = selection.shown, selection.candidates
+    unchanged = (row for row in rows if row.method in (NOT_ADAPTED, _CLIP) and row.network == method.network)
+    source = next((row for row in unchanged if row.modalities == method.modalities), None)
+    before = source.value("AVGF1") if source else None
+    if before is None:
+        return ""
     people = plural(method.any["participants"], "participant")
     reaches = f"a mean AVGF1 over {people} of {_with_spread(method)}, against {score(before)} without adaptation"
     text = f"{method.name} reaches {reaches}"

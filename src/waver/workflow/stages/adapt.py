@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from waver.adaptation.guard import guard_for
+from waver.datasets.folds import Folding
 from waver.datasets.sharding import shard_of
 from waver.errors import WaverError
 from waver.features.receptive_fields import receptive_fields
@@ -31,8 +32,19 @@ class Adapt(Stage):
             raise WaverError(
                 f"adapt.methods: {self.vision_language[0]} looks at faces, which transcripts lack; leave it out"
             )
+        if self.config.adapt.targets == "cross_validation":
+            self._check_cross_validation()
         if self.config.adapt.methods:
             receptive_fields(self.config.adapt.modalities, self.config.features)
+
+    def _check_cross_validation(self) -> None:
+        if not self.run.cross_validated:
+            raise WaverError("adapt.targets: cross_validation needs folds; set train.folds to 2 or more")
+        if self.vision_language:
+            raise WaverError(
+                f"adapt.targets: cross_validation is for methods over features, {self.vision_language[0]} starts from "
+                "CLIP as it is; set adapt.targets to val or test, or leave the method out"
+            )
 
     def predictions(self) -> list[str]:
         """Of every method, protocol, seed and shard of the config."""
@@ -46,7 +58,7 @@ class Adapt(Stage):
         """Predictions, of every seed, for the shard of one participant."""
         shard = shard_of(wildcards.participant, len(self.run.shards))
         template, adapt = self.paths.adapt_predictions, self.config.adapt
-        method, protocol = wildcards.method, wildcards.protocol
+        method, protocol = wildcards.adapted, wildcards.protocol
         return [template.format(method=method, protocol=protocol, seed=seed, shard=shard) for seed in adapt.seeds]
 
     def methods(self) -> Iterable[str]:
@@ -129,6 +141,12 @@ class Adapt(Stage):
     def source_recipe(self) -> dict[str, Any]:
         """The part of the config that decides the source model."""
         return self._recipe()
+
+    @property
+    def folding(self) -> tuple[int, Folding] | None:
+        """Number of folds and who is held out together, where the source models are cross-validated."""
+        train = self.config.train
+        return (train.folds, train.folding) if self.config.adapt.targets == "cross_validation" else None
 
     def streams(self) -> dict[str, str]:
         """What the source model takes from the records of its modalities."""

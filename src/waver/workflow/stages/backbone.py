@@ -37,7 +37,7 @@ class Backbone(Stage):
                 f"features.visual.backbone: {self.name!r} is not a known backbone; "
                 f"known are {UNTRAINED}, {', '.join(BACKBONES)}"
             )
-        elif not stages and "expression_backbone" not in self.config.models.paths:
+        elif not stages and not self.given():
             raise WaverError(
                 f"features.visual.backbone: there are no weights for {self.name}; give "
                 "models.paths.expression_backbone, or train it: backbone.stages"
@@ -54,9 +54,12 @@ class Backbone(Stage):
             )
 
     def given(self) -> list[str]:
-        """Record of the weights that the config gives for it, if it does: a training begins there."""
-        given = "expression_backbone" in self.config.models.paths
-        return [self.run.model_record("expression_backbone")] if given else []
+        """Record of the weights that a training begins with, of the config or of its set of models, if there are any.
+
+        A set has weights for the backbone that it names; those of another one do not count.
+        """
+        given = self.run.has_model("expression_backbone", of=self.name)
+        return [self.run.model_record("expression_backbone", of=self.name)] if given else []
 
     def installs(self) -> list[str]:
         """The given weights; what a training makes of them is read by the features."""
@@ -74,7 +77,7 @@ class Backbone(Stage):
     def record(self) -> str:
         """Record of its weights: of the last stage of its training, else installed."""
         stages = self.config.backbone.stages
-        return self.trained_file(stages[-1]) if stages else self.run.model_record("expression_backbone")
+        return self.trained_file(stages[-1]) if stages else self.run.model_record("expression_backbone", of=self.name)
 
     def code(self, rule: str) -> str:
         """Fingerprint of a job on the backbone and of this network; other networks do not count."""

@@ -72,8 +72,13 @@ class Features(Stage):
         """Of the encoder of words, of what looks at faces, and of what listens."""
         records = [self.run.model_record("word_encoder")]
         if self.run.recorded:
-            records += [self.run.model_record("face_detector"), self.backbone.record()]
+            records += [self.run.model_record("face_detector"), *self.face_embedding(), self.backbone.record()]
         return [*records, *self.recogniser(), *self.aligners(), *self.audio_models(), *self.cue_models()]
+
+    def face_embedding(self) -> list[str]:
+        """Record of the embedding by which one person is followed, where the config chooses one and uses it."""
+        used = self.run.chosen("face_embedding") and self.config.features.faces.choice == "recording"
+        return [self.run.model_record("face_embedding")] if used else []
 
     def recogniser(self) -> list[str]:
         """Record of the recogniser of speech, where speech is recognised."""

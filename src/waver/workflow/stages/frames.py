@@ -134,4 +134,4 @@ class Frames(Stage):
     def explanations_record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its explanations say about what made them."""
         own = self._model(wildcards).own_record
-        return {"model_set": self.config.models.set, "seed": int(wildcards.seed), **own}
+        return {"model_set": self.run.model_set, "seed": int(wildcards.seed), **own}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from waver.assets.entries import fetched_assets, manifest
 from waver.assets.manifest import fingerprint
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
@@ -9,6 +10,16 @@ from waver.workflow.stages.base import Stage
 
 class Models(Stage):
     """Models and media, verified by sha256."""
+
+    @property
+    def fetched(self) -> str:
+        """Pattern of the names of models that come over a network."""
+        return "|".join(fetched_assets())
+
+    @property
+    def packaged(self) -> str:
+        """Pattern of the names of all others, and of models that are given by path."""
+        return "|".join([r"path\.[a-z0-9_]+", *(name for name in manifest() if name not in fetched_assets())])
 
     def asset(self, wildcards: Wildcards) -> str:
         """What decides an installed model."""

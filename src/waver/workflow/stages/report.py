@@ -41,7 +41,7 @@ class Report(Stage):
         return {
             "report": config.report.model_dump(),
             "evaluate": config.evaluate.model_dump(),
-            "model_set": config.models.set,
+            "model_set": self.run.model_set,
             "dataset": config.dataset.name,
             "layout": "" if self.run.demo or config.dataset.reader != "bah" else config.dataset.layout,
             "select": config.train.select,

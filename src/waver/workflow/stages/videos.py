@@ -40,9 +40,9 @@ class Videos(OneJobModels):
         return [self.run.model_record(role) for role in sorted(roles)]
 
     def _roles(self, name: str) -> list[str]:
-        """Roles of the models that a video-level model is built on, or begins with if the config gives it."""
+        """Roles of the models that a video-level model is built on, or begins with if there is one."""
         asset = VIDEO_MODELS[name].asset
-        return [asset] * bool(asset) + [name] * (name in self.config.models.paths)
+        return [asset] * bool(asset) + [name] * self.run.has_model(name)
 
     def roles(self, wildcards: Wildcards) -> list[str]:
         """Roles of ``weights``."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tiny_clip import write_clip
 from vision_language_place import SMALL
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.methods.vision_language.clip_au import SHARPNESS, action_texts, chunks_of
 from waver.adaptation.methods.vision_language.clip_autt import ClipAutt, certain_window, clip_of
 from waver.adaptation.methods.vision_language.prompt_align import PromptAlign, alignment

@@ -88,3 +88,18 @@ def test_patch_statistics_of_silence_have_no_spread():
     found = patch_statistics(padded_log_mel(np.zeros(32000, np.float32)), patch_starts(48, 298))
     np.testing.assert_allclose(found[:, :64], np.log(0.01), rtol=1e-6)
     assert not found[:, 64:].any()
+
+
+def test_a_rising_tone_has_the_values_of_the_released_front_end():
+    """Computed once by torchvggish 0.2 (mel_features, vggish_params), which the papers' code builds on."""
+    place = np.arange(16000)
+    samples = np.round(8000 * np.sin(2 * np.pi * (200 + 900 * place / 16000) * place / 16000)) / 32768
+    found = log_mel(samples.astype(np.float32))
+    known = [
+        [1.07783, -0.07656, -4.51600, -4.57243, -4.54422],
+        [-4.01253, -2.51371, -4.08866, -4.56646, -4.52099],
+        [-4.57909, -4.51478, 1.34093, -4.41625, -4.54169],
+        [-4.58709, -4.58795, -4.49839, 1.51130, -4.51717],
+    ]
+    np.testing.assert_allclose(found[np.ix_([0, 17, 50, 97], [0, 5, 20, 31, 63])], known, atol=1e-5)
+    assert found.sum(dtype=np.float64) == pytest.approx(-23851.0157, abs=1e-2)

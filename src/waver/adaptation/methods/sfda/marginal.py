@@ -8,8 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from waver.adaptation.base import SourceModel, predict
+from waver.adaptation.base import Network, TargetView, represented
 from waver.config.sections import Section
+from waver.errors import WaverError
 
 EPSILON = 1e-5
 
@@ -30,21 +31,26 @@ class SourceFreeConfig(Section):
     )
 
 
-def marginal_wanted(config: SourceFreeConfig, model: SourceModel, features: Tensor) -> Tensor | None:
+def marginal_wanted(config: SourceFreeConfig, model: Network, target: TargetView) -> Tensor | None:
     """Class shares that the mean prediction is pulled to, float32 [2]; None where it is left alone.
 
     Args:
         config: where it is pulled to, and by what prior.
-        model: the source model.
-        features: float32 [N, D], frames of the participant.
+        model: as it was on the source.
+        target: frames of the participant.
+
+    Raises:
+        WaverError: the prior of the source is wanted of a network that does not know it.
     """
     if config.gent == "off":
         return None
     if config.gent == "uniform":
         return torch.full((2,), 0.5)
-    if config.prior == "source":
-        return model.prior
-    return predict(model, features).softmax(dim=1).mean(dim=0)
+    if config.prior == "estimated":
+        return represented(model, target)[1].softmax(dim=1).mean(dim=0)
+    if model.prior is None:
+        raise WaverError("a fusion does not say how frequent A/H was in its training frames; set prior to estimated")
+    return model.prior
 
 
 def entropy(probabilities: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView, bottleneck_features, predict
+from waver.adaptation.base import Needs, Network, SourceView, TargetView, represented
 from waver.adaptation.methods.sfda.marginal import SourceFreeConfig, entropy, log_prior, marginal_wanted
 from waver.adaptation.sgd import Schedule, descend
 from waver.shapes import FPS
@@ -21,7 +20,7 @@ from waver.shapes import FPS
 class Nrc:
     """A frame learns the predictions of its neighbours, more from those that have it as a neighbour too.
 
-    Bottleneck and head are adapted. The frame itself is excluded from its neighbours by its index: frames that
+    All of the network is adapted. The frame itself is excluded from its neighbours by its index: frames that
     follow each other may be equal, and the first of equals need not be the frame.
     """
 
@@ -48,25 +47,26 @@ class Nrc:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
-        """Copy of the source model with an adapted bottleneck and head."""
+    def adapt(self, model: Network, target: TargetView, source: SourceView | None, seed: int) -> Network:
+        """Copy of the network with all of it adapted."""
         config = self.config
         adapted = copy.deepcopy(model)
-        features = torch.tensor(target.features)
-        prior = marginal_wanted(config, adapted, features)
-        stored = predict(adapted, features).softmax(dim=1)
+        prior = marginal_wanted(config, adapted, target)
+        features, logits = represented(adapted, target)
+        stored = logits.softmax(dim=1)
         bank = Bank(
-            functional.normalize(bottleneck_features(adapted, features), dim=1),
+            functional.normalize(features, dim=1),
             torch.tensor(target.video),
             torch.tensor(target.frame),
             config.time_gap_s * FPS,
         )
         generator = torch.Generator().manual_seed(seed)
 
-        def loss(rows: Tensor) -> Tensor:
-            bottleneck: Tensor = adapted.bottleneck(features[rows])
-            probabilities: Tensor = adapted.head(bottleneck).softmax(dim=1)
-            bank.points[rows] = functional.normalize(bottleneck.detach(), dim=1)
+        def loss(batch: Tensor) -> Tensor:
+            rows = target.rows(batch)
+            features = adapted.represent(target.frames(batch))
+            probabilities = adapted.judge(features).softmax(dim=1)
+            bank.points[rows] = functional.normalize(features.detach(), dim=1)
             stored[rows] = probabilities.detach()
             wanted = bank.wanted(rows, stored, config)
             if config.self_regularisation:
@@ -75,8 +75,11 @@ class Nrc:
             return value if prior is None else value + diversity_loss(probabilities, prior)
 
         schedule = Schedule(config.lr, config.epochs, config.batch, config.weight_decay)
-        rows = partial(torch.randperm, len(features), generator=generator)
-        for _ in descend(adapted, adapted.parameters(), schedule, rows, loss):
+
+        def batches() -> list[Tensor]:
+            return target.batches(config.batch, generator)
+
+        for _ in descend(adapted, adapted.parameters(), schedule, batches, loss):
             pass
         return adapted
 

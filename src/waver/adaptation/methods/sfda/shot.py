@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView, bottleneck_features, predict
+from waver.adaptation.base import Needs, Network, SourceView, TargetView, represented
 from waver.adaptation.methods.sfda.marginal import SourceFreeConfig, entropy, log_prior, marginal_wanted
 from waver.adaptation.sgd import Schedule, descend
 
@@ -19,7 +18,7 @@ _TINY = 1e-8
 
 
 class Shot:
-    """The head stays; the bottleneck learns confident, diverse predictions and agrees with pseudo-labels.
+    """The last layer stays; the rest learns confident, diverse predictions and agrees with pseudo-labels.
 
     These are recomputed in each epoch.
     """
@@ -35,26 +34,29 @@ class Shot:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
-        """Copy of the source model with an adapted bottleneck and the same head, bit for bit."""
+    def adapt(self, model: Network, target: TargetView, source: SourceView | None, seed: int) -> Network:
+        """Copy of the network with the same last layer, bit for bit, and the rest adapted."""
         config = self.config
         adapted = copy.deepcopy(model)
-        features = torch.tensor(target.features)
-        prior = marginal_wanted(config, adapted, features)
-        labels = pseudo_labels(bottleneck_features(adapted, features), predict(adapted, features))
+        labels = pseudo_labels(*represented(adapted, target))
+        prior = marginal_wanted(config, adapted, target)
         generator = torch.Generator().manual_seed(seed)
 
         def loss(rows: Tensor) -> Tensor:
-            logits = adapted(features[rows])
+            logits = adapted(target.frames(rows))
             information = information_loss(logits.softmax(dim=1), prior)
-            return config.information * information + config.pseudo * functional.cross_entropy(logits, labels[rows])
+            agreement = functional.cross_entropy(logits, labels[target.rows(rows)])
+            return config.information * information + config.pseudo * agreement
 
         schedule = Schedule(config.lr, config.epochs, config.batch, config.weight_decay)
-        rows = partial(torch.randperm, len(features), generator=generator)
-        adapted.head.requires_grad_(False)
-        for _ in descend(adapted, adapted.bottleneck.parameters(), schedule, rows, loss):
-            labels = pseudo_labels(bottleneck_features(adapted, features), predict(adapted, features))
-        adapted.head.requires_grad_(True)
+
+        def batches() -> list[Tensor]:
+            return target.batches(config.batch, generator)
+
+        adapted.last_layer.requires_grad_(False)
+        for _ in descend(adapted, adapted.body(), schedule, batches, loss):
+            labels = pseudo_labels(*represented(adapted, target))
+        adapted.last_layer.requires_grad_(True)
         return adapted
 
 
@@ -82,7 +84,7 @@ def pseudo_labels(features: Tensor, logits: Tensor, rounds: int = 2) -> Tensor:
     takes no part.
 
     Args:
-        features: float32 [N, D], bottleneck features.
+        features: float32 [N, D], before the last layer.
         logits: float32 [N, K].
         rounds: rounds of centroids and labels.
 

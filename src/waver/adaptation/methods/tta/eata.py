@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView
-from waver.adaptation.methods.tta.batch_norm import AffineStream, StreamConfig, entropy
+from waver.adaptation.base import Frames, Needs, Network, SourceView
+from waver.adaptation.methods.tta.norms import AffineStream, StreamConfig, entropy
 
 _MEMORY = 0.9
 
@@ -42,7 +42,7 @@ class Eata:
         self.config = config
         self.batch = config.batch
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> WeightedStream:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> WeightedStream:
         """A stream with the source's scale and shift, and their importance by source frames, without their labels."""
         assert source is not None
         generator = torch.Generator().manual_seed(seed)
@@ -53,7 +53,7 @@ class Eata:
 class WeightedStream(AffineStream):
     """Minimises the weighted entropy of reliable frames, with a penalty on change."""
 
-    def __init__(self, model: SourceModel, source: Tensor, config: Eata.Config) -> None:
+    def __init__(self, model: Network, source: Tensor, config: Eata.Config) -> None:
         super().__init__(model)
         self._config = config
         self._start = [parameter.detach().clone() for parameter in self.affine]
@@ -61,7 +61,7 @@ class WeightedStream(AffineStream):
         self._mean: Tensor | None = None
         self._optimiser = torch.optim.SGD(self.affine, config.lr, 0.9)
 
-    def update(self, features: Tensor, logits: Tensor) -> None:
+    def update(self, frames: Frames, logits: Tensor) -> None:
         """One step, where a frame is reliable and not redundant."""
         margin = self._config.entropy_margin * math.log(2)
         kept, own = self._kept(logits.detach().softmax(dim=1), entropy(logits.detach()) < margin), entropy(logits)
@@ -91,7 +91,7 @@ class WeightedStream(AffineStream):
         squares = [torch.zeros_like(parameter) for parameter in self.affine]
         for batch in batches:
             logits = self.logits(batch)
-            gradients = torch.autograd.grad(functional.cross_entropy(logits, logits.argmax(dim=1)), self.affine)
+            gradients = self.gradients(functional.cross_entropy(logits, logits.argmax(dim=1)))
             for square, gradient in zip(squares, gradients, strict=True):
                 square += gradient.square() / len(batches)
         return squares

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from waver.adaptation.base import Needs, SourceModel, SourceView
-from waver.adaptation.methods.tta.batch_norm import AffineStream, StreamConfig, entropy
+from waver.adaptation.base import Frames, Needs, Network, SourceView
+from waver.adaptation.methods.tta.norms import AffineStream, StreamConfig, entropy
 
 _MEMORY = 0.9
 _TINY = 1e-12
@@ -39,7 +39,7 @@ class Sar:
         self.config = config
         self.batch = config.batch
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> FlatStream:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> FlatStream:
         """A stream with the source's scale and shift."""
         return FlatStream(model, self.config)
 
@@ -47,7 +47,7 @@ class Sar:
 class FlatStream(AffineStream):
     """Takes the gradient at the worst point nearby (sharpness-aware minimisation)."""
 
-    def __init__(self, model: SourceModel, config: Sar.Config) -> None:
+    def __init__(self, model: Network, config: Sar.Config) -> None:
         super().__init__(model)
         self._config = config
         self._margin = config.entropy_margin * math.log(2)
@@ -58,7 +58,7 @@ class FlatStream(AffineStream):
         self._optimiser = torch.optim.SGD(self.affine, self._config.lr, 0.9)
         self._mean: float | None = None
 
-    def update(self, features: Tensor, logits: Tensor) -> None:
+    def update(self, frames: Frames, logits: Tensor) -> None:
         """One step, where a frame is reliable before and after the move to the worst point nearby."""
         own = entropy(logits)
         reliable = own.detach() < self._margin
@@ -66,7 +66,7 @@ class FlatStream(AffineStream):
             return
         move = self._move(own[reliable].mean())
         self._shift(move, 1.0)
-        again = entropy(self.logits(features))[reliable]
+        again = entropy(self.logits(frames))[reliable]
         still = again.detach() < self._margin
         if bool(still.any()):
             loss = again[still].mean()
@@ -79,7 +79,7 @@ class FlatStream(AffineStream):
             self._reset_if_collapsed(loss.item())
 
     def _move(self, loss: Tensor) -> list[Tensor]:
-        gradients = torch.autograd.grad(loss, self.affine)
+        gradients = self.gradients(loss)
         norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
         return [self._config.rho * gradient / (norm + _TINY) for gradient in gradients]
 

@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, bottleneck_features
-from waver.adaptation.methods.tta.batch_norm import StreamConfig, entropy
+from waver.adaptation.base import Frames, Needs, Network, SourceView
+from waver.adaptation.methods.tta.norms import StreamConfig, entropy
 
 
 class T3a:
@@ -27,33 +27,33 @@ class T3a:
         self.config = config
         self.batch = config.batch
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> Templates:
-        """A stream whose supports are the rows of the head's weights."""
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> Templates:
+        """A stream whose supports are the rows of the last layer's weights."""
         return Templates(model, self.config.supports)
 
 
 class Templates:
-    """Supports of each class: unit vectors, the head's own row first."""
+    """Supports of each class: unit vectors, the last layer's own row first."""
 
-    def __init__(self, model: SourceModel, most: int) -> None:
-        self._model, self._most, self.steps = model, most, 0
-        weight: Tensor = model.head.weight.detach()  # type: ignore[operator]
+    def __init__(self, model: Network, most: int) -> None:
+        self._model, self._most, self.steps = model.eval(), most, 0
+        weight = model.class_rows.detach()
         self._points = functional.normalize(weight, dim=1)
         self._labels = torch.arange(len(weight))
         with torch.no_grad():
-            self._entropy = entropy(model.head(weight))
+            self._entropy = entropy(model.judge(weight))
 
     @torch.no_grad()
-    def predict(self, features: Tensor) -> Tensor:
-        """Logits float32 [B, 2] of features float32 [B, D], by templates that hold these frames already."""
-        bottleneck = bottleneck_features(self._model, features)
-        logits = self._model.head(bottleneck)
-        self._points = torch.cat([self._points, functional.normalize(bottleneck, dim=1)])
+    def predict(self, frames: Frames) -> Tensor:
+        """Logits float32 [B, 2] of B frames, by templates that hold these frames already."""
+        features = self._model.represent(frames)
+        logits = self._model.judge(features)
+        self._points = torch.cat([self._points, functional.normalize(features, dim=1)])
         self._labels = torch.cat([self._labels, logits.argmax(dim=1)])
         self._entropy = torch.cat([self._entropy, entropy(logits)])
         self._keep_most_certain(logits.shape[1])
         sums = functional.one_hot(self._labels, logits.shape[1]).to(self._points.dtype).T @ self._points
-        return bottleneck @ functional.normalize(sums, dim=1).T
+        return features @ functional.normalize(sums, dim=1).T
 
     def _keep_most_certain(self, classes: int) -> None:
         if not self._most:

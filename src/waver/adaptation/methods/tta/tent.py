@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from waver.adaptation.base import Needs, SourceModel, SourceView
-from waver.adaptation.methods.tta.batch_norm import AffineStream, StreamConfig, entropy
+from waver.adaptation.base import Frames, Needs, Network, SourceView
+from waver.adaptation.methods.tta.norms import AffineStream, StreamConfig, entropy
 
 
 class Tent:
-    """Scale and shift of the batch norm descend the entropy of each batch's predictions.
+    """Scale and shift of the normalisation layers descend the entropy of each batch's predictions.
 
     Frames of a video are alike and A/H is rare: entropy falls furthest where all frames are one class. The share of
     frames predicted positive stands in the diagnostics.
@@ -31,7 +31,7 @@ class Tent:
         self.config = config
         self.batch = config.batch
 
-    def begin(self, model: SourceModel, source: SourceView | None, seed: int) -> EntropyStream:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> EntropyStream:
         """A stream with the source's scale and shift."""
         return EntropyStream(model, self.config)
 
@@ -39,15 +39,15 @@ class Tent:
 class EntropyStream(AffineStream):
     """Minimises the mean entropy of each batch."""
 
-    def __init__(self, model: SourceModel, config: Tent.Config) -> None:
+    def __init__(self, model: Network, config: Tent.Config) -> None:
         super().__init__(model)
         self._steps = config.steps
         self._optimiser = torch.optim.Adam(self.affine, config.lr)
 
-    def update(self, features: Tensor, logits: Tensor) -> None:
+    def update(self, frames: Frames, logits: Tensor) -> None:
         """As many steps as the config says, the first on the prediction itself."""
         for number in range(self._steps):
-            current = logits if number == 0 else self.logits(features)
+            current = logits if number == 0 else self.logits(frames)
             self._optimiser.zero_grad()
             entropy(current).mean().backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.methods.vision_language.clip_au import ClipAu, action_texts, train_head
 from waver.adaptation.methods.vision_language.tpt import LearntContext, learnt_context
 from waver.adaptation.vision_language.base import Fitted, Frames, Sees, SourceFrames, Start

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.vision_language.base import Fitted, Frames, Prompts, Sees, Start
 from waver.adaptation.vision_language.confidence import (
     Cache,

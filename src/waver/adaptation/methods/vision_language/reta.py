@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.methods.vision_language.dpe import ADAMW, alignment, moved, running_mean
 from waver.adaptation.vision_language.base import Fitted, Frames, Sees, Start
 from waver.adaptation.vision_language.confidence import (

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.methods.tta.batch_norm import entropy
+from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.methods.vision_language.prototypes import medoids
 from waver.adaptation.vision_language.base import Fitted, Frames, Prompts, Sees, SourceFrames, Start
 from waver.adaptation.vision_language.confidence import Cache

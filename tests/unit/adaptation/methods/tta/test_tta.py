@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 from waver.adaptation.base import SourceModel, SourceView, predict
-from waver.adaptation.methods.tta.batch_norm import entropy, normalised_by_batch
 from waver.adaptation.methods.tta.bn_adapt import BnAdapt
 from waver.adaptation.methods.tta.eata import Eata
+from waver.adaptation.methods.tta.norms import by_batch, entropy
 from waver.adaptation.methods.tta.sar import Sar
 from waver.adaptation.methods.tta.t3a import T3a
 from waver.adaptation.methods.tta.tent import Tent
@@ -37,7 +37,7 @@ def scale_of(stream) -> torch.Tensor:
 
 @torch.no_grad()
 def test_statistics_of_the_batch_are_mixed_with_the_source(model: SourceModel) -> None:
-    own = normalised_by_batch(model, FRAMES, 0).detach()
+    own = by_batch(model, 0).represent(FRAMES).detach()
     assert torch.allclose(own.mean(0), torch.zeros(256), atol=1e-5)
     assert torch.allclose(own.var(0, unbiased=False), torch.ones(256), atol=1e-3)
     norm = model.bottleneck[1]
@@ -45,11 +45,11 @@ def test_statistics_of_the_batch_are_mixed_with_the_source(model: SourceModel) -
     mean = (16 * norm.running_mean + 64 * before.mean(0)) / 80
     variance = (16 * norm.running_var + 64 * before.var(0, unbiased=False)) / 80
     expected = functional.batch_norm(before, mean, variance, norm.weight, norm.bias)
-    assert torch.allclose(normalised_by_batch(model, FRAMES, 16), expected, atol=1e-4)
+    assert torch.allclose(by_batch(model, 16).represent(FRAMES), expected, atol=1e-4)
 
 
 def test_a_single_frame_is_normalised_by_the_source(model: SourceModel) -> None:
-    assert torch.allclose(normalised_by_batch(model, FRAMES[:1], 0), model.bottleneck(FRAMES[:1]), atol=1e-5)
+    assert torch.allclose(by_batch(model, 0).represent(FRAMES[:1]), model.bottleneck(FRAMES[:1]), atol=1e-5)
 
 
 def test_bn_adapt_undoes_a_shift_of_all_frames_and_keeps_nothing(model: SourceModel) -> None:
@@ -69,7 +69,7 @@ def test_entropy_is_that_of_the_definition(share: float) -> None:
 def test_tent_predicts_before_it_learns_and_lowers_the_entropy(model: SourceModel) -> None:
     stream = Tent(Tent.Config()).begin(model, None, 0)
     first = stream.predict(FRAMES)
-    assert torch.equal(first, model.head(normalised_by_batch(model, FRAMES, 0)))
+    assert torch.equal(first, model.head(by_batch(model, 0).represent(FRAMES)))
     for _ in range(20):
         last = stream.predict(FRAMES)
     assert entropy(last).mean() < entropy(first).mean() - 0.005

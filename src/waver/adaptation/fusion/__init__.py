@@ -1,0 +1,1 @@
+"""Personalisation of trained fusions."""

@@ -1,0 +1,95 @@
+"""The presets of the papers hold every number that the papers print, and leave none of a recipe to a default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from checkout import ROOT
+from waver.config.backbone import FramesStage, ImageRecipe
+from waver.config.model import Config, load_config
+from waver.config.section import overlaid
+from waver.config.training import NOT_RECIPE, TrainConfig
+from waver.workflow.run import Run
+from waver.workflow.stages.backbone import Backbone
+
+SUBSETS = ("V", "A", "T", "VA", "VT", "AT", "VAT")
+
+
+def read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / f"config/presets/{name}.yaml").read_text())
+
+
+def config(*names: str) -> Config:
+    values = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for name in names:
+        values = overlaid(values, read(name))
+    return load_config(values)
+
+
+@pytest.fixture(scope="module", params=[("paper2026",), ("bah300", "paper2026")], ids=["alone", "over bah300"])
+def preset(request) -> Config:
+    return config(*request.param)
+
+
+def test_faces_sound_and_words_are_those_of_section_4_1(preset):
+    features, faces = preset.features, preset.features.faces
+    assert (faces.choice, faces.size) == ("best_score", 256)  # "the face with the highest score", "resized to 256x256"
+    assert (faces.threshold, faces.nms, faces.every) == (0.9, 0.4, 1)  # the released code
+    assert features.audio.feature == "vggish"
+    assert (features.words.layers, features.words.alignment) == (4, "timestamp")
+    run = Run(preset)
+    models = {role: run.model_record(role).split("/")[2] for role in ("face_detector", "vggish", "clip")}
+    assert models == {
+        "face_detector": "retinaface_resnet50", "vggish": "vggish_audioset", "clip": "clip_vit_b32",
+    }  # fmt: skip
+    assert Backbone(run).given() == ["resources/models/resnet101_imagenet/asset.json"]
+
+
+def test_the_backbone_is_trained_as_in_section_4_2_and_appendix(preset):
+    assert (preset.features.visual.backbone, preset.backbone.stages) == ("resnet101", ("emotions", "ah"))
+    assert [one.layout for one in preset.backbone.emotions.sets] == ["raf_db", "affectnet", "aff_wild2"]
+    for stage in (preset.backbone.emotions, preset.backbone.ah):
+        assert (stage.epochs, stage.patience, stage.batch) == (60, 60, 1424)  # "60 epochs", "1,424 samples"
+        assert stage.batch == 4 * stage.at_once  # "4 parallel NVIDIA A100 GPUs"
+        assert (stage.optimiser, stage.new_layers, stage.weight_decay) == ("sgd", 10, 1e-4)
+        assert 9e-4 <= stage.lr <= 1e-3  # "between 0.0009 to 0.001 with multiplying coefficient of 10"
+
+
+def test_frames_are_trained_as_in_the_appendix(preset):
+    train = preset.train
+    assert (train.optimiser, train.weight_decay, train.epochs, train.patience) == ("sgd", 1e-4, 60, 60)
+    assert 9e-4 <= train.lr <= 1e-3
+    assert train.batch in (2, 4, 8, 16, 32)
+    assert (min(train.windows), max(train.windows)) == (24, 2880)  # "24 (1 second) to 2880 (2 minutes)"
+    assert all(window % 24 == 0 for window in (*train.windows, train.window))  # "a step of 1 second"
+    assert (train.class_weight, train.decision, train.padding) == (False, "half", "mask")
+    assert train.recipe == config("paper2026", "recipes/sgd_2026").train.recipe
+    assert (preset.evaluate.video_rule, preset.evaluate.window_frames) == ("sliding_mean", 24)
+
+
+def test_every_row_of_tables_2_to_4_is_trained(preset):
+    rows = {(run.fusion, run.modalities): run.variants for run in preset.train.runs}
+    assert {subset for fusion, subset in rows if fusion == "lfan"} == set(SUBSETS)
+    assert {fusion for fusion, subset in rows if subset == "VAT"} == {"lfan", "can", "mt", "jmt"}
+    without = preset.train.changed(preset.train.variants["without_context"]).options
+    assert (rows["lfan", "V"], without["lfan"]["temporal"]) == (("without_context",), "none")
+    assert rows["mt", "VAT"] == rows["jmt", "VAT"] == ("released",)
+    released = preset.train.changed(preset.train.variants["released"]).options
+    assert released["mt"]["variant"] == released["jmt"]["variant"] == "released"
+    videos = preset.videos
+    assert [run.model for run in videos.runs] == ["focalnet_tiny", "focalnet_small", "focalnet_base", "emoclip"]
+    for run in videos.runs:
+        recipe = videos.recipe(run.model)
+        assert (recipe.epochs, recipe.patience, recipe.batch) == (60, 60, 64)  # "a batch size of 64", "60 epochs"
+
+
+@pytest.mark.parametrize("name", ["paper2026", "backbones/resnet101"])
+def test_no_key_of_a_recipe_is_left_to_a_default(name):
+    stages = read(name)["backbone"]
+    for stage, model in (("emotions", ImageRecipe), ("ah", FramesStage)):
+        assert set(model.model_fields) - set(stages[stage]) == {"precision"}, stage
+    if "runs" in read(name).get("train", {}):
+        assert set(TrainConfig.model_fields) - NOT_RECIPE - set(read(name)["train"]) == {"precision", "options"}
