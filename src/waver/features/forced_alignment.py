@@ -1,7 +1,8 @@
 """When known words are said: forced alignment with a CTC model, as WhisperX does it (Bain et al., Interspeech 2023).
 
 A wav2vec 2.0 that writes letters tells how probable each letter is in each 20 ms. Of all ways to spread the words'
-letters over the time in which they are said, the most probable is taken (``whisperx.alignment``).
+letters over the time in which they are said, the most probable is taken (``whisperx.alignment``, two weaknesses of
+which are met: letters that last, and sound that no word is written for).
 """
 
 from __future__ import annotations
@@ -143,23 +144,62 @@ def align(emission: Tensor, letters: Letters, texts: Sequence[str]) -> list[tupl
         return None
     if len(tokens) > len(emission) or len(tokens) * len(emission) > _MOST_STATES:
         return None
+    goes_on = _goes_on(emission, letters.blank)
+    emission = _repeats_as_blanks(emission, goes_on, letters.blank)
     if _UNKNOWN in tokens:
         loud = torch.ones(emission.shape[1], dtype=torch.bool)
         loud[letters.blank] = False
         emission = torch.cat([emission, emission[:, loud].max(dim=1, keepdim=True).values], dim=1)
     wanted = torch.tensor(tokens) % emission.shape[1]  # the unknown one is the last column
+    emission, wanted = _to_the_end(emission, wanted)
     path = backtrack(get_trellis(emission, wanted, letters.blank), emission, wanted, letters.blank)
     if path is None:
         return None
+    segments = merge_repeats(path, wanted)[:-1]
     spans: dict[int, tuple[int, int]] = {}
-    for text, segment in zip(text_of_token, merge_repeats(path, tokens), strict=True):
+    for text, segment in zip(text_of_token, segments, strict=True):
         if text is not None:
             spans[text] = (spans.get(text, (segment.start, 0))[0], segment.end)
+    # no border follows the last letter, which would reach to the end
+    end = segments[-1].start + 1
+    while end < segments[-1].end and goes_on[end]:
+        end += 1
+    spans[max(spans)] = spans[max(spans)][0], end
     found: list[tuple[int, int]] = []
     for number in range(len(texts)):
         before = found[-1][1] if found else spans[min(spans)][0]
         found.append(spans.get(number, (before, before)))
     return found
+
+
+def _goes_on(emission: Tensor, blank: int) -> Tensor:
+    """Frames in which the letter of the frame before is still the most probable, bool [K]."""
+    best = emission.argmax(dim=1)
+    return torch.cat([torch.zeros(1, dtype=torch.bool), (best[1:] == best[:-1]) & (best[1:] != blank)])
+
+
+def _repeats_as_blanks(emission: Tensor, goes_on: Tensor, blank: int) -> Tensor:
+    """Log probabilities in which a letter that goes on is as good as a blank.
+
+    WhisperX's alignment has a letter in one frame and blanks after it. Of a model whose letters last, it would lose
+    every further frame, and soon the words: a CTC model that repeats a letter writes it once.
+    """
+    found = emission.clone()
+    found[goes_on, blank] = emission[goes_on].max(dim=1).values
+    return found
+
+
+def _to_the_end(emission: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """One more frame, and in it an output that the words end with.
+
+    WhisperX's alignment ends with the last letter, wherever that is cheapest: it would rather leave sound over than
+    pay for it, and move all words to the front.
+    """
+    frames, outputs = emission.shape
+    longer = torch.full((frames + 1, outputs + 1), -torch.inf)
+    longer[:-1, :-1] = emission
+    longer[-1, -1] = 0
+    return longer, torch.cat([wanted, torch.tensor([outputs])])
 
 
 def _spelled(letters: Letters, texts: Sequence[str]) -> tuple[list[int], list[int | None]]:
