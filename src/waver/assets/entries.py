@@ -118,6 +118,14 @@ def in_set(role: str, model_set: str, of: str = "") -> list[str]:
     ]
 
 
+def same_bytes(role: str, sums: Collection[str]) -> Asset | None:
+    """The asset of a role all of whose files are among files with these sha256; None where there is none."""
+    for asset in manifest().values():
+        if asset.role == role and all(file.sha256 and file.sha256 in sums for file in asset.files):
+            return asset
+    return None
+
+
 def asset_for(role: str, model_set: str, paths: Mapping[str, str], of: str = "") -> str:
     """Name of the asset that fills a role: ``path.<role>`` if the config gives a path for it.
 
