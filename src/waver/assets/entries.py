@@ -69,8 +69,11 @@ class AssetFile(BaseModel):
 
     @property
     def size(self) -> str:
-        """``17 MB``; ``size not stated``."""
-        return f"{max(round(self.size_bytes / 1e6), 1)} MB" if self.size_bytes else "size not stated"
+        """``17 MB``, ``4 kB``; ``size not stated``."""
+        if self.size_bytes is None:
+            return "size not stated"
+        large = self.size_bytes >= 1e6
+        return f"{self.size_bytes / (1e6 if large else 1e3):.0f} {'MB' if large else 'kB'}"
 
 
 class Asset(BaseModel):

@@ -65,7 +65,7 @@ def server(monkeypatch):
     monkeypatch.setattr(fetch, "_PAUSE_S", 0.0)
     with Server() as one:
         one.files["/w.pth"] = WEIGHTS
-        threading.Thread(target=one.serve_forever, daemon=True).start()
+        threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
         yield one
         one.shutdown()
 
