@@ -47,7 +47,7 @@ rule models_fetch:
         ENVIRONMENT
     params:
         entry=flow.models.asset,
-        accepted=cfg.models.accept_licences,
+        accepted=flow.models.accepted,
         code=code_of("models_fetch"),
     message:
         "Fetching model {wildcards.model}"

@@ -158,4 +158,5 @@ def test_models_that_are_in_no_package_are_fetched_by_one_rule(finished, tmp_pat
     }
     changes = {"models": models, "features": {"audio": {"feature": "vggish"}}, "dataset": {"root": str(finished)}}
     found = plan(tmp_path, [*overlay(tmp_path, changes), "--", "models"]).jobs
-    assert found == {"models_fetch": 3, "models_install": 1}
+    assert found["models_fetch"] == 3
+    assert set(found) == {"models_fetch", "models_install"}

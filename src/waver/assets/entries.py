@@ -69,8 +69,11 @@ class AssetFile(BaseModel):
 
     @property
     def size(self) -> str:
-        """``17 MB``; ``size not stated``."""
-        return f"{max(round(self.size_bytes / 1e6), 1)} MB" if self.size_bytes else "size not stated"
+        """``17 MB``, ``4 kB``; ``size not stated``."""
+        if self.size_bytes is None:
+            return "size not stated"
+        large = self.size_bytes >= 1e6
+        return f"{self.size_bytes / (1e6 if large else 1e3):.0f} {'MB' if large else 'kB'}"
 
 
 class Asset(BaseModel):
@@ -116,6 +119,14 @@ def in_set(role: str, model_set: str, of: str = "") -> list[str]:
         for name, asset in manifest().items()
         if (asset.role, asset.set) == (role, model_set) and asset.of in ("", of)
     ]
+
+
+def same_bytes(role: str, sums: Collection[str]) -> Asset | None:
+    """The asset of a role all of whose files are among files with these sha256; None where there is none."""
+    for asset in manifest().values():
+        if asset.role == role and all(file.sha256 and file.sha256 in sums for file in asset.files):
+            return asset
+    return None
 
 
 def asset_for(role: str, model_set: str, paths: Mapping[str, str], of: str = "") -> str:

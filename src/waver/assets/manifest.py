@@ -8,6 +8,7 @@ one. Every other job takes the installed record as an input and works offline.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Collection
 from functools import cache
@@ -91,7 +92,8 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
 def fetch(name: str, folder: str | Path, accepted: Collection[str]) -> Installed:
     """As ``install``, of an asset that is in no package, over a network.
 
-    What has arrived stays in ``.<name>.part`` beside the folder until all files are there, and a next call continues.
+    A file that is in the folder already and has the manifest's sha256 is not fetched again. What has arrived stays in
+    ``.<name>.part`` beside the folder until all files are there, and a next call continues.
 
     Args:
         name: of the asset.
@@ -106,7 +108,7 @@ def fetch(name: str, folder: str | Path, accepted: Collection[str]) -> Installed
     target = Path(folder)
     kept = target.with_name(f".{target.name}.part")
     with exclusive(target.with_name(f".{target.name}.lock"), remove=True):
-        whole = [_fetch_file(name, file, kept) for file in manifest()[name].files]
+        whole = [_there(file, target, kept) or _fetch_file(name, file, kept) for file in manifest()[name].files]
         with folder_written_whole(target) as place:
             for file in whole:
                 own = place / file.relative_to(kept)
@@ -185,6 +187,20 @@ def _install_file(name: str, file: AssetFile, target: Path) -> None:
         f"no source of {name}/{file.name} gave the right bytes ({'; '.join(problems)}); "
         "run `make setup`, or give a path under models.paths"
     )
+
+
+def _there(file: AssetFile, target: Path, kept: Path) -> Path | None:
+    """A file that an earlier job put in place, linked into ``kept``; None where there is none with the right bytes."""
+    own, link = target / file.name, kept / file.name
+    if not (file.sha256 and own.is_file() and file_sha256(own) == file.sha256):
+        return None
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    try:
+        os.link(own, link)
+    except OSError:  # a file system without links
+        shutil.copyfile(own, link)
+    return link
 
 
 def _fetch_file(name: str, file: AssetFile, kept: Path) -> Path:

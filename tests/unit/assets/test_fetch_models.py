@@ -1,6 +1,7 @@
 """Models over a network: continued, verified and put in place whole, from a server on this machine."""
 
 import hashlib
+import shutil
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,7 +66,7 @@ def server(monkeypatch):
     monkeypatch.setattr(fetch, "_PAUSE_S", 0.0)
     with Server() as one:
         one.files["/w.pth"] = WEIGHTS
-        threading.Thread(target=one.serve_forever, daemon=True).start()
+        threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
         yield one
         one.shutdown()
 
@@ -114,6 +115,7 @@ def test_a_killed_job_continues_and_a_server_without_ranges_begins_again(server,
         assert assets.installed(folder / "asset.json") == record
         assert record.files == {"w.pth": SUM}
         assert sorted(path.name for path in folder.parent.iterdir()) == ["model"]
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("kept", [b"x" * 1000, b"x" * (len(WEIGHTS) + 1)])
@@ -161,6 +163,19 @@ def test_a_model_is_there_whole_or_not_at_all(server, manifest):
         assets.installed(folder / "asset.json")
 
 
+def test_a_model_that_is_there_is_not_fetched_again(server, manifest):
+    folder = manifest({})
+    assets.fetch("model", folder, [])
+    server.asked = []
+    (folder / "asset.json").unlink()  # as before a job that runs again
+    assets.fetch("model", folder, [])
+    assert server.asked == []
+    (folder / "w.pth").write_bytes(b"damaged")
+    assert assets.fetch("model", folder, []).files == {"w.pth": SUM}
+    assert len(server.asked) == 1
+    assert (folder / "w.pth").read_bytes() == WEIGHTS
+
+
 def test_the_next_source_is_tried_and_a_file_is_taken_out_of_an_archive(server, manifest):
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -170,6 +185,7 @@ def test_the_next_source_is_tried_and_a_file_is_taken_out_of_an_archive(server, 
     folder = manifest({"sources": sources})
     assets.fetch("model", folder, [])
     assert (folder / "w.pth").read_bytes() == WEIGHTS
+    shutil.rmtree(folder)
     folder = manifest({"sources": [{"url": server.url("/w.pth"), "member": "w.pth"}]})
     with pytest.raises(WaverError, match=r"no archive with w\.pth"):
         assets.fetch("model", folder, [])

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 import waver
+from waver.assets.entries import same_bytes
 from waver.datasets.languages import ISO_639_1
 from waver.provenance import versions
 from waver.report.data import Material, Row
@@ -114,24 +115,26 @@ def decoding(material: Material) -> list[tuple[str, str]]:
 
 
 def model_sets(material: Material) -> str:
-    """Whose models were used, by the records of those that were installed, given or trained."""
+    """Whose models were used, by the records of those that were installed, given or trained.
 
-    def titles(*sets: str) -> list[str]:
-        return list(dict.fromkeys(model.shown_title for model in material.models if model.set in sets))
-
-    by_path, trained = (
-        [model.role.replace("_", " ") for model in material.models if model.set == kind] for kind in ("path", "trained")
-    )
-    own, others = titles("paper"), titles("embedded", "insightface")
-    text = [f"Models that the papers name: {'; '.join(own)}."] if own else []
-    if others:
-        text.append(
-            f"Not those of the papers: {'; '.join(others)}. For this reason alone the scores do not compare with the "
-            "papers'."
-        )
-    text += [f"Given by path: {listed(by_path)}."] if by_path else []
-    text += [f"Trained by this workflow: {listed(trained)}."] if trained else []
-    return " ".join(text)
+    A model that was given by path and has the bytes of one of the manifest is that one.
+    """
+    titles: dict[str, dict[str, None]] = {}
+    for model in material.models:
+        own = same_bytes(model.role, model.files.values()) if model.set == "path" else None
+        by_role = model.set == "trained" or (model.set == "path" and own is None)
+        title = model.role.replace("_", " ") if by_role else (own or model).title
+        titles.setdefault((own or model).set, {})[title] = None
+    others = [*titles.get("embedded", ()), *titles.get("insightface", ())]
+    found = {
+        "Models that the papers name: {}.": "; ".join(titles.get("paper", ())),
+        "Not those of the papers: {}. For this reason alone the scores do not compare with the papers'.": "; ".join(
+            others
+        ),
+        "Given by path: {}.": listed([*titles.get("path", ())]),
+        "Trained by this workflow: {}.": listed([*titles.get("trained", ())]),
+    }
+    return " ".join(sentence.format(models) for sentence, models in found.items() if models)
 
 
 def made_by(material: Material) -> list[tuple[str, str]]:

@@ -25,6 +25,10 @@ class Models(Stage):
         """What decides an installed model."""
         return fingerprint(wildcards.model, self.run.model_paths)
 
+    def accepted(self, wildcards: Wildcards) -> list[str]:
+        """The licence of a model to fetch, where it has to be accepted and the config does; no other licence counts."""
+        return [one for one in self.config.models.accept_licences if one == manifest()[wildcards.model].restricted]
+
     def own_path(self, wildcards: Wildcards) -> dict[str, str]:
         """The path that the config gives for a model to install, by role; the other models' do not count."""
         role = wildcards.model.removeprefix("path.")

@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from waver.assets.entries import manifest
 from waver.assets.manifest import Installed
 from waver.report.text.facts import model_sets
 
 
-def model(role, model_set, title):
-    return Installed(name=role, role=role, set=model_set, title=title, licence="", folder="", files={})
+def model(role, model_set, title, files=None):
+    return Installed(name=role, role=role, set=model_set, title=title, licence="", folder="", files=files or {})
 
 
 DETECTOR = model("face_detector", "embedded", "a small RetinaFace")
@@ -20,6 +21,10 @@ SAID = {
     "embedded": ([DETECTOR], f"Not those of the papers: a small RetinaFace. {OTHERS}"),
     "paper": ([VGGISH, VGGISH], "Models that the papers name: VGGish."),
     "path in a paper set": ([GIVEN], "Given by path: vggish."),
+    "path to a known file": (
+        [model("vggish", "path", "/mine/v.pth", {"v.pth": manifest()["vggish_audioset"].files[0].sha256})],
+        "Models that the papers name: VGGish, AudioSet.",
+    ),
     "mixed": (
         [DETECTOR, VGGISH, model("expression_backbone", "trained", "resnet101")],
         f"Models that the papers name: VGGish. Not those of the papers: a small RetinaFace. {OTHERS} "
