@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from checkout import ROOT
 from synthetic import write_packs
+from tracing.executed import definitions, traced
 from waver.adaptation import participants, runner
 from waver.adaptation.base import Needs
 from waver.adaptation.fusion import runner as fusions
@@ -24,10 +26,11 @@ from waver.adaptation.source_model import Source
 from waver.io.tables import PREDICTIONS, read_metadata, read_table
 from waver.models.base import FusionModel
 from waver.records import load, method_config
-from waver.registry import ADAPTATIONS, FUSIONS
+from waver.registry import ADAPTATIONS, FUSIONS, TEMPORALS
 from waver.training.corpus import Normalisation, read_corpus
 from waver.training.frames.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from waver.training.frames.predict import margin_of, predict
+from waver.workflow.fingerprint import closure, followed
 
 METHODS = [name for name, record in ADAPTATIONS.items() if record.fusions]
 ONLINE = [name for name in METHODS if load(ADAPTATIONS, name).needs.stream]
@@ -91,7 +94,7 @@ def one_of(place: Place, fusion: str, protocol: str = "block") -> tuple[Any, ...
     """Network, a participant, the split, and what lays frames out."""
     checkpoint, network = fusions.load_fusion(place[2][fusion])
     source = Source(network, "VT", checkpoint.normalisation)
-    target = runner.read_targets(place[0], place[1], source)[0]
+    target = runner.read_targets(place[0], place[1], [source])[0]
     split = participants.split_population(target, protocol, 0.2)
     return network, target, split, partial(fusion_view, layout=fusions.layout_of(checkpoint, protocol))
 
@@ -120,7 +123,7 @@ def test_predicts_the_scored_frames_or_says_why_not(place: Place, tmp_path: Path
     assert (found == plain) == (method == "source_only") or method == "oracle"
 
 
-@every_method
+@pytest.mark.parametrize("method", ["sar", "t3a", "shot", "cotta", "memo", "oracle"])
 def test_participants_do_not_depend_on_each_other_nor_on_what_ran_before(
     place: Place, tmp_path: Path, method: str
 ) -> None:
@@ -131,8 +134,7 @@ def test_participants_do_not_depend_on_each_other_nor_on_what_ran_before(
     assert turned[0] | turned[1] == together
 
 
-@every_method
-@pytest.mark.parametrize("protocol", ["block", "frame_random"])
+@pytest.mark.parametrize(("method", "protocol"), [*((one, "block") for one in METHODS), ("shot", "frame_random")])
 def test_garbage_labels_change_nothing_but_for_the_oracle(place: Place, method: str, protocol: str) -> None:
     network, target, split, view_of = one_of(place, "lfan", protocol)
     garbage = np.random.default_rng(0).integers(0, 2, len(target.labels)).astype(np.uint8)
@@ -201,6 +203,19 @@ def test_is_handed_unlabelled_frames_unless_it_is_an_oracle(place: Place, method
     assert np.array_equal(view.features, target.features[rows])
     assert not view.features.flags.writeable
     assert view.features.base is None
+
+
+@pytest.mark.parametrize(("fusion", "method"), [("conflict", "memo"), ("mt", "sar"), ("can", "oracle")])
+def test_every_definition_that_a_job_executes_is_in_its_fingerprint(
+    place: Place, tmp_path: Path, fusion: str, method: str
+) -> None:
+    """As tests/e2e/test_fingerprints.py does for the methods of its runs."""
+    traced(lambda: predictions(place, tmp_path / "a.parquet", fusion, method), tmp_path / "trace")
+    modules = [ADAPTATIONS[method].target, FUSIONS[fusion].target, TEMPORALS["tcn"].target]
+    found = closure(modules, ROOT / "workflow/scripts/adapt_fusion.py")
+    ran = definitions(tmp_path / "trace")
+    assert len(ran) > 20
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()
 
 
 def test_an_unadapted_fusion_that_sees_its_past_only_predicts_what_it_predicts_anyway(

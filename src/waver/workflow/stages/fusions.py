@@ -39,8 +39,8 @@ class Fusions(Stage):
             receptive_fields(row.modalities, self.config.features)
         if rows and adapt.targets != "test":
             raise WaverError(
-                "adapt.fusions: every fusion was trained on train and chosen by val, so that their participants cannot be "
-                "the targets; set adapt.targets to test, or leave the fusions out"
+                "adapt.fusions: every fusion was trained on train and chosen by val, so that their participants cannot "
+                "be the targets; set adapt.targets to test, or leave the fusions out"
             )
         missing = sorted(set(adapt.seeds) - set(self.config.train.seeds))
         if rows and missing:
