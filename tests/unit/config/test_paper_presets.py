@@ -41,9 +41,12 @@ def test_faces_sound_and_words_are_those_of_section_4_1(preset):
     assert features.audio.feature == "vggish"
     assert (features.words.layers, features.words.alignment) == (4, "timestamp")
     run = Run(preset)
-    models = {role: run.model_record(role).split("/")[2] for role in ("face_detector", "vggish", "clip")}
+    models = {
+        role: run.model_record(role).split("/")[2] for role in ("face_detector", "vggish", "word_encoder", "clip")
+    }
     assert models == {
-        "face_detector": "retinaface_resnet50", "vggish": "vggish_audioset", "clip": "clip_vit_b32",
+        "face_detector": "retinaface_resnet50", "vggish": "vggish_audioset", "word_encoder": "bert_base_uncased",
+        "clip": "clip_vit_b32",
     }  # fmt: skip
     assert Backbone(run).given() == ["resources/models/resnet101_imagenet/asset.json"]
 

@@ -97,7 +97,7 @@ class Features(Stage):
         return self.run.model_record("speech_recogniser")
 
     def _aligner_roles(self) -> list[str]:
-        roles = [role for role in self.config.models.paths if role.startswith("aligner_")]
+        roles = [role for role in READERS if role.startswith("aligner_") and self.run.chosen(role)]
         return roles if self.run.recorded else []
 
     def aligners(self) -> list[str]:
