@@ -6,6 +6,9 @@ how far the classes lie apart within a person, how long a state lasts and how ma
 estimated on the source (``Population``); nothing is set by hand. Offsets and prevalences on a grid are hypotheses, each
 with a forward filter of its own. A frame's probability is the mean of theirs, weighted by how well each explains the
 frames so far: few frames move little, and a prevalence that is far from a half stays there.
+
+Above which probability a frame counts as A/H is found on source people, met in the same way: as many of their frames
+are to be above it as are A/H. Where margins say little, no probability is above a half.
 """
 
 from __future__ import annotations
@@ -32,9 +35,11 @@ _PREVALENCES = 15
 _LEAST_SHARE = 0.005
 _ALIKE_S = 20.0
 """Frames further apart are not held to be alike."""
+_MET, _MET_FRAMES = 32, 2000
+"""Source people on whom the threshold is found, and the first frames of each."""
 _SLOWEST = 1e-4
 """Least rate at which a state is forgotten, per frame: once in seven minutes."""
-_TINY = 1e-12
+_TINY, _SURE = 1e-12, 1e-9
 
 
 class Population(NamedTuple):
@@ -119,15 +124,16 @@ class PersonHmm:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.batch = config.batch
-        self._known: tuple[Network, SourceView, Population] | None = None
+        self._known: tuple[Network, SourceView, Population, float] | None = None
 
-    def begin(self, model: Network, source: SourceView | None, seed: int) -> PersonFilter:
+    def begin(self, model: Network, source: SourceView | None, seed: int) -> PersonStream:
         """A stream that knows the population and nothing of the person."""
         assert source is not None
         if self._known is None or self._known[0] is not model or self._known[1] is not source:
             margin = margins(model, torch.from_numpy(source.features))
-            self._known = model, source, population_of(margin, source.labels, source.participant)
-        return PersonFilter(model, self._known[2], self.config)
+            people = population_of(margin, source.labels, source.participant)
+            self._known = model, source, people, threshold_of(people, self.config, margin, source)
+        return PersonStream(model, PersonFilter(self._known[2], self.config), self._known[3])
 
 
 def margins(model: Network, frames: Frames) -> Floats:
@@ -137,11 +143,41 @@ def margins(model: Network, frames: Frames) -> Floats:
     return found
 
 
+def threshold_of(people: Population, config: PersonHmm.Config, margin: Floats, source: SourceView) -> float:
+    """Probability above which as many frames of source people are as are A/H.
+
+    Args:
+        people: estimated on the same people.
+        config: of the filter.
+        margin: float64 [N], of the source frames.
+        source: the frames.
+    """
+    everybody = np.unique(source.participant)
+    met = everybody[np.linspace(0, len(everybody) - 1, min(_MET, len(everybody))).round().astype(int)]
+    rows = [np.flatnonzero(source.participant == person)[:_MET_FRAMES] for person in met]
+    found = np.concatenate([PersonFilter(people, config).probabilities(margin[own]) for own in rows])
+    positive = source.labels[np.concatenate(rows)].mean()
+    return float(np.clip(np.quantile(found, 1 - positive), _TINY, 1 - _SURE))
+
+
+class PersonStream:
+    """The filter of one person over the margins of a network."""
+
+    def __init__(self, model: Network, person: PersonFilter, threshold: float) -> None:
+        self._model, self._person, self._threshold, self.steps = model, person, threshold, 0
+
+    def predict(self, frames: Frames) -> Tensor:
+        """Logits float32 [B, 2] of the next B frames, each frame's by those before it and itself alone."""
+        found = self._person.probabilities(margins(self._model, frames))
+        none, some = np.log1p(-found) - math.log1p(-self._threshold), np.log(found) - math.log(self._threshold)
+        return torch.from_numpy(np.stack([none, some], axis=1).astype(np.float32))
+
+
 class PersonFilter:
     """Hypotheses of one person's offset and prevalence, and what each makes of the frames so far."""
 
-    def __init__(self, model: Network, population: Population, config: PersonHmm.Config) -> None:
-        self._model, self._population, self.steps = model, population, 0
+    def __init__(self, population: Population, config: PersonHmm.Config) -> None:
+        self._population = population
         offset, weight = np.zeros(1), np.zeros(1)
         if config.offset:
             deviations = np.linspace(-_REACH, _REACH, _OFFSETS)
@@ -156,10 +192,9 @@ class PersonFilter:
         self._change = population.change if config.filter else 1.0
         self._state = self._share.copy()
 
-    def predict(self, frames: Frames) -> Tensor:
-        """Logits float32 [B, 2] of the next B frames, each frame's by those before it and itself alone."""
-        found = np.array([self._next(margin) for margin in margins(self._model, frames)])
-        return torch.from_numpy(np.stack([np.log1p(-found), np.log(found)], axis=1).astype(np.float32))
+    def probabilities(self, margin: Floats) -> Floats:
+        """Probability of A/H in each of the next frames, float64 [B], of margins float64 [B]."""
+        return np.array([self._next(one) for one in margin])
 
     def _next(self, margin: float) -> float:
         """Probability of A/H in the next frame."""
@@ -173,7 +208,7 @@ class PersonFilter:
         total = joint_some + (1 - ahead) * np.exp(log_none - top)
         self._state = joint_some / total
         self._weight = _normalised(self._weight + top + np.log(total))
-        return float(np.clip(np.exp(self._weight) @ self._state, _TINY, 1 - 1e-9))
+        return float(np.clip(np.exp(self._weight) @ self._state, _TINY, 1 - _SURE))
 
 
 def _normalised(log_weight: Floats) -> Floats:

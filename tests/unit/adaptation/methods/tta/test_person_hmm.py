@@ -12,7 +12,9 @@ import torch
 from shifted import Crowd, states, target_of
 from waver.adaptation.base import SourceView
 from waver.adaptation.methods.tta.person_hmm import (
+    PersonFilter,
     PersonHmm,
+    PersonStream,
     Population,
     beta_of,
     integrated_autocorrelation,
@@ -64,13 +66,24 @@ class Given(torch.nn.Module):
 def test_one_hypothesis_is_the_forward_recursion_of_a_hidden_markov_model() -> None:
     people = Population(-1.0, 2.0, 0.7, 0.0, (1.0, 3.0), 0.3, 1.0)
     margin = np.array([0.5, -1.5, 0.9, 1.4, -0.2, 0.1])
-    adapter = PersonHmm(PersonHmm.Config(offset=False, prevalence=False))
-    view = SourceView(np.zeros((4, 1), np.float32), np.array([0, 1, 0, 1], np.uint8), np.zeros(4, np.int32))
-    model = Given()
-    adapter._known = model, view, people
-    logits = adapter.begin(model, view, 0).predict(torch.tensor(margin[:, None], dtype=torch.float32))
+    found = PersonFilter(people, PersonHmm.Config(offset=False, prevalence=False)).probabilities(margin)
     expected = [_by_all_paths(people, margin[: n + 1]) for n in range(len(margin))]
-    assert logits.softmax(dim=1)[:, 1].tolist() == pytest.approx(expected, abs=1e-6)
+    assert found.tolist() == pytest.approx(expected)
+    logits = PersonStream(Given(), PersonFilter(people, PersonHmm.Config(offset=False, prevalence=False)), expected[3])
+    stream = logits.predict(torch.tensor(margin[:, None], dtype=torch.float32))
+    assert (stream[:, 1] > stream[:, 0]).tolist() == [value > expected[3] + 1e-6 for value in expected]
+
+
+def test_where_margins_say_little_as_many_frames_are_called_as_there_are() -> None:
+    rng = np.random.default_rng(3)
+    label = np.concatenate([states(rng, 1200, 0.2) for _ in range(12)])
+    person = np.repeat(np.arange(12, dtype=np.int32), 1200)
+    margin = 0.3 * label + rng.normal(size=len(label))
+    view = SourceView(margin[:, None].astype(np.float32), label, person)
+    stream = PersonHmm(PersonHmm.Config(filter=False)).begin(Given(), view, 0)
+    new = states(rng, 1200, 0.2)
+    logits = stream.predict(torch.tensor((0.3 * new + rng.normal(size=1200))[:, None], dtype=torch.float32))
+    assert 0.05 < (logits[:, 1] > logits[:, 0]).float().mean() < 0.4
 
 
 def _by_all_paths(people: Population, margin: np.ndarray) -> float:
