@@ -159,6 +159,7 @@ def _of_clip(
     target: str, label: str, resets: str, sees: str = _STREAM, implied: Mapping[str, Any] | None = None, **needs: Any
 ) -> VisionLanguageRecord:
     target = f"waver.adaptation.methods.vision_language.{target}"
+    needs = {"baseline": "clip_zero_shot", **needs}
     return VisionLanguageRecord(target, label=label, sees=sees, resets=resets, implied=implied or {}, **needs)
 
 
@@ -190,8 +191,8 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     "clip_zero_shot": _of_clip("zero_shot:ZeroShot", "CLIP", "", implied={"prompts": "template"}),
     "clip_ensemble": _of_clip("zero_shot:ZeroShot", "CLIP, several prompts", "", implied={"prompts": "ensemble"}),
     "tda": _of_clip("tda:Tda", "TDA", "participant"),
-    "dpe": _of_clip("dpe:Dpe", "DPE", "participant"),
-    "reta": _of_clip("reta:Reta", "ReTA", "participant", views=True),
+    "dpe": _of_clip("dpe:Dpe", "DPE", "participant", baseline="clip_ensemble"),
+    "reta": _of_clip("reta:Reta", "ReTA", "participant", views=True, baseline="clip_ensemble"),
     "eb_cap": _of_clip("eb_cap:EbCap", "EB-CaP", "participant"),
     "tta_cap": _of_clip("tta_cap:TtaCap", "TTA-CaP", "video", sees=_SOURCE + _UNLABELLED + "; " + _STREAM, fitted=True),
     "t3al": _of_clip("t3al:T3al", "T3AL", "video", sees="the scored frames of a whole video at once, without labels"),
@@ -200,7 +201,9 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         "prompt_align:PromptAlign", "PromptAlign", "frame", sees=_SOURCE + _STREAM, pictures=True, fitted=True
     ),
     "clip_au": _of_clip("clip_autt:ClipAutt", "CLIP-AU", "", sees=_SOURCE + _STREAM, implied={"steps": 0}, fitted=True),
-    "clip_autt": _of_clip("clip_autt:ClipAutt", "CLIP-AUTT", "clip", sees=_SOURCE + _STREAM, fitted=True),
+    "clip_autt": _of_clip(
+        "clip_autt:ClipAutt", "CLIP-AUTT", "clip", sees=_SOURCE + _STREAM, fitted=True, baseline="clip_au"
+    ),
     "oracle": AdaptationRecord(
         "waver.adaptation.methods.oracle:Oracle",
         label="Oracle",
@@ -209,6 +212,9 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         fusions=True,
     ),
 }
+
+UNADAPTED = tuple(dict.fromkeys(record.baseline for record in ADAPTATIONS.values()))
+"""Networks without adaptation: the baselines of the methods that adapt them, and no candidates among these."""
 
 CONTROLS: dict[str, ControlRecord] = {
     "all_negative": ControlRecord("All negative", constant=True),

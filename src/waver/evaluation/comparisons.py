@@ -50,10 +50,11 @@ from waver.evaluation.significance import (
 )
 from waver.evaluation.small_groups import people_behind, without_few
 from waver.io.zarr_store import Array
+from waver.registry import ADAPTATIONS, UNADAPTED
 from waver.training.trained_model import TrainedModel
 
-REFERENCES = (REFERENCE, "source_only")
-"""Methods that the others are compared with by default; the latter is in tables of adaptation only."""
+REFERENCES = (REFERENCE, *UNADAPTED)
+"""Methods that the others are compared with by default; all but the first are in tables of adaptation only."""
 
 COMPARED = ("AVGF1", "AVGF1_equal", "AP", "AUROC", "AUROC_within")
 
@@ -181,6 +182,8 @@ def _references(table: Table, predicted: Predicted, name: str) -> list[Predicted
     if name in _varied(table):
         return _without(table, predicted) if mine.model and mine.model.fusion == name else []
     if mine.method == name or (mine.method in CONTROLS and name not in CONTROLS):
+        return []
+    if name in UNADAPTED and mine.method in ADAPTATIONS and ADAPTATIONS[mine.method].baseline != name:
         return []
     found = [other for other in table.methods if other.name.method == name]
     if name not in CONTROLS:

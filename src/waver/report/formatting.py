@@ -11,8 +11,6 @@ from waver.registry import ADAPTATIONS, ANSWER_MODELS, CONTROLS, KINDS
 from waver.training.trained_model import changes, only_window
 
 CONTENT_FREE = "content_free"
-NOT_ADAPTED = "source_only"
-"""A network without adaptation: the baseline of the methods that adapt it, and no candidate among them."""
 
 INPUTS = {"T": "words", "TQ": "words + question", "Q": "question"}
 """Inputs of a model of answers."""

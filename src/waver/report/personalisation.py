@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from waver.report.data import Material
-from waver.report.formatting import CONTENT_FREE, NOT_ADAPTED, PROTOCOLS
+from waver.report.formatting import PROTOCOLS
 from waver.report.ranking import scored_splits
-from waver.report.tables.differences import differences
+from waver.report.tables.differences import CONTROL, WITHOUT_ADAPTATION, differences
 from waver.report.tables.results import ShownTable, existing, results
 from waver.report.text.facts import guard, not_applicable
 
@@ -47,7 +47,7 @@ def personalisation(material: Material) -> list[Personalised]:
                 continue
             gained, against = (
                 differences(material.comparisons, "participant", split, protocol, reference)
-                for reference in (NOT_ADAPTED, CONTENT_FREE)
+                for reference in (WITHOUT_ADAPTATION, CONTROL)
             )
             more = existing(
                 ("Difference to the network without adaptation", gained),

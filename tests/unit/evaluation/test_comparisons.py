@@ -241,3 +241,18 @@ def test_a_variant_with_one_more_modality_is_held_against_the_model_that_lacks_i
         ("conflict.with_cues.video-head", "VTC", "VT"),
         ("conflict.no_pairs", "VT", "VT"),
     }
+
+
+def test_what_adapts_clip_is_held_against_clip_with_the_same_sentences() -> None:
+    truth = made_truth(people=10)
+    names = ("clip_zero_shot", "clip_ensemble", "clip_au", "tda", "dpe", "clip_autt")
+    plain = made_table(truth, {name: skilled(truth, 0.5, number) for number, name in enumerate(names)})
+    methods = tuple(replace(one, name=one.name._replace(network="clip")) for one in plain.methods)
+    rows = comparison_rows(replace(plain, methods=methods), REFERENCES, CONFIG)
+    assert {(row["method"], row["reference"]) for row in rows} == {
+        ("tda", "clip_zero_shot"),
+        ("dpe", "clip_ensemble"),
+        ("clip_autt", "clip_au"),
+        ("clip_ensemble", "clip_zero_shot"),
+        ("clip_au", "clip_zero_shot"),
+    }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from waver.evaluation.significance import LEVEL
+from waver.registry import UNADAPTED
 from waver.report.formatting import (
     CONTENT_FREE,
-    NOT_ADAPTED,
     SPLITS,
     interval,
     listed,
@@ -23,11 +23,24 @@ from waver.report.tables.results import COLUMNS, ShownCell, ShownRow, ShownTable
 from waver.report.text.findings import Gap, bound, gaps, in_reach, resampled, unknown
 
 COMPARED = {"AVGF1": "AVGF1", "AP": "AP", "AUROC_within": "Within-question AUROC"}
-_REFERENCES = {
-    CONTENT_FREE: ("control", "the content-free control"),
-    NOT_ADAPTED: ("un-adapted", "the same network without adaptation"),
-}
-"""Method that others are compared with -> what it is called in a head, and in a sentence."""
+
+
+class Reference(NamedTuple):
+    """What methods are compared with.
+
+    Attributes:
+        methods: its names.
+        head: what it is called in a head.
+        name: what it is called in a sentence.
+    """
+
+    methods: tuple[str, ...]
+    head: str
+    name: str
+
+
+CONTROL = Reference((CONTENT_FREE,), "control", "the content-free control")
+WITHOUT_ADAPTATION = Reference(UNADAPTED, "un-adapted", "the same network without adaptation")
 
 
 def differences(
@@ -35,7 +48,7 @@ def differences(
     level: str,
     split: str,
     protocol: str = "standard",
-    reference: str = CONTENT_FREE,
+    reference: Reference = CONTROL,
 ) -> ShownTable | None:
     """Methods minus a reference, with interval and corrected p; None where nothing was compared.
 
@@ -44,14 +57,16 @@ def differences(
         level: frame, video or participant.
         split: of the table.
         protocol: standard, or how a participant's frames were split for adaptation.
-        reference: the content-free control, or ``source_only``: the network without adaptation.
+        reference: what they are compared with.
     """
     methods = _gap_rows(comparisons, level, split, protocol, reference, controls=False)
     if not methods:
         return None
-    short, name = _REFERENCES[reference]
+    name = reference.name
     people = max(row["participants"] for row in comparisons if (row["level"], row["split"]) == (level, split))
-    found = {metric: gaps(comparisons, level, split, metric, protocol, reference=reference) for metric in COMPARED}
+    found = {
+        metric: gaps(comparisons, level, split, metric, protocol, references=reference.methods) for metric in COMPARED
+    }
     drawn = resampled([gap for column in found.values() for gap in column])
     return ShownTable(
         caption=f"{SPLITS.get(split, split).capitalize()}: each method minus {name}, on the same "
@@ -59,7 +74,7 @@ def differences(
         f"{f' of {drawn}' if drawn else ''} after Holm's correction over the methods of the column. Blue: above "
         f"{name} with p < {score(LEVEL, 2)}. Per person: Hodges-Lehmann shift of the participants' own scores, and how "
         f"many participants score higher.{_out_of_reach(found, name)} {AVERAGED}",
-        heads=(*(f"{head} minus {short}" for head in COMPARED.values()), "Per person"),
+        heads=(*(f"{head} minus {reference.head}" for head in COMPARED.values()), "Per person"),
         methods=methods,
         controls=_gap_rows(comparisons, level, split, protocol, reference, controls=True),
     )
@@ -81,11 +96,11 @@ def _out_of_reach(found: dict[str, list[Gap]], name: str) -> str:
 
 
 def _gap_rows(
-    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, reference: str, controls: bool
+    comparisons: Sequence[dict[str, Any]], level: str, split: str, protocol: str, reference: Reference, controls: bool
 ) -> tuple[ShownRow, ...]:
     of: dict[tuple[str, str, str | None], dict[str, Gap]] = {}
     for metric in COMPARED:
-        for gap in gaps(comparisons, level, split, metric, protocol, controls, reference):
+        for gap in gaps(comparisons, level, split, metric, protocol, controls, reference.methods):
             of.setdefault(identity(gap.row), {})[metric] = gap
     rows = []
     for (method, modalities, _), found in of.items():

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from waver.evaluation.control_names import STANDARD
 from waver.evaluation.significance import LEVEL
+from waver.registry import UNADAPTED
 from waver.report.data import Material
-from waver.report.formatting import LEVELS, NOT_ADAPTED, PROTOCOLS, SPLITS, interval, p_value, plural, score, signed
+from waver.report.formatting import LEVELS, PROTOCOLS, SPLITS, interval, p_value, plural, score, signed
 from waver.report.ranking import MethodScores, Selection, content_free, ranked_methods, select
 from waver.report.text.findings import Gap, gap_of, gaps
 from waver.report.text.summary import FEW_PEOPLE, better_constants
@@ -62,7 +63,7 @@ def headline(material: Material) -> Headline:
     ]
     rows, selections = [], []
     for section, name, level, protocol in chosen:
-        selection = select(material.scores, level, protocol, () if protocol == STANDARD else (NOT_ADAPTED,))
+        selection = select(material.scores, level, protocol, () if protocol == STANDARD else UNADAPTED)
         if selection is not None:
             selections.append(selection)
             rows.append(_row(material, section, name, level, protocol, selection))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from waver.evaluation.comparisons import people_of
@@ -88,14 +88,18 @@ def gaps(
     metric: str = "AVGF1",
     protocol: str = "standard",
     controls: bool = False,
-    reference: str = CONTENT_FREE,
+    references: Collection[str] = (CONTENT_FREE,),
 ) -> list[Gap]:
-    """Differences of the methods, or of the other controls, to a reference; the largest first."""
-    wanted = (level, split, protocol, metric, reference)
+    """Differences of the methods, or of the other controls, to a reference of each; the largest first."""
+    wanted = (level, split, protocol, metric)
     found = []
     for row in comparisons:
-        where = (row["level"], row["split"], row["protocol"], row["metric"], row["reference"])
-        if where == wanted and is_control(row["method"]) == controls and row["difference"] is not None:
+        if row["reference"] not in references or is_control(row["method"]) != controls:
+            continue
+        if (
+            tuple(row[key] for key in ("level", "split", "protocol", "metric")) == wanted
+            and row["difference"] is not None
+        ):
             names = row["method"], row["modalities"]
             found.append(Gap(*names, row["difference"], row["low"], row["high"], row["p_holm"], row))
     return sorted(found, key=lambda gap: (-gap.difference, gap.name))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from waver.registry import ADAPTATIONS, UNADAPTED
 from waver.report.data import Material
-from waver.report.formatting import LEVELS, NOT_ADAPTED, PROTOCOLS, interval, is_constant, listed, plural, score, signed
+from waver.report.formatting import LEVELS, PROTOCOLS, interval, is_constant, listed, plural, score, signed
 from waver.report.ranking import MethodScores, Selection, content_free, ranked_methods, select, spread
 from waver.report.text.findings import gap_of, gaps, verdict
 
 FEW_PEOPLE = 10
 """Below this number of participants, intervals from resamples of them are known to be too narrow."""
-
-_CLIP = "clip_zero_shot"
 
 
 def summary(material: Material) -> list[tuple[str, str]]:
@@ -93,13 +92,14 @@ def few(people: int) -> str:
 
 def _adaptation(material: Material, protocol: str) -> str:
     """The adaptation method against no adaptation and against the control; no winner is named."""
-    selection = select(material.scores, "participant", protocol, without=(NOT_ADAPTED,))
+    selection = select(material.scores, "participant", protocol, without=UNADAPTED)
     split = selection.shown_on if selection else "test"
     rows = ranked_methods(material.scores, "participant", split, protocol)
     if selection is None:
         return ""
     method, number = selection.shown, selection.candidates
-    unchanged = (row for row in rows if row.method in (NOT_ADAPTED, _CLIP) and row.network == method.network)
+    baseline = ADAPTATIONS[method.method].baseline
+    unchanged = (row for row in rows if row.method == baseline and row.network == method.network)
     source = next((row for row in unchanged if row.modalities == method.modalities), None)
     before = source.value("AVGF1") if source else None
     if before is None:
