@@ -57,6 +57,7 @@ TINY = {
 }
 
 EXPLAINED = {
+    "adapt": {"fusions": []},
     "train": {
         "runs": [{"fusion": "conflict", "modalities": "VT"}],
         "options": {

@@ -113,8 +113,8 @@ def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path,
 def test_the_chain_of_the_2026_paper_is_planned(release, tmp_path):
     arguments = ["--configfile", "config/presets/paper2026.yaml", "--config", f"dataset={{root: {release}}}"]
     found = plan(tmp_path, [*arguments, "adapt={methods: []}"])
-    # its own models are fetched: the detector, VGGish, ImageNet's ResNet-101, CLIP; 13 models of frames, 8 windows
-    assert found.jobs["models_fetch"] == 4
+    # its own models are fetched: the detector, VGGish, ImageNet's ResNet-101, BERT, CLIP; 13 models of frames, 8 windows
+    assert found.jobs["models_fetch"] == 5
     assert found.jobs["train_fusion"] == 5 * (10 + 3 + 8)
     assert (found.jobs["train_emotions"], found.jobs["train_backbone"], found.jobs["train_videos"]) == (1, 1, 4)
     assert found.wall_s < 120  # 15 s beside other work
