@@ -48,7 +48,7 @@ TINY = {
         },
     },
     "adapt": {
-        "methods": ["source_only", "shot", "eata"],
+        "methods": ["shot", "eata"],
         "protocols": ["block"],
         "source_epochs": 2,
         "fusions": [{"fusion": "lfan", "modalities": "VAT", "methods": ["tent"]}],
@@ -69,7 +69,7 @@ EXPLAINED = {
                 "video_head": True,
             }
         },
-    }
+    },
 }
 """A model that explains itself and has a head for whole videos, for the rules that only such a model has."""
 EXPLAINED_FILES = [f"results/tiny/train/conflict/VT/0/{name}.parquet" for name in ("explanations", "videos")]

@@ -33,7 +33,7 @@ NAMED = {
     "train_videos": VIDEOS,
     "train_cost": [*FUSED, *VIDEOS, *(record.target for record in MEASUREMENTS.values())],
     "adapt_fusion": [*FUSED, *(ADAPTATIONS[name].target for name in ("source_only", "tent"))],
-    "adapt_target": [ADAPTATIONS[name].target for name in ("source_only", "shot", "eata")],
+    "adapt_target": [ADAPTATIONS[name].target for name in ("shot", "eata")],
 }
 """Rule -> the methods of the tiny data set that the rule names beside its script. No modality of the registry is
 derived: the test of ``docs/adding_a_modality.md`` traces that rule. Nor is a Whisper of transformers given."""
