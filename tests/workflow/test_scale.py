@@ -38,8 +38,8 @@ rule a:
 """A workflow of as many jobs as BAH-300 may have, in two rules without a function."""
 PLAIN_TIMES = 6
 MANY_PLAIN_TIMES = 24
-"""The most that planning may cost, in plans of PLAIN (measured: 3.1 at 300 people, idle; on a busy machine 11.6 at 1,500
-and 9.5 at 3,000, with 64 shards)."""
+"""The most that planning may cost, in plans of PLAIN (measured: 3.1 at 300 people, idle; on a busy machine 11.6 at
+1,500 and 9.5 at 3,000, with 64 shards)."""
 
 
 def video_names(participants: int, videos: int, first: int) -> list[str]:
@@ -113,7 +113,8 @@ def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path,
 def test_the_chain_of_the_2026_paper_is_planned(release, tmp_path):
     arguments = ["--configfile", "config/presets/paper2026.yaml", "--config", f"dataset={{root: {release}}}"]
     found = plan(tmp_path, [*arguments, "adapt={methods: []}"])
-    # its own models are fetched: the detector, VGGish, ImageNet's ResNet-101, BERT, CLIP; 13 models of frames, 8 windows
+    # its own models are fetched: the detector, VGGish, ImageNet's ResNet-101, BERT, CLIP; 13 models of frames and
+    # 8 windows are trained
     assert found.jobs["models_fetch"] == 5
     assert found.jobs["train_fusion"] == 5 * (10 + 3 + 8)
     assert (found.jobs["train_emotions"], found.jobs["train_backbone"], found.jobs["train_videos"]) == (1, 1, 4)
