@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from checkout import ROOT
 from waver.config.section import overlaid
@@ -141,3 +142,9 @@ def test_what_a_job_checks_loads_no_network(config):
     environment = {"PYTHONPATH": str(ROOT / "src")}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "False", result.stderr
+
+
+@pytest.mark.parametrize("overlay", sorted((ROOT / "config/presets/grids").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_grid_lies_over_the_demo(overlay: Path) -> None:
+    demo, grid = (yaml.safe_load(path.read_text()) for path in (ROOT / "config/presets/demo.yaml", overlay))
+    assert checked_flow(overlaid(demo, grid), load=False).run.demo
