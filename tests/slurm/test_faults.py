@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ pytestmark = pytest.mark.slurm
 SHARD = "001"
 SCORES = "results/faults/evaluate/scores.json"
 RUN = ("--profile", "slurm", "--configfile", "small.json", "faults.json")
-AWAY_S = 150.0
 Stores = dict[Path, tuple[int, int]]
 
 
@@ -142,12 +140,8 @@ def text(file: Path) -> str:
         return ""
 
 
-def kill_daemon(name: str) -> None:
-    os.kill(int((HOME / f"run/{name}.pid").read_text()), signal.SIGKILL)
-
-
 def kill_slurmd(node: str) -> None:
-    kill_daemon(f"slurmd-{node}")
+    os.kill(int((HOME / f"run/slurmd-{node}.pid").read_text()), signal.SIGKILL)
 
 
 def test_dead_node(started, local, cluster):
@@ -217,21 +211,4 @@ def test_requeued_in_the_middle_and_then_ended(started, local):
     assert state(caught.job) == "CANCELLED"
     tries = [job for job in workspace.submissions(f"features_faces_wildcards_{SHARD}") if job not in known]
     assert len(tries) == 2
-    check(workspace, local, "faces", others | caught.whole)
-
-
-def test_nobody_answers_for_the_state_of_jobs_for_minutes(started, local, cluster):
-    """Longer than the executor's own five queries, and the job ends meanwhile."""
-    workspace, others, known = started
-    head = workspace.start(*RUN, "--", SCORES)
-    caught = catch(head, "faces", known)
-    kill_daemon("slurmctld")
-    os.kill(caught.process, signal.SIGCONT)
-    index = workspace.folder / f"resources/small/features/faces/{SHARD}.parquet"
-    wait_for(index.exists, "the end of the job")
-    time.sleep(AWAY_S)
-    assert head.process.poll() is None
-    cluster("start")
-    assert head.end()["features_faces"] == 1
-    assert state(caught.job) == "COMPLETED"
     check(workspace, local, "faces", others | caught.whole)
