@@ -79,7 +79,7 @@ def adapt_targets(
     def adapt(target: Target, split: Split, own_seed: int) -> Result:
         return adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
 
-    targets = read_targets(indexes, packs, list(starts.values()), config.targets)
+    targets = read_targets(indexes, packs, list(starts.values()), config.target_splits)
     own = {"method": method, "modalities": config.modalities, "seed": seed, "network": "bottleneck"}
     adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
 
@@ -94,10 +94,9 @@ def build_adapter(method: str, options: Mapping[str, Any]) -> Any:
 
 
 def read_targets(
-    indexes: Sequence[Path], packs: Path, sources: Sequence[Source], targets: str = "test"
+    indexes: Sequence[Path], packs: Path, sources: Sequence[Source], splits: Sequence[str] = ("test",)
 ) -> list[Target]:
     """Participants with labelled frames whom a source model is the start for, model by model, by their ids."""
-    splits = ("train", "val") if targets == "cross_validation" else (targets,)
     samples = read_corpus(indexes, packs, sources[0].modalities, splits)
     for sample in samples:
         if not sample.labelled:

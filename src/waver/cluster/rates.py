@@ -63,7 +63,6 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
     count = jobs[rule]
     frames, faces, train = work.frames(), config.features.faces, config.train
     adapted = count / config.dataset.shards
-    targets = ("train", "val") if config.adapt.targets == "cross_validation" else (config.adapt.targets,)
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
     adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_fusion", "adapt_vision_language"))
     tables += adapting // config.dataset.shards
@@ -82,7 +81,7 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
         * max(0, train.folds - 1)
         * work.window_frames(train.window, train.hop, "train", "val"),
         "source_frame": count * config.adapt.source_epochs * _source_frames(config, work),
-        "adapted_frame": adapted * work.frames(*targets),
+        "adapted_frame": adapted * work.frames(*config.adapt.target_splits),
         "scored_frame": tables * work.frames("val", "test"),
     }
 

@@ -277,6 +277,11 @@ class AdaptConfig(Section):
         {}, description="method name -> keys of its own config that differ from its defaults"
     )
 
+    @property
+    def target_splits(self) -> tuple[str, ...]:
+        """Splits of the data set whose participants are adapted to."""
+        return ("train", "val") if self.targets == "cross_validation" else (self.targets,)
+
 
 class EvaluateConfig(Section):
     """Scores, controls and intervals."""

@@ -76,7 +76,7 @@ def adapt_fusion(
         return adapt_one(adapter, network, target, split, None, own_seed, view_of)
 
     source = Source(network, modalities, checkpoint.normalisation)
-    found = [] if reason else read_targets(indexes, packs, [source], targets)
+    found = [] if reason else read_targets(indexes, packs, [source], (targets,))
     adapt_each(found, adapt, protocol, guard, predictions, {**record, **own})
 
 
