@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 from bah_tree import SHARDS, TABLES, Release, video_path, write_clip
 
+from waver.datasets import video_files
 from waver.datasets.ingest import ingest
 from waver.io import tables as schemas
 from waver.io.tables import read_table
@@ -15,6 +18,35 @@ def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     write_clip(path)
     return path.read_bytes()
+
+
+class InThisThread:
+    """Calls at once what a pool is given, so that one decoder process serves all tests of a file."""
+
+    def __init__(self, _threads):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, function, *arguments):
+        done = Future()
+        try:
+            done.set_result(function(*arguments))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    def shutdown(self, **_):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _in_this_thread(monkeypatch):
+    monkeypatch.setattr(video_files, "ThreadPoolExecutor", InThisThread)
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ av.open = fragile
 """
 
 
+@pytest.fixture(autouse=True)
+def _in_this_thread():
+    """Threads, as in a run."""
+
+
 @pytest.fixture
 def release(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(module, "_START", module._START.replace("from waver", f"{FRAGILE}\nfrom waver"))

@@ -102,7 +102,9 @@ def _run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("program", [HUB, REFUSED], ids=["hub", "other computers"])
+@pytest.mark.parametrize(
+    "program", [pytest.param(HUB, marks=pytest.mark.slow), REFUSED], ids=["hub", "other computers"]
+)
 def test_a_job_asks_no_other_computer(program):
     ran = _run(program)
     assert ran.returncode == 0, ran.stdout + ran.stderr
