@@ -105,10 +105,8 @@ def read_predictions(
         about = _about(path)
         names = about["method"], about["modalities"]
         model = recorded_model(about | changed.get(names, {}), path)
-        asked = json.dumps(about["zeroshot"], sort_keys=True) if "zeroshot" in about else ""
-        name = Method(
-            *names, about["protocol"], str(about.get("model_set", "")), model, about.get("network", ""), asked
-        )
+        network = about.get("network", "")
+        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model, network, _asked(about))
         if found.setdefault(name._replace(model=None), model) != model:
             raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)
@@ -121,6 +119,12 @@ def _about(path: Path) -> dict[str, Any]:
     if missing or about["level"] not in ("frame", "video"):
         raise WaverError(f"{path} has no {missing[0] if missing else 'level'} in its metadata; delete it and run again")
     return about
+
+
+def _asked(about: Mapping[str, Any]) -> str:
+    """The record of a model that is asked, as JSON, without its run time, which differs from run to run."""
+    record = {key: value for key, value in about.get("zeroshot", {}).items() if key != "seconds_per_call"}
+    return json.dumps(record, sort_keys=True) if record else ""
 
 
 def _join(name: Method, truth: Truth, by_seed: Mapping[str, Sequence[Path]]) -> Predicted:
