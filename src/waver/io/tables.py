@@ -159,6 +159,29 @@ code; of adaptation also network (what was adapted: bottleneck, clip or the labe
 method can do nothing to that network, not_applicable (why); of models of frames also what
 ``waver.training.trained_model.TrainedModel`` lists."""
 
+ASKED = pa.schema(
+    [
+        _VIDEO,
+        _PARTICIPANT,
+        _SPLIT,
+        _field("prompt", pa.string(), "id of the prompt"),
+        _field(
+            "start_frame", pa.int32(), "first frame asked about, 24 fps clock; null where there is no recording", True
+        ),
+        _field("end_frame", pa.int32(), "frame after the last one asked about", True),
+        _field("negative", pa.float64(), "log probability of the answer without A/H; null where not scored", True),
+        _field("positive", pa.float64(), "log probability of the answer with A/H", True),
+        _field("parsed", pa.int8(), "what was written: 1 A/H, 0 none; null where neither, or nothing was", True),
+        _field("prompt_sha256", pa.string(), "of the prompt as it was asked, what was said included"),
+        _field("tokens", pa.int32(), "of the prompt, those of the frames included"),
+        _field("seconds", pa.float64(), "of wall time for this answer: those of its batch, shared out"),
+        _field("batch", pa.int16(), "items of its batch"),
+    ]
+)
+"""One row per video or window, and prompt. Schema metadata (key ``waver``, JSON): ``model``, what its family describes;
+``key`` and ``set`` of its files; ``decoding``; ``window``, frames; ``content_free``, prompt -> margin about nothing;
+``excluded``, number of videos without answers."""
+
 WEIGHTS = pa.schema(
     [
         _field("feature", pa.string(), "the feature, in words"),
