@@ -157,7 +157,8 @@ PREDICTIONS = pa.schema(
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
 code; of adaptation also network (what was adapted: bottleneck, clip or the label of a model of frames) and, where the
 method can do nothing to that network, not_applicable (why); of models of frames also what
-``waver.training.trained_model.TrainedModel`` lists."""
+``waver.training.trained_model.TrainedModel`` lists; of models that are asked also zeroshot, see
+``waver.zeroshot.records``."""
 
 ASKED = pa.schema(
     [
@@ -198,9 +199,10 @@ MODEL_FIELDS = [
     _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
     _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
     _field("network", pa.string(), "what was adapted: bottleneck, clip or a model of frames; null of others", True),
+    _field("zeroshot", pa.string(), "JSON object: how a model was asked, and what was measured; null of others", True),
 ]
-"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), and of
-an adaptation."""
+"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), of an
+adaptation, and of a model that is asked (``waver.zeroshot.records.ZeroShotRecord``)."""
 
 SCORES = pa.schema(
     [

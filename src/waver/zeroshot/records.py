@@ -15,6 +15,11 @@ Weights = Literal["tiny random", "packaged", "real"]
 VIDEO = "video"
 
 
+def window_of(granularity: str) -> int | None:
+    """Frames of a window, of ``w8``, as paths and names call it; None of ``video``."""
+    return None if granularity == VIDEO else int(granularity.removeprefix("w"))
+
+
 class Condition(NamedTuple):
     """A model, a prompt, a granularity and a calibration: one line of the tables.
 

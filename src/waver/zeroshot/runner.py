@@ -22,6 +22,7 @@ from waver.zeroshot.families.base import Family, Item
 from waver.zeroshot.items import Items, Planned, Row, Sources
 from waver.zeroshot.journal import Entry, Journal
 from waver.zeroshot.questions import questions_of
+from waver.zeroshot.records import window_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def ask_shard(
     sources: Sources,
     model: Path | None,
     name: str,
-    window: int | None,
+    granularity: str,
     questions: Mapping[str, Mapping[str, Any]],
     config: ZeroShotConfig,
     hesitations: bool,
@@ -58,7 +59,7 @@ def ask_shard(
         sources: files of the shard.
         model: ``asset.json`` of the installed model; None of one that is not in this process.
         name: in ZERO_SHOT_MODELS.
-        window: frames of a window; None: whole videos.
+        granularity: ``video``, or ``w8`` for windows of 8 frames.
         questions: id -> fields of a prompt, its answers among them.
         config: whom to ask about, frames, transcript, decoding.
         hesitations: the recogniser was asked for them (``features.speech.verbatim``).
@@ -72,7 +73,7 @@ def ask_shard(
     record = installed(model) if model else None
     family = _loaded(name, record, config)
     asked = questions_of(questions)
-    items = Items(sources, family.capabilities, asked, window, config, hesitations)
+    items = Items(sources, family.capabilities, asked, window_of(granularity), config, hesitations)
     scored = config.decoding != "score" and config.unparsable == "score"
     reading = Reading(config.decoding, config.likelihood, config.most_tokens, scored)
     options = config.options.get(name, {})
@@ -84,7 +85,7 @@ def ask_shard(
         job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, list(questions), private)
         rows = job.run()
         about = {"model": dict(family.describe()), "key": made_from["model"], "set": record.set if record else ""}
-        about |= {"decoding": config.decoding, "excluded": job.excluded, "window": window}
+        about |= {"decoding": config.decoding, "excluded": job.excluded, "window": window_of(granularity)}
         if "contextual" in config.calibration:
             about["content_free"] = job.content_free()
         write_table(output, rows, ASKED, about)
