@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,11 +25,7 @@ _LEAST = 1e-12
 
 
 class Method(NamedTuple):
-    """Identity of a line of the tables.
-
-    Of a model of frames with its record, of adaptation with what was adapted, and of a model that is asked with its
-    record as JSON.
-    """
+    """Identity of a line of the tables; of a model of frames with its record, of adaptation with what was adapted."""
 
     method: str
     modalities: str
@@ -38,13 +33,11 @@ class Method(NamedTuple):
     model_set: str
     model: TrainedModel | None = None
     network: str = ""
-    zeroshot: str = ""
 
     @property
     def columns(self) -> dict[str, Any]:
         """Values of MODEL_FIELDS."""
-        own = {"network": self.network or None, "zeroshot": self.zeroshot or None}
-        return {**(NO_MODEL if self.model is None else self.model.columns), **own}
+        return {**(NO_MODEL if self.model is None else self.model.columns), "network": self.network or None}
 
 
 class Source(NamedTuple):
@@ -105,8 +98,7 @@ def read_predictions(
         about = _about(path)
         names = about["method"], about["modalities"]
         model = recorded_model(about | changed.get(names, {}), path)
-        network = about.get("network", "")
-        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model, network, _asked(about))
+        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model, about.get("network", ""))
         if found.setdefault(name._replace(model=None), model) != model:
             raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)
@@ -119,12 +111,6 @@ def _about(path: Path) -> dict[str, Any]:
     if missing or about["level"] not in ("frame", "video"):
         raise WaverError(f"{path} has no {missing[0] if missing else 'level'} in its metadata; delete it and run again")
     return about
-
-
-def _asked(about: Mapping[str, Any]) -> str:
-    """The record of a model that is asked, as JSON, without its run time, which differs from run to run."""
-    record = {key: value for key, value in about.get("zeroshot", {}).items() if key != "seconds_per_call"}
-    return json.dumps(record, sort_keys=True) if record else ""
 
 
 def _join(name: Method, truth: Truth, by_seed: Mapping[str, Sequence[Path]]) -> Predicted:
