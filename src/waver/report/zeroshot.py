@@ -116,8 +116,8 @@ def _caption(rows: Sequence[Row], level: str, split: str, common: Sequence[str])
     alike = f" All lines: {'; '.join(common)}." if common else ""
     return (
         f"{SPLITS[split].capitalize()}: {people}, {plural(first['n'], level)}.{alike} Below a score: its 95 % interval "
-        "over participants. Label mass: median probability that the model writes one of the two answers at all; where it is "
-        "low, the prompt does not fit the model. Calls: of all splits; below them seconds and tokens of a call."
+        "over participants. Label mass: median probability that the model writes one of the two answers at all; where "
+        "it is low, the prompt does not fit the model. Calls: of all splits; below them seconds and tokens of a call."
     )
 
 
