@@ -11,6 +11,7 @@ if cfg.zeroshot.models:
             videos=after_ingest(flow.zeroshot.videos),
             speech=after_ingest(flow.zeroshot.speech),
             faces=after_ingest(flow.zeroshot.faces),
+            told=after_ingest(flow.zeroshot.told),
             model=flow.zeroshot.model,
         output:
             asked=paths.zeroshot_asked,
@@ -56,3 +57,56 @@ if cfg.zeroshot.models:
             "Predictions of {wildcards.asked_model}, prompt {wildcards.prompt} ({wildcards.granularity})"
         script:
             "../workflow/scripts/zeroshot_predict.py"
+
+    rule zeroshot_conditions:
+        input:
+            predictions=flow.zeroshot.predictions(),
+            packs=every_shard(paths.pack_index),
+            answers=every_shard(paths.shard_table("answers")),
+        output:
+            conditions=paths.zeroshot_conditions,
+        log:
+            paths.log("zeroshot_conditions"),
+        benchmark:
+            paths.benchmark("zeroshot_conditions")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+        params:
+            config=cfg.evaluate.model_dump(),
+            code=code_of("zeroshot_conditions"),
+        message:
+            "What the answers of models that were asked are worth"
+        script:
+            "../workflow/scripts/zeroshot_conditions.py"
+
+
+if flow.zeroshot.told_features():
+
+    rule zeroshot_cues:
+        input:
+            **{
+                name: every_shard(path)
+                for name, path in flow.zeroshot.told_features().items()
+            },
+            videos=every_shard(paths.shard_table("videos")),
+            segments=dataset_table("segments"),
+        output:
+            cues=paths.zeroshot_cues,
+        log:
+            paths.log("zeroshot_cues"),
+        benchmark:
+            paths.benchmark("zeroshot_cues")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+        params:
+            features=list(flow.zeroshot.told_features()),
+            least=cfg.evaluate.least_group,
+            code=code_of("zeroshot_cues"),
+        message:
+            "Comparing the cues that are told with annotated ones"
+        script:
+            "../workflow/scripts/zeroshot_cues.py"

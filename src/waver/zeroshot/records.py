@@ -13,6 +13,8 @@ Weights = Literal["tiny random", "packaged", "real"]
 """Where the weights come from: drawn at random in a small network, of an installed package, or the model's own."""
 
 VIDEO = "video"
+CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
+"""Features whose stores cues are found in; those that a run lacks are left out."""
 
 
 def window_of(granularity: str) -> int | None:

@@ -9,14 +9,15 @@ from typing import Any
 
 from waver.datasets.folds import Folding
 from waver.errors import WaverError
-from waver.registry import ZERO_SHOT_MODELS
+from waver.registry import TELLERS, ZERO_SHOT_MODELS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, read_prompts
-from waver.zeroshot.records import VIDEO, Condition, window_of
+from waver.zeroshot.records import CUE_FEATURES, VIDEO, Condition, window_of
 
+_TOLD = {"cues", "timeline"}
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
 
 
@@ -38,6 +39,8 @@ class ZeroShot(Stage):
                 f"zeroshot.models: {name} reads what was said, and no prompt in zeroshot.prompts quotes it; add one, "
                 "such as td1"
             )
+        if "timeline" in self._slots(name) and not self.run.recorded:
+            raise WaverError("zeroshot.prompts: a timeline needs recordings, which transcripts lack; leave it out")
         if not self._granularities(name):
             raise WaverError(
                 f"zeroshot.models: {name} would be asked the same about all windows of a video; set zeroshot.video, or "
@@ -74,7 +77,8 @@ class ZeroShot(Stage):
         return [self.run.model_record(role)] if role else []
 
     def _sees(self, wildcards: Wildcards) -> bool:
-        return ZERO_SHOT_MODELS[wildcards.asked_model].inputs != "text" or wildcards.granularity != VIDEO
+        told = self.run.recorded and self._tells(wildcards.asked_model)
+        return told or ZERO_SHOT_MODELS[wildcards.asked_model].inputs != "text" or wildcards.granularity != VIDEO
 
     def videos(self, wildcards: Wildcards) -> list[str]:
         """Table of the recordings, where they are needed."""
@@ -88,13 +92,26 @@ class ZeroShot(Stage):
 
     def speech(self, wildcards: Wildcards) -> list[str]:
         """Index of the speech, unless no prompt quotes it, or the transcripts are given and quoted as they are."""
-        config, slots = self.config.zeroshot.transcript, self._slots(wildcards)
+        config, slots = self.config.zeroshot.transcript, self._slots(wildcards.asked_model)
         as_given = self.config.features.speech.source == "given" and config.style != "timed" and config.scope == "video"
         quoted = "transcript" in slots and not as_given
         return [self.paths.feature_index("speech").format(**wildcards)] if quoted else []
 
-    def _slots(self, wildcards: Wildcards) -> set[str]:
-        return {slot for prompt in self.prompts(wildcards.asked_model).values() for slot in prompt.slots}
+    def told(self, wildcards: Wildcards) -> list[str]:
+        """Indexes of the features that cues are found in, where a prompt tells them and there are recordings."""
+        return [path.format(**wildcards) for path in self._told(wildcards.asked_model).values()]
+
+    def _told(self, model: str) -> dict[str, str]:
+        """Feature -> its index, of those that the prompts of a model need for their cues."""
+        if not self._tells(model) or not self.run.recorded:
+            return {}
+        return {name: self.paths.feature_index(name) for name in CUE_FEATURES}
+
+    def _tells(self, model: str) -> bool:
+        return not _TOLD.isdisjoint(self._slots(model))
+
+    def _slots(self, model: str) -> set[str]:
+        return {slot for prompt in self.prompts(model).values() for slot in prompt.slots}
 
     def asked(self, wildcards: Wildcards) -> list[str]:
         """Answers about all shards."""
@@ -122,6 +139,15 @@ class ZeroShot(Stage):
             for granularity, prompt in product(self._granularities(name), self.prompts(name))
             for path in self.files().values()
         ]
+
+    def told_features(self) -> dict[str, str]:
+        """Feature -> its index, where a prompt tells cues that annotated segments can be compared with."""
+        return next((told for name in self.config.zeroshot.models if (told := self._told(name))), {})
+
+    def tables(self) -> dict[str, str]:
+        """Input of the report -> table of what the answers are worth, and of the cues that are told."""
+        found = {"conditions": self.paths.zeroshot_conditions} if self.config.zeroshot.models else {}
+        return found | ({"cue_scores": self.paths.zeroshot_cues} if self.told_features() else {})
 
     def methods(self) -> Iterable[str]:
         """Names of the lines in the tables."""
@@ -159,7 +185,9 @@ class ZeroShot(Stage):
 
     def ask_code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the loop and of this family; others do not count."""
-        return code("zeroshot_ask", ZERO_SHOT_MODELS[wildcards.asked_model].target)
+        model = wildcards.asked_model
+        told = [TELLERS["cues"].target] if self._tells(model) else []
+        return code("zeroshot_ask", ZERO_SHOT_MODELS[model].target, *told)
 
     @property
     def folding(self) -> tuple[int, Folding] | None:
@@ -193,5 +221,7 @@ class ZeroShot(Stage):
         """What its predictions say about what made them."""
         prompt = self.prompts(wildcards.asked_model)[wildcards.prompt]
         letters = _LETTERS[ZERO_SHOT_MODELS[wildcards.asked_model].inputs] + "T" * bool(prompt.slots)
+        if self.run.recorded and not _TOLD.isdisjoint(prompt.slots):
+            letters = "VAT"  # what is seen and heard is told in words
         made = self.run.prediction_record(code("zeroshot_predict"), self.recipe(wildcards))
         return {**made, "modalities": letters}
