@@ -131,5 +131,4 @@ def _asked(config: Config, work: Workload) -> Iterator[Part]:
         jobs = config.dataset.shards * (asked.video + len(windows))
         calls = items * len(asked.prompts)
         note = f"at most {calls:,.0f} calls: {len(asked.prompts)} prompts about {items:,.0f} videos and windows"
-        amount = {"job": jobs, "asked_item": items, "asked_prompt": calls}
-        yield Part(name, jobs, amount, bool(asked.options.get(name)), note=note)
+        yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)
