@@ -51,7 +51,7 @@ class LoraLinear(nn.Module):
         """[..., D] to [..., E]."""
         kept: Tensor = self.linear(x)
         change = self.up(self.down(self.dropout(x.to(self.down.weight.dtype))))
-        return kept + (self.scale * change).to(kept.dtype)
+        return kept + (self.scale * change).to(kept.dtype)  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from waver.errors import WaverError
+from waver.errors import WaverError, first_names
 from waver.models.lora import LoraLinear, LoraSettings, add_change
 from waver.models.pretrained_folder import reading_folder
 
@@ -24,7 +24,6 @@ OWNER = "base_model.model."
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 _OTHERS = ("use_dora", "use_rslora", "modules_to_save", "rank_pattern", "alpha_pattern")
 """Settings of PEFT under which the change is more than one product."""
-_TOLD = 5
 
 Factors = dict[str, tuple[Tensor, Tensor]]
 """Name of a linear layer from D to E -> its factors [R, D] and [E, R]."""
@@ -103,7 +102,8 @@ def factors_of(state: Mapping[str, Tensor], source: Path, prefix: str = OWNER) -
     layers = sorted({key.removesuffix(_DOWN).removesuffix(_UP) for key in named})
     wrong = [layer for layer in layers if not {layer + _DOWN, layer + _UP} <= named.keys()]
     if wrong or not layers:
-        raise WaverError(f"{source}: no pair of low-rank factors in {_some(wrong)}; give an adapter of LoRA, whole")
+        where = first_names(wrong) or "an empty file"
+        raise WaverError(f"{source}: no pair of low-rank factors in {where}; give an adapter of LoRA, whole")
     return {layer: (named[layer + _DOWN], named[layer + _UP]) for layer in layers}
 
 
@@ -120,11 +120,7 @@ def merge_factors(network: nn.Module, factors: Factors, scale: float, source: Pa
         if name not in linear or linear[name].weight.shape != (up.shape[0], down.shape[1]) or len(down) != up.shape[1]
     ]
     if wrong:
-        raise WaverError(f"{source} changes layers that this network does not have: {_some(wrong)}; give its own base")
+        told = first_names(wrong)
+        raise WaverError(f"{source} changes layers that this network does not have: {told}; give its own base")
     for name, (down, up) in factors.items():
         add_change(linear[name], down, up, scale)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return (", ".join(names[:_TOLD]) or "an empty file") + more
