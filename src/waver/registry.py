@@ -18,6 +18,7 @@ from waver.records import (
     Record,
     VideoModelRecord,
     VisionLanguageRecord,
+    ZeroShotRecord,
 )
 
 MODALITIES: dict[str, Modality] = {
@@ -213,6 +214,16 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     ),
 }
 
+ZERO_SHOT_MODELS: dict[str, ZeroShotRecord] = {
+    "video_llava": ZeroShotRecord(
+        "waver.zeroshot.families.video_llava:VideoLlava", label="Video-LLaVA", inputs="video", asset="video_llava"
+    ),
+    "causal_lm": ZeroShotRecord(
+        "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"
+    ),
+}
+"""Models that are asked. Several of one family are several records, each with its role."""
+
 UNADAPTED = tuple(dict.fromkeys(record.baseline for record in ADAPTATIONS.values()))
 """Networks without adaptation: the baselines of the methods that adapt them, and no candidates among these."""
 
@@ -244,5 +255,6 @@ KINDS: dict[str, Mapping[str, MethodRecord]] = {
     "models of answers": ANSWER_MODELS,
     "video-level models": VIDEO_MODELS,
     "adaptation methods": ADAPTATIONS,
+    "models that are asked": ZERO_SHOT_MODELS,
 }
 """The methods whose predictions are scored."""

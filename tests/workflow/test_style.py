@@ -26,6 +26,7 @@ ORDER = [
     {"training"},
     {"evaluation"},
     {"adaptation"},
+    {"zeroshot"},
     {"report"},
     {"workflow"},
     {"cli"},
