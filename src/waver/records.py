@@ -108,7 +108,7 @@ class VisionLanguageRecord(AdaptationRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotRecord(MethodRecord):
+class ZeroShotModelRecord(MethodRecord):
     """A model that is asked, see ``waver.zeroshot.families.base``. Its name is what ``zeroshot.models`` lists.
 
     Attributes:

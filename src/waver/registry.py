@@ -18,7 +18,7 @@ from waver.records import (
     Record,
     VideoModelRecord,
     VisionLanguageRecord,
-    ZeroShotRecord,
+    ZeroShotModelRecord,
 )
 
 MODALITIES: dict[str, Modality] = {
@@ -214,11 +214,11 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     ),
 }
 
-ZERO_SHOT_MODELS: dict[str, ZeroShotRecord] = {
-    "video_llava": ZeroShotRecord(
+ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
+    "video_llava": ZeroShotModelRecord(
         "waver.zeroshot.families.video_llava:VideoLlava", label="Video-LLaVA", inputs="video", asset="video_llava"
     ),
-    "causal_lm": ZeroShotRecord(
+    "causal_lm": ZeroShotModelRecord(
         "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"
     ),
 }

@@ -49,9 +49,6 @@ class ZeroShotConfig(Section):
         min_length=1,
         description="prompts of the set; those that a model can say nothing to, or that the set lacks, are left out",
     )
-    answers: tuple[str, str] = Field(
-        ("Non-Ambivalent", "Ambivalent"), description="the answers that are scored: without A/H, with A/H"
-    )
     video: bool = Field(True, description="ask about whole videos")
     windows: tuple[int, ...] = Field(
         (),
@@ -83,10 +80,7 @@ class ZeroShotConfig(Section):
     unparsable: Literal["as_released", "negative", "positive", "majority", "score", "drop"] = Field(
         "score",
         description="generate: what an answer counts as that is neither; as_released: as in the model's own code; "
-        "score: by the probabilities; drop: it is left out",
-    )
-    most_unparsable: float = Field(
-        0.2, ge=0, le=1, description="share of such answers above which the job fails, unless they count by score"
+        "score: by the probabilities; drop: it is left out. More than a fifth of them end the job, unless by score",
     )
     calibration: tuple[Literal["none", "contextual"], ...] = Field(
         ("none",),
@@ -112,6 +106,4 @@ class ZeroShotConfig(Section):
             raise ValueError("windows are lengths in frames, 1 or more")
         if self.stride > min(self.windows, default=self.stride):
             raise ValueError("stride is longer than a window, which would leave frames without an answer")
-        if self.answers[0].strip() == self.answers[1].strip():
-            raise ValueError("answers must be two different ones")
         return self

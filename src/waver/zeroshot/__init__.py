@@ -1,1 +1,1 @@
-"""Large models that are asked, without training, whether a video shows A/H."""
+"""Questions put to pretrained language models, and their answers as predictions."""

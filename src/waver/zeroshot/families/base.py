@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waver.config.section import Section
+from waver.zeroshot.answers import Answers
 
 Pictures = npt.NDArray[np.uint8]
 """[F, H, W, 3] RGB, upright: F frames of one item, in the order of time."""
@@ -71,13 +72,6 @@ class Prompt:
     text: str
     question: str
     transcript: str = ""
-
-
-class Answers(NamedTuple):
-    """The two answers."""
-
-    negative: str
-    positive: str
 
 
 class Scored(NamedTuple):

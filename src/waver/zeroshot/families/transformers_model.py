@@ -11,7 +11,8 @@ from torch import Tensor
 
 from waver.device import torch_device
 from waver.errors import ExcludedItem, WaverError
-from waver.zeroshot.families.base import Answers, Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
+from waver.zeroshot.answers import Answers
+from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
 from waver.zeroshot.families.shared_prefix import SharedPrefix, text_positions
 
 _TAIL = 60
@@ -102,7 +103,7 @@ class TransformersModel(ABC):
         }
 
     def answer_ids(self, wrapped: str, answers: Answers) -> list[list[int]]:
-        """Tokens of each answer behind a prompt.
+        """Tokens of each answer behind a prompt: that without A/H, that with it.
 
         Raises:
             WaverError: the tokenizer joins the prompt's end with an answer.
@@ -110,12 +111,12 @@ class TransformersModel(ABC):
         tail = wrapped[-_TAIL:]
         before = self.tokenizer(tail, add_special_tokens=False)["input_ids"]
         found = []
-        for answer in answers:
+        for answer in (answers.negative, answers.positive):
             ids = self.tokenizer(tail + self.before_answer + answer, add_special_tokens=False)["input_ids"]
             if ids[: len(before)] != before or len(ids) == len(before):
                 raise WaverError(
                     f"the model's tokenizer joins the end of the prompt with the answer {answer!r}, whose probability "
-                    "is then not that of its tokens; choose other answers (zeroshot.answers)"
+                    "is then not that of its tokens; ask for other answers (zeroshot.prompt_set)"
                 )
             found.append(ids[len(before) :])
         return found

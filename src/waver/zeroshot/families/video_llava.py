@@ -23,8 +23,7 @@ from waver.models.vision_language.clip_folder import DEVIATION, MEAN
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
 from waver.zeroshot.families.pixels import Geometry, shaped
 from waver.zeroshot.families.transformers_model import TransformersModel, torch_dtype
-
-WRAPPER = "USER: <video>\n{} ASSISTANT:"
+from waver.zeroshot.prompts.prompt_set import vicuna_turn
 
 
 class VideoLlavaConfig(Section):
@@ -72,8 +71,7 @@ class VideoLlava(TransformersModel):
     def wrapped(self, item: Item, prompt: Prompt) -> str:
         """As released, with one space before ``ASSISTANT:``."""
         assert item.frames is not None
-        whole = WRAPPER.format(prompt.text.rstrip(" "))
-        return whole.replace("<video>", "<video>" * (len(item.frames) * self._tokens_of_frame), 1)
+        return vicuna_turn(prompt.text, "<video>" * (len(item.frames) * self._tokens_of_frame) + "\n")
 
     def token_ids(self, wrapped: str) -> list[int]:
         """With the token that begins a text."""
