@@ -7,7 +7,6 @@ weighs the two means. Lian et al., "AffectGPT", ICML 2025, and their released co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -58,6 +57,7 @@ class AffectGpt(nn.Module):
 
     Attributes:
         side: side of the pictures of faces, pixels.
+        places: ids of PLACES in the tokenizer's vocabulary; they need not be the language model's.
         projections: the layers between.
         language_model: a causal language model of the transformers library.
     """
@@ -69,6 +69,8 @@ class AffectGpt(nn.Module):
         self.side = int(clip.config.vision_config.image_size)
         sizes = (clip.config.projection_dim, hubert.config.hidden_size, language_model.config.hidden_size)
         self.projections = Projections(*sizes).to(self.device, self.dtype)
+        self.config, self.generation_config = language_model.config, language_model.generation_config
+        self.places: tuple[int, ...] = (-1,) * len(PLACES)
         self.eval().requires_grad_(False)
 
     @property
@@ -99,15 +101,12 @@ class AffectGpt(nn.Module):
         found: Tensor = self.projections(*(x.reshape(count, -1, x.shape[-1]) for x in (seen, heard)))
         return found
 
-    def spliced(self, ids: Sequence[Sequence[int]], tokens: Tensor) -> Tensor:
-        """Embeddings [1, L, D] of a text with the three tokens in their places.
-
-        Args:
-            ids: four pieces of the text, before, between and after the places.
-            tokens: [3, D].
-        """
-        embed, parts = self.language_model.get_input_embeddings(), []
-        for number, piece in enumerate(ids):
-            parts.append(embed(torch.tensor(piece, dtype=torch.int64, device=self.device)))
-            parts.append(tokens[number : number + 1])
-        return torch.cat(parts)[None]
+    def forward(self, input_ids: Tensor, tokens: Tensor | None = None, **options: Any) -> Any:
+        """The language model's output on tokens int64 [B, L]; ``tokens`` [B, 3, D] stand where ``places`` are."""
+        wanted = torch.tensor(self.places, device=input_ids.device)
+        here = input_ids[:, :, None] == wanted  # [B, L, 3]
+        embedded = self.language_model.get_input_embeddings()(input_ids.masked_fill(here.any(-1), 0))
+        if tokens is not None:
+            check_shape("tokens", tokens, (len(input_ids), len(PLACES), None))
+            embedded = torch.where(here.any(-1, keepdim=True), here.to(tokens.dtype) @ tokens, embedded)
+        return self.language_model(inputs_embeds=embedded, **options)

@@ -45,7 +45,7 @@ class ServerSettings(Section):
     """Where the server is, and how it is asked."""
 
     base_url: str = Field("http://127.0.0.1:8000/v1", description="address up to and with /v1")
-    model: str = Field("", description="name of the model on the server; empty: the folder's name")
+    model: str = Field("default", min_length=1, description="name of the model on the server")
     api_key_env: str = Field("", description="environment variable that holds the key; empty: none is sent")
     allow_remote: bool = Field(False, description="whether recordings may be sent to another computer")
     allowed_hosts: tuple[str, ...] = Field((), description="names of the computers that they may be sent to")
@@ -67,11 +67,15 @@ class Question:
         text: after the pictures.
         pictures: RGB uint8 [H, W, 3] each, in order of time.
         system: instruction before; empty: none.
+        choices: the answer is one of these, on servers that can be told so (vLLM); empty: it is free.
+        most_tokens: of the answer.
     """
 
     text: str
     pictures: Sequence[npt.NDArray[np.uint8]] = ()
     system: str = ""
+    choices: Sequence[str] = ()
+    most_tokens: int = 10
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class ChatClient:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._place = _checked(settings)
+        self._place: SplitResult = _checked(settings)
         self._headers = {"Content-Type": "application/json", **_authorisation(settings.api_key_env)}
         self._told_probabilities = settings.logprobs == "auto"
         self._lock = threading.Lock()
@@ -129,8 +133,13 @@ class ChatClient:
         return _reply(content, self._name, time.monotonic() - began)
 
     @property
+    def place(self) -> str:
+        """Protocol, host and port of the server."""
+        return f"{self._place.scheme}://{self._place.netloc}"
+
+    @property
     def _name(self) -> str:
-        return f"the server {self._place.scheme}://{self._place.netloc}"
+        return f"the server {self.place}"
 
     def _go_without_probabilities(self) -> None:
         with self._lock:
@@ -148,7 +157,8 @@ class ChatClient:
             "model": self._settings.model,
             "messages": [*messages, {"role": "user", "content": content}],
             "temperature": 0,
-            "max_tokens": self._settings.max_tokens,
+            "max_tokens": question.most_tokens,
+            **({"structured_outputs": {"choice": list(question.choices)}} if question.choices else {}),
             **({"logprobs": True, "top_logprobs": _ALTERNATIVES} if with_probabilities else {}),
         }
         return json.dumps(body).encode()

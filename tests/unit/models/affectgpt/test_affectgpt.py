@@ -82,11 +82,14 @@ def load_plain(folder):
 
 def test_tokens_stand_in_their_places(loaded):
     network, _ = loaded
-    tokens = network.tokens(*clips(count=1))[0]
-    found = network.spliced([[1, 2], [3], [], [4, 5]], tokens)[0]
+    network.places = (1000, 1001, 1002)  # beyond the vocabulary
+    tokens = network.tokens(*clips())
+    ids = torch.tensor([[1000, 2, 1001, 1002], [7, 1000, 1001, 1002]])
     embed = network.language_model.get_input_embeddings().weight
-    expected = torch.cat([embed[[1, 2]], tokens[:1], embed[[3]], tokens[1:], embed[[4, 5]]])
-    assert torch.equal(found, expected)
+    expected = torch.stack([torch.stack([tokens[0, 0], embed[2], *tokens[0, 1:]]), torch.stack([embed[7], *tokens[1]])])
+    with torch.no_grad():
+        told = network(ids, tokens=tokens).logits
+        torch.testing.assert_close(told, network.language_model(inputs_embeds=expected).logits)
 
 
 def test_frozen_encoders_in_a_checkpoint_are_passed_over(damaged):
@@ -120,5 +123,5 @@ def test_a_part_of_another_kind_is_told(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(copy / "hubert")
     shutil.copytree(folder / "clip", copy / "hubert")
-    with pytest.raises(WaverError, match="hubert holds no HuBERT model .*give chinese-hubert-large"):
+    with pytest.raises(WaverError, match=r"hubert holds no HuBERT model .*give chinese-hubert-large"):
         load_affectgpt(copy, torch.float32, CPU)
