@@ -92,8 +92,10 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
-    roles: dict[ModelRole | VideoRole | AskedRole, Literal["embedded", "paper", "insightface"]] = Field(
-        {}, description="role -> another set for its model; insightface: its packs of models of faces"
+    roles: dict[ModelRole | VideoRole | AskedRole, Literal["embedded", "paper", "insightface", "tiny"]] = Field(
+        {},
+        description="role -> another set for its model; insightface: its packs of models of faces; tiny: random "
+        "weights, to try things out",
     )
     paths: dict[ModelRole | VideoRole | AskedRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"

@@ -106,4 +106,6 @@ class ZeroShotConfig(Section):
             raise ValueError("windows are lengths in frames, 1 or more")
         if self.stride > min(self.windows, default=self.stride):
             raise ValueError("stride is longer than a window, which would leave frames without an answer")
+        if "contextual" in self.calibration and self.decoding != "score":
+            raise ValueError("calibration contextual needs scores; set decoding to score")
         return self

@@ -157,7 +157,31 @@ PREDICTIONS = pa.schema(
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
 code; of adaptation also network (what was adapted: bottleneck, clip or the label of a model of frames) and, where the
 method can do nothing to that network, not_applicable (why); of models of frames also what
-``waver.training.trained_model.TrainedModel`` lists."""
+``waver.training.trained_model.TrainedModel`` lists; of models that are asked also zeroshot, see
+``waver.zeroshot.records``."""
+
+ASKED = pa.schema(
+    [
+        _VIDEO,
+        _PARTICIPANT,
+        _SPLIT,
+        _field("prompt", pa.string(), "id of the prompt"),
+        _field(
+            "start_frame", pa.int32(), "first frame asked about, 24 fps clock; null where there is no recording", True
+        ),
+        _field("end_frame", pa.int32(), "frame after the last one asked about", True),
+        _field("negative", pa.float64(), "log probability of the answer without A/H; null where not scored", True),
+        _field("positive", pa.float64(), "log probability of the answer with A/H", True),
+        _field("parsed", pa.int8(), "what was written: 1 A/H, 0 none; null where neither, or nothing was", True),
+        _field("prompt_sha256", pa.string(), "of the prompt as it was asked, what was said included"),
+        _field("tokens", pa.int32(), "of the prompt, those of the frames included"),
+        _field("seconds", pa.float64(), "of wall time for this answer: those of its batch, shared out"),
+        _field("batch", pa.int16(), "items of its batch"),
+    ]
+)
+"""One row per video or window, and prompt. Schema metadata (key ``waver``, JSON): ``model``, what its family describes;
+``key`` and ``set`` of its files; ``decoding``; ``window``, frames; ``content_free``, prompt -> margin about nothing;
+``excluded``, number of videos without answers."""
 
 WEIGHTS = pa.schema(
     [
@@ -175,9 +199,10 @@ MODEL_FIELDS = [
     _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
     _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
     _field("network", pa.string(), "what was adapted: bottleneck, clip or a model of frames; null of others", True),
+    _field("zeroshot", pa.string(), "JSON object: how a model was asked, and what was measured; null of others", True),
 ]
-"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), and of
-an adaptation."""
+"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), of an
+adaptation, and of a model that is asked (``waver.zeroshot.records.ZeroShotRecord``)."""
 
 SCORES = pa.schema(
     [

@@ -102,6 +102,16 @@ class Paths:
         """Of a fusion that is adapted itself."""
         return self.adapt_predictions.replace("{method}", "fusions/{fusion}/{modalities}/{method}")
 
+    # zeroshot -----------------------------------------------------------------------------------
+    @property
+    def zeroshot_asked(self) -> str:
+        """Answers about one shard to all prompts; a journal to resume by is next to it."""
+        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{shard}}.parquet"
+
+    def zeroshot(self, name: str) -> str:
+        """Predictions of one prompt: <calibration>.parquet (val, test) and <calibration>.folds.parquet (cv)."""
+        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
+
     # evaluate, report ---------------------------------------------------------------------------
     @property
     def control_predictions(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -12,32 +13,56 @@ Weights = Literal["tiny random", "packaged", "real"]
 """Where the weights come from: drawn at random in a small network, of an installed package, or the model's own."""
 
 VIDEO = "video"
-"""Granularity of one call for a whole video."""
+
+
+def window_of(granularity: str) -> int | None:
+    """Frames of a window, of ``w8``, as paths and names call it; None of ``video``."""
+    return None if granularity == VIDEO else int(granularity.removeprefix("w"))
 
 
 class Condition(NamedTuple):
-    """A model, a prompt and a granularity: one line of the tables.
+    """A model, a prompt, a granularity and a calibration: one line of the tables.
 
     Attributes:
-        model: name in the config.
+        model: name in ZERO_SHOT_MODELS.
         prompt: its id.
-        granularity: ``video``, or the frames of a window.
+        window: frames of a window; None: whole videos.
+        calibration: ``none`` or ``contextual``.
     """
 
     model: str
     prompt: str
-    granularity: str
+    window: int | None = None
+    calibration: str = "none"
 
     @property
     def method(self) -> str:
-        """Name as ``method`` in the metadata of predictions: ``video_llava.td1.video``, ``video_llava.td1.w8``."""
-        window = self.granularity if self.granularity == VIDEO else f"w{self.granularity}"
-        return f"{self.model}.{self.prompt}.{window}"
+        """Name as ``method`` in the metadata of predictions.
+
+        ``video_llava.td1.video``, ``video_llava.td1.w8``, ``video_llava.td1.w8.contextual``.
+        """
+        granularity = VIDEO if self.window is None else f"w{self.window}"
+        calibrated = () if self.calibration == "none" else (self.calibration,)
+        return ".".join((self.model, self.prompt, granularity, *calibrated))
+
+    @classmethod
+    def of(cls, method: str) -> Condition | None:
+        """The condition of such a name; None of the name of any other method."""
+        model, *rest = method.split(".")
+        if len(rest) not in (2, 3) or not re.fullmatch(r"video|w[1-9]\d*", rest[1]):
+            return None
+        window = None if rest[1] == VIDEO else int(rest[1][1:])
+        return cls(model, rest[0], window, *rest[2:])
 
     @property
     def level(self) -> str:
         """Level of its predictions: frame or video."""
-        return VIDEO if self.granularity == VIDEO else "frame"
+        return VIDEO if self.window is None else "frame"
+
+    @property
+    def granularity(self) -> str:
+        """``whole videos``, ``windows of 8 frames``."""
+        return "whole videos" if self.window is None else f"windows of {self.window} frames"
 
 
 class ZeroShotRecord(Section):
@@ -47,15 +72,15 @@ class ZeroShotRecord(Section):
     ``modalities`` what the model was given (V frames, A sound, T a transcript in the prompt) and ``protocol`` standard.
 
     Attributes:
-        model: name in the config.
+        model: name in ZERO_SHOT_MODELS.
         revision: commit, file sum or name of its weights.
         weights: where they come from.
         family: how it is asked, as ``video_llava``.
         adapter: sha256 of fine-tuned weights; empty without.
         prompt_set, prompt, label: the set, the id and the label of the prompt.
         prompt_sha256: of its text with empty slots.
-        granularity: ``video``, or the frames of a window.
-        stride: frames from window to window; None at video level.
+        window: frames of a window; None: whole videos.
+        stride: frames from window to window; None of whole videos.
         transcript: style of the transcript; empty where the prompt has none.
         scope: what of it is quoted: ``video`` or ``window``; empty as above.
         answers: how the answer is read.
@@ -78,7 +103,7 @@ class ZeroShotRecord(Section):
     prompt: str
     label: str
     prompt_sha256: str
-    granularity: str
+    window: int | None = None
     stride: int | None = None
     transcript: str = ""
     scope: str = ""
@@ -96,7 +121,7 @@ class ZeroShotRecord(Section):
     @property
     def condition(self) -> Condition:
         """The line of the tables that the file belongs to."""
-        return Condition(self.model, self.prompt, self.granularity)
+        return Condition(self.model, self.prompt, self.window, self.calibration)
 
 
 def zero_shot_record(metadata: Mapping[str, Any]) -> ZeroShotRecord | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from waver.errors import WaverError
-from waver.zeroshot.prompts.prompt_set import published_sets, read_prompts, vicuna_turn
+from waver.zeroshot.prompts.prompt_set import read_prompts, shipped_sets, vicuna_turn
 
 ONE = (
     "Definition: Ambivalence is the state of having contradictory or conflicting feelings or attitudes towards "
@@ -58,7 +58,7 @@ def test_a_published_prompt_is_byte_exact_whatever_was_said(name, prompt):
 
 def test_blanks_at_the_end_are_those_printed():
     ends = {
-        name: {prompt: one.text[-1] for prompt, one in read_prompts(name).prompts.items()} for name in published_sets()
+        name: {prompt: one.text[-1] for prompt, one in read_prompts(name).prompts.items()} for name in shipped_sets()
     }
     assert set(ends["released"].values()) == {" "}
     assert set(ends["paper2026"].values()) == {":"}
@@ -74,8 +74,8 @@ def test_a_prompt_without_a_transcript_needs_none_and_an_empty_one_leaves_its_fr
 
 
 def test_every_prompt_has_its_own_hash():
-    hashes = {prompt.sha256 for name in published_sets() for prompt in read_prompts(name).prompts.values()}
-    assert len(hashes) == sum(len(read_prompts(name).prompts) for name in published_sets())
+    hashes = {prompt.sha256 for name in shipped_sets() for prompt in read_prompts(name).prompts.values()}
+    assert len(hashes) == sum(len(read_prompts(name).prompts) for name in shipped_sets())
 
 
 OWN = """

@@ -98,7 +98,7 @@ def prompt_file(name: str) -> Path:
     return Path(name).expanduser() if name.endswith((".yaml", ".yml")) else Path(__file__).with_name(f"{name}.yaml")
 
 
-def published_sets() -> tuple[str, ...]:
+def shipped_sets() -> tuple[str, ...]:
     """Names of the sets that Waver brings."""
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.yaml")))
 
@@ -113,7 +113,7 @@ def read_prompts(name: str) -> PromptSet:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(published_sets())
+        known = ", ".join(shipped_sets())
         raise WaverError(
             f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}"
         ) from None
