@@ -35,7 +35,7 @@ def save_adapter(network: nn.Module, settings: LoraSettings, folder: Path, base:
     Args:
         network: whose layers ``waver.models.lora.adapt`` changed.
         settings: that it was given.
-        folder: does not exist.
+        folder: to write into.
         base: name of the network that was adapted, for whoever reads the folder.
     """
     layers = {name: part for name, part in network.named_modules() if isinstance(part, LoraLinear)}
@@ -55,7 +55,7 @@ def save_adapter(network: nn.Module, settings: LoraSettings, folder: Path, base:
         "fan_in_fan_out": False,
         "inference_mode": True,
     }
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

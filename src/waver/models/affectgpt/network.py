@@ -81,7 +81,11 @@ class AffectGpt(nn.Module):
     def dtype(self) -> torch.dtype:
         return next(self.language_model.parameters()).dtype  # type: ignore[no-any-return]
 
-    @torch.inference_mode()
+    def activation_checkpointing_enable(self, options: dict[str, Any]) -> None:
+        """As of a model of the transformers library; the encoders never learn."""
+        self.language_model.activation_checkpointing_enable(options)
+
+    @torch.no_grad()
     def tokens(self, faces: Tensor, sounds: Tensor) -> Tensor:
         """The three tokens of each answer.
 

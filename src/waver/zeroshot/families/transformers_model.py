@@ -121,6 +121,16 @@ class TransformersModel(ABC):
             found.append(ids[len(before) :])
         return found
 
+    def prepared(self, item: Item, prompt: Prompt, answers: Answers) -> tuple[list[int], list[list[int]]]:
+        """Tokens of a prompt about an item, and those of each answer behind it.
+
+        Raises:
+            ExcludedItem: they do not fit into the model.
+        """
+        texts = self._texts([item], [[prompt]])
+        ids = self.answer_ids(texts[0][0], answers)
+        return self._rows(texts, max(map(len, ids)))[0][0], ids
+
     def _texts(self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]]) -> list[list[str]]:
         return [
             [self.wrapped(item, self._defused(prompt)) for prompt in own]
