@@ -99,7 +99,7 @@ def test_the_loss_is_of_the_first_token_of_the_answer_and_counts_each_video_once
             output = plain(input_ids=torch.tensor([sample.ids]), **sample.pictures)
         expected += float(cross_entropy(output.logits[0, -1], torch.tensor(sample.first[sample.label])))
     training.network.eval()
-    assert float(training._loss(own)) == pytest.approx(expected, abs=1e-4)
+    assert training._loss(own).item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_memory_options_leave_the_gradients_alone(family):
@@ -165,9 +165,12 @@ def text_model(tmp_path_factory):
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    LlamaForCausalLM(
-        LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=512, **ids, **sizes)
-    ).save_pretrained(folder)
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=512, **ids, **sizes))
+    with torch.no_grad():  # the library begins with weights so small that words hardly count
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(3)
+    model.save_pretrained(folder)
     files = {path.name: file_sha256(path) for path in folder.iterdir()}
     record = Installed(
         name="llm.tiny",
@@ -187,8 +190,9 @@ def answers(path, change=lambda row: row):
     for number in range(22):
         label = number % 2
         split = "train" if number < 12 else "val" if number < 18 else "test"
-        row = {"video": f"v{number}", "participant": f"p{number}", "split": split, "question": 1, "label": label,
-               "text": SAID[label] if split != "test" else "unread", "words": 2, "duration_s": 1.0, "language": "en"}  # fmt: skip
+        said = SAID[label] if split != "test" else "unread"
+        row = {"video": f"v{number}", "participant": f"p{number}", "split": split, "question": 1, "label": label}
+        row |= {"text": said, "words": 2, "duration_s": 1.0, "language": "en"}
         rows.append(change(row))
     write_table(path, rows, ANSWERS)
     return Sources(answers=path)
@@ -233,15 +237,13 @@ def test_a_job_learns_from_train_and_keeps_an_adapter_alone(text_model, tuned):
     assert "/" not in told
 
 
-def test_a_seed_decides_everything(text_model, tuned, tmp_path):
+def test_another_seed_learns_something_else(text_model, tuned, tmp_path):
     sources = answers(tmp_path / "answers.parquet")
-    same = run(sources, text_model, tmp_path / "same", epochs=6)
-    assert (same / "adapter_model.safetensors").read_bytes() == (tuned / "adapter_model.safetensors").read_bytes()
     other = run(sources, text_model, tmp_path / "other", seed=1, epochs=1)
     assert (other / "adapter_model.safetensors").read_bytes() != (tuned / "adapter_model.safetensors").read_bytes()
 
 
-def test_test_decides_nothing(text_model, tuned, tmp_path):
+def test_a_job_is_repeated_bit_by_bit_and_test_decides_nothing(text_model, tuned, tmp_path):
     def relabelled(row):
         return {**row, "label": 1 - row["label"], "text": "other"} if row["split"] == "test" else row
 
