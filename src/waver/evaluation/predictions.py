@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,11 +25,7 @@ _LEAST = 1e-12
 
 
 class Method(NamedTuple):
-    """Identity of a line of the tables.
-
-    Of a model of frames with its record, of adaptation with what was adapted, and of a model that is asked with its
-    record as JSON.
-    """
+    """Identity of a line of the tables; of a model of frames with its record, of adaptation with what was adapted."""
 
     method: str
     modalities: str
@@ -38,13 +33,11 @@ class Method(NamedTuple):
     model_set: str
     model: TrainedModel | None = None
     network: str = ""
-    zeroshot: str = ""
 
     @property
     def columns(self) -> dict[str, Any]:
         """Values of MODEL_FIELDS."""
-        own = {"network": self.network or None, "zeroshot": self.zeroshot or None}
-        return {**(NO_MODEL if self.model is None else self.model.columns), **own}
+        return {**(NO_MODEL if self.model is None else self.model.columns), "network": self.network or None}
 
 
 class Source(NamedTuple):
@@ -105,10 +98,7 @@ def read_predictions(
         about = _about(path)
         names = about["method"], about["modalities"]
         model = recorded_model(about | changed.get(names, {}), path)
-        asked = json.dumps(about["zeroshot"], sort_keys=True) if "zeroshot" in about else ""
-        name = Method(
-            *names, about["protocol"], str(about.get("model_set", "")), model, about.get("network", ""), asked
-        )
+        name = Method(*names, about["protocol"], str(about.get("model_set", "")), model, about.get("network", ""))
         if found.setdefault(name._replace(model=None), model) != model:
             raise WaverError(f"{path} is of another model than other predictions of its name; delete it and run again")
         files[name, about["level"]][str(about.get("seed"))].append(path)

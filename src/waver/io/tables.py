@@ -199,10 +199,9 @@ MODEL_FIELDS = [
     _field("changed", pa.string(), "JSON object: what a variant changes of the model without it", True),
     _field("video_head", pa.bool_(), "predicted by the model's head for whole videos"),
     _field("network", pa.string(), "what was adapted: bottleneck, clip or a model of frames; null of others", True),
-    _field("zeroshot", pa.string(), "JSON object: how a model was asked, and what was measured; null of others", True),
 ]
-"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), of an
-adaptation, and of a model that is asked (``waver.zeroshot.records.ZeroShotRecord``)."""
+"""Description of a model of frames in addition to its name and modalities (``waver.training.trained_model``), and of
+an adaptation."""
 
 SCORES = pa.schema(
     [
