@@ -9,9 +9,9 @@ if cfg.zeroshot.finetune.models:
     rule zeroshot_finetune:
         input:
             answers=every_shard(paths.shard_table("answers")),
-            videos=after_ingest(flow.zeroshot.every("videos")),
-            speech=after_ingest(flow.zeroshot.every("speech")),
-            faces=after_ingest(flow.zeroshot.every("faces")),
+            videos=after_ingest(flow.zeroshot.finetune.every("videos")),
+            speech=after_ingest(flow.zeroshot.finetune.every("speech")),
+            faces=after_ingest(flow.zeroshot.finetune.every("faces")),
             model=flow.zeroshot.model,
         output:
             config=paths.zeroshot_adapter("adapter_config.json"),
@@ -27,12 +27,12 @@ if cfg.zeroshot.finetune.models:
             mem_mb=8000,
         params:
             base=flow.zeroshot.base,
-            seed=flow.zeroshot.seed,
+            seed=flow.zeroshot.finetune.seed,
             root=flow.ingest.root,
-            question=flow.zeroshot.learned,
-            config=flow.zeroshot.tuning,
+            question=flow.zeroshot.finetune.question,
+            config=flow.zeroshot.finetune.recipe,
             hesitations=flow.zeroshot.hesitations,
-            code=flow.zeroshot.tuning_code,
+            code=flow.zeroshot.finetune.code,
         message:
             "Fine-tuning {wildcards.asked_model}"
         script:
@@ -47,6 +47,7 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             videos=after_ingest(flow.zeroshot.videos),
             speech=after_ingest(flow.zeroshot.speech),
             faces=after_ingest(flow.zeroshot.faces),
+            told=after_ingest(flow.zeroshot.told),
             model=flow.zeroshot.model,
             adapter=flow.zeroshot.adapter,
         output:
@@ -94,3 +95,56 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             "Predictions of {wildcards.asked_model}, prompt {wildcards.prompt} ({wildcards.granularity})"
         script:
             "../workflow/scripts/zeroshot_predict.py"
+
+    rule zeroshot_conditions:
+        input:
+            predictions=flow.zeroshot.predictions(),
+            packs=every_shard(paths.pack_index),
+            answers=every_shard(paths.shard_table("answers")),
+        output:
+            conditions=paths.zeroshot_conditions,
+        log:
+            paths.log("zeroshot_conditions"),
+        benchmark:
+            paths.benchmark("zeroshot_conditions")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+        params:
+            config=cfg.evaluate.model_dump(),
+            code=code_of("zeroshot_conditions"),
+        message:
+            "What the answers of models that were asked are worth"
+        script:
+            "../workflow/scripts/zeroshot_conditions.py"
+
+
+if flow.zeroshot.told_features():
+
+    rule zeroshot_cues:
+        input:
+            **{
+                name: every_shard(path)
+                for name, path in flow.zeroshot.told_features().items()
+            },
+            videos=every_shard(paths.shard_table("videos")),
+            segments=dataset_table("segments"),
+        output:
+            cues=paths.zeroshot_cues,
+        log:
+            paths.log("zeroshot_cues"),
+        benchmark:
+            paths.benchmark("zeroshot_cues")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+        params:
+            features=list(flow.zeroshot.told_features()),
+            least=cfg.evaluate.least_group,
+            code=code_of("zeroshot_cues"),
+        message:
+            "Comparing the cues that are told with annotated ones"
+        script:
+            "../workflow/scripts/zeroshot_cues.py"

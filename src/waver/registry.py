@@ -249,6 +249,9 @@ ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
 }
 """Models that are asked. Several of one family are several records, each with its role."""
 
+TELLERS: dict[str, Record] = {"cues": Record("waver.zeroshot.told:Told")}
+"""What fills the slots of prompts that are made of what was seen and heard; not every config uses them."""
+
 UNADAPTED = tuple(dict.fromkeys(record.baseline for record in ADAPTATIONS.values()))
 """Networks without adaptation: the baselines of the methods that adapt them, and no candidates among these."""
 

@@ -9,8 +9,9 @@ from waver.zeroshot.runner import ask_shard
 
 with job(snakemake) as j:
     given = {name: Path(j.input[name][0]) if j.input[name] else None for name in ("videos", "speech", "faces")}
+    told = {Path(path).parent.name: Path(path) for path in j.input.told}
     ask_shard(
-        Sources(answers=Path(j.input.answers), root=Path(j.params.root), **given),
+        Sources(answers=Path(j.input.answers), root=Path(j.params.root), told=told, **given),
         model=Path(j.input.model[0]) if j.input.model else None,
         name=j.params.base,
         granularity=j.wildcards.granularity,

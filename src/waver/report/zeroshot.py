@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from waver.evaluation.groups import EVERYONE
@@ -10,7 +10,7 @@ from waver.report.data import Material
 from waver.report.formatting import LANGUAGES, SPLITS, count, interval, listed, method_name, percent, plural, score
 from waver.report.papers.asked_cells import asked_cells, cell_table, plain_statement
 from waver.report.ranking import MethodScores, ranked_methods
-from waver.report.tables.results import ShownCell, ShownRow, ShownTable
+from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 from waver.zeroshot.prompts.prompt_set import read_prompts, shipped_sets
 from waver.zeroshot.records import Condition
 
@@ -27,13 +27,15 @@ class Chapter(NamedTuple):
 
     Attributes:
         opening: paragraphs before the tables.
-        tables: (heading, table) of this run.
+        tables: (heading, table) of this run, of each level the split to show first.
+        more: those of the other splits, languages and cues.
         prompts: (set, its (id, label, text)) of the prompts that Waver brings.
         published: (paragraph, table) of the published scores at each level.
     """
 
     opening: list[str]
     tables: list[tuple[str, ShownTable]]
+    more: list[tuple[str, ShownTable]]
     prompts: list[tuple[str, list[tuple[str, str, str]]]]
     published: list[tuple[str, ShownTable]]
 
@@ -42,16 +44,20 @@ def zero_shot_chapter(material: Material) -> Chapter | None:
     """The chapter; None where no model was asked."""
     if not material.conditions:
         return None
-    tables = [
-        (f"{level.capitalize()}s, {SPLITS[split]}", _table(material, level, split))
-        for level in LEVELS
-        for split in SPLITS
-        if any((row["level"], row["split"]) == (level, split) for row in material.conditions)
-    ]
-    further = [("By language", _by_language(material)), ("Cues that are told", _cues(material.cue_scores))]
+    first: list[tuple[str, ShownTable]] = []
+    others: list[tuple[str, ShownTable | None]] = []
+    for level in LEVELS:
+        scored = {row["split"] for row in material.conditions if row["level"] == level}
+        shown = [split for split in ("test", "cv", "val") if split in scored]
+        tables = {f"{level.capitalize()}s, {SPLITS[split]}": _table(material, level, split) for split in shown}
+        first += list(tables.items())[:1]
+        others += list(tables.items())[1:]
     return Chapter(
         opening=_opening(material.conditions),
-        tables=tables + [(label, table) for label, table in further if table is not None],
+        tables=first,
+        more=existing(
+            *others, ("By language", _by_language(material)), ("Cues that are told", _cues(material.cue_scores))
+        ),
         prompts=_prompts(material.conditions),
         published=[(plain_statement(asked_cells(level)), cell_table(level)) for level in LEVELS],
     )
@@ -94,34 +100,40 @@ def _table(material: Material, level: str, split: str) -> ShownTable:
     rows.sort(key=lambda row: (row["model"], row["window"] or 0, row["prompt"], row["calibration"]))
     heads = ("AVGF1", "AVGF1, threshold of val", "AP", "Within-question AUROC", "Predicted A/H",
              "Predicted A/H, threshold of val", "Label mass", "Unparsable", "Calls")  # fmt: skip
+    common = [part for part in _how(rows[0]) if all(part in _how(row) for row in rows)]
     controls = [scores[name, ""] for name in _CONTROLS if (name, "") in scores]
     return ShownTable(
-        caption=_caption(rows, level, split),
+        caption=_caption(rows, level, split, common),
         heads=heads,
-        methods=tuple(_line(row, scores.get((row["method"], row["modalities"]))) for row in rows),
+        methods=tuple(_line(row, scores.get((row["method"], row["modalities"])), common) for row in rows),
         controls=tuple(_control(one) for one in controls),
     )
 
 
-def _caption(rows: Sequence[Row], level: str, split: str) -> str:
+def _caption(rows: Sequence[Row], level: str, split: str, common: Sequence[str]) -> str:
     first = rows[0]
     people = plural(first["participants"], "participant")
+    alike = f" All lines: {'; '.join(common)}." if common else ""
     return (
-        f"{SPLITS[split].capitalize()}: {people}, {plural(first['n'], level)}. Below a score: its 95 % interval over "
-        "participants. Label mass: median probability that the model writes one of the two answers at all; where it is "
-        "low, the prompt does not fit the model. Calls: of all splits; below them seconds and tokens of a call."
+        f"{SPLITS[split].capitalize()}: {people}, {plural(first['n'], level)}.{alike} Below a score: its 95 % interval "
+        "over participants. Label mass: median probability that the model writes one of the two answers at all; where "
+        "it is low, the prompt does not fit the model. Calls: of all splits; below them seconds and tokens of a call."
     )
 
 
-def _line(row: Row, scored: MethodScores | None) -> ShownRow:
-    how = [
-        "windows of " + plural(row["window"], "frame") if row["window"] else "whole videos",
+def _how(row: Row) -> list[str]:
+    """How a model was asked, as few words each."""
+    calibrated = "" if row["calibration"] == "none" else f", {row['calibration']} calibration"
+    return [
+        "whole videos" if row["window"] is None else "windows of " + plural(row["window"], "frame"),
         f"prompts {row['prompt_set']}",
         f"transcript {row['transcript']}" if row["transcript"] else "no transcript",
-        f"answers by {row['answers']}"
-        + ("" if row["calibration"] == "none" else f", {row['calibration']} calibration"),
+        f"answers by {row['answers']}{calibrated}",
         f"weights {row['weights']}" + ("" if row["quantisation"] == "none" else f", {row['quantisation']}"),
     ]
+
+
+def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> ShownRow:
     cells = (
         _number(row["AVGF1"], interval(row["low"], row["high"])),
         _number(row["AVGF1_tuned"], _tuned(row)),
@@ -133,7 +145,12 @@ def _line(row: Row, scored: MethodScores | None) -> ShownRow:
         _number(row["unparsable"], "", _share),
         ShownCell(count(row["calls"]), _cost(row), float(row["calls"])),
     )
-    return ShownRow(f"{method_name(row['model'])}, {row['label']}", "; ".join(how), False, cells)
+    return ShownRow(
+        f"{method_name(row['model'])}, {row['label']}",
+        "; ".join(part for part in _how(row) if part not in common),
+        False,
+        cells,
+    )
 
 
 def _number(value: float | None, below: str = "", text: Callable[[float], str] = score) -> ShownCell:

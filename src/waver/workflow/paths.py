@@ -116,6 +116,16 @@ class Paths:
         """Predictions of one prompt: <calibration>.parquet (val, test) and <calibration>.folds.parquet (cv)."""
         return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
 
+    @property
+    def zeroshot_conditions(self) -> str:
+        """What the answers of each model, prompt and granularity are worth."""
+        return f"{self.results}/evaluate/conditions.parquet"
+
+    @property
+    def zeroshot_cues(self) -> str:
+        """Cues that are told, against annotated ones."""
+        return f"{self.results}/evaluate/cues.parquet"
+
     # evaluate, report ---------------------------------------------------------------------------
     @property
     def control_predictions(self) -> str:

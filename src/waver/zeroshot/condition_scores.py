@@ -87,7 +87,7 @@ def score_conditions(
     config: EvaluateConfig,
     output: Path,
 ) -> None:
-    """Write CONDITIONS rows of the predictions of models that were asked (rule ``zeroshot_scores``).
+    """Write CONDITIONS rows of the predictions of models that were asked (rule ``zeroshot_conditions``).
 
     Args:
         predictions: their predictions files.
@@ -107,20 +107,20 @@ def score_conditions(
     write_table(output, condition_rows(tables, records, config), CONDITIONS)
 
 
-def records_of(predictions: Sequence[Path]) -> dict[str, ZeroShotRecord]:
-    """Method -> record of all its files together.
+def records_of(predictions: Sequence[Path]) -> dict[tuple[str, str], ZeroShotRecord]:
+    """Method and protocol -> record of all its files together.
 
     Raises:
         WaverError: a file has no record.
     """
-    parts: dict[str, list[ZeroShotRecord]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[ZeroShotRecord]] = defaultdict(list)
     for path in predictions:
         about = read_metadata(path)
         record = zero_shot_record(about)
         if record is None:
             raise WaverError(f"{path} does not say how its model was asked; delete it and run again")
-        parts[about["method"]].append(record)
-    return {method: _together(records) for method, records in parts.items()}
+        parts[about["method"], about["protocol"]].append(record)
+    return {name: _together(records) for name, records in parts.items()}
 
 
 def _together(records: Sequence[ZeroShotRecord]) -> ZeroShotRecord:
@@ -139,20 +139,20 @@ def _mean(values: Sequence[float | None], calls: Array) -> float | None:
 
 
 def condition_rows(
-    tables: Sequence[Table], records: Mapping[str, ZeroShotRecord], config: EvaluateConfig
+    tables: Sequence[Table], records: Mapping[tuple[str, str], ZeroShotRecord], config: EvaluateConfig
 ) -> Iterator[Row]:
     """CONDITIONS rows of tables at frame and video level.
 
     Args:
         tables: of ``method_tables.arrange``; thresholds for test are from the table of val.
-        records: method -> record; other methods have no row.
+        records: method and protocol -> record; other methods have no row.
         config: resamples, least size of a group.
     """
     best = dict(_best_thresholds(tables, config))
     for table in (table for table in tables if table.level in LEVELS):
         paired = Paired(table, config)
         for predicted in table.methods:
-            record = records.get(predicted.name.method)
+            record = records.get((predicted.name.method, predicted.name.protocol))
             if record is not None:
                 threshold = best.get((predicted.name, table.level)) if table.split == "test" else None
                 yield _row(paired, predicted, record, threshold, config.least_group)

@@ -21,8 +21,6 @@ from waver.zeroshot.textualise import Detected, cue_rules, detected_cues, findab
 
 Row = dict[str, Any]
 
-FEATURES = ("faces", "visual", "audio", "speech", "cues")
-"""Features whose stores cues are found in; those that a run lacks are left out."""
 CLOCKS = ("faces", "audio")
 """Those that say which source frame is shown in each slot."""
 
@@ -67,7 +65,7 @@ def evaluate_cues(
     least: int,
     output: Path,
 ) -> None:
-    """Write how well the cues that are told agree with annotated ones (CUE_SCORES).
+    """Write how well the cues that are told agree with annotated ones (CUE_SCORES; rule ``zeroshot_cues``).
 
     A cue is found in a segment where a detection overlaps it. Baselines are of all videos of a person.
 

@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from waver.config.zeroshot import ZeroShotConfig
-from waver.datasets.answers import read_answers
+from waver.datasets.answers import Answer, read_answers
 from waver.errors import ExcludedItem
 from waver.features.clock import FrameClock, frame_clock
 from waver.features.waveform import RATE_HZ, read_waveform
 from waver.io.shard_job import store_path
 from waver.io.tables import ANSWERS, FEATURE_INDEX, VIDEOS, read_table
 from waver.io.worker_process import call_in_worker
+from waver.records import load
+from waver.registry import TELLERS
 from waver.shapes import FPS
 from waver.zeroshot.families.base import Capabilities, Item, Pictures, Prompt
 from waver.zeroshot.frames import faces, full_frames, grey_frames
@@ -37,6 +39,7 @@ class Sources:
         root: folder that the videos' paths are relative to.
         speech: FEATURE_INDEX table of the speech.
         faces: that of the faces.
+        told: feature -> those that cues are found in, of prompts that tell them.
     """
 
     answers: Path
@@ -44,6 +47,7 @@ class Sources:
     root: Path = Path()
     speech: Path | None = None
     faces: Path | None = None
+    told: Mapping[str, Path] = field(default_factory=dict)
 
 
 def shards_of(
@@ -106,7 +110,9 @@ class Items:
     ) -> None:
         self._sources, self._takes, self._questions, self._window = sources, takes, questions, window
         self._config = config
-        self._said = Said(read_answers([sources.answers]), sources.speech, config.transcript, hesitations)
+        answers = read_answers([sources.answers])
+        self._said = Said(answers, sources.speech, config.transcript, hesitations)
+        self._told = _told(sources, answers, questions, config)
         self._faces = _finished(sources.faces)
 
     def rows(self) -> list[Row]:
@@ -136,7 +142,7 @@ class Items:
         return PlannedVideo(row, [Planned(window, self._prompts(row, window)) for window in cut], clock)
 
     def _prompts(self, row: Row, window: Window | None) -> list[Prompt]:
-        said = self._said.of(row["video"], window)
+        said = self._said.of(row["video"], window) | (self._told.of(row["video"], window) if self._told else {})
         return [question.about(said) for question in self._questions]
 
     def items(self, video: PlannedVideo, parts: Sequence[Planned]) -> Iterator[tuple[Planned, Item]]:
@@ -181,6 +187,14 @@ class Items:
         )
         nothing: Mapping[str, str] = dict.fromkeys(SLOTS, "")
         return item, [question.about(nothing) for question in self._questions]
+
+
+def _told(sources: Sources, answers: Sequence[Answer], questions: Sequence[Question], config: ZeroShotConfig) -> Any:
+    """What tells the cues of a video; None where no prompt asks for them."""
+    if {"cues", "timeline"}.isdisjoint(slot for question in questions for slot in question.template.slots):
+        return None
+    videos = read_table(sources.videos, VIDEOS) if sources.videos else []
+    return load(TELLERS, "cues")(videos, answers, sources.told, config.transcript.context_s)
 
 
 def _finished(index: Path | None) -> dict[str, Row]:

@@ -13,6 +13,10 @@ Weights = Literal["tiny random", "packaged", "real"]
 """Where the weights come from: drawn at random in a small network, of an installed package, or the model's own."""
 
 VIDEO = "video"
+CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
+"""Features whose stores cues are found in; those that a run lacks are left out."""
+CUE_SLOTS = frozenset({"cues", "timeline"})
+"""Slots of a prompt that tell them in words."""
 _TUNED = re.compile(r"(.+_tuned)(\d+)")
 
 

@@ -25,7 +25,6 @@ from waver.shapes import FPS
 from waver.zeroshot.cue_signals import SIGNALS, AnswerCues, Baseline, Bools, Doubles
 
 RULES = Path(__file__).with_name("textualise.yaml")
-"""A rule whose prompts have cues has this file's sha256 among its params: code versions do not see it."""
 BIN_S = 2.0
 """Seconds of a line of a timeline."""
 
@@ -191,7 +190,7 @@ def _timed(one: Detected) -> str:
     return f"{one.start_s:.1f}-{one.end_s:.1f} s: {one.phrase}" if np.isfinite(one.start_s) else one.phrase
 
 
-def as_timeline(found: Sequence[Detected], spoken: TimedWords | None, frames: int) -> str:
+def as_timeline(found: Sequence[Detected], spoken: TimedWords | None, from_s: float, to_s: float) -> str:
     """Words and cues of every ``BIN_S`` seconds, a line each.
 
     ``4-6 s, says "but then I never": hedging; looks down (+2.1 sd)``
@@ -199,10 +198,10 @@ def as_timeline(found: Sequence[Detected], spoken: TimedWords | None, frames: in
     Args:
         found: cues with times.
         spoken: words with times; a word is in the line in which it starts.
-        frames: T, the length of the video.
+        from_s, to_s: the seconds that are told; the first line begins at a multiple of ``BIN_S``.
     """
     lines = []
-    for start_s in np.arange(0, frames / FPS, BIN_S):
+    for start_s in np.arange(from_s // BIN_S * BIN_S, to_s, BIN_S):
         end_s = start_s + BIN_S
         here = [one for one in found if one.start_s < end_s and one.end_s > start_s]
         told = dict.fromkeys(one.rule.cue.lower() if one.rule.words else one.phrase for one in here)

@@ -98,16 +98,16 @@ def test_shards_are_one_record(tmp_path):
         write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), (split,), **one)
         for split, one in zip(("val", "test"), fields, strict=True)
     ]
-    record = records_of(paths)[VIDEO.method]
+    record = records_of(paths)[VIDEO.method, "standard"]
     assert (record.calls, record.label_mass, record.seconds_per_call) == (40, 0.9, 1.25)
     assert record.unparsable == pytest.approx(0.1)
-    assert records_of(paths)[VIDEO.method].prompt_sha256 == asked_record(VIDEO).prompt_sha256
+    assert records_of(paths)[VIDEO.method, "standard"].prompt_sha256 == asked_record(VIDEO).prompt_sha256
 
 
 def test_predictions_without_a_record_are_refused(tmp_path):
     indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
     path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",))
-    write_arrow(path, read_arrow(path, PREDICTIONS), {"method": "lfan", "modalities": "V"})
+    write_arrow(path, read_arrow(path, PREDICTIONS), {"method": "lfan", "protocol": "standard"})
     with pytest.raises(WaverError, match="does not say how its model was asked; delete it and run again"):
         records_of([path])
 

@@ -79,7 +79,7 @@ def test_a_timeline_has_a_line_for_every_two_seconds_with_words_and_cues():
     smile[50:70] = 0.9
     spoken = said("maybe yes", [1.9, 2.5])
     one = answer(spoken, 130, smile=smile)
-    assert as_timeline(detected_cues(one, baseline([one])), spoken, 130).splitlines() == [
+    assert as_timeline(detected_cues(one, baseline([one])), spoken, 0.0, 130 / 24).splitlines() == [
         '0-2 s, says "maybe": hedging',
         '2-4 s, says "yes": hedging; smiles',
         "4-6 s, says nothing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 from waver.datasets.folds import Folding
 from waver.errors import WaverError
 from waver.records import ZeroShotModelRecord
-from waver.registry import ZERO_SHOT_MODELS
+from waver.registry import TELLERS, ZERO_SHOT_MODELS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
+from waver.workflow.stages.finetune import Finetune, options_of
 from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, read_prompts
-from waver.zeroshot.records import VIDEO, AskedModel, Condition, window_of
+from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, AskedModel, Condition, window_of
 
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
 
@@ -35,22 +36,17 @@ class ZeroShot(Stage):
         check_methods("zeroshot.models", ZERO_SHOT_MODELS, asked.models, asked.options, load)
         for name in asked.models:
             self._check_model(name)
-        self._check_tuning(load)
+        if asked.finetune.models:
+            self.finetune.check(load)
 
-    def _check_tuning(self, load: bool) -> None:
-        tuning = self.config.zeroshot.finetune
-        check_methods("zeroshot.finetune.models", ZERO_SHOT_MODELS, tuning.models, self.config.zeroshot.options, load)
-        for name in tuning.models:
-            record = ZERO_SHOT_MODELS[name]
-            if not record.local:
-                raise WaverError(f"zeroshot.finetune.models: {name} is not in this process; leave it out")
-            if not self.run.recorded and record.inputs != "text":
-                raise WaverError(f"zeroshot.finetune.models: {name} looks at videos, which transcripts lack")
-            self.prompt_set.chosen((tuning.prompt,))
+    @cached_property
+    def finetune(self) -> Finetune:
+        """How some of the models are fine-tuned before."""
+        return Finetune(self.run, self.prompt_set, self.of_shards)
 
     @property
     def names(self) -> list[str]:
-        """Models as paths call them, those that are fine-tuned first among them."""
+        """Models as paths call them; those that are fine-tuned come last, once a seed."""
         tuning = self.config.zeroshot.finetune
         tuned = [AskedModel.tuned(name, seed) for name in tuning.models for seed in tuning.seeds]
         return [*self.config.zeroshot.models, *tuned]
@@ -63,6 +59,8 @@ class ZeroShot(Stage):
                 f"zeroshot.models: {name} reads what was said, and no prompt in zeroshot.prompts quotes it; add one, "
                 "such as td1"
             )
+        if "timeline" in self._slots(name) and not self.run.recorded:
+            raise WaverError("zeroshot.prompts: a timeline needs recordings, which transcripts lack; leave it out")
         if not self._granularities(name):
             raise WaverError(
                 f"zeroshot.models: {name} would be asked the same about all windows of a video; set zeroshot.video, or "
@@ -107,36 +105,49 @@ class ZeroShot(Stage):
 
     def videos(self, wildcards: Wildcards) -> list[str]:
         """Table of the recordings, where they are needed."""
-        return self._of_shards("videos", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+        return self.of_shards("videos", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
 
     def faces(self, wildcards: Wildcards) -> list[str]:
         """Index of the faces, of a model that looks at them."""
-        return self._of_shards("faces", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+        return self.of_shards("faces", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
 
     def speech(self, wildcards: Wildcards) -> list[str]:
         """Index of the speech, unless no prompt quotes it, or the transcripts are given and quoted as they are."""
-        return self._of_shards("speech", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
-
-    def every(self, kind: str) -> Callable[[Wildcards], list[str]]:
-        """Videos, faces or speech of all shards, as far as a model that is fine-tuned needs them."""
-        return lambda wildcards: self._of_shards(kind, wildcards.asked_model, VIDEO, self.run.shards)
+        return self.of_shards("speech", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
 
     def adapter(self, wildcards: Wildcards) -> list[str]:
         """What fine-tuning learned, of a model that is fine-tuned."""
         tuned = AskedModel.of(wildcards.asked_model).seed is not None
         return [self.paths.zeroshot_adapter("adapter_model.safetensors").format(**wildcards)] if tuned else []
 
-    def _of_shards(self, kind: str, name: str, granularity: str, shards: Sequence[str]) -> list[str]:
+    def of_shards(self, kind: str, name: str, granularity: str, shards: Sequence[str]) -> list[str]:
+        """Videos, faces or speech of some shards, where a model needs them."""
         inputs, config = _record(name).inputs, self.config.zeroshot
-        quoted = any("transcript" in prompt.slots for prompt in self.prompts(name).values())
+        quoted, told = "transcript" in self._slots(name), self.run.recorded and self._tells(name)
         given = self.config.features.speech.source == "given" and config.transcript.scope == "video"
         needed = {
-            "videos": inputs != "text" or granularity != VIDEO,
+            "videos": told or inputs != "text" or granularity != VIDEO,
             "faces": inputs == "face_audio" or (inputs == "video" and config.frames.picture == "face"),
             "speech": quoted and not (given and config.transcript.style != "timed"),
         }
         template = self.paths.shard_table(kind) if kind == "videos" else self.paths.feature_index(kind)
         return [template.format(shard=shard) for shard in shards] if needed[kind] else []
+
+    def told(self, wildcards: Wildcards) -> list[str]:
+        """Indexes of the features that cues are found in, where a prompt tells them and there are recordings."""
+        return [path.format(**wildcards) for path in self._told(wildcards.asked_model).values()]
+
+    def _told(self, model: str) -> dict[str, str]:
+        """Feature -> its index, of those that the prompts of a model need for their cues."""
+        if not self._tells(model) or not self.run.recorded:
+            return {}
+        return {name: self.paths.feature_index(name) for name in CUE_FEATURES}
+
+    def _tells(self, model: str) -> bool:
+        return not CUE_SLOTS.isdisjoint(self._slots(model))
+
+    def _slots(self, model: str) -> set[str]:
+        return {slot for prompt in self.prompts(model).values() for slot in prompt.slots}
 
     def asked(self, wildcards: Wildcards) -> list[str]:
         """Answers about all shards."""
@@ -167,6 +178,15 @@ class ZeroShot(Stage):
             if AskedModel.of(name).seed is None or not kind.endswith("_folds")
         ]
 
+    def told_features(self) -> dict[str, str]:
+        """Feature -> its index, where a prompt tells cues that annotated segments can be compared with."""
+        return next((told for name in self.config.zeroshot.models if (told := self._told(name))), {})
+
+    def tables(self) -> dict[str, str]:
+        """Input of the report -> table of what the answers are worth, and of the cues that are told."""
+        found = {"conditions": self.paths.zeroshot_conditions} if self.names else {}
+        return found | ({"cue_scores": self.paths.zeroshot_cues} if self.told_features() else {})
+
     def methods(self) -> Iterable[str]:
         """Names of the lines in the tables."""
         return [
@@ -189,41 +209,15 @@ class ZeroShot(Stage):
         """The part of the config that decides the answers of one model."""
         asked, model = self.config.zeroshot, AskedModel.of(wildcards.asked_model)
         left = {"models", "prompt_set", "prompts", "video", "windows", "unparsable", "options", "finetune"}
-        known = {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": self._options(model.base)}
+        options = options_of(asked, model.base)
+        known = {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
         # a fine-tuned model has learned the answers of train
         splits = [split for split in asked.splits if split != "train"] if model.seed is not None else asked.splits
         return {**known, "splits": splits}
 
-    def _options(self, base: str) -> dict[str, dict[str, Any]]:
-        options = self.config.zeroshot.options
-        return {base: options[base]} if base in options else {}
-
-    # fine-tuning ------------------------------------------------------------------------------------
     def base(self, wildcards: Wildcards) -> str:
         """Name of the job's model in the registry."""
         return AskedModel.of(wildcards.asked_model).base
-
-    def seed(self, wildcards: Wildcards) -> int | None:
-        """Of the fine-tuning."""
-        return AskedModel.of(wildcards.asked_model).seed
-
-    def learned(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Fields of the prompt that is learned, with its answers."""
-        (question,) = self.questions(wildcards).values()
-        return question
-
-    def tuning(self, wildcards: Wildcards) -> dict[str, Any]:
-        """The part of the config that decides what is learned."""
-        asked, base = self.config.zeroshot, self.base(wildcards)
-        own = asked.model_dump(include={"frames", "transcript", "dtype"})
-        recipe = asked.finetune.model_dump(exclude={"models", "seeds"})
-        return {**own, "finetune": recipe, "options": self._options(base)}
-
-    def tuning_code(self, wildcards: Wildcards) -> str:
-        """Fingerprint of the training and of this family."""
-        return code("zeroshot_finetune", _record(wildcards.asked_model).target)
-
-    # of both ----------------------------------------------------------------------------------------
 
     def _scored(self) -> str:
         """Policies of what is no answer are applied later; ``score`` alone is asked for."""
@@ -236,7 +230,9 @@ class ZeroShot(Stage):
 
     def ask_code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the loop and of this family; others do not count."""
-        return code("zeroshot_ask", _record(wildcards.asked_model).target)
+        model = wildcards.asked_model
+        told = [TELLERS["cues"].target] if self._tells(model) else []
+        return code("zeroshot_ask", _record(model).target, *told)
 
     @property
     def folding(self) -> tuple[int, Folding] | None:
@@ -270,5 +266,9 @@ class ZeroShot(Stage):
         """What its predictions say about what made them."""
         prompt = self.prompts(wildcards.asked_model)[wildcards.prompt]
         letters = _LETTERS[_record(wildcards.asked_model).inputs] + "T" * bool(prompt.slots)
-        made = self.run.prediction_record(code("zeroshot_predict"), self.recipe(wildcards))
+        if self.run.recorded and not CUE_SLOTS.isdisjoint(prompt.slots):
+            letters = "VAT"  # what is seen and heard is told in words
+        tuned = AskedModel.of(wildcards.asked_model).seed is not None
+        learned = self.finetune.recipe(wildcards) if tuned else {}
+        made = self.run.prediction_record(code("zeroshot_predict"), {**learned, **self.recipe(wildcards)})
         return {**made, "modalities": letters}
