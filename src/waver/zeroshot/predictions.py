@@ -95,9 +95,9 @@ def predict_asked(
         metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
         metadata |= {"zeroshot": about.model_dump(), "protocol": "cv" if kind == "folds" else "standard"}
         kept = np.isin(found.column("split"), ["train", "val"] if kind == "folds" else ["val", "test"])
-        if kind == "folds" and model.seed is not None:
-            kept[:] = False  # who is held out has been learned from
         known_folds = folding if kind == "folds" else None
+        if known_folds and model.seed is not None:  # it has learned from those who would be held out
+            known_folds, kept = None, np.zeros_like(kept)
         fold_of = folds_of(found.column("participant")[kept], *known_folds) if known_folds else None
         write_arrow(path, _table(found, _margins(found, labels, calibration), kept, lengths, fold_of), metadata)
 

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, VideoLlavaForConditional
 from waver.assets.manifest import Installed
 from waver.config.zeroshot import FinetuneConfig, ZeroShotConfig
 from waver.errors import WaverError
-from waver.io.tables import ANSWERS, write_table
+from waver.io.tables import ANSWERS, ASKED, PREDICTIONS, read_metadata, read_table, write_table
 from waver.models.lora import LoraLinear
 from waver.models.lora_adapter import merge_adapter, save_adapter
 from waver.provenance import file_sha256
@@ -26,8 +26,10 @@ from waver.zeroshot.finetune.job import finetune
 from waver.zeroshot.finetune.samples import Sample, samples_of
 from waver.zeroshot.finetune.training import AdapterTraining
 from waver.zeroshot.items import Sources
+from waver.zeroshot.predictions import predict_asked
 from waver.zeroshot.prompts.prompt_set import Prompt as Template
 from waver.zeroshot.questions import Question
+from waver.zeroshot.runner import ask_shard
 from waver.zeroshot.tiny import byte_tokenizer, write_tiny_video_llava
 
 TWO = Answers(negative="Non-Ambivalent", positive="Ambivalent")
@@ -235,6 +237,30 @@ def test_a_job_learns_from_train_and_keeps_an_adapter_alone(text_model, tuned):
     told = (tuned / "adapter_config.json").read_text()
     assert json.loads(told)["base_model_name_or_path"] == "tiny"
     assert "/" not in told
+
+
+def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
+    sources, config = answers(tmp_path / "answers.parquet"), ZeroShotConfig(options={"causal_lm": {"chat": False}})
+    rows, about = {}, {}
+    for name, adapter in (("plain", None), ("tuned", tuned / "adapter_model.safetensors")):
+        output = tmp_path / "asked.parquet"  # the journal is shared: an answer of the other model does not count
+        asked = {"td1": TD1}
+        ask_shard(sources, text_model, "causal_lm", "video", asked, config, False, "code", output, adapter)
+        rows[name], about[name] = read_table(output, ASKED), read_metadata(output)
+    val = [row for row in rows["tuned"] if row["split"] == "val"]
+    expected = margins(text_model, tuned)
+    assert [row["positive"] - row["negative"] for row in val] == pytest.approx(expected * 3, abs=1e-4)
+    assert rows["plain"][0]["positive"] != rows["tuned"][0]["positive"]
+    assert "adapter" not in about["plain"]["model"]
+    assert about["tuned"]["model"]["adapter"] == file_sha256(tuned / "adapter_model.safetensors")
+    outputs = {name: tmp_path / f"{name}.parquet" for name in ("none_predictions", "none_folds")}
+    known = {"family": "causal_lm", "prompt_set": "released", "prompt": "td1", "label": "td1", "prompt_sha256": ""}
+    made = {"model_set": "tiny", "code": "", "config": {}, "modalities": "T"}
+    predict_asked([output], [], "causal_lm_tuned7", "video", "td1", (2, "random"), ("score", 1), outputs, known, made)
+    told = read_metadata(outputs["none_predictions"])
+    assert (told["method"], told["seed"]) == ("causal_lm_tuned.td1.video", 7)
+    assert len(read_table(outputs["none_predictions"], PREDICTIONS)) == 10
+    assert read_table(outputs["none_folds"], PREDICTIONS) == []  # it has learned from these people
 
 
 def test_another_seed_learns_something_else(text_model, tuned, tmp_path):

@@ -118,7 +118,8 @@ class ZeroShot(Stage):
     def adapter(self, wildcards: Wildcards) -> list[str]:
         """What fine-tuning learned, of a model that is fine-tuned."""
         tuned = AskedModel.of(wildcards.asked_model).seed is not None
-        return [self.paths.zeroshot_adapter("adapter_model.safetensors").format(**wildcards)] if tuned else []
+        path = self.paths.zeroshot_adapter("adapter_model.safetensors")
+        return [path.format(asked_model=wildcards.asked_model)] if tuned else []
 
     def of_shards(self, kind: str, name: str, granularity: str, shards: Sequence[str]) -> list[str]:
         """Videos, faces or speech of some shards, where a model needs them."""
