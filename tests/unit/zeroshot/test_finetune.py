@@ -10,6 +10,8 @@ from peft import PeftModel
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, VideoLlavaForConditionalGeneration
 
+from checkout import ROOT
+from tracing.executed import definitions, traced
 from waver.assets.manifest import Installed
 from waver.config.zeroshot import FinetuneConfig, ZeroShotConfig
 from waver.errors import WaverError
@@ -17,7 +19,9 @@ from waver.io.tables import ANSWERS, ASKED, PREDICTIONS, read_metadata, read_tab
 from waver.models.lora import LoraLinear
 from waver.models.lora_adapter import merge_adapter, save_adapter
 from waver.provenance import file_sha256
+from waver.registry import ZERO_SHOT_MODELS
 from waver.training.trainer import Meter, train
+from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Item, Prompt
 from waver.zeroshot.families.causal_lm import CausalLm, CausalLmConfig
@@ -329,3 +333,22 @@ def test_a_killed_job_goes_on_and_ends_the_same(text_model, tuned, tmp_path, mon
     monkeypatch.setattr(AdapterTraining, "validate", whole)
     again = run(sources, text_model, tmp_path / "adapter")
     assert (again / "adapter_model.safetensors").read_bytes() == (tuned / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["finetune", "video_llava"])
+def test_every_definition_that_a_job_executes_is_in_its_fingerprint(text_model, folder, tmp_path, name):
+    sources = answers(tmp_path / "answers.parquet")
+
+    def learn():
+        run(sources, text_model, tmp_path / "adapter", epochs=1)
+
+    def see():
+        own = VideoLlava.load(folder, VideoLlavaConfig(), "float32")
+        gradients(AdapterTraining(own, everything(own), RECIPE, 0), [0])
+
+    traced(learn if name == "finetune" else see, tmp_path / "trace")
+    targets = [ZERO_SHOT_MODELS["causal_lm" if name == "finetune" else "video_llava"].target]
+    ran = definitions(tmp_path / "trace")
+    found = closure(targets, ROOT / "workflow/scripts/zeroshot_finetune.py")
+    assert len(ran) > 5
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()
