@@ -222,7 +222,7 @@ SCORES = pa.schema(
         _field("positives", pa.int64(), "true positives in the sample; null of a group and of few people", True),
         _field("predicted_positives", pa.int64(), "predicted positive at .5; null as positives", True),
         _field("seeds", pa.int32(), "seeds averaged"),
-        _field("model_set", pa.string(), "set of models: embedded, paper, or mixed"),
+        _field("model_set", pa.string(), "set of models: embedded, paper, or mixed; tiny random: random weights"),
         *MODEL_FIELDS,
     ]
 )

@@ -79,7 +79,8 @@ def predict_asked(
         policy: what a written answer counts as that is neither of the two, and what it does in the model's own code.
         outputs: ``<calibration>_predictions`` (val, test) and, with ``folding``, ``<calibration>_folds`` (train, val).
         known: what ``ZeroShotRecord`` has from the config.
-        record: ``model_set``, ``code``, ``config`` and ``modalities``, copied into the metadata.
+        record: ``model_set``, ``code``, ``config`` and ``modalities``, copied into the metadata; random weights are a
+            set of their own.
 
     Raises:
         WaverError: too many answers are neither of the two.
@@ -93,6 +94,8 @@ def predict_asked(
         condition = Condition(model.method, prompt, window, calibration)
         about = ZeroShotRecord(**{**known, **_measured(found), "model": model.method, "calibration": calibration})
         metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
+        if about.weights == "tiny random":
+            metadata["model_set"] = about.weights  # tables of scores show it beside the score
         metadata |= {"zeroshot": about.model_dump(), "protocol": "cv" if kind == "folds" else "standard"}
         kept = np.isin(found.column("split"), ["train", "val"] if kind == "folds" else ["val", "test"])
         known_folds = folding if kind == "folds" else None

@@ -169,4 +169,6 @@ def test_the_plain_statement_counts_the_published_cells_that_say_nothing():
     }  # fmt: skip
     text = plain_statement(frame)
     assert text.startswith("Of 15 published scores of frames, 2 equal that of a predictor with one answer")
+    assert "5 more are not above the better such predictor and 7 less than .01 above it." in text
     assert text.endswith("Further above it: Video-LLaVA V definition 1 (dataset paper, .4804).")
+    assert plain_statement(video).endswith("(2026 paper, .3945). All of these had the transcript.")

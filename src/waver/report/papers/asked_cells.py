@@ -61,12 +61,15 @@ def plain_statement(cells: Sequence[AskedCell]) -> str:
     verdicts = [cell.verdict for cell in cells]
     level = f"{cells[0].table.level}s"
     above = sorted((cell for cell in cells if cell.verdict == ABOVE), key=lambda cell: -cell.value)
+    others = [f"{count(verdicts.count(NOT_ABOVE))} more are not above the better such predictor"]
+    if NEAR_IT in verdicts:
+        others.append(f"{count(verdicts.count(NEAR_IT))} less than {score(NEAR, 2)} above it")
+    quoted = " All of these had the transcript." if all("transcript" in cell.name for cell in above) else ""
     named = listed([f"{cell.name} ({cell.table.paper}, {score(cell.value, 4)})" for cell in above])
     return (
-        f"Of {count(len(cells))} published scores of {level}, {verdicts.count(EQUAL)} equal that of a predictor with "
-        f"one answer for all {level}, and carry no information; {verdicts.count(NOT_ABOVE)} more are not above the "
-        f"better such predictor, and {verdicts.count(NEAR_IT)} less than {score(NEAR, 2)} above it. "
-        + (f"Further above it: {named}." if above else "None is further above it.")
+        f"Of {count(len(cells))} published scores of {level}, {count(verdicts.count(EQUAL))} equal that of a predictor "
+        f"with one answer for all {level}, and carry no information; {' and '.join(others)}. "
+        f"Further above it: {named}.{quoted}"
     )
 
 
@@ -82,11 +85,11 @@ def cell_table(level: str) -> ShownTable:
 
 def _row(cell: AskedCell) -> ShownRow:
     gap = cell.value - cell.constant
-    difference = ("+" if gap >= 0 else "−") + score(abs(gap), 4)
+    sign = "" if not round(gap, 4) else "+" if gap > 0 else "−"
     cells = (
         ShownCell(score(cell.value, 4), f"= {cell.mark}" if cell.mark else "", cell.value),
         ShownCell(score(cell.constant, 4), "", cell.constant),
-        ShownCell(difference, "", gap),
+        ShownCell(sign + score(abs(gap), 4), "", gap),
         ShownCell(cell.verdict, "", gap),
     )
     return ShownRow(cell.name, f"{cell.table.paper}, {cell.table.table}", False, cells)

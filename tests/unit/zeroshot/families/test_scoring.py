@@ -162,3 +162,15 @@ def test_another_model_in_the_folder_is_refused_in_a_sentence(tmp_path):
     for family, config, kind in ((VideoLlava, VideoLlavaConfig(), "Video-LLaVA"), (CausalLm, CausalLmConfig(), "lang")):
         with pytest.raises(WaverError, match=rf"holds no {kind}.* correct .*models\.paths"):
             family.load(tmp_path, config, "float32")
+
+
+def test_five_prompts_read_at_most_half_as_many_tokens_again_as_one(tmp_path):
+    folder = write_tiny_video_llava(tmp_path, side=224, patch=14, width=8, layers=1)
+    model, read = VideoLlava.load(folder, VideoLlavaConfig(), "float32"), []
+    model.model.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    asked = prompts("so I would like to but then " * 9, "s", "d1", "d2", "td1", "td2")
+    scores = model.score([item(0, 8)], [asked], ANSWERS, "first_token")[0]
+    assert max(one.tokens for one in scores) > 2056
+    assert sum(read) < 1.5 * max(one.tokens for one in scores)
