@@ -58,7 +58,7 @@ wildcard_constraints:
     adapted=rf"({'|'.join(ADAPTATIONS)})|fusions/[^/]+/[A-Z]+/({'|'.join(FOR_FUSIONS)})",
     protocol="[a-z_]+",
     participant="[^/]+",
-    asked_model="|".join(ZERO_SHOT_MODELS),
+    asked_model=rf"({'|'.join(ZERO_SHOT_MODELS)})(_tuned\d+)?",
     granularity=r"video|w\d+",
     prompt="[a-z][a-z0-9_]{0,23}",
 

@@ -1,9 +1,45 @@
 """zeroshot: models that are asked whether a video, or each window of it, shows A/H.
 
-A job asks all prompts about one shard, with its model loaded once and what the prompts share read once.
+A job asks all prompts about one shard, with its model loaded once and what the prompts share read once. A model may be
+fine-tuned before, on the participants of train.
 """
 
-if cfg.zeroshot.models:
+if cfg.zeroshot.finetune.models:
+
+    rule zeroshot_finetune:
+        input:
+            answers=every_shard(paths.shard_table("answers")),
+            videos=after_ingest(flow.zeroshot.finetune.every("videos")),
+            speech=after_ingest(flow.zeroshot.finetune.every("speech")),
+            faces=after_ingest(flow.zeroshot.finetune.every("faces")),
+            model=flow.zeroshot.model,
+        output:
+            config=paths.zeroshot_adapter("adapter_config.json"),
+            weights=paths.zeroshot_adapter("adapter_model.safetensors"),
+            history=paths.zeroshot_adapter("history.jsonl"),
+        log:
+            paths.log("zeroshot_finetune", "asked_model"),
+        benchmark:
+            paths.benchmark("zeroshot_finetune", "asked_model")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=8000,
+        params:
+            base=flow.zeroshot.base,
+            seed=flow.zeroshot.finetune.seed,
+            root=flow.ingest.root,
+            question=flow.zeroshot.finetune.question,
+            config=flow.zeroshot.finetune.recipe,
+            hesitations=flow.zeroshot.hesitations,
+            code=flow.zeroshot.finetune.code,
+        message:
+            "Fine-tuning {wildcards.asked_model}"
+        script:
+            "../workflow/scripts/zeroshot_finetune.py"
+
+
+if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
 
     rule zeroshot_ask:
         input:
@@ -13,6 +49,7 @@ if cfg.zeroshot.models:
             faces=after_ingest(flow.zeroshot.faces),
             told=after_ingest(flow.zeroshot.told),
             model=flow.zeroshot.model,
+            adapter=flow.zeroshot.adapter,
         output:
             asked=paths.zeroshot_asked,
         log:
@@ -24,6 +61,7 @@ if cfg.zeroshot.models:
         resources:
             mem_mb=8000,
         params:
+            base=flow.zeroshot.base,
             root=flow.ingest.root,
             questions=flow.zeroshot.questions,
             config=flow.zeroshot.recipe,

@@ -218,6 +218,31 @@ ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
     "video_llava": ZeroShotModelRecord(
         "waver.zeroshot.families.video_llava:VideoLlava", label="Video-LLaVA", inputs="video", asset="video_llava"
     ),
+    "qwen3_vl": ZeroShotModelRecord(
+        "waver.zeroshot.families.qwen3_vl:Qwen3Vl", label="Qwen3-VL", inputs="video", asset="qwen3_vl"
+    ),
+    "internvl": ZeroShotModelRecord(
+        "waver.zeroshot.families.internvl:InternVl", label="InternVL", inputs="video", asset="internvl"
+    ),
+    "llava_onevision": ZeroShotModelRecord(
+        "waver.zeroshot.families.llava_onevision:LlavaOnevision",
+        label="LLaVA-OneVision",
+        inputs="video",
+        asset="llava_onevision",
+    ),
+    "affectgpt": ZeroShotModelRecord(
+        "waver.zeroshot.families.affectgpt:AffectGptFamily",
+        label="AffectGPT",
+        inputs="face_audio",
+        asset="affectgpt",
+        released=0,
+    ),
+    "openai": ZeroShotModelRecord(
+        "waver.zeroshot.families.openai:OpenAi", label="Served model", inputs="video", local=False
+    ),
+    "openai_text": ZeroShotModelRecord(
+        "waver.zeroshot.families.openai:OpenAi", label="Served text model", inputs="text", local=False
+    ),
     "causal_lm": ZeroShotModelRecord(
         "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"
     ),

@@ -13,11 +13,12 @@ with job(snakemake) as j:
     ask_shard(
         Sources(answers=Path(j.input.answers), root=Path(j.params.root), told=told, **given),
         model=Path(j.input.model[0]) if j.input.model else None,
-        name=j.wildcards.asked_model,
+        name=j.params.base,
         granularity=j.wildcards.granularity,
         questions=j.params.questions,
         config=ZeroShotConfig(**j.params.config),
         hesitations=j.params.hesitations,
         code=j.params.code,
         output=Path(j.output.asked),
+        adapter=Path(j.input.adapter[0]) if j.input.adapter else None,
     )

@@ -37,6 +37,40 @@ class AskedTranscriptConfig(Section):
     context_s: float = Field(2, ge=0, description="scope window: seconds before and after it that belong to it")
 
 
+class FinetuneConfig(Section):
+    """Asked models whose language model learns the answers to one prompt by LoRA (2026 paper: transcript + def 1).
+
+    The papers give no recipe; this one is Waver's.
+    """
+
+    models: tuple[str, ...] = Field(
+        (), description="models, by their names in the registry; each is asked as <name>_ft, about whole videos"
+    )
+    prompt: str = Field("td1", description="prompt of the set that is learned, and asked afterwards")
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="seeds; tables show the mean of them")
+    rank: int = Field(16, ge=1, description="rank of the change of a layer")
+    alpha: float = Field(32, gt=0, description="the change is multiplied by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="share of a layer's input that the change does not see")
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="names of the linear layers that change; those of the language model alone",
+    )
+    epochs: int = Field(4, ge=1, description="most epochs; in each both classes are drawn equally often")
+    patience: int = Field(2, ge=1, description="epochs without a better loss on val before it ends")
+    lr: float = Field(1e-4, gt=0, description="highest learning rate of AdamW")
+    warmup: float = Field(
+        0.03, ge=0, lt=1, description="share of the steps in which the rate rises; then half a cosine"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
+    clip: float = Field(1.0, ge=0, description="maximum norm of the gradient; 0: no limit")
+    batch: int = Field(16, ge=1, description="videos of a step")
+    at_once: int = Field(2, ge=1, description="videos of a forward pass; it changes memory and time alone")
+    checkpointing: bool = Field(
+        True, description="compute activations twice instead of keeping them; it changes memory and time alone"
+    )
+
+
 class ZeroShotConfig(Section):
     """Models that are asked whether a video, or each window of it, shows A/H (2025 and 2026 papers, zero-shot)."""
 
@@ -97,6 +131,7 @@ class ZeroShotConfig(Section):
     options: dict[str, dict[str, Any]] = Field(
         {}, description="model name -> keys of its own config that differ from its defaults"
     )
+    finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -108,6 +108,10 @@ class Paths:
         """Answers about one shard to all prompts; a journal to resume by is next to it."""
         return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{shard}}.parquet"
 
+    def zeroshot_adapter(self, name: str) -> str:
+        """What fine-tuning learned: adapter_config.json, adapter_model.safetensors; history.jsonl."""
+        return f"{self.results}/zeroshot/{{asked_model}}/adapter/{name}"
+
     def zeroshot(self, name: str) -> str:
         """Predictions of one prompt: <calibration>.parquet (val, test) and <calibration>.folds.parquet (cv)."""
         return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"

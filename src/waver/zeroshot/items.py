@@ -50,6 +50,16 @@ class Sources:
     told: Mapping[str, Path] = field(default_factory=dict)
 
 
+def shards_of(
+    answers: Sequence[str], videos: Sequence[str], speech: Sequence[str], faces: Sequence[str], root: Path
+) -> list[Sources]:
+    """Files of several shards, of each kind one a shard or, where the model does not need it, none."""
+    kinds: list[list[Path | None]] = [[*map(Path, paths)] or [None] * len(answers) for paths in (videos, speech, faces)]
+    return [
+        Sources(Path(own), video, root, spoken, face) for own, video, spoken, face in zip(answers, *kinds, strict=True)
+    ]
+
+
 class Planned(NamedTuple):
     """A video or window of it, with its prompts.
 

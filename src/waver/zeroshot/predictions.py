@@ -19,7 +19,7 @@ from waver.errors import WaverError
 from waver.io.predictions import Item, frames_of, prediction_table
 from waver.io.tables import ASKED, PACK_INDEX, read_arrow, read_metadata, read_tables, write_arrow
 from waver.zeroshot.answers import Policy, check_parsable, decided
-from waver.zeroshot.records import AnswerMode, Condition, Weights, ZeroShotRecord, window_of
+from waver.zeroshot.records import AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
 from waver.zeroshot.windows import Window, frame_margins
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def predict_asked(
     Args:
         asked: ASKED tables of all shards.
         packs: PACK_INDEX tables, whose videos' frames are predicted; read where there are windows.
-        name: of the model.
+        name: of the model, as paths call it.
         granularity: ``video``, or ``w8`` for windows of 8 frames.
         prompt: its id.
         folding: number of folds and who is held out together, where people of train and val are scored in
@@ -90,14 +90,17 @@ def predict_asked(
     lengths = None if window is None else _lengths(packs)
     for output, path in outputs.items():
         calibration, _, kind = output.rpartition("_")
-        condition = Condition(name, prompt, window, calibration)
-        about = ZeroShotRecord(**{**known, **_measured(found), "model": name, "calibration": calibration})
-        metadata = {**record, "method": condition.method, "level": condition.level, "seed": 0}
+        model = AskedModel.of(name)
+        condition = Condition(model.method, prompt, window, calibration)
+        about = ZeroShotRecord(**{**known, **_measured(found), "model": model.method, "calibration": calibration})
+        metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
         if about.weights == "tiny random":
             metadata["model_set"] = about.weights  # tables of scores show it beside the score
         metadata |= {"zeroshot": about.model_dump(), "protocol": "cv" if kind == "folds" else "standard"}
         kept = np.isin(found.column("split"), ["train", "val"] if kind == "folds" else ["val", "test"])
         known_folds = folding if kind == "folds" else None
+        if known_folds and model.seed is not None:  # it has learned from those who would be held out
+            known_folds, kept = None, np.zeros_like(kept)
         fold_of = folds_of(found.column("participant")[kept], *known_folds) if known_folds else None
         write_arrow(path, _table(found, _margins(found, labels, calibration), kept, lengths, fold_of), metadata)
 

@@ -15,6 +15,34 @@ Weights = Literal["tiny random", "packaged", "real"]
 VIDEO = "video"
 CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
 """Features whose stores cues are found in; those that a run lacks are left out."""
+CUE_SLOTS = frozenset({"cues", "timeline"})
+"""Slots of a prompt that tell them in words."""
+_TUNED = re.compile(r"(.+_tuned)(\d+)")
+
+
+class AskedModel(NamedTuple):
+    """A model as paths call it, ``video_llava`` or, fine-tuned with seed 0, ``video_llava_tuned0``.
+
+    Attributes:
+        method: name of its line in the tables, common to all seeds: ``video_llava_tuned``.
+        base: name in ZERO_SHOT_MODELS.
+        seed: of the fine-tuning; None without.
+    """
+
+    method: str
+    base: str
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, name: str) -> AskedModel:
+        """The model of such a name."""
+        tuned = _TUNED.fullmatch(name)
+        return cls(tuned[1], tuned[1].removesuffix("_tuned"), int(tuned[2])) if tuned else cls(name, name)
+
+    @staticmethod
+    def tuned(base: str, seed: int) -> str:
+        """Name of a fine-tuned model in paths."""
+        return f"{base}_tuned{seed}"
 
 
 def window_of(granularity: str) -> int | None:
@@ -26,7 +54,7 @@ class Condition(NamedTuple):
     """A model, a prompt, a granularity and a calibration: one line of the tables.
 
     Attributes:
-        model: name in ZERO_SHOT_MODELS.
+        model: name in ZERO_SHOT_MODELS; of a fine-tuned model ``<name>_tuned``.
         prompt: its id.
         window: frames of a window; None: whole videos.
         calibration: ``none`` or ``contextual``.
@@ -74,7 +102,7 @@ class ZeroShotRecord(Section):
     ``modalities`` what the model was given (V frames, A sound, T a transcript in the prompt) and ``protocol`` standard.
 
     Attributes:
-        model: name in ZERO_SHOT_MODELS.
+        model: name in ZERO_SHOT_MODELS; of a fine-tuned model ``<name>_tuned``.
         revision: commit, file sum or name of its weights.
         weights: where they come from.
         family: how it is asked, as ``video_llava``.

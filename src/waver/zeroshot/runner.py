@@ -14,11 +14,13 @@ from waver.config.zeroshot import ZeroShotConfig
 from waver.errors import ExcludedItem, MissingStore, WaverError, is_machine_trouble
 from waver.io.lock import exclusive
 from waver.io.tables import ASKED, write_table
-from waver.provenance import digest
+from waver.models.lora_adapter import merge_adapter
+from waver.provenance import digest, file_sha256
 from waver.records import load, method_config
 from waver.registry import ZERO_SHOT_MODELS
 from waver.zeroshot.batches import Answered, Batches, Reading
 from waver.zeroshot.families.base import Family, Item
+from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.items import Items, Planned, Row, Sources
 from waver.zeroshot.journal import Entry, Journal
 from waver.zeroshot.questions import questions_of
@@ -49,6 +51,7 @@ def ask_shard(
     hesitations: bool,
     code: str,
     output: Path,
+    adapter: Path | None = None,
 ) -> None:
     """Ask a model about every video of a shard, or every window of it (rule ``zeroshot_ask``).
 
@@ -65,26 +68,32 @@ def ask_shard(
         hesitations: the recogniser was asked for them (``features.speech.verbatim``).
         code: fingerprint of the code.
         output: Parquet file to write (ASKED).
+        adapter: weights of the change that fine-tuning learned, of a model in this process; None: as it is installed.
 
     Raises:
-        WaverError: the folder holds no such model, or every video failed unexpectedly.
+        WaverError: the folder holds no such model, or an adapter of another one, or every video failed unexpectedly.
         OSError, MemoryError: the disk or the memory is exhausted; a retry resumes.
     """
     record = installed(model) if model else None
     family = _loaded(name, record, config)
+    change = {} if adapter is None else {"adapter": _merged(family, adapter)}
     asked = questions_of(questions)
     items = Items(sources, family.capabilities, asked, window_of(granularity), config, hesitations)
     scored = config.decoding != "score" and config.unparsable == "score"
     reading = Reading(config.decoding, config.likelihood, config.most_tokens, scored)
     options = config.options.get(name, {})
-    made_from = {"model": record.key if record else name, "options": options, "code": code, "scored": scored}
+    made_from = {"model": record.key if record else name, "options": options, "code": code, "scored": scored, **change}
     made_from |= config.model_dump(include=_DECIDING)
     with exclusive(Path(f"{output}.lock")):
         private = output.with_name(f".{output.stem}.private.jsonl") if config.keep_answers else None
         journal = Journal(output.with_suffix(".journal.jsonl"))
         job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, list(questions), private)
         rows = job.run()
-        about = {"model": dict(family.describe()), "key": made_from["model"], "set": record.set if record else ""}
+        about = {
+            "model": {**family.describe(), **change},
+            "key": made_from["model"],
+            "set": record.set if record else "",
+        }
         about |= {"decoding": config.decoding, "excluded": job.excluded, "window": window_of(granularity)}
         if "contextual" in config.calibration:
             about["content_free"] = job.content_free()
@@ -96,6 +105,14 @@ def _loaded(name: str, record: Installed | None, config: ZeroShotConfig) -> Fami
     folder = Path(record.folder) if record else Path()
     family: Family = load(ZERO_SHOT_MODELS, name).load(folder, options, config.dtype)
     return family
+
+
+def _merged(family: Family, adapter: Path) -> str:
+    """Sha256 of the change, which is added to the model's weights."""
+    if not isinstance(family, TransformersModel):
+        raise WaverError(f"{adapter} cannot change a model that is not in this process; take it out of the config")
+    merge_adapter(family.model, adapter.parent)
+    return file_sha256(adapter)
 
 
 class _Job:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import product
 from typing import Any
 
 from waver.datasets.folds import Folding
 from waver.errors import WaverError
+from waver.records import ZeroShotModelRecord
 from waver.registry import TELLERS, ZERO_SHOT_MODELS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
+from waver.workflow.stages.finetune import Finetune, options_of
 from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, read_prompts
-from waver.zeroshot.records import CUE_FEATURES, VIDEO, Condition, window_of
+from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, AskedModel, Condition, window_of
 
-_TOLD = {"cues", "timeline"}
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
 
 
+def _record(name: str) -> ZeroShotModelRecord:
+    """Of a model as paths call it."""
+    return ZERO_SHOT_MODELS[AskedModel.of(name).base]
+
+
 class ZeroShot(Stage):
-    """Models that nobody trained for the task, and what they answer."""
+    """Models that nobody trained for the task, or that were fine-tuned for it, and what they answer."""
 
     def check(self, load: bool) -> None:
         """The models, their options and the prompts are known, and each model has something to be asked."""
@@ -30,6 +36,20 @@ class ZeroShot(Stage):
         check_methods("zeroshot.models", ZERO_SHOT_MODELS, asked.models, asked.options, load)
         for name in asked.models:
             self._check_model(name)
+        if asked.finetune.models:
+            self.finetune.check(load)
+
+    @cached_property
+    def finetune(self) -> Finetune:
+        """How some of the models are fine-tuned before."""
+        return Finetune(self.run, self.prompt_set, self.of_shards)
+
+    @property
+    def names(self) -> list[str]:
+        """Models as paths call them; those that are fine-tuned come last, once a seed."""
+        tuning = self.config.zeroshot.finetune
+        tuned = [AskedModel.tuned(name, seed) for name in tuning.models for seed in tuning.seeds]
+        return [*self.config.zeroshot.models, *tuned]
 
     def _check_model(self, name: str) -> None:
         if not self.run.recorded and ZERO_SHOT_MODELS[name].inputs != "text":
@@ -53,13 +73,20 @@ class ZeroShot(Stage):
         return read_prompts(self.config.zeroshot.prompt_set)
 
     def prompts(self, name: str) -> dict[str, Prompt]:
-        """Those that a model can say something to: one that reads alone, those that quote what was said."""
+        """Those that a model can say something to: one that reads alone, those that quote what was said.
+
+        Of a fine-tuned model, the one that it learned.
+        """
+        if AskedModel.of(name).seed is not None:
+            return self.prompt_set.chosen((self.config.zeroshot.finetune.prompt,))
         chosen = self.prompt_set.chosen(self.config.zeroshot.prompts)
-        reads = ZERO_SHOT_MODELS[name].inputs == "text"
+        reads = _record(name).inputs == "text"
         return {key: prompt for key, prompt in chosen.items() if prompt.slots or not reads}
 
     def _granularities(self, name: str) -> list[str]:
         asked = self.config.zeroshot
+        if AskedModel.of(name).seed is not None:
+            return [VIDEO]
         windows = [f"w{window}" for window in dict.fromkeys(asked.windows) if self.run.recorded]
         if ZERO_SHOT_MODELS[name].inputs == "text" and asked.transcript.scope == "video":
             windows = []
@@ -68,34 +95,44 @@ class ZeroShot(Stage):
     # files ------------------------------------------------------------------------------------------
     def model_records(self) -> list[str]:
         """Of the models that are asked."""
-        roles = dict.fromkeys(ZERO_SHOT_MODELS[name].asset for name in self.config.zeroshot.models)
+        roles = dict.fromkeys(_record(name).asset for name in self.names)
         return [self.run.model_record(role) for role in roles if role]
 
     def model(self, wildcards: Wildcards) -> list[str]:
         """Record of the job's model; none of one that is not in this process."""
-        role = ZERO_SHOT_MODELS[wildcards.asked_model].asset
+        role = _record(wildcards.asked_model).asset
         return [self.run.model_record(role)] if role else []
-
-    def _sees(self, wildcards: Wildcards) -> bool:
-        told = self.run.recorded and self._tells(wildcards.asked_model)
-        return told or ZERO_SHOT_MODELS[wildcards.asked_model].inputs != "text" or wildcards.granularity != VIDEO
 
     def videos(self, wildcards: Wildcards) -> list[str]:
         """Table of the recordings, where they are needed."""
-        return [self.paths.shard_table("videos").format(**wildcards)] if self._sees(wildcards) else []
+        return self.of_shards("videos", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
 
     def faces(self, wildcards: Wildcards) -> list[str]:
         """Index of the faces, of a model that looks at them."""
-        inputs = ZERO_SHOT_MODELS[wildcards.asked_model].inputs
-        faces = inputs == "face_audio" or (inputs == "video" and self.config.zeroshot.frames.picture == "face")
-        return [self.paths.feature_index("faces").format(**wildcards)] if faces else []
+        return self.of_shards("faces", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
 
     def speech(self, wildcards: Wildcards) -> list[str]:
         """Index of the speech, unless no prompt quotes it, or the transcripts are given and quoted as they are."""
-        config, slots = self.config.zeroshot.transcript, self._slots(wildcards.asked_model)
-        as_given = self.config.features.speech.source == "given" and config.style != "timed" and config.scope == "video"
-        quoted = "transcript" in slots and not as_given
-        return [self.paths.feature_index("speech").format(**wildcards)] if quoted else []
+        return self.of_shards("speech", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+
+    def adapter(self, wildcards: Wildcards) -> list[str]:
+        """What fine-tuning learned, of a model that is fine-tuned."""
+        tuned = AskedModel.of(wildcards.asked_model).seed is not None
+        path = self.paths.zeroshot_adapter("adapter_model.safetensors")
+        return [path.format(asked_model=wildcards.asked_model)] if tuned else []
+
+    def of_shards(self, kind: str, name: str, granularity: str, shards: Sequence[str]) -> list[str]:
+        """Videos, faces or speech of some shards, where a model needs them."""
+        inputs, config = _record(name).inputs, self.config.zeroshot
+        quoted, told = "transcript" in self._slots(name), self.run.recorded and self._tells(name)
+        given = self.config.features.speech.source == "given" and config.transcript.scope == "video"
+        needed = {
+            "videos": told or inputs != "text" or granularity != VIDEO,
+            "faces": inputs == "face_audio" or (inputs == "video" and config.frames.picture == "face"),
+            "speech": quoted and not (given and config.transcript.style != "timed"),
+        }
+        template = self.paths.shard_table(kind) if kind == "videos" else self.paths.feature_index(kind)
+        return [template.format(shard=shard) for shard in shards] if needed[kind] else []
 
     def told(self, wildcards: Wildcards) -> list[str]:
         """Indexes of the features that cues are found in, where a prompt tells them and there are recordings."""
@@ -108,7 +145,7 @@ class ZeroShot(Stage):
         return {name: self.paths.feature_index(name) for name in CUE_FEATURES}
 
     def _tells(self, model: str) -> bool:
-        return not _TOLD.isdisjoint(self._slots(model))
+        return not CUE_SLOTS.isdisjoint(self._slots(model))
 
     def _slots(self, model: str) -> set[str]:
         return {slot for prompt in self.prompts(model).values() for slot in prompt.slots}
@@ -135,9 +172,11 @@ class ZeroShot(Stage):
         """Of every model, granularity, prompt and calibration."""
         return [
             path.format(asked_model=name, granularity=granularity, prompt=prompt)
-            for name in self.config.zeroshot.models
+            for name in self.names
             for granularity, prompt in product(self._granularities(name), self.prompts(name))
-            for path in self.files().values()
+            for kind, path in self.files().items()
+            # who is held out has been learned from
+            if AskedModel.of(name).seed is None or not kind.endswith("_folds")
         ]
 
     def told_features(self) -> dict[str, str]:
@@ -146,14 +185,14 @@ class ZeroShot(Stage):
 
     def tables(self) -> dict[str, str]:
         """Input of the report -> table of what the answers are worth, and of the cues that are told."""
-        found = {"conditions": self.paths.zeroshot_conditions} if self.config.zeroshot.models else {}
+        found = {"conditions": self.paths.zeroshot_conditions} if self.names else {}
         return found | ({"cue_scores": self.paths.zeroshot_cues} if self.told_features() else {})
 
     def methods(self) -> Iterable[str]:
         """Names of the lines in the tables."""
         return [
-            Condition(name, prompt, window_of(granularity), calibration).method
-            for name in self.config.zeroshot.models
+            Condition(AskedModel.of(name).method, prompt, window_of(granularity), calibration).method
+            for name in self.names
             for granularity, prompt in product(self._granularities(name), self.prompts(name))
             for calibration in self.config.zeroshot.calibration
         ]
@@ -169,10 +208,17 @@ class ZeroShot(Stage):
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides the answers of one model."""
-        asked, name = self.config.zeroshot, wildcards.asked_model
-        left = {"models", "prompt_set", "prompts", "video", "windows", "unparsable", "options"}
-        options = {name: asked.options[name]} if name in asked.options else {}
-        return {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
+        asked, model = self.config.zeroshot, AskedModel.of(wildcards.asked_model)
+        left = {"models", "prompt_set", "prompts", "video", "windows", "unparsable", "options", "finetune"}
+        options = options_of(asked, model.base)
+        known = {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
+        # a fine-tuned model has learned the answers of train
+        splits = [split for split in asked.splits if split != "train"] if model.seed is not None else asked.splits
+        return {**known, "splits": splits}
+
+    def base(self, wildcards: Wildcards) -> str:
+        """Name of the job's model in the registry."""
+        return AskedModel.of(wildcards.asked_model).base
 
     def _scored(self) -> str:
         """Policies of what is no answer are applied later; ``score`` alone is asked for."""
@@ -187,7 +233,7 @@ class ZeroShot(Stage):
         """Fingerprint of the loop and of this family; others do not count."""
         model = wildcards.asked_model
         told = [TELLERS["cues"].target] if self._tells(model) else []
-        return code("zeroshot_ask", ZERO_SHOT_MODELS[model].target, *told)
+        return code("zeroshot_ask", _record(model).target, *told)
 
     @property
     def folding(self) -> tuple[int, Folding] | None:
@@ -201,7 +247,7 @@ class ZeroShot(Stage):
         asked, prompt = self.config.zeroshot, self.prompts(wildcards.asked_model)[wildcards.prompt]
         window, quotes = window_of(wildcards.granularity), "transcript" in prompt.slots
         return {
-            "family": ZERO_SHOT_MODELS[wildcards.asked_model].target.split(":")[0].split(".")[-1],
+            "family": _record(wildcards.asked_model).target.split(":")[0].split(".")[-1],
             "prompt_set": self.prompt_set.name,
             "prompt": wildcards.prompt,
             "label": prompt.label,
@@ -215,13 +261,15 @@ class ZeroShot(Stage):
 
     def policy(self, wildcards: Wildcards) -> tuple[str, int]:
         """What an answer counts as that is neither, and what it does in the model's own code."""
-        return self.config.zeroshot.unparsable, ZERO_SHOT_MODELS[wildcards.asked_model].released
+        return self.config.zeroshot.unparsable, _record(wildcards.asked_model).released
 
     def record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its predictions say about what made them."""
         prompt = self.prompts(wildcards.asked_model)[wildcards.prompt]
-        letters = _LETTERS[ZERO_SHOT_MODELS[wildcards.asked_model].inputs] + "T" * bool(prompt.slots)
-        if self.run.recorded and not _TOLD.isdisjoint(prompt.slots):
+        letters = _LETTERS[_record(wildcards.asked_model).inputs] + "T" * bool(prompt.slots)
+        if self.run.recorded and not CUE_SLOTS.isdisjoint(prompt.slots):
             letters = "VAT"  # what is seen and heard is told in words
-        made = self.run.prediction_record(code("zeroshot_predict"), self.recipe(wildcards))
+        tuned = AskedModel.of(wildcards.asked_model).seed is not None
+        learned = self.finetune.recipe(wildcards) if tuned else {}
+        made = self.run.prediction_record(code("zeroshot_predict"), {**learned, **self.recipe(wildcards)})
         return {**made, "modalities": letters}

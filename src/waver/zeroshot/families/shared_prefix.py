@@ -18,8 +18,8 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 Row = Sequence[int]
-Positions = Callable[[Tensor, int], Tensor | None]
-"""Of a mask bool [B, all tokens so far] and the number L of new ones, their positions int64 [B, L]."""
+Positions = Callable[[Tensor, Tensor], Tensor]
+"""Of new tokens int64 [B, L], and a mask bool [B, all tokens so far], their positions int64 [B, L] or [axes, B, L]."""
 
 
 def common(rows: Sequence[Sequence[Any]], spare: int = 1) -> int:
@@ -29,9 +29,9 @@ def common(rows: Sequence[Sequence[Any]], spare: int = 1) -> int:
     return next((place for place in range(most) if any(row[place] != first[place] for row in rows)), most)
 
 
-def text_positions(mask: Tensor, length: int) -> Tensor:
-    """Positions of the last ``length`` tokens, int64 [B, length]: how many tokens stand before each."""
-    return (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
+def text_positions(ids: Tensor, mask: Tensor) -> Tensor:
+    """Positions of new tokens, int64 [B, L]: how many tokens stand before each."""
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
 
 
 class SharedPrefix:
@@ -103,7 +103,7 @@ class SharedPrefix:
         output = self._model(
             input_ids=ids,
             attention_mask=self._mask.long(),
-            position_ids=self._positions(self._mask, length),
+            position_ids=self._positions(ids, self._mask),
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=keep,

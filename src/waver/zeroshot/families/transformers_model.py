@@ -13,7 +13,7 @@ from waver.device import torch_device
 from waver.errors import ExcludedItem, WaverError
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
-from waver.zeroshot.families.shared_prefix import SharedPrefix, text_positions
+from waver.zeroshot.families.shared_prefix import Positions, SharedPrefix, text_positions
 
 _TAIL = 60
 """Characters of a prompt's end, with which an answer is tokenised."""
@@ -51,9 +51,9 @@ class TransformersModel(ABC):
         ids: list[int] = self.tokenizer(wrapped, add_special_tokens=False)["input_ids"]
         return ids
 
-    def positions(self, mask: Tensor, length: int) -> Tensor | None:
-        """Positions of the last tokens, see ``shared_prefix``."""
-        return text_positions(mask, length)
+    def positions(self, items: Sequence[Item]) -> Positions:
+        """How the positions of a batch's tokens are counted."""
+        return text_positions
 
     # of all -----------------------------------------------------------------------------------------
     @torch.inference_mode()
@@ -121,6 +121,16 @@ class TransformersModel(ABC):
             found.append(ids[len(before) :])
         return found
 
+    def prepared(self, item: Item, prompt: Prompt, answers: Answers) -> tuple[list[int], list[list[int]]]:
+        """Tokens of a prompt about an item, and those of each answer behind it.
+
+        Raises:
+            ExcludedItem: they do not fit into the model.
+        """
+        texts = self._texts([item], [[prompt]])
+        ids = self.answer_ids(texts[0][0], answers)
+        return self._rows(texts, max(map(len, ids)))[0][0], ids
+
     def _texts(self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]]) -> list[list[str]]:
         return [
             [self.wrapped(item, self._defused(prompt)) for prompt in own]
@@ -157,7 +167,7 @@ class TransformersModel(ABC):
     def _seen(self, items: Sequence[Item], rows: list[list[list[int]]]) -> SharedPrefix:
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
-        return SharedPrefix(self.model, rows, self.pictures(items), pad or 0, self.positions)
+        return SharedPrefix(self.model, rows, self.pictures(items), pad or 0, self.positions(items))
 
     def _greedy(self, seen: SharedPrefix, number: int, most: int, only: Sequence[Sequence[int]]) -> list[list[int]]:
         """Tokens that are written after a prompt, of each item."""
