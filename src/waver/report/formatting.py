@@ -9,7 +9,7 @@ from typing import Any
 from waver.modalities import split_context
 from waver.registry import ADAPTATIONS, ANSWER_MODELS, CONTROLS, KINDS
 from waver.training.trained_model import changes, only_window
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import TUNED, Condition
 
 CONTENT_FREE = "content_free"
 
@@ -67,8 +67,16 @@ def method_name(method: str, modalities: str = "") -> str:
 
 def _asked(asked: Condition, modalities: str) -> str:
     calibrated = "" if asked.calibration == "none" else f", {asked.calibration} calibration"
-    model = _label(asked.model) or asked.model.replace("_", " ")
-    return f"{model} {'+'.join(modalities)}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+    model, *tuned = asked_name(asked.model).split(", ")
+    named = ", ".join([f"{model} {'+'.join(modalities)}".strip(), *tuned])
+    return f"{named}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+
+
+def asked_name(model: str) -> str:
+    """``Video-LLaVA``; ``Video-LLaVA, fine-tuned`` of ``video_llava_tuned``."""
+    base = model.removesuffix(TUNED)
+    name = _label(base) or base.replace("_", " ")
+    return name if base == model else f"{name}, fine-tuned"
 
 
 def _label(method: str) -> str:

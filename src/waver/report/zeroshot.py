@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 
 from waver.evaluation.groups import EVERYONE
 from waver.report.data import Material
-from waver.report.formatting import LANGUAGES, SPLITS, count, interval, listed, method_name, percent, plural, score
+from waver.report.formatting import (
+    LANGUAGES,
+    SPLITS,
+    asked_name,
+    count,
+    interval,
+    listed,
+    method_name,
+    percent,
+    plural,
+    score,
+)
 from waver.report.papers.asked_cells import asked_cells, cell_table, plain_statement
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
@@ -82,7 +93,7 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
 
 def _of_weights(models: Mapping[str, str]) -> Iterator[str]:
     """What may be concluded from scores of such weights; model -> where its weights come from."""
-    named = {kind: listed(sorted(method_name(model) for model, one in models.items() if one == kind))
+    named = {kind: listed(sorted(asked_name(model) for model, one in models.items() if one == kind))
              for kind in models.values()}  # fmt: skip
     if "tiny random" in named:
         yield (
@@ -146,7 +157,7 @@ def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> Sho
         ShownCell(count(row["calls"]), _cost(row), float(row["calls"])),
     )
     return ShownRow(
-        f"{method_name(row['model'])}, {row['label']}",
+        f"{asked_name(row['model'])}, {row['label']}",
         "; ".join(part for part in _how(row) if part not in common),
         False,
         cells,

@@ -16,7 +16,7 @@ from waver.report.papers.published import releases
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.formats import Cell, Line, TableData
 from waver.training.trained_model import changes, only_window
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import TUNED, Condition
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
@@ -210,7 +210,9 @@ def _asked(method: str) -> dict[str, str]:
     if asked is None:
         return {}
     granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
-    return {"model": asked.model, "prompt": asked.prompt, "granularity": granularity}
+    key = "finetune.models" if asked.model.endswith(TUNED) else "models"
+    model = asked.model.removesuffix(TUNED)
+    return {"key": key, "model": model, "prompt": asked.prompt, "granularity": granularity}
 
 
 def _size(scored: MethodScores) -> tuple[int, int]:
