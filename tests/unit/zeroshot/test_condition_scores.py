@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from asked_predictions import asked_record, write_asked
+from checkout import ROOT
 from synthetic import write_answers, write_packs
+from tracing.executed import definitions, traced
 from waver.config.sections import EvaluateConfig
 from waver.errors import WaverError
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import Sample
 from waver.io.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_table, read_tables, write_arrow
+from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.condition_scores import CONDITIONS, best_threshold, records_of, score_conditions
 from waver.zeroshot.records import Condition
 
@@ -126,3 +129,14 @@ def test_the_best_threshold_is_the_best_of_all_cuts():
 
         tried = [avgf1(cut) for cut in np.arange(-4.5, 5.0, 0.5)]
         assert avgf1(threshold) == pytest.approx(max(tried))
+
+
+def test_every_definition_that_the_job_executes_is_in_its_fingerprint(place, tmp_path):
+    """As tests/e2e/test_fingerprints.py does for the rules of its runs."""
+    indexes, packs, answers, paths = place[1]
+    output = tmp_path / "conditions.parquet"
+    traced(lambda: score_conditions(paths, indexes, packs, [answers], CONFIG, output), tmp_path / "trace")
+    ran = definitions(tmp_path / "trace")
+    found = closure([], ROOT / "workflow/scripts/zeroshot_conditions.py")
+    assert len(ran) > 5
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()

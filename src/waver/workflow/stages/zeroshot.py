@@ -181,7 +181,7 @@ class ZeroShot(Stage):
 
     def told_features(self) -> dict[str, str]:
         """Feature -> its index, where a prompt tells cues that annotated segments can be compared with."""
-        return next((told for name in self.config.zeroshot.models if (told := self._told(name))), {})
+        return next((told for name in self.names if (told := self._told(name))), {})
 
     def tables(self) -> dict[str, str]:
         """Input of the report -> table of what the answers are worth, and of the cues that are told."""
