@@ -23,7 +23,7 @@ from waver.report.papers.asked_cells import asked_cells, cell_table, plain_state
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 from waver.zeroshot.prompts.prompt_set import read_prompts, shipped_sets
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import RANDOM, Condition
 
 Row = dict[str, Any]
 
@@ -95,9 +95,9 @@ def _of_weights(models: Mapping[str, str]) -> Iterator[str]:
     """What may be concluded from scores of such weights; model -> where its weights come from."""
     named = {kind: listed(sorted(asked_name(model) for model, one in models.items() if one == kind))
              for kind in models.values()}  # fmt: skip
-    if "tiny random" in named:
+    if RANDOM in named:
         yield (
-            f"{named['tiny random']}: a small network with random weights. Its lines show that the pipeline runs; its "
+            f"{named[RANDOM]}: a small network with random weights. Its lines show that the pipeline runs; its "
             "scores are worth nothing."
         )
     if "packaged" in named:

@@ -19,7 +19,7 @@ from waver.errors import WaverError
 from waver.io.predictions import Item, frames_of, prediction_table
 from waver.io.tables import ASKED, PACK_INDEX, read_arrow, read_metadata, read_tables, write_arrow
 from waver.zeroshot.answers import Policy, check_parsable, decided
-from waver.zeroshot.records import AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
+from waver.zeroshot.records import RANDOM, AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
 from waver.zeroshot.windows import Window, frame_margins
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ Doubles = npt.NDArray[np.float64]
 
 CERTAIN = 10.0
 """Margin of an answer that is a word and has no probability."""
-_WEIGHTS: dict[str, Weights] = {"tiny": "tiny random", "embedded": "packaged"}
+_WEIGHTS: dict[str, Weights] = {"tiny": RANDOM, "embedded": "packaged"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def predict_asked(
         condition = Condition(model.method, prompt, window, calibration)
         about = ZeroShotRecord(**{**known, **_measured(found), "model": model.method, "calibration": calibration})
         metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
-        if about.weights == "tiny random":
+        if about.weights == RANDOM:
             metadata["model_set"] = about.weights  # tables of scores show it beside the score
         metadata |= {"zeroshot": about.model_dump(), "protocol": "cv" if kind == "folds" else "standard"}
         kept = np.isin(found.column("split"), ["train", "val"] if kind == "folds" else ["val", "test"])

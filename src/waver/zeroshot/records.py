@@ -12,6 +12,8 @@ AnswerMode = Literal["score", "generate", "constrained"]
 Weights = Literal["tiny random", "packaged", "real"]
 """Where the weights come from: drawn at random in a small network, of an installed package, or the model's own."""
 
+RANDOM: Weights = "tiny random"
+"""Answers of such weights mean nothing; predictions made with them have this as their set of models."""
 VIDEO = "video"
 CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
 """Features whose stores cues are found in; those that a run lacks are left out."""

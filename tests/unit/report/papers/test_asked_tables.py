@@ -8,6 +8,8 @@ from waver.report.formatting import row_name
 from waver.report.papers.layouts import Run, layouts
 from waver.report.papers.paper_table import paper_tables
 from waver.report.papers.published import published
+from waver.report.ranking import best, ranked_methods
+from waver.report.tables.results import results
 from waver.training.trained_model import NO_MODEL
 
 
@@ -95,3 +97,14 @@ def test_conditions_have_readable_names():
     tuned = row_name({"method": "video_llava_tuned.td1.video", "modalities": "VT"})
     assert tuned == "Video-LLaVA V+T, fine-tuned, prompt td1, whole videos"
     assert row_name({"method": "new_model.s.video", "modalities": "V"}) == "new model V, prompt s, whole videos"
+
+
+def test_random_weights_are_never_called_best():
+    scores = [
+        *rows("video_llava.td1.video", "VT", models="tiny random", AVGF1=0.9),
+        *rows("causal_lm.td1.video", "T", models="embedded", AVGF1=0.5),
+    ]
+    assert best(ranked_methods(scores, "video", "test")).method == "causal_lm.td1.video"
+    notes = {row.name: row.note for row in results(scores, "video", "test").methods}
+    assert notes["Video-LLaVA V+T, prompt td1, whole videos"] == "random weights: its scores mean nothing"
+    assert notes["Text LLM T, prompt td1, whole videos"] == ""
