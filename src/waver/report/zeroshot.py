@@ -82,9 +82,10 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
         "of its frames, shows A/H. Compare each line with the controls at its foot: the question that a person was "
         "asked predicts a good deal of the answer."
     )
+    methods = {row["method"] for row in conditions}
     collapsed = {row["method"] for row in conditions if row["collapsed"]}
     same = (
-        f"{count(len(collapsed))} of {plural(len({row['method'] for row in conditions}), 'condition')} collapsed: at a "
+        f"{count(len(collapsed))} of {plural(len(methods), 'condition')} collapsed in a split or at a level: at a "
         "probability of .5 under 2 % of the items get one of the two answers, and AVGF1 is that of a constant. The "
         "threshold of val shows what the probabilities hold; it is chosen on val, and held for test."
     )
@@ -238,7 +239,8 @@ def _grouped(row: Row | None) -> ShownCell:
 # cues and prompts -----------------------------------------------------------------------------------
 def _cues(rows: Sequence[Row]) -> ShownTable | None:
     """Cues that are told against annotated ones; None where nothing was annotated."""
-    shown = [row for row in rows if row["annotated"] is not None]
+    known = [row for row in rows if row["annotated"] is not None]
+    shown, never = ([row for row in known if bool(row["annotated"]) == said] for said in (True, False))
     if not shown:
         return None
     lines = tuple(
@@ -247,9 +249,11 @@ def _cues(rows: Sequence[Row]) -> ShownTable | None:
             _number(row["precision"]), _number(row["recall"])))
         for row in shown
     )  # fmt: skip
+    others = listed([f"{row['cue']} ({count(row['found'])})" for row in never])
     return ShownTable(
         caption="Segments of A/H: in how many a cue was annotated, found by the rules of the textualisation, and both. "
-        "Cues of too few people are left out. Annotators need not name every cue they see, which lowers the precision.",
+        "Annotators need not name every cue they see, which lowers the precision. Cues of too few people are left out."
+        + (f" Found and never annotated here: {others}." if never else ""),
         heads=("Annotated", "Found", "Both", "Segments", "Precision", "Recall"),
         methods=lines,
         controls=(),

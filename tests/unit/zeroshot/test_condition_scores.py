@@ -13,7 +13,7 @@ from waver.config.sections import EvaluateConfig
 from waver.errors import WaverError
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import Sample
-from waver.io.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_table, read_tables, write_arrow
+from waver.io.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_metadata, read_table, read_tables, write_arrow
 from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.condition_scores import CONDITIONS, best_threshold, records_of, score_conditions
 from waver.zeroshot.records import Condition
@@ -40,7 +40,7 @@ def place(tmp_path_factory):
         write_asked(folder, indexes, QUIET, lambda row, items: np.full(items, 4.0)),
     ]
     output = folder / "conditions.parquet"
-    score_conditions(paths, indexes, packs, [answers], CONFIG, output)
+    traced(lambda: score_conditions(paths, indexes, packs, [answers], CONFIG, output), folder / "trace")
     rows = read_table(output, CONDITIONS)
     return {(row["method"], row["level"], row["split"]): row for row in rows}, (indexes, packs, answers, paths)
 
@@ -107,6 +107,14 @@ def test_shards_are_one_record(tmp_path):
     assert records_of(paths)[VIDEO.method, "standard"].prompt_sha256 == asked_record(VIDEO).prompt_sha256
 
 
+def test_answers_about_videos_that_are_given_for_frames_too_count_once(tmp_path):
+    indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
+    path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",), calls=7)
+    spread = tmp_path / "frames.parquet"
+    write_arrow(spread, read_arrow(path, PREDICTIONS), read_metadata(path) | {"level": "frame"})
+    assert records_of([path, spread])[VIDEO.method, "standard"].calls == 7
+
+
 def test_predictions_without_a_record_are_refused(tmp_path):
     indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
     path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",))
@@ -131,12 +139,8 @@ def test_the_best_threshold_is_the_best_of_all_cuts():
         assert avgf1(threshold) == pytest.approx(max(tried))
 
 
-def test_every_definition_that_the_job_executes_is_in_its_fingerprint(place, tmp_path):
-    """As tests/e2e/test_fingerprints.py does for the rules of its runs."""
-    indexes, packs, answers, paths = place[1]
-    output = tmp_path / "conditions.parquet"
-    traced(lambda: score_conditions(paths, indexes, packs, [answers], CONFIG, output), tmp_path / "trace")
-    ran = definitions(tmp_path / "trace")
+def test_every_definition_that_the_job_executes_is_in_its_fingerprint(place):
+    ran = definitions(place[1][0][0].parent / "trace")
     found = closure([], ROOT / "workflow/scripts/zeroshot_conditions.py")
     assert len(ran) > 5
     assert {reference for reference in ran if followed(reference)} - set(found) == set()

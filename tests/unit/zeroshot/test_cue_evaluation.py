@@ -90,12 +90,12 @@ def test_segments_are_on_the_clock_of_the_stores(tmp_path):
     ]
     write_table(tmp_path / "segments.parquet", rows, SEGMENTS)
     names = ("faces", "visual")
-    inputs = [tmp_path / "videos.parquet"], tmp_path / "segments.parquet"
     indexes = {name: [tmp_path / "index.parquet"] for name in names}
     stores = {name: tmp_path / name for name in names}
-    traced(lambda: evaluate_cues(*inputs, indexes, stores, 1, tmp_path / "out.parquet"), tmp_path / "trace")
+    files = [tmp_path / "videos.parquet"], tmp_path / "segments.parquet"
+    traced(lambda: evaluate_cues(*files, indexes, stores, 1, tmp_path / "out.parquet"), tmp_path / "trace")
+    ran, found = definitions(tmp_path / "trace"), closure([], ROOT / "workflow/scripts/zeroshot_cues.py")
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()
     smiled = next(row for row in read_table(tmp_path / "out.parquet", CUE_SCORES) if row["cue"] == "Smile")
     # the first segment lies before the smile; the second video has no clock, and is left out
     assert (smiled["segments"], smiled["annotated"], smiled["found"], smiled["both"]) == (2, 2, 1, 1)
-    ran, found = definitions(tmp_path / "trace"), closure([], ROOT / "workflow/scripts/zeroshot_cues.py")
-    assert {reference for reference in ran if followed(reference)} - set(found) == set()

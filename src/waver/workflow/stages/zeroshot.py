@@ -169,7 +169,13 @@ class ZeroShot(Stage):
         return found
 
     def predictions(self) -> list[str]:
-        """Of every model, granularity, prompt and calibration."""
+        """Of every model, granularity, prompt and calibration; of whole videos also spread over their frames."""
+        own = self._of_prompts()
+        if not (self.config.zeroshot.spread and self.run.recorded):
+            return own
+        return [*own, *(f"{path.removesuffix('.parquet')}.frames.parquet" for path in own if f"/{VIDEO}/" in path)]
+
+    def _of_prompts(self) -> list[str]:
         return [
             path.format(asked_model=name, granularity=granularity, prompt=prompt)
             for name in self.names
