@@ -58,6 +58,9 @@ wildcard_constraints:
     adapted=rf"({'|'.join(ADAPTATIONS)})|fusions/[^/]+/[A-Z]+/({'|'.join(FOR_FUSIONS)})",
     protocol="[a-z_]+",
     participant="[^/]+",
+    asked_model=rf"({'|'.join(ZERO_SHOT_MODELS)})(_tuned\d+)?",
+    granularity=r"video|w\d+",
+    prompt="[a-z][a-z0-9_]{0,23}",
 
 
 include: "rules/models.smk"
@@ -66,6 +69,7 @@ include: "rules/features.smk"
 include: "rules/align.smk"
 include: "rules/train.smk"
 include: "rules/adapt.smk"
+include: "rules/zeroshot.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 

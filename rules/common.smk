@@ -13,6 +13,7 @@ from waver.workflow.inputs import Inputs
 from waver.workflow.stages.adapt import VISION_LANGUAGE
 from waver.workflow.stages.features import CONVERTED
 from waver.workflow.stages.fusions import FOR_FUSIONS
+from waver.workflow.stages.zeroshot import ZERO_SHOT_MODELS
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(

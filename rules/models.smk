@@ -27,7 +27,7 @@ rule models_install:
     params:
         entry=flow.models.asset,
         paths=flow.models.own_path,
-        code=code_of("models_install"),
+        code=flow.models.install_code,
     message:
         "Installing model {wildcards.model}"
     script:

@@ -74,6 +74,7 @@ rule report_html:
         adapted=flow.adapt.predictions() + flow.fusions.predictions(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
+        asked=list(flow.zeroshot.tables().values()),
         tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -95,6 +96,7 @@ rule report_html:
         benchmarks=f"benchmarks/{cfg.run}",
         config=flow.report.page_config(),
         trained=flow.frames.records_of_outputs(),
+        asked=list(flow.zeroshot.tables()),
         run=cfg.run,
         demo=flow.run.demo,
         methods=flow.methods(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 _MACHINE_TROUBLE = frozenset(
     {
@@ -78,3 +79,9 @@ def trouble_sentence(error: BaseException) -> str:
     else:
         told = "the GPU's memory is exhausted: use one that nobody shares, or a smaller batch"
     return f"{told}, then run the same command again; what is complete is kept (the log names the file)"
+
+
+def first_names(names: Sequence[str], most: int = 5) -> str:
+    """Names for a message, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

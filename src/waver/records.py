@@ -107,6 +107,23 @@ class VisionLanguageRecord(AdaptationRecord):
     fitted: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotModelRecord(MethodRecord):
+    """A model that is asked, see ``waver.zeroshot.families.base``. Its name is what ``zeroshot.models`` lists.
+
+    Attributes:
+        inputs: what it is shown: the transcript alone, or with it the video, or the face and the sound.
+        asset: role of the installed model; empty of one that is not in this process.
+        released: class that an unparsable answer counts as in its authors' code (policy ``as_released``).
+        local: nothing that it is asked leaves the machine.
+    """
+
+    inputs: Literal["text", "video", "face_audio"]
+    asset: str = ""
+    released: Literal[0, 1] = 1
+    local: bool = True
+
+
 @dataclass(frozen=True)
 class ControlRecord:
     """A predictor that sees no person, see ``waver.evaluation.controls``.

@@ -18,6 +18,7 @@ from waver.records import (
     Record,
     VideoModelRecord,
     VisionLanguageRecord,
+    ZeroShotModelRecord,
 )
 
 MODALITIES: dict[str, Modality] = {
@@ -213,6 +214,44 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     ),
 }
 
+ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
+    "video_llava": ZeroShotModelRecord(
+        "waver.zeroshot.families.video_llava:VideoLlava", label="Video-LLaVA", inputs="video", asset="video_llava"
+    ),
+    "qwen3_vl": ZeroShotModelRecord(
+        "waver.zeroshot.families.qwen3_vl:Qwen3Vl", label="Qwen3-VL", inputs="video", asset="qwen3_vl"
+    ),
+    "internvl": ZeroShotModelRecord(
+        "waver.zeroshot.families.internvl:InternVl", label="InternVL", inputs="video", asset="internvl"
+    ),
+    "llava_onevision": ZeroShotModelRecord(
+        "waver.zeroshot.families.llava_onevision:LlavaOnevision",
+        label="LLaVA-OneVision",
+        inputs="video",
+        asset="llava_onevision",
+    ),
+    "affectgpt": ZeroShotModelRecord(
+        "waver.zeroshot.families.affectgpt:AffectGptFamily",
+        label="AffectGPT",
+        inputs="face_audio",
+        asset="affectgpt",
+        released=0,
+    ),
+    "openai": ZeroShotModelRecord(
+        "waver.zeroshot.families.openai:OpenAi", label="Served model", inputs="video", local=False
+    ),
+    "openai_text": ZeroShotModelRecord(
+        "waver.zeroshot.families.openai:OpenAi", label="Served text model", inputs="text", local=False
+    ),
+    "causal_lm": ZeroShotModelRecord(
+        "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"
+    ),
+}
+"""Models that are asked. Several of one family are several records, each with its role."""
+
+TELLERS: dict[str, Record] = {"cues": Record("waver.zeroshot.told:Told")}
+"""What fills the slots of prompts that are made of what was seen and heard; not every config uses them."""
+
 UNADAPTED = tuple(dict.fromkeys(record.baseline for record in ADAPTATIONS.values()))
 """Networks without adaptation: the baselines of the methods that adapt them, and no candidates among these."""
 
@@ -244,5 +283,6 @@ KINDS: dict[str, Mapping[str, MethodRecord]] = {
     "models of answers": ANSWER_MODELS,
     "video-level models": VIDEO_MODELS,
     "adaptation methods": ADAPTATIONS,
+    "models that are asked": ZERO_SHOT_MODELS,
 }
 """The methods whose predictions are scored."""

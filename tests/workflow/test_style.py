@@ -25,7 +25,7 @@ ORDER = [
     {"align"},
     {"training"},
     {"evaluation"},
-    {"adaptation"},
+    {"adaptation", "zeroshot"},
     {"report"},
     {"workflow"},
     {"cli"},

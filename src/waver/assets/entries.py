@@ -82,8 +82,9 @@ class Asset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: str
-    set: Literal["embedded", "paper", "insightface", "demo"]
-    """embedded: inside packages; paper: what the papers name; insightface: its packs of models of faces."""
+    set: Literal["embedded", "paper", "insightface", "demo", "tiny"]
+    """embedded: inside packages; paper: what the papers name; insightface: its packs of models of faces; tiny: of
+    random weights."""
     of: str = ""
     """Network that these weights are of, where those of several fill the role."""
     title: str
@@ -91,7 +92,9 @@ class Asset(BaseModel):
     restricted: str = ""
     """Name by which ``models.accept_licences`` accepts a licence that forbids some uses."""
     origin: str
-    files: tuple[AssetFile, ...]
+    files: tuple[AssetFile, ...] = ()
+    made: str = ""
+    """``"module:function"`` that writes the files of a model with random weights into a folder; it is in no source."""
 
     @property
     def fetched(self) -> bool:
@@ -124,7 +127,7 @@ def in_set(role: str, model_set: str, of: str = "") -> list[str]:
 def same_bytes(role: str, sums: Collection[str]) -> Asset | None:
     """The asset of a role all of whose files are among files with these sha256; None where there is none."""
     for asset in manifest().values():
-        if asset.role == role and all(file.sha256 and file.sha256 in sums for file in asset.files):
+        if asset.role == role and asset.files and all(file.sha256 and file.sha256 in sums for file in asset.files):
             return asset
     return None
 

@@ -24,6 +24,7 @@ from waver.errors import WaverError
 from waver.io.atomic import folder_written_whole
 from waver.io.lock import exclusive
 from waver.provenance import digest, file_sha256
+from waver.records import imported
 from waver.workflow.environment import open_network
 
 __all__ = ["Installed", "fetch", "fingerprint", "install", "installed", "manifest", "package_folder"]
@@ -85,6 +86,8 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
         else:
             for file in manifest()[name].files:
                 _install_file(name, file, place / file.name)
+            if manifest()[name].made:
+                imported(manifest()[name].made)(place)
             about = _about(name, place)
         return _recorded(name, target, place, about)
 
@@ -166,6 +169,8 @@ def _about(name: str, place: Path) -> dict[str, Any]:
     """The entries of a record; the sum of a file for which the manifest has none is that of its bytes."""
     asset = manifest()[name]
     shas = {file.name: file.sha256 or file_sha256(place / file.name) for file in asset.files}
+    if asset.made:
+        shas = {str(file.relative_to(place)): file_sha256(file) for file in _files_of(place)}
     return {**asset.model_dump(include={"role", "set", "title", "licence"}), "files": shas}
 
 

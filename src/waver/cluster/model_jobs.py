@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from waver.cluster.workload import Workload
 from waver.config.model import Config
 from waver.datasets.emotions.readers import read_emotions
 from waver.errors import WaverError
+from waver.registry import ZERO_SHOT_MODELS
+from waver.shapes import FPS
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Part:
         amount: how often each unit of the table occurs in all of them, see the head of ``rates.yaml``.
         other: the config gives the network options of its own, and rates are those of its defaults.
         missing: what keeps the amount from being known; empty where it is.
+        note: what a reader should know of the amount.
     """
 
     model: str
@@ -29,6 +34,7 @@ class Part:
     amount: Mapping[str, float]
     other: bool = False
     missing: str = ""
+    note: str = ""
 
 
 def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, Any]) -> list[Part]:
@@ -43,6 +49,8 @@ def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, An
     found = {"train_answers": _answers, "train_videos": _videos}
     if rule in found:
         return _joined(found[rule](config, work))
+    if rule == "zeroshot_ask":
+        return list(_asked(config, work))
     return [_emotions(config) if rule == "train_emotions" else _frames(config, work, float(rates["positive_share"]))]
 
 
@@ -106,3 +114,21 @@ def _backbone(config: Config, epochs: int, trained: float, evaluated: float) -> 
     visual = config.features.visual
     amount = {"job": 1, "trained_picture": epochs * trained, "evaluated_picture": epochs * evaluated}
     return Part(visual.backbone, 1, amount, bool(visual.options))
+
+
+def _asked(config: Config, work: Workload) -> Iterator[Part]:
+    """Calls of models that are asked; prompts that a model can say nothing to are counted too."""
+    asked = config.zeroshot
+    frames = [FPS * lengths for split, lengths in work.lengths_s.items() if split in asked.splits]
+    videos = sum(map(len, frames))
+    for name in asked.models:
+        windows = asked.windows if ZERO_SHOT_MODELS[name].inputs != "text" or asked.transcript.scope == "window" else ()
+        items = videos * asked.video + sum(
+            float(np.ceil(np.maximum(own - window, 0) / (asked.stride or window)).sum()) + len(own)
+            for window in windows
+            for own in frames
+        )
+        jobs = config.dataset.shards * (asked.video + len(windows))
+        calls = items * len(asked.prompts)
+        note = f"at most {calls:,.0f} calls: {len(asked.prompts)} prompts about {items:,.0f} videos and windows"
+        yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)

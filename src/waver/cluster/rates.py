@@ -153,6 +153,7 @@ def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, A
     seconds, longest, uncounted, remarks = 0.0, 0.0, 0, []
     for part in parts_of_rule(rule, config, work, rates):
         which = f"{rule}, {part.model} (jobs: {part.jobs})"
+        remarks += [f"{which}: {part.note}."] if part.note else []
         if part.missing or part.model not in known:
             uncounted += part.jobs
             remarks.append(f"{which}: {part.missing or 'never measured'}; the work is not counted.")

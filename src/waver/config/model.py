@@ -20,6 +20,7 @@ from waver.config.sections import (
     Section,
     TrainConfig,
     VideosConfig,
+    ZeroShotConfig,
 )
 from waver.errors import WaverError
 from waver.registry import MODALITIES
@@ -38,6 +39,7 @@ class Config(Section):
     answers: AnswersConfig = AnswersConfig()
     videos: VideosConfig = VideosConfig()
     adapt: AdaptConfig = AdaptConfig()
+    zeroshot: ZeroShotConfig = ZeroShotConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
 

@@ -14,7 +14,8 @@ from waver.config.training import RunSpec as RunSpec
 from waver.config.training import TrainConfig as TrainConfig
 from waver.config.videos import VideosConfig as VideosConfig
 from waver.config.vision_language import VisionLanguageConfig as VisionLanguageConfig
-from waver.registry import VIDEO_MODELS
+from waver.config.zeroshot import ZeroShotConfig as ZeroShotConfig
+from waver.registry import VIDEO_MODELS, ZERO_SHOT_MODELS
 
 ModelRole = Literal[
     "face_detector",
@@ -31,10 +32,12 @@ ModelRole = Literal[
 ]
 if TYPE_CHECKING:
     VideoRole = str
+    AskedRole = str
 else:
     _ROLES = ((own.asset, name if own.loader else "") for name, own in VIDEO_MODELS.items())
     VideoRole = Literal[tuple(role for roles in _ROLES for role in roles if role)]
-"""Pretrained weights of video-level models; in no set."""
+    AskedRole = Literal[tuple(dict.fromkeys(own.asset for own in ZERO_SHOT_MODELS.values() if own.asset))]
+"""Pretrained weights of video-level models, and models that are asked."""
 
 
 class DemoConfig(Section):
@@ -89,10 +92,12 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
-    roles: dict[ModelRole | VideoRole, Literal["embedded", "paper", "insightface"]] = Field(
-        {}, description="role -> another set for its model; insightface: its packs of models of faces"
+    roles: dict[ModelRole | VideoRole | AskedRole, Literal["embedded", "paper", "insightface", "tiny"]] = Field(
+        {},
+        description="role -> another set for its model; insightface: its packs of models of faces; tiny: random "
+        "weights, to try things out",
     )
-    paths: dict[ModelRole | VideoRole, UserPath] = Field(
+    paths: dict[ModelRole | VideoRole | AskedRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
     )
     accept_licences: list[Annotated[str, Field(pattern="^[a-z0-9-]+$")]] = Field(

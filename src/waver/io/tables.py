@@ -157,7 +157,31 @@ PREDICTIONS = pa.schema(
 empty), level (frame | video), protocol (standard, cv or that of an adaptation), seed, model_set, config,
 code; of adaptation also network (what was adapted: bottleneck, clip or the label of a model of frames) and, where the
 method can do nothing to that network, not_applicable (why); of models of frames also what
-``waver.training.trained_model.TrainedModel`` lists."""
+``waver.training.trained_model.TrainedModel`` lists; of models that are asked also zeroshot, see
+``waver.zeroshot.records``."""
+
+ASKED = pa.schema(
+    [
+        _VIDEO,
+        _PARTICIPANT,
+        _SPLIT,
+        _field("prompt", pa.string(), "id of the prompt"),
+        _field(
+            "start_frame", pa.int32(), "first frame asked about, 24 fps clock; null where there is no recording", True
+        ),
+        _field("end_frame", pa.int32(), "frame after the last one asked about", True),
+        _field("negative", pa.float64(), "log probability of the answer without A/H; null where not scored", True),
+        _field("positive", pa.float64(), "log probability of the answer with A/H", True),
+        _field("parsed", pa.int8(), "what was written: 1 A/H, 0 none; null where neither, or nothing was", True),
+        _field("prompt_sha256", pa.string(), "of the prompt as it was asked, what was said included"),
+        _field("tokens", pa.int32(), "of the prompt, those of the frames included"),
+        _field("seconds", pa.float64(), "of wall time for this answer: those of its batch, shared out"),
+        _field("batch", pa.int16(), "items of its batch"),
+    ]
+)
+"""One row per video or window, and prompt. Schema metadata (key ``waver``, JSON): ``model``, what its family describes;
+``key`` and ``set`` of its files; ``decoding``; ``window``, frames; ``content_free``, prompt -> margin about nothing;
+``excluded``, number of videos without answers."""
 
 WEIGHTS = pa.schema(
     [
@@ -198,7 +222,7 @@ SCORES = pa.schema(
         _field("positives", pa.int64(), "true positives in the sample; null of a group and of few people", True),
         _field("predicted_positives", pa.int64(), "predicted positive at .5; null as positives", True),
         _field("seeds", pa.int32(), "seeds averaged"),
-        _field("model_set", pa.string(), "set of models: embedded, paper, or mixed"),
+        _field("model_set", pa.string(), "set of models: embedded, paper, or mixed; tiny random: random weights"),
         *MODEL_FIELDS,
     ]
 )

@@ -48,6 +48,7 @@ from waver.report.text.facts import (
 from waver.report.text.findings import gaps
 from waver.report.text.speech import recognised_speech
 from waver.report.text.summary import summary
+from waver.report.zeroshot import zero_shot_chapter
 
 __all__ = ["PageConfig", "ReportInputs", "render_report"]
 
@@ -114,7 +115,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     control = control_section(material, folder)
     reliable = _reliability(material, folder)
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
-    protocols = personalisation(material)
+    protocols, asked = personalisation(material), zero_shot_chapter(material)
     papers = papers_section(material.inputs.tables)
     found = counts(material.answers, material.used, material.segments)
     return {
@@ -126,7 +127,13 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "sentences": summary(material),
         "tiles": tiles(material),
         "made": made_by(material),
-        "headings": _headings(control is not None, bool(protocols), bool(reliable), bool(papers.shown)),
+        "headings": _headings(
+            control=control is not None,
+            personal=bool(protocols),
+            asked=asked is not None,
+            calibration=bool(reliable),
+            papers=bool(papers.shown),
+        ),
         "control": control,
         "reliable": reliable,
         "counts": split_counts(material),
@@ -141,6 +148,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "protocols": protocols,
         "personal_published": published_tables("participant"),
         "personal_ours": compared(material, "participant"),
+        "asked": asked,
         "papers": papers,
         "further": further,
         "no_timeline": no_timeline,
@@ -168,14 +176,17 @@ def _same_for_all(least: int) -> dict[str, Any]:
     }
 
 
-def _headings(control: bool, personal: bool, reliable: bool, papers: bool) -> dict[str, str]:
-    """Id -> heading of the page's sections, which is also its name in the menu and in the first table."""
-    known = {"control": control, "personal": personal, "calibration": reliable, "papers": papers}
+def _headings(**known: bool) -> dict[str, str]:
+    """Id -> heading of the page's sections, which is also its name in the menu and in the first table.
+
+    Args:
+        known: id of a section -> whether it is on the page; the others always are.
+    """
     sections = [
         ("data", "Data"), ("control", "Control"), ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
-        ("personal", LEVELS["participant"]), ("calibration", "Calibration"), ("papers", "Papers' tables"),
-        ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"), ("metrics", "Metrics"),
-        ("citation", "Citation"),
+        ("personal", LEVELS["participant"]), ("asked", "Language models"), ("calibration", "Calibration"),
+        ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
+        ("metrics", "Metrics"), ("citation", "Citation"),
     ]  # fmt: skip
     return {id_: name for id_, name in sections if known.get(id_, True)}
 

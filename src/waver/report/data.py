@@ -30,6 +30,8 @@ from waver.io.tables import (
 )
 from waver.report.ranking import shown_scores
 from waver.training.trained_model import TrainedModel
+from waver.zeroshot.condition_scores import CONDITIONS
+from waver.zeroshot.cue_evaluation import CUE_SCORES
 
 Row = dict[str, Any]
 
@@ -53,6 +55,8 @@ class ReportInputs:
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
+        conditions: CONDITIONS table of the models that were asked; None: none was.
+        cue_scores: CUE_SCORES table of the textualisation; None: no prompt has cues.
         tables: the papers' tables and the costs (``waver.report.tables.write``); None: the page shows none.
     """
 
@@ -75,6 +79,8 @@ class ReportInputs:
     weights: list[Path]
     models: list[Path]
     benchmarks: Path
+    conditions: Path | None = None
+    cue_scores: Path | None = None
     tables: Path | None = None
 
 
@@ -137,6 +143,8 @@ class Material:
     adapted: list[Row]
     weights: dict[tuple[str, str], list[Row]]
     models: list[Installed]
+    conditions: list[Row]
+    cue_scores: list[Row]
 
     @property
     def recorded(self) -> bool:
@@ -181,6 +189,8 @@ def load(inputs: ReportInputs, config: PageConfig, run: str, demo: bool) -> Mate
         adapted=[read_metadata(path) for path in inputs.adapted],
         weights=_weights(inputs.weights),
         models=[read_record(path) for path in inputs.models],
+        conditions=read_table(inputs.conditions, CONDITIONS) if inputs.conditions else [],
+        cue_scores=read_table(inputs.cue_scores, CUE_SCORES) if inputs.cue_scores else [],
     )
 
 

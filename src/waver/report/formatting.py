@@ -9,6 +9,7 @@ from typing import Any
 from waver.modalities import split_context
 from waver.registry import ADAPTATIONS, ANSWER_MODELS, CONTROLS, KINDS
 from waver.training.trained_model import changes, only_window
+from waver.zeroshot.records import TUNED, Condition
 
 CONTENT_FREE = "content_free"
 
@@ -48,7 +49,12 @@ LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "zh": "Chinese", 
 
 
 def method_name(method: str, modalities: str = "") -> str:
-    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``."""
+    """``("lfan", "ATQ")`` gives ``"LFAN A+T + question"``, ``("tfidf", "TQ")`` ``"TF-IDF, words + question"``.
+
+    A model that is asked is named with its prompt: ``"Video-LLaVA V+T, prompt td1, windows of 8 frames"``.
+    """
+    if asked := Condition.of(method):
+        return _asked(asked, modalities)
     name = _label(method) or method.replace("_", " ")
     if method in CONTROLS:
         return f"{name}, as a model" if modalities else name
@@ -57,6 +63,20 @@ def method_name(method: str, modalities: str = "") -> str:
     letters, context = split_context(modalities)
     parts = ["+".join(letters), *context] if letters else context
     return f"{name} {' + '.join(parts)}".strip()
+
+
+def _asked(asked: Condition, modalities: str) -> str:
+    calibrated = "" if asked.calibration == "none" else f", {asked.calibration} calibration"
+    model, *tuned = asked_name(asked.model).split(", ")
+    named = ", ".join([f"{model} {'+'.join(modalities)}".strip(), *tuned])
+    return f"{named}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+
+
+def asked_name(model: str) -> str:
+    """``Video-LLaVA``; ``Video-LLaVA, fine-tuned`` of ``video_llava_tuned``."""
+    base = model.removesuffix(TUNED)
+    name = _label(base) or base.replace("_", " ")
+    return name if base == model else f"{name}, fine-tuned"
 
 
 def _label(method: str) -> str:

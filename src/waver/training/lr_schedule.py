@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from waver.config.backbone import ImageRecipe
 from waver.config.training import TrainConfig
 from waver.config.videos import VideosConfig
+from waver.config.zeroshot import FinetuneConfig
 
 LEAST_LR = 1e-7
 Recipe = TrainConfig | ImageRecipe
@@ -29,7 +30,7 @@ def learning_rate(config: Recipe, epoch: int) -> float:
     return _half_cosine(config.lr, (epoch - 1) / config.epochs)
 
 
-def step_rate(config: TrainConfig, step: int, steps: int) -> float:
+def step_rate(config: TrainConfig | FinetuneConfig, step: int, steps: int) -> float:
     """Learning rate of a step, counted from 0, of ``steps`` in all, where the rate changes with the steps.
 
     It rises on a line over the first ``config.warmup`` of the steps and falls on half a cosine over the rest.

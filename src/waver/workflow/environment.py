@@ -7,7 +7,8 @@ own, begun with what the environment holds ready (``envs/precompile.py``). It is
 that of a process that was killed when the next one begins on the machine.
 
 No library looks for files at a hub, or reports what it does: it is told so in its variables, and where it has none, or
-does not heed them, the process refuses the connection (``close_network``).
+does not heed them, the process refuses the connection (``close_network``). A host that the config names may be allowed
+(``allow_host``).
 
 Libraries read these variables when they are imported: call ``set_environment`` before.
 """
@@ -19,6 +20,7 @@ import fcntl
 import ipaddress
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from functools import cache
@@ -69,6 +71,8 @@ SETTINGS = {
 _SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _LOOKS_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 _closed = False
+_allowed: set[str] = set()
+"""Names and addresses of other computers that this process may reach all the same."""
 
 
 def import_from(source: str) -> None:
@@ -154,11 +158,24 @@ def open_network() -> None:
     _closed = False
 
 
+def allow_host(host: str) -> None:
+    """Let this process reach one other computer, by its name and the addresses that the name has now.
+
+    Raises:
+        WaverError: the name has no address.
+    """
+    _allowed.add(host)
+    try:
+        _allowed.update(str(entry[4][0]) for entry in socket.getaddrinfo(host, None))
+    except OSError as error:
+        raise WaverError(f"the host {host} is not found ({error}); correct its name") from error
+
+
 @cache
 def _watch() -> None:
     def refuse(event: str, arguments: tuple[Any, ...], asks: frozenset[str] = frozenset(_SENDS + _LOOKS_UP)) -> None:
         # Python calls this at its very end as well, when globals are gone: an event that is none of these comes first
-        if event in asks and _closed and not _is_here(host := _host(event, arguments)):
+        if event in asks and _closed and not (is_here(host := _host(event, arguments)) or host in _allowed):
             raise ConnectionRefusedError(f"jobs use no network, and this one asked for {host!r}")
 
     sys.addaudithook(refuse)
@@ -171,7 +188,7 @@ def _host(event: str, arguments: tuple[Any, ...]) -> Any:
     return arguments[1][0] if isinstance(arguments[1], tuple) else None
 
 
-def _is_here(host: Any) -> bool:
+def is_here(host: Any) -> bool:
     """Whether a host is this computer; what is no text is a file, the kernel or none."""
     name = host.decode(errors="replace") if isinstance(host, bytes) else host
     if not isinstance(name, str) or name in ("", "localhost", os.uname().nodename):

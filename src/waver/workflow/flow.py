@@ -23,6 +23,7 @@ from waver.workflow.stages.ingest import Ingest
 from waver.workflow.stages.models import Models
 from waver.workflow.stages.report import Report
 from waver.workflow.stages.videos import Videos
+from waver.workflow.stages.zeroshot import ZeroShot
 
 
 class Flow:
@@ -40,6 +41,7 @@ class Flow:
         self.videos = Videos(run)
         self.adapt = Adapt(run)
         self.fusions = Fusions(run)
+        self.zeroshot = ZeroShot(run)
         self.evaluate = Evaluate(run)
         self.report = Report(run)
         self.costs = Costs(run, self.stages)

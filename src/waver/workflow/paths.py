@@ -102,6 +102,33 @@ class Paths:
         """Of a fusion that is adapted itself."""
         return self.adapt_predictions.replace("{method}", "fusions/{fusion}/{modalities}/{method}")
 
+    # zeroshot -----------------------------------------------------------------------------------
+    @property
+    def zeroshot_asked(self) -> str:
+        """Answers about one shard to all prompts; a journal to resume by is next to it."""
+        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{shard}}.parquet"
+
+    def zeroshot_adapter(self, name: str) -> str:
+        """What fine-tuning learned: adapter_config.json, adapter_model.safetensors; history.jsonl."""
+        return f"{self.results}/zeroshot/{{asked_model}}/adapter/{name}"
+
+    def zeroshot(self, name: str) -> str:
+        """Predictions of one prompt: <calibration>.parquet (val, test), <calibration>.folds.parquet (cv).
+
+        Of whole videos each may have a ``.frames.parquet``, the same answer for every frame.
+        """
+        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
+
+    @property
+    def zeroshot_conditions(self) -> str:
+        """What the answers of each model, prompt and granularity are worth."""
+        return f"{self.results}/evaluate/conditions.parquet"
+
+    @property
+    def zeroshot_cues(self) -> str:
+        """Cues that are told, against annotated ones."""
+        return f"{self.results}/evaluate/cues.parquet"
+
     # evaluate, report ---------------------------------------------------------------------------
     @property
     def control_predictions(self) -> str:

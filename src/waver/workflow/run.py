@@ -56,9 +56,12 @@ class Run:
 
     @property
     def model_set(self) -> str:
-        """Name of the set that the config takes its models from; mixed: some roles are filled from another one."""
+        """Name of the set that the config takes its models from; mixed: some roles are filled from another one.
+
+        Random weights are of no set: predictions made with them say so.
+        """
         models = self.config.models
-        return models.set if set(models.roles.values()) <= {models.set} else "mixed"
+        return models.set if set(models.roles.values()) <= {models.set, "tiny"} else "mixed"
 
     def _set_of(self, role: str) -> str:
         return self.config.models.roles.get(role, self.config.models.set)

@@ -20,6 +20,7 @@ from waver.io.tables import SCORES, read_table
 from waver.report.formatting import SPLITS, is_control, plural, share
 from waver.report.papers.published import PublishedTable, published
 from waver.report.ranking import COMPARABLE, MethodScores, shown_scores
+from waver.zeroshot.records import Condition
 
 LAYOUTS = Path(__file__).with_name("papers.yaml")
 SPLIT_ORDER = ("test", "cv", "val")
@@ -103,7 +104,9 @@ def splits_at(level: str, runs: Sequence[Run]) -> list[str]:
 
 def run_caption(rows: Iterable[MethodScores], own: Run, level: str, split: str) -> str:
     """The people of this run's scores, and its models."""
-    first = next(iter(rows), None)
+    listed = list(rows)
+    # a model that is asked is of a set of its own
+    first = next((row for row in listed if Condition.of(row.method) is None), next(iter(listed), None))
     if first is None:
         return f"This run scored no {level}s."
     row = first.any

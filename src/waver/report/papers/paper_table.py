@@ -16,6 +16,7 @@ from waver.report.papers.published import releases
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.formats import Cell, Line, TableData
 from waver.training.trained_model import changes, only_window
+from waver.zeroshot.records import TUNED, Condition
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
@@ -83,7 +84,7 @@ class PaperTableBuilder:
         _, modalities = self._method(row, group)
         scored = self._scores_of(run, row, group) if run else None
         if run is not None and scored is not None:
-            self.used.add((run.label, scored.method, modalities))
+            self.used.add((run.label, scored.method, scored.modalities))
             self.ours += 1
             note = self._other_items(run, scored)
         else:
@@ -94,6 +95,8 @@ class PaperTableBuilder:
     def _scores_of(self, run: Run, row: Layout, group: Layout) -> MethodScores | None:
         """Scores for a row in a group: of the method it names, or of the variant with exactly the group's changes."""
         method, modalities = self._method(row, group)
+        if Condition.of(method):  # what such a model is shown follows from its prompt
+            return next((one for one in self.found[run.label].values() if one.method == method), None)
         if "changed" not in group:
             return self.found[run.label].get((method, modalities))
         here = [one for one in self.found[run.label].values() if one.modalities == modalities]
@@ -126,7 +129,8 @@ class PaperTableBuilder:
             return "not run; to run it: " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
         kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
-        lines = [how[kind].format(method=method, variant=group.get("variant"), modalities=modalities)]
+        names = {"method": method, "variant": group.get("variant"), "modalities": modalities}
+        lines = [how[kind].format(**names, **_asked(method))]
         lines += [group["config"]] if "config" in group else []
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; to run it: {' and '.join(lines)}"
@@ -200,13 +204,28 @@ def _scores_by_name(run: Run, level: str, split: str) -> dict[tuple[str, str], M
     return {(row.method, row.modalities): row for row in rows}
 
 
+def _asked(method: str) -> dict[str, str]:
+    """What runs a model that is asked; empty of other methods."""
+    asked = Condition.of(method)
+    if asked is None:
+        return {}
+    granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
+    key = "finetune.models" if asked.model.endswith(TUNED) else "models"
+    model = asked.model.removesuffix(TUNED)
+    return {"key": key, "model": model, "prompt": asked.prompt, "granularity": granularity}
+
+
 def _size(scored: MethodScores) -> tuple[int, int]:
     return int(scored.any["n"]), int(scored.any["positives"] or 0)
 
 
 def _wanted(scored: MethodScores, methods: Iterable[str]) -> bool:
     """Whether a layout includes a method: by its name, as any model of frames, or as a video-level model."""
-    kinds = {"@fusions": bool(scored.any.get("fusion")), "@videos": scored.method in VIDEO_MODELS}
+    kinds = {
+        "@fusions": bool(scored.any.get("fusion")),
+        "@videos": scored.method in VIDEO_MODELS,
+        "@asked": Condition.of(scored.method) is not None,
+    }
     return any(kinds.get(one, scored.method == one) for one in methods)
 
 

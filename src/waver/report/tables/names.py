@@ -7,7 +7,8 @@ FIGURE = "2025_figure_12"
 
 TABLES = (
     *(f"2026_table_{number}" for number in (1, 2, 3, 4)),
-    *(f"2025_table_{number}" for number in (5, 6, 7, 15, 16, 17)),
+    *(f"2026_table_7_{level}" for level in ("video", "frame")),
+    *(f"2025_table_{number}" for number in (5, 6, 7, 15, 16, 17, 19, 20, 21)),
     FIGURE,
     "compute",
 )

@@ -132,6 +132,7 @@ def model_sets(material: Material) -> str:
             others
         ),
         "Given by path: {}.": listed([*titles.get("path", ())]),
+        "Random weights, made for tests and the demo: {}.": "; ".join(titles.get("tiny", ())),
         "Trained by this workflow: {}.": listed([*titles.get("trained", ())]),
     }
     return " ".join(sentence.format(models) for sentence, models in found.items() if models)

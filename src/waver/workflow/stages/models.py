@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from waver.assets.entries import fetched_assets, manifest
 from waver.assets.manifest import fingerprint
+from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 
@@ -24,6 +25,11 @@ class Models(Stage):
     def asset(self, wildcards: Wildcards) -> str:
         """What decides an installed model."""
         return fingerprint(wildcards.model, self.run.model_paths)
+
+    def install_code(self, wildcards: Wildcards) -> str:
+        """Fingerprint of the installation, and of what makes a model of random weights."""
+        made = manifest()[wildcards.model].made if wildcards.model in manifest() else ""
+        return code("models_install", *([made] if made else []))
 
     def accepted(self, wildcards: Wildcards) -> list[str]:
         """The licence of a model to fetch, where it has to be accepted and the config does; no other licence counts."""

@@ -1,0 +1,83 @@
+"""zeroshot: models whose language model learns the answers to one prompt before they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from waver.config.zeroshot import ZeroShotConfig
+from waver.errors import WaverError
+from waver.registry import ZERO_SHOT_MODELS
+from waver.workflow.checks import check_methods
+from waver.workflow.fingerprint import code
+from waver.workflow.run import Run, Wildcards
+from waver.zeroshot.prompts.prompt_set import PromptSet
+from waver.zeroshot.records import CUE_SLOTS, VIDEO, AskedModel
+
+
+def options_of(asked: ZeroShotConfig, base: str) -> dict[str, dict[str, Any]]:
+    """The options of one model alone, by its name."""
+    return {base: asked.options[base]} if base in asked.options else {}
+
+
+class Finetune:
+    """The part of the stage that trains.
+
+    Args:
+        run: whose stage it is.
+        prompts: of the config.
+        of_shards: files that a model needs, of a kind, for whole videos, of some shards.
+    """
+
+    def __init__(
+        self, run: Run, prompts: PromptSet, of_shards: Callable[[str, str, str, Sequence[str]], list[str]]
+    ) -> None:
+        self._run, self._prompts, self._of_shards = run, prompts, of_shards
+        self._asked, self._recipe = run.config.zeroshot, run.config.zeroshot.finetune
+
+    def check(self, load: bool) -> None:
+        """The models are in this process, and the prompt is one that they can learn.
+
+        Raises:
+            WaverError: one is not.
+        """
+        check_methods("zeroshot.finetune.models", ZERO_SHOT_MODELS, self._recipe.models, self._asked.options, load)
+        for name in self._recipe.models:
+            record = ZERO_SHOT_MODELS[name]
+            if not record.local:
+                raise WaverError(f"zeroshot.finetune.models: {name} is not in this process; leave it out")
+            if not self._run.recorded and record.inputs != "text":
+                raise WaverError(
+                    f"zeroshot.finetune.models: {name} looks at videos, which transcripts lack; leave it out"
+                )
+        if self._recipe.models and not CUE_SLOTS.isdisjoint(self._question.slots):
+            raise WaverError(f"zeroshot.finetune.prompt: {self._recipe.prompt} tells cues; choose one like td1")
+
+    @property
+    def _question(self) -> Any:
+        return self._prompts.chosen((self._recipe.prompt,))[self._recipe.prompt]
+
+    def every(self, kind: str) -> Callable[[Wildcards], list[str]]:
+        """Videos, faces or speech of all shards, as far as the model needs them."""
+        return lambda wildcards: self._of_shards(kind, wildcards.asked_model, VIDEO, self._run.shards)
+
+    def seed(self, wildcards: Wildcards) -> int | None:
+        """Of what is drawn."""
+        return AskedModel.of(wildcards.asked_model).seed
+
+    def question(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Fields of the prompt that is learned, with its answers."""
+        answers = self._prompts.answers_of(self._recipe.prompt)
+        return {**self._question.model_dump(), "answers": answers.model_dump()}
+
+    def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The part of the config that decides what is learned."""
+        own = self._asked.model_dump(include={"frames", "transcript", "dtype"})
+        recipe = self._recipe.model_dump(exclude={"models", "seeds"})
+        options = options_of(self._asked, AskedModel.of(wildcards.asked_model).base)
+        return {**own, "finetune": recipe, "options": options}
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Fingerprint of the training and of this family."""
+        base = AskedModel.of(wildcards.asked_model).base
+        return code("zeroshot_finetune", ZERO_SHOT_MODELS[base].target)

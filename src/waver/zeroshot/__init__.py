@@ -1,0 +1,1 @@
+"""Questions put to pretrained language models, and their answers as predictions."""

@@ -1,0 +1,151 @@
+"""Sets of prompts: read from a file, checked, and filled with what was said."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from waver.config.section import Section
+from waver.errors import WaverError
+from waver.zeroshot.answers import Answers
+
+SLOTS = ("transcript", "cues", "timeline")
+"""What a prompt may have put in, in braces: the words of the answer, and its cues as sentences or as a timeline."""
+
+PromptId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+
+
+class Prompt(Section):
+    """One prompt: the user's turn, without the wrapper of a chat.
+
+    Attributes:
+        label: as tables name it; those of the published prompts fill the papers' rows.
+        text: with the slots in braces; all other braces stand for themselves.
+        answers: where they differ from those of the set.
+    """
+
+    label: str = Field(min_length=1)
+    text: str
+    answers: Answers | None = None
+
+    @field_validator("text")
+    @classmethod
+    def _has_known_slots(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("the prompt is empty")
+        if unknown := sorted(set(_SLOT.findall(text)) - set(SLOTS)):
+            raise ValueError(f"{{{unknown[0]}}} is none of {', '.join(f'{{{slot}}}' for slot in SLOTS)}")
+        return text
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of what has to be put in, in their order."""
+        return tuple(dict.fromkeys(_SLOT.findall(self.text)))
+
+    @property
+    def sha256(self) -> str:
+        """Of the text with empty slots, as hex: it identifies the prompt and holds nothing of a person."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def render(self, said: Mapping[str, str]) -> str:
+        """The prompt with its slots filled; what is put in is never read as a template.
+
+        Args:
+            said: slot -> text, of every slot of the prompt; blanks around it are dropped, nothing else changes.
+        """
+        return _SLOT.sub(lambda slot: said[slot[1]].strip(), self.text)
+
+
+class PromptSet(Section):
+    """Prompts that are asked together, and the answers that they ask for."""
+
+    name: str
+    answers: Answers
+    prompts: dict[PromptId, Prompt] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> PromptSet:
+        labels = [prompt.label for prompt in self.prompts.values()]
+        if twice := next((label for label in labels if labels.count(label) > 1), None):
+            raise ValueError(f"two prompts have the label {twice!r}")
+        return self
+
+    def answers_of(self, prompt: str) -> Answers:
+        """The answers that a prompt asks for."""
+        return self.prompts[prompt].answers or self.answers
+
+    def chosen(self, names: tuple[str, ...]) -> dict[str, Prompt]:
+        """Some of the prompts, in the order of the names.
+
+        Raises:
+            WaverError: the set has no prompt of such a name.
+        """
+        if unknown := [name for name in names if name not in self.prompts]:
+            known = ", ".join(self.prompts)
+            raise WaverError(f"zeroshot.prompts has {unknown[0]}, which {self.name} lacks; choose among: {known}")
+        return {name: self.prompts[name] for name in names}
+
+
+def prompt_file(name: str) -> Path:
+    """File of a set that Waver brings, or of the user: a name that ends with ``.yaml`` is a path."""
+    return Path(name).expanduser() if name.endswith((".yaml", ".yml")) else Path(__file__).with_name(f"{name}.yaml")
+
+
+def shipped_sets() -> tuple[str, ...]:
+    """Names of the sets that Waver brings."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.yaml")))
+
+
+def read_prompts(name: str) -> PromptSet:
+    """A set of prompts, by its name or its path.
+
+    Raises:
+        WaverError: there is no such set, or the file is none.
+    """
+    path = prompt_file(name)
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(shipped_sets())
+        raise WaverError(
+            f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}"
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise WaverError(f"{path} cannot be read as YAML in UTF-8 ({what}); correct it") from error
+    if not isinstance(loaded, dict):
+        raise WaverError(f"{path} is no table; give it answers and prompts, as docs/zeroshot_prompts.md shows")
+    try:
+        return PromptSet(**{"name": path.stem} | _named(loaded))
+    except (ValidationError, TypeError) as error:
+        raise WaverError(f"{path}: {_first(error)}; correct it (docs/zeroshot_prompts.md)") from None
+
+
+def _named(loaded: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in loaded.items()}
+
+
+def _first(error: ValidationError | TypeError) -> str:
+    """The first thing that is wrong, in one sentence."""
+    if isinstance(error, TypeError):
+        return str(error)
+    wrong = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in wrong["loc"] if part != "[key]")
+    return ": ".join(filter(None, [place, str(wrong["msg"]).removeprefix("Value error, ")]))
+
+
+def vicuna_turn(text: str, media: str = "<video>\n") -> str:
+    """The whole input of Video-LLaVA: exactly one blank stands before ``ASSISTANT:``.
+
+    Args:
+        text: the user's turn, filled.
+        media: what stands for the video; empty for a text alone.
+    """
+    return f"USER: {media}{text.rstrip(' ')} ASSISTANT:"

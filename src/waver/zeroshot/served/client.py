@@ -1,0 +1,262 @@
+"""Questions with pictures to a server that speaks OpenAI's chat protocol: vLLM, SGLang, llama.cpp and others.
+
+What is sent is a recording of a person. So the server runs on this computer, or on a host that the config names twice,
+as its address and among those that are allowed; no proxy and no redirection takes a request elsewhere. Nothing of a
+request or of an answer is logged or told in an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from waver.config.section import Section
+from waver.errors import WaverError
+from waver.workflow.environment import allow_host, is_here
+
+log = logging.getLogger(__name__)
+
+_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Answers that may be others a little later."""
+_REJECTED = frozenset({400, 422, 501})
+"""Answers to a request with a field that a server does not know."""
+_LONGEST_WAIT_S = 60.0
+_ALTERNATIVES = 20
+"""Most tokens whose probabilities servers tell by default."""
+_QUALITY = 95
+
+
+class ServerSettings(Section):
+    """Where the server is, and how it is asked."""
+
+    base_url: str = Field("http://127.0.0.1:8000/v1", description="address up to and with /v1")
+    model: str = Field("default", min_length=1, description="name of the model on the server")
+    api_key_env: str = Field("", description="environment variable that holds the key; empty: none is sent")
+    allow_remote: bool = Field(False, description="whether recordings may be sent to another computer")
+    allowed_hosts: tuple[str, ...] = Field((), description="names of the computers that they may be sent to")
+    timeout_s: float = Field(120, gt=0, description="seconds to wait for an answer")
+    retries: int = Field(4, ge=0, description="further attempts where the server is busy or does not answer")
+    backoff_s: float = Field(1, ge=0, description="seconds before the first further attempt; they double each time")
+    max_concurrency: int = Field(4, ge=1, description="requests at once")
+    logprobs: Literal["auto", "never"] = Field(
+        "auto", description="auto: probabilities of tokens are asked for, unless the server rejects that"
+    )
+    max_tokens: int = Field(10, ge=1, description="most tokens of an answer")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        text: after the pictures.
+        pictures: RGB uint8 [H, W, 3] each, in order of time.
+        system: instruction before; empty: none.
+        choices: the answer is one of these, on servers that can be told so (vLLM); empty: it is free.
+        most_tokens: of the answer.
+    """
+
+    text: str
+    pictures: Sequence[npt.NDArray[np.uint8]] = ()
+    system: str = ""
+    choices: Sequence[str] = ()
+    most_tokens: int = 10
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered.
+
+    Attributes:
+        text: of the answer.
+        alternatives: tokens that could have begun its first word, and their log-probabilities, greatest first; empty
+            where the server does not tell.
+        tokens: of the question and the answer, where the server counts them, else 0.
+        seconds: until it was there, attempts before included.
+    """
+
+    text: str
+    alternatives: tuple[tuple[str, float], ...]
+    tokens: int
+    seconds: float
+
+
+class ChatClient:
+    """A server's model.
+
+    Raises:
+        WaverError: the address is none, or it is another computer's and not allowed; the key is not in the environment.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._place: SplitResult = _checked(settings)
+        self._headers = {"Content-Type": "application/json", **_authorisation(settings.api_key_env)}
+        self._told_probabilities = settings.logprobs == "auto"
+        self._lock = threading.Lock()
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Reply]:
+        """Replies in the order of the questions, several asked at once.
+
+        Raises:
+            WaverError: the server does not answer, refuses, or answers in another form.
+        """
+        with ThreadPoolExecutor(self._settings.max_concurrency) as pool:
+            return list(pool.map(self.ask, questions))
+
+    def ask(self, question: Question) -> Reply:
+        """The reply to one question; errors as ``ask_all``."""
+        began = time.monotonic()
+        with_probabilities = self._told_probabilities
+        status, content = self._post(self._body(question, with_probabilities))
+        if with_probabilities and status in _REJECTED:
+            status, content = self._post(self._body(question, False))
+            if status == 200:
+                self._go_without_probabilities()
+        if status != 200:
+            raise WaverError(f"{self._name} answers with status {status}{_remedy(status, self._settings)}")
+        return _reply(content, self._name, time.monotonic() - began)
+
+    @property
+    def place(self) -> str:
+        """Protocol, host and port of the server."""
+        return f"{self._place.scheme}://{self._place.netloc}"
+
+    @property
+    def _name(self) -> str:
+        return f"the server {self.place}"
+
+    def _go_without_probabilities(self) -> None:
+        with self._lock:
+            if self._told_probabilities:
+                log.warning("%s tells no probabilities of tokens: its written answers are used", self._name)
+            self._told_probabilities = False
+
+    def _body(self, question: Question, with_probabilities: bool) -> bytes:
+        parts: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": _data_url(picture)}} for picture in question.pictures
+        ]
+        content: Any = [*parts, {"type": "text", "text": question.text}] if parts else question.text
+        messages = [{"role": "system", "content": question.system}] if question.system else []
+        body = {
+            "model": self._settings.model,
+            "messages": [*messages, {"role": "user", "content": content}],
+            "temperature": 0,
+            "max_tokens": question.most_tokens,
+            **({"structured_outputs": {"choice": list(question.choices)}} if question.choices else {}),
+            **({"logprobs": True, "top_logprobs": _ALTERNATIVES} if with_probabilities else {}),
+        }
+        return json.dumps(body).encode()
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        """Status and content of the answer, after as many attempts as it takes and is allowed."""
+        for attempt in range(self._settings.retries + 1):
+            last = attempt == self._settings.retries
+            try:
+                status, content, wanted_s = self._post_once(body)
+            except (OSError, http.client.HTTPException) as error:
+                if last:
+                    kind = type(error).__name__
+                    raise WaverError(
+                        f"{self._name} does not answer after {attempt + 1} attempts ({kind}); start it, or correct "
+                        "base_url or timeout_s"
+                    ) from error
+                wanted_s = 0.0
+            else:
+                if status not in _RETRIED or last:
+                    return status, content
+            time.sleep(min(max(self._settings.backoff_s * 2**attempt, wanted_s), _LONGEST_WAIT_S))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _post_once(self, body: bytes) -> tuple[int, bytes, float]:
+        host = str(self._place.hostname)
+        if not is_here(host):
+            allow_host(host)
+        kind = http.client.HTTPSConnection if self._place.scheme == "https" else http.client.HTTPConnection
+        connection = kind(host, self._place.port, timeout=self._settings.timeout_s)
+        try:
+            path = self._place.path.rstrip("/") + "/chat/completions"
+            connection.request("POST", path, body, self._headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), _seconds(answer.getheader("Retry-After"))
+        finally:
+            connection.close()
+
+
+def _checked(settings: ServerSettings) -> SplitResult:
+    """The parts of the address."""
+    place = urlsplit(settings.base_url)
+    if place.scheme not in ("http", "https") or not place.hostname or place.username or place.query:
+        raise WaverError(f"base_url is {settings.base_url!r}; give http(s)://host:port/v1, without a key in it")
+    host = place.hostname
+    allowed = {name.lower() for name in settings.allowed_hosts}
+    if not is_here(host) and not (settings.allow_remote and host in allowed):
+        raise WaverError(
+            f"base_url names {host}, another computer, and recordings of participants stay on this one; serve the "
+            "model here, or set allow_remote and name the host in allowed_hosts if their consent covers it"
+        )
+    return place
+
+
+def _authorisation(variable: str) -> dict[str, str]:
+    if not variable:
+        return {}
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise WaverError(f"api_key_env names {variable}, which is not in the environment; set it, or name none")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _remedy(status: int, settings: ServerSettings) -> str:
+    """What to do about a status."""
+    if status in (401, 403):
+        return f"; put a key that it takes into {settings.api_key_env or 'the variable that api_key_env names'}"
+    if status == 404:
+        return f"; correct base_url, or the model {settings.model!r}"
+    if status == 413:
+        return "; give it fewer or smaller pictures"
+    return "; look into its log" if status >= 400 else ", a redirection, which is not followed; correct base_url"
+
+
+def _seconds(header: str | None) -> float:
+    """Of a Retry-After header; 0 where it is missing or a date."""
+    try:
+        return float(header or 0)
+    except ValueError:
+        return 0.0
+
+
+def _data_url(picture: npt.NDArray[np.uint8]) -> str:
+    colours = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _reply(content: bytes, name: str, seconds: float) -> Reply:
+    try:
+        record = json.loads(content)
+        choice = record["choices"][0]
+        text = choice["message"]["content"] or ""
+        told = (choice.get("logprobs") or {}).get("content") or []
+        used = int((record.get("usage") or {}).get("total_tokens") or 0)
+        # a line break or a quotation mark may come before the first word
+        first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
+        pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise WaverError(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
+    return Reply(str(text), tuple(sorted(pairs, key=lambda pair: -pair[1])), used, seconds)

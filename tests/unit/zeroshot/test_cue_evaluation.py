@@ -1,0 +1,101 @@
+"""Cues that are told against annotated ones: counts by hand, and nothing of few people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from checkout import ROOT
+from tracing.executed import definitions, traced
+from waver.io.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table, write_table
+from waver.io.zarr_store import new_store
+from waver.workflow.fingerprint import closure, followed
+from waver.zeroshot.cue_evaluation import CUE_SCORES, Segment, annotated_cues, cue_scores, evaluate_cues
+
+ALL = {"Slow", "Smile", "Hedging"}
+
+
+def scores(segments, least=1):
+    return {row["cue"]: row for row in cue_scores(segments, least)}
+
+
+def test_precision_and_recall_are_of_segments():
+    seen = [
+        Segment("a", {"Slow", "Smile"}, {"Slow"}, ALL),
+        Segment("a", {"Slow"}, {"Smile"}, ALL),
+        Segment("b", {"Smile"}, {"Slow", "Smile"}, ALL),
+    ]
+    found = scores(seen)
+    slow = found["Slow"]
+    assert (slow["segments"], slow["annotated"], slow["found"], slow["both"]) == (3, 2, 2, 1)
+    assert (slow["precision"], slow["recall"], slow["participants"]) == (0.5, 0.5, 2)
+    assert found["Smile"]["recall"] == 0.5
+    assert found["Hedging"]["precision"] is None
+
+
+def test_a_cue_that_cannot_be_found_somewhere_is_not_missed_there():
+    seen = [Segment("a", {"Slow"}, set(), {"Smile"}), Segment("b", {"Slow"}, {"Slow"}, ALL)]
+    assert scores(seen)["Slow"]["segments"] == 1
+    assert scores(seen)["Slow"]["recall"] == 1.0
+
+
+def test_counts_of_few_people_are_withheld():
+    seen = [Segment(person, {"Slow"}, {"Slow"}, ALL) for person in "aabb"]
+    row = scores(seen, least=3)["Slow"]
+    assert {row[name] for name in CUE_SCORES.names[3:]} == {None}
+    assert scores(seen, least=2)["Slow"]["both"] == 4
+
+
+@pytest.mark.parametrize(
+    ("record", "names"),
+    [
+        ('{"audio": "Slow, volume", "facial": "SMILE"}', {"Slow", "Volume", "Smile"}),
+        ('{"audio": ["Slow", "No  Mot"], "x": 3}', {"Slow", "No mot"}),
+        ('{"language": "Filler word; Mot", "free text": "slowly"}', {"Filler word", "Mot"}),
+    ],
+)
+def test_annotated_cues_are_names_of_the_codebook(record, names):
+    assert annotated_cues(record) == names
+
+
+def video(number):
+    fields = dict.fromkeys(VIDEOS.names)
+    return fields | {
+        "video": f"1_Q{number}", "participant": "1", "split": "train", "path": "x", "source_frames": 96,
+        "source_fps": 24.0, "duration_s": 4.0, "has_audio": False, "checksum": "0",
+    }  # fmt: skip
+
+
+def test_segments_are_on_the_clock_of_the_stores(tmp_path):
+    """The second half of a video smiles; its source frames run at 48 a second."""
+    smile = np.zeros((96, 2), np.float32)
+    smile[48:, 0] = 0.9
+    with new_store(tmp_path / "visual/1/1_Q1.zarr", "key") as writer:
+        writer.put("expression", smile)
+        writer.put("valid", np.ones(96, bool))
+        writer.attributes.update(expressions=["happy", "sad"])
+    with new_store(tmp_path / "faces/1/1_Q1.zarr", "key") as writer:
+        writer.put("landmarks", np.zeros((96, 5, 2), np.float32))
+        writer.put("valid", np.zeros(96, bool))
+        writer.put("source_frame", np.arange(0, 192, 2, dtype=np.int32))
+    row = {"participant": "1", "frames": 96, "key": "key", "note": "", "reason": None, "remedy": None}
+    index = [row | {"video": "1_Q1", "status": "ok"}, row | {"video": "1_Q2", "status": "set_aside"}]
+    write_table(tmp_path / "index.parquet", index, FEATURE_INDEX)
+    write_table(tmp_path / "videos.parquet", [video(1), video(2)], VIDEOS)
+    cues, untimed = '{"facial": "Smile"}', {"start_s": None, "end_s": None, "certainty": None}
+    spans = [("1_Q1", 0, 0, 48), ("1_Q1", 1, 120, 180), ("1_Q2", 0, 0, 48)]
+    rows = [
+        {"video": name, "segment": number, "start_frame": start, "end_frame": end, "cues": cues, **untimed}
+        for name, number, start, end in spans
+    ]
+    write_table(tmp_path / "segments.parquet", rows, SEGMENTS)
+    names = ("faces", "visual")
+    indexes = {name: [tmp_path / "index.parquet"] for name in names}
+    stores = {name: tmp_path / name for name in names}
+    files = [tmp_path / "videos.parquet"], tmp_path / "segments.parquet"
+    traced(lambda: evaluate_cues(*files, indexes, stores, 1, tmp_path / "out.parquet"), tmp_path / "trace")
+    ran, found = definitions(tmp_path / "trace"), closure([], ROOT / "workflow/scripts/zeroshot_cues.py")
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()
+    smiled = next(row for row in read_table(tmp_path / "out.parquet", CUE_SCORES) if row["cue"] == "Smile")
+    # the first segment lies before the smile; the second video has no clock, and is left out
+    assert (smiled["segments"], smiled["annotated"], smiled["found"], smiled["both"]) == (2, 2, 1, 1)
