@@ -27,6 +27,10 @@ class Bands(NamedTuple):
         return "unlikely" if probability < self.low else "likely" if probability >= self.high else "unclear"
 
 
+HALF = Bands(0.5, 0.5)
+"""Decision of the controls, which were fitted to decide here."""
+
+
 class Word(NamedTuple):
     """A word and when it is said, seconds from the beginning of the recording."""
 
@@ -82,8 +86,8 @@ class RecordingResult:
         video_probability: of A/H anywhere in the recording.
         bands: of ``video_probability``.
         control: what the content-free control gives for the whole recording: by question, length and number of words,
-            without a look at it; None where the question is unknown.
-        question_only: the share of A/H among the training videos of the same question; None likewise.
+            without a look at it; from .5 on it says A/H; None where the question is unknown.
+        question_only: the same of a control that knows the question alone.
         words: recognised or given, in order; None where there is no transcript.
         video: the recording's file, under a name that tells nothing; None where it is not kept.
         segments: in order; filled from ``probability``.
@@ -124,5 +128,10 @@ class RecordingResult:
 
     @property
     def control_band(self) -> Band | None:
-        """What the content-free control alone would have said, by the same bands."""
-        return None if self.control is None else self.bands.of(self.control)
+        """What the content-free control alone would have said, by its own decision at .5."""
+        return None if self.control is None else HALF.of(self.control)
+
+    @property
+    def question_band(self) -> Band | None:
+        """What the question alone would have said, likewise."""
+        return None if self.question_only is None else HALF.of(self.question_only)
