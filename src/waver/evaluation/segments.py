@@ -111,7 +111,8 @@ def segment_counts(truth: Truth, predicted: Predicted, people: Array) -> Array:
     item, video = predicted.item[kept], video[kept]
     who = number[truth.participant[item]]
     positive = predicted.probability[kept] > 0.5
-    return _counted(truth.label[item] > 0, positive, video, who, len(people))
+    runs = runs_of(truth.label[item] > 0, video), runs_of(positive, video)
+    return counted(*runs, who, len(people))
 
 
 def scores_segments(truth: Truth, predicted: Predicted) -> bool:
@@ -129,9 +130,18 @@ def _videos(truth: Truth, predicted: Predicted) -> tuple[Array, Array]:
     return video, np.bincount(video, minlength=len(kept)) == lengths[kept]
 
 
-def _counted(label: Array, positive: Array, video: Array, who: Array, people: int) -> Array:
-    """Counts [S, COLUMNS] of frames laid end to end, with the number of their video and participant."""
-    true, found = runs_of(label, video), runs_of(positive, video)
+def counted(true: Runs, found: Runs, who: Array, people: int) -> Array:
+    """Counts of true and predicted segments of N frames laid end to end.
+
+    Args:
+        true: segments of the labels.
+        found: predicted segments.
+        who: int [N], number of the participant of each frame, below ``people``.
+        people: S.
+
+    Returns:
+        float64 [S, COLUMNS].
+    """
     one, other, iou = overlaps(true, found)
     counts = np.zeros((people, COLUMNS))
     counts[:, _TRUE] = np.bincount(who[true.start], minlength=people)
@@ -179,5 +189,6 @@ def video_counts(label: Array, probability: Array, video: Array) -> Array:
         probability: float [N].
         video: int [N], number of the video of each frame, ascending.
     """
-    counted: Array = _counted(label > 0.5, probability > 0.5, video, np.zeros(len(label), np.int64), 1)[0]
-    return counted
+    runs = runs_of(label > 0.5, video), runs_of(probability > 0.5, video)
+    counts: Array = counted(*runs, np.zeros(len(label), np.int64), 1)[0]
+    return counts
