@@ -15,6 +15,7 @@ from waver import __version__
 from waver.errors import WaverError
 
 COMMANDS = {
+    "predict": ("waver.predict.run", "a trained model on new recordings: files, folders or a list"),
     "doctor": ("waver.cluster.doctor", "is this machine or cluster suitable?"),
     "forget": ("waver.withdrawal", "what was made of a participant who withdraws: list it, delete it"),
     "verify": ("waver.cluster.verify", "are all stores and packs whole? Reads every byte of them"),

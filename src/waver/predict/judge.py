@@ -27,22 +27,19 @@ CONTEXT = "question"
 """Modality that is not the person's: every frame has it."""
 
 
-def judge(
-    trained: Trained, recordings: Sequence[Steps], method: str, options: Mapping[str, object]
-) -> list[RecordingResult]:
+def judge(trained: Trained, recordings: Sequence[Steps], method: str) -> list[RecordingResult]:
     """What a model says of the recordings of one participant.
 
     Args:
         trained: the model.
         recordings: whose packs are there.
         method: of personalisation; ``none``: the model as it was trained.
-        options: of the method.
 
     Raises:
         WaverError: the model cannot be personalised by the method.
     """
     samples = [_sample(trained, steps) for steps in recordings]
-    logits = personalised(trained, samples, method, options)
+    logits = personalised(trained, samples, method)
     return [
         _result(trained, steps, sample, logits.get(sample.video))
         for steps, sample in zip(recordings, samples, strict=True)

@@ -6,7 +6,7 @@ see all frames of the person, and predict all of them. Those that work on the st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -29,16 +29,13 @@ _PROTOCOL = "block"
 """Frames that follow each other stay together."""
 
 
-def personalised(
-    trained: Trained, samples: Sequence[VideoSample], method: str, options: Mapping[str, object]
-) -> dict[str, Logits]:
+def personalised(trained: Trained, samples: Sequence[VideoSample], method: str) -> dict[str, Logits]:
     """Logits of one person's recordings by a model that was adapted to them.
 
     Args:
         trained: the model; it stays as it was.
         samples: recordings of one person.
         method: name in ADAPTATIONS; ``none``: nothing is adapted.
-        options: of the method.
 
     Returns:
         recording -> float32 [T, 2]; empty for ``none``.
@@ -54,7 +51,7 @@ def personalised(
                          "choose another --method, or --personalise none")  # fmt: skip
     pool = int(checkpoint.options.get("pool", 1))
     network = FusionNetwork(build_model(checkpoint), checkpoint.normalisation.sizes, pool, checkpoint.offset).eval()
-    adapter = build_adapter(method, options)
+    adapter = build_adapter(method, {})
     if reason := not_applicable(adapter.needs, network):
         raise WaverError(f"{method} does nothing to {trained.name}: {reason}; choose another --personalise")
     source = Source(network, checkpoint.modalities, checkpoint.normalisation)

@@ -23,7 +23,7 @@ from waver.workflow.environment import close_network, set_environment
 _LOG = logging.getLogger("waver")
 close_network()
 set_environment()  # a script imports this module first, and then the libraries that read where their caches are
-_PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
+PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _record(snakemake: Any) -> dict[str, Any]:
         "threads": int(snakemake.threads),
         "host": socket.gethostname(),
         "device": device_record(),
-        "versions": versions(*_PACKAGES),
+        "versions": versions(*PACKAGES),
     }
 
 
