@@ -17,6 +17,7 @@ from waver.errors import WaverError
 COMMANDS = {
     "predict": ("waver.predict.run", "a trained model on new recordings: files, folders or a list"),
     "doctor": ("waver.cluster.doctor", "is this machine or cluster suitable?"),
+    "export-model": ("waver.predict.export_model", "a trained model as one folder to hand over, with its model card"),
     "forget": ("waver.withdrawal", "what was made of a participant who withdraws: list it, delete it"),
     "verify": ("waver.cluster.verify", "are all stores and packs whole? Reads every byte of them"),
     "forecast": ("waver.cluster.forecast", "jobs, CPU-hours and disk of a run before it is submitted"),

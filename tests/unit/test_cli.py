@@ -56,7 +56,7 @@ def test_a_command_that_is_none_ends_with_those_that_are(arguments, capsys):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_the_user_has_to_mend_is_one_sentence(command, capsys):
-    needed = {"forget": ["80001"]}
+    needed = {"forget": ["80001"], "export-model": ["--model", "can", "--modalities", "V", "--out", "x"]}
     assert main([command, *needed.get(command, []), "--config", "unknown=1"]) == 1
     told = capsys.readouterr()
     assert told.out == ""

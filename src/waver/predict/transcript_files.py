@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ def _cues(text: str) -> Iterator[Said]:
             continue
         times = _CUE.search(lines[place])
         assert times is not None
-        said = " ".join(_TAG.sub("", " ".join(lines[place + 1 :])).split())
+        said = " ".join(html.unescape(_TAG.sub("", " ".join(lines[place + 1 :]))).split())
         if said:
             yield Said(_seconds(times.groups()[:4]), _seconds(times.groups()[4:]), said)
 
