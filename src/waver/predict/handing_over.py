@@ -2,183 +2,163 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from waver import __version__
-from waver.assets.manifest import Installed, read_record
-from waver.config.model import Config
-from waver.datasets.questions import Questions, questions_of, rows_with_questions
 from waver.errors import WaverError
-from waver.evaluation.controls import content_free, frame_items, video_items
-from waver.evaluation.labels import Truth, frame_truth, video_truth
-from waver.evaluation.predictions import Predicted, read_predictions, to_videos
-from waver.io.tables import ANSWERS, PACK_INDEX, PARTICIPANTS, SCORES, read_table, read_tables
-from waver.predict.bands import Calibration, calibrate
-from waver.predict.linear_control import LinearControl, question_shares
+from waver.evaluation.calibration import LEAST, MOST, temperature
+from waver.evaluation.labels import frame_truth, video_truth
+from waver.evaluation.predictions import read_predictions, to_videos
+from waver.io.tables import ANSWERS, PARTICIPANTS, SCORES, read_table, read_tables
 from waver.predict.model_card import card_text, data_facts, licence_chain, shown_rows
 from waver.predict.model_folder import HandedModel, add_graph, write_model_folder
-from waver.provenance import digest, versions
-from waver.training.frames.checkpoint import Checkpoint, load_checkpoint
-from waver.training.frames.variants import recipe_of
+from waver.predict.preparation import provenance
+from waver.predict.trained import Trained, load_trained
+from waver.provenance import versions
 from waver.training.trained_model import TrainedModel
-from waver.workflow.flow import Flow
-from waver.workflow.run import Run
 
-_SECTIONS, _MODELS = {"features", "align"}, {"set", "roles"}
-"""Keys of the config that decide how features of new recordings are made; paths are those of one machine."""
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Files of a run that a model is exported from, below a working folder.
+class Finished:
+    """A run with scores, as its files say what they were made from.
 
     Attributes:
-        config: of the run.
-        folder: working folder of the workflow.
-        model: which model.
-        seed: which of its seeds.
+        folder: ``results/<run>``.
+        trained: the model of it.
     """
 
-    config: Config
     folder: Path
-    model: TrainedModel
-    seed: int
+    trained: Trained
 
-    @cached_property
-    def flow(self) -> Flow:
-        """The stages of the run."""
-        return Flow(Run(self.config))
-
-    def trained(self, name: str) -> Path:
-        """A file of the trained model.
+    @property
+    def model(self) -> TrainedModel:
+        """The model's record.
 
         Raises:
-            WaverError: it is not there.
+            WaverError: it is not among those that were scored.
         """
-        names = {"fusion": self.model.method, "modalities": self.model.modalities, "seed": self.seed}
-        return self._there(self.flow.run.paths.train(name).format(**names))
-
-    def of_shards(self, template: str) -> list[Path]:
-        """A file of every shard."""
-        return [self._there(template.format(shard=shard)) for shard in self.flow.run.shards]
-
-    @property
-    def indexes(self) -> list[Path]:
-        return self.of_shards(self.flow.run.paths.pack_index)
+        method, modalities, _ = self.trained.name.split("/")
+        for one in self._scored["params"]["models"]:
+            if (one["method"], one["modalities"], one["video_head"]) == (method, modalities, False):
+                return TrainedModel(**one)
+        raise WaverError(f"{self.folder} has no scores of {method} on {modalities}; finish the run first")
 
     @property
-    def packs(self) -> Path:
-        return self.folder / Path(self.flow.run.paths.pack_index).parent / "packs"
+    def evaluate(self) -> dict[str, Any]:
+        """Section of the config by which it was scored."""
+        config: dict[str, Any] = self._scored["params"]["config"]
+        return config
 
     @property
+    def scores(self) -> list[Row]:
+        """Rows of SCORES."""
+        return read_table(self._scores, SCORES)
+
+    @cached_property
     def answers(self) -> list[Path]:
-        return self.of_shards(self.flow.run.paths.shard_table("answers"))
+        """ANSWERS tables."""
+        return [path for path in self._inputs if path.name.endswith(".answers.parquet")]
 
-    def participants(self) -> list[dict[str, Any]]:
-        """Rows of the table of participants."""
-        return read_table(self._there(self.flow.run.paths.table("participants")), PARTICIPANTS)
+    @cached_property
+    def people(self) -> Path:
+        """The table of participants."""
+        return next(path for path in self._inputs if path.name == "participants.parquet")
 
-    def scores(self) -> list[dict[str, Any]]:
-        """Rows of the table of scores."""
-        return read_table(self._there(self.flow.run.paths.scores), SCORES)
-
-    def feature_models(self) -> list[Installed]:
-        """Records of the models that make the features; those of modalities that the model lacks, too."""
-        return [read_record(self._there(record)) for record in self.flow.features.model_records()]
-
-    def _there(self, path: str) -> Path:
-        found = self.folder / path
-        if not found.is_file():
-            raise WaverError(f"{found} is missing; finish the run first, with the config that you give here")
+    def temperatures(self) -> dict[str, float]:
+        """Level -> temperature that fits the model's margins to the labels of val; 1 where none is best."""
+        packs = [path for path in self._inputs if path.parent.name == "align"]
+        truths = {
+            "frame": frame_truth(packs, packs[0].with_name("packs"), ["val"]),
+            "video": video_truth(self.answers, ["val"]),
+        }
+        file = self.folder / "train" / self.trained.name / "predictions.parquet"
+        (frames,) = read_predictions([file], truths, self._scored["params"]["models"])
+        rule = self.evaluate["window_frames"], self.evaluate["video_rule"]
+        predicted = {"frame": frames, "video": to_videos(frames, truths["frame"], truths["video"], *rule)}
+        found = {}
+        for level, one in predicted.items():
+            label = truths[level].label[one.item]
+            known = label >= 0
+            fitted = temperature(one.margin[known], label[known]) if len(np.unique(label[known])) == 2 else 1.0
+            # at a bound no temperature is best: val is told apart without a mistake, or not at all
+            found[level] = fitted if LEAST < fitted < MOST else 1.0
         return found
 
+    @property
+    def _scores(self) -> Path:
+        return self.folder / "evaluate/scores.parquet"
 
-def export_model(source: Source, out: Path, licences: Mapping[str, str], graph: bool) -> HandedModel:
+    @cached_property
+    def _scored(self) -> dict[str, Any]:
+        return provenance(self._scores)
+
+    @property
+    def _inputs(self) -> list[Path]:
+        root = Path(os.path.abspath(self.folder)).parents[1]
+        return [root / path for path in self._scored["input"]]
+
+
+def export_model(
+    folder: Path, method: str, seed: int | None, out: Path, licences: Mapping[str, str], graph: bool
+) -> HandedModel:
     """Write the folder of a model.
 
     Args:
-        source: the run.
+        folder: ``results/<run>`` of a finished run.
+        method: ``<fusion>/<modalities>``; empty: the best one on val.
+        seed: of the training; None: the best one on val.
         out: folder to write.
-        licences: role -> licence, of models that were given by path.
+        licences: role -> licence, of models that were given by path or trained in the run.
         graph: add an ONNX graph.
 
     Raises:
-        WaverError: the run is not finished or was made with another config, a licence is unknown, or the graph
-            cannot be made.
+        WaverError: the run is not finished, a licence is unknown, there is no control, or the graph cannot be made.
     """
-    checkpoint = load_checkpoint(source.trained("model.pt"))
-    recipe = recipe_of(source.config.train, source.model.method).recipe
-    if digest(checkpoint.record["config"]) != digest(recipe):
-        raise WaverError(f"{source.trained('model.pt')} was trained with another config; give that of the run")
-    onnx = _graph(checkpoint) if graph else b""
-    participants, chain = source.participants(), licence_chain(source.feature_models(), licences)
-    controls, questions = _controls(source)
-    evaluate = source.config.evaluate
+    run = Finished(folder, load_trained(folder, method, seed))
+    trained = run.trained
+    if trained.controls is None:
+        raise WaverError(
+            f"{folder}: the training recordings have labels of one class alone, so there is no control to hand over "
+            "with the model; check the annotation files and the split"
+        )
+    chain = licence_chain(_models_of(trained), licences)
+    onnx = _graph(trained) if graph else b""
+    people, answers = read_table(run.people, PARTICIPANTS), read_tables(run.answers, ANSWERS)
     handed = HandedModel(
-        checkpoint=checkpoint,
-        calibration={level: _calibrated(*found, evaluate.least_group) for level, found in _val(source).items()},
-        video_rule={"rule": evaluate.video_rule, "window_frames": evaluate.window_frames},
-        controls=controls,
-        questions=questions,
-        question_shares=question_shares(read_tables(source.answers, ANSWERS), evaluate.least_group),
-        config={
-            **source.config.model_dump(mode="json", include=_SECTIONS),
-            "models": source.config.models.model_dump(mode="json", include=_MODELS),
-        },
+        trained=trained,
+        temperature=run.temperatures(),
         about={
-            "model": source.model.record | {"seed": source.seed},
-            "data": data_facts(source.config, participants, read_tables(source.answers, ANSWERS)),
-            "scores": shown_rows(source.scores(), source.model),
+            "model": {**run.model.record, "seed": int(trained.name.split("/")[2])},
+            "data": data_facts(run.people, people, answers, int(run.evaluate["least_group"])),
+            "scores": shown_rows(run.scores, run.model),
             "licences": chain,
             "versions": versions("torch", "numpy", "transformers") | {"waver": __version__},
         },
     )
-    names = {row["participant"] for row in participants} | {
-        row["video"] for row in read_tables(source.answers, ANSWERS)
-    }
+    names = {row["participant"] for row in people} | {row["video"] for row in answers}
     write_model_folder(out, handed, card_text(handed), sorted(names))
     if onnx:
         add_graph(out, onnx)
     return handed
 
 
-def _graph(checkpoint: Checkpoint) -> bytes:
-    from waver.predict.onnx_graph import exported  # onnx is loaded where a graph is wanted
-
-    return exported(checkpoint)
-
-
-def _controls(source: Source) -> tuple[dict[str, LinearControl], Questions]:
-    """The content-free control of frames and of videos, and the questions that it knows."""
-    packed = [row for row in rows_with_questions(source.indexes, PACK_INDEX) if row["status"] == "ok"]
-    answers = rows_with_questions(source.answers, ANSWERS)
-    timed = any(row["duration_s"] is not None for row in answers)
-    frames = frame_items(packed, source.indexes, source.packs)
-    videos = video_items(answers, {row["video"]: row for row in packed})
-    controls = {
-        "frame": LinearControl.of(content_free(frames), "frame"),
-        "video": LinearControl.of(content_free(videos), "video", timed),
-    }
-    return controls, questions_of(source.answers[0])
+def _models_of(trained: Trained) -> list[Any]:
+    """Records of the frozen models of the features that the model needs, each once."""
+    needed = trained.preparation.needed(trained.checkpoint.modalities)
+    records = [one for feature in needed for one in trained.preparation.models.get(feature, ())]
+    return list({record.name: record for record in records}.values())
 
 
-def _val(source: Source) -> dict[str, tuple[Predicted, Truth]]:
-    """The model's predictions of the val split and their truth, by level."""
-    truths = {
-        "frame": frame_truth(source.indexes, source.packs, ["val"]),
-        "video": video_truth(source.answers, ["val"]),
-    }
-    (frames,) = read_predictions([source.trained("predictions.parquet")], truths, [source.model.record])
-    evaluate = source.config.evaluate
-    videos = to_videos(frames, truths["frame"], truths["video"], evaluate.window_frames, evaluate.video_rule)
-    return {"frame": (frames, truths["frame"]), "video": (videos, truths["video"])}
+def _graph(trained: Trained) -> bytes:
+    from waver.predict.onnx_graph import exported  # ONNX is loaded where a graph is wanted
 
-
-def _calibrated(predicted: Predicted, truth: Truth, least_group: int) -> Calibration:
-    known = truth.label[predicted.item] >= 0
-    item = predicted.item[known]
-    return calibrate(predicted.margin[known], truth.label[item], truth.participant[item], least_group)
+    return exported(trained.checkpoint)

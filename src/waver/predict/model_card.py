@@ -15,9 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from waver.assets.entries import manifest
 from waver.assets.manifest import Installed
-from waver.config.model import Config
 from waver.errors import WaverError
-from waver.predict.bands import LIKELY, UNLIKELY
+from waver.predict.preparation import provenance
 from waver.provenance import digest
 from waver.report.formatting import SPLITS, VIDEO_RULES, row_name
 from waver.training.trained_model import TrainedModel
@@ -81,23 +80,24 @@ def licence_chain(records: Iterable[Installed], stated: Mapping[str, str]) -> li
     return chain
 
 
-def data_facts(config: Config, participants: Sequence[Row], answers: Sequence[Row]) -> dict[str, Any]:
-    """What the card says of the data: counts, and of fewer people than ``evaluate.least_group`` that they are few.
+def data_facts(table: Path, participants: Sequence[Row], answers: Sequence[Row], least: int) -> dict[str, Any]:
+    """What the card says of the data: counts, and of fewer than ``least`` people that they are few.
 
     Args:
-        config: of the run.
+        table: of the participants, with the record of the job that made it.
         participants: PARTICIPANTS rows.
         answers: ANSWERS rows.
+        least: ``evaluate.least_group`` of the run.
     """
-    least = config.evaluate.least_group
+    made = provenance(table)["params"]
     refused = {
         purpose: sum(not row[f"consent_{purpose}"] for row in participants) for purpose in ("publication", "challenge")
     }
     return {
-        "name": config.dataset.name,
-        "source": config.dataset.source,
-        "layout": config.dataset.layout,
-        "purpose": config.dataset.purpose,
+        "name": table.parents[1].name,
+        "generated": made["inventory"] == "generated",
+        "layout": f"{made['reader']}, {made['layout']}",
+        "purpose": made["purpose"],
         "participants": dict(Counter(row["split"] for row in participants)),
         "videos": dict(Counter(row["split"] for row in answers)),
         "split_hash": digest(sorted((row["video"], row["split"]) for row in answers)),
@@ -146,7 +146,7 @@ def card_text(model: HandedModel) -> str:
     template = environment.get_template("model_card.md")
     return template.render(
         model=model, about=model.about, tables=_tables(model.about["scores"]), texts=texts(), splits=SPLITS,
-        likely=LIKELY, unlikely=UNLIKELY, video_rule=VIDEO_RULES[model.video_rule["rule"]],
+        trained=model.trained, video_rule=VIDEO_RULES[model.trained.decisions.rule],
         title=row_name(model.about["model"]),
     )  # fmt: skip
 

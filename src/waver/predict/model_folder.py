@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from waver.assets.manifest import Installed
+from waver.config.sections import AlignConfig, FeaturesConfig
 from waver.datasets.questions import Question, Questions
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write, folder_written_whole
 from waver.io.lock import exclusive
-from waver.predict.bands import Calibration
-from waver.predict.linear_control import LinearControl
+from waver.predict.controls import Controls
+from waver.predict.decisions import Decisions
+from waver.predict.preparation import Preparation
+from waver.predict.result import Bands
+from waver.predict.trained import Trained
 from waver.provenance import file_sha256
 from waver.training.corpus import Normalisation
 from waver.training.frames.checkpoint import Checkpoint
@@ -34,6 +39,8 @@ WEIGHTS, RECORD, CARD, GRAPH = "weights.safetensors", "model.json", "MODEL_CARD.
 _NETWORK, _NORMALISATION = "network.", "normalisation."
 _KEPT = ("fusion", "modalities", "options", "window", "hop", "stride", "offset", "record")
 """Fields of a checkpoint that are plain values."""
+_NAMES = ("name", "run", "chosen", "model_set")
+"""Texts of a trained model."""
 _SHORTEST = 4
 """Characters of the shortest ids that are searched for: a shorter one may well be a count."""
 
@@ -43,24 +50,14 @@ class HandedModel:
     """What a folder holds.
 
     Attributes:
-        checkpoint: the model as ``waver.training.frames.predict.predict`` takes it.
-        calibration: frame or video -> how its margins are read.
-        video_rule: from frames to a video: ``rule`` and ``window_frames`` of ``waver.evaluation.video_aggregation``.
-        controls: frame or video -> the content-free control, for the same recordings.
-        questions: those that model and controls know by number.
-        question_shares: question -> share of A/H among its training recordings; without those that few people got.
-        config: sections of the config that decide the features: ``features``, ``align``, ``models``.
-        about: for people: ``data``, ``scores``, ``licences``, ``versions``.
+        trained: the model, with what it takes to apply it to new recordings.
+        temperature: frame or video -> what margins are divided by, so that probabilities fit the labels of val.
+        about: for people: ``model``, ``data``, ``scores``, ``licences``, ``versions``.
     """
 
-    checkpoint: Checkpoint
-    calibration: Mapping[str, Calibration]
-    video_rule: Mapping[str, Any]
-    controls: Mapping[str, LinearControl]
-    questions: Questions
-    question_shares: Mapping[int, float]
-    config: Mapping[str, Any]
-    about: Mapping[str, Any] = field(default_factory=dict)
+    trained: Trained
+    temperature: Mapping[str, float]
+    about: Mapping[str, Any]
 
 
 def write_model_folder(folder: Path, model: HandedModel, card: str, identifiers: Iterable[str]) -> None:
@@ -80,7 +77,7 @@ def write_model_folder(folder: Path, model: HandedModel, card: str, identifiers:
     hidden = tuple(identifiers)
     with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), folder_written_whole(folder) as place:
         place.mkdir()
-        save_file(_tensors(model.checkpoint), place / WEIGHTS)
+        save_file(_tensors(model.trained.checkpoint), place / WEIGHTS)
         record = _record(model) | {"weights_sha256": file_sha256(place / WEIGHTS)}
         texts = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n", CARD: card}
         refuse_names("\n".join(_strings(record)), hidden, RECORD)
@@ -104,16 +101,21 @@ def load_model_folder(path: str | Path) -> HandedModel:
         tensors = load_file(weights)
     except SafetensorError as error:
         raise WaverError(f"{weights} cannot be read ({error}); copy the folder again") from error
-    return HandedModel(
+    preparation = record["preparation"]
+    trained = Trained(
+        **{name: record[name] for name in _NAMES},
         checkpoint=_checkpoint(record["checkpoint"], tensors),
-        calibration={level: Calibration(**state) for level, state in record["calibration"].items()},
-        video_rule=record["video_rule"],
-        controls={level: LinearControl.from_state(state) for level, state in record["controls"].items()},
+        sha256=record["weights_sha256"],
+        preparation=Preparation(
+            FeaturesConfig(**preparation["features"]),
+            AlignConfig(**preparation["align"]),
+            {name: tuple(Installed(folder="", **one) for one in of) for name, of in preparation["models"].items()},
+        ),
+        decisions=Decisions(**record["decisions"] | {"bands": Bands(*record["decisions"]["bands"])}),
+        controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
-        question_shares={int(question): float(share) for question, share in record["question_shares"]},
-        config=record["config"],
-        about=record["about"],
     )
+    return HandedModel(trained, record["temperature"], record["about"])
 
 
 def add_graph(folder: Path, graph: bytes) -> None:
@@ -185,20 +187,29 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def _record(model: HandedModel) -> dict[str, Any]:
-    checkpoint = model.checkpoint
+    trained, preparation = model.trained, model.trained.preparation
+    checkpoint, decoder = trained.checkpoint, trained.checkpoint.decoder
     plain = {name: getattr(checkpoint, name) for name in _KEPT}
     # the order of the streams is that in which a model concatenates them; a file of tensors does not keep it
-    plain |= {"streams": list(checkpoint.normalisation.sizes)}
-    decoder = checkpoint.decoder
+    plain |= {"streams": list(checkpoint.normalisation.sizes), "decoder": decoder.state() if decoder else None}
+    models = {
+        # of a model that was given by path, the title is the path
+        name: [{**one.model_dump(exclude={"folder"}), "title": one.shown_title} for one in of]
+        for name, of in preparation.models.items()
+    }
     return {
         "format": FORMAT,
-        "checkpoint": plain | {"decoder": decoder.state() if decoder else None},
-        "calibration": {level: one.state() for level, one in model.calibration.items()},
-        "video_rule": dict(model.video_rule),
-        "controls": {level: one.state() for level, one in model.controls.items()},
-        "questions": asdict(model.questions),
-        "question_shares": [list(pair) for pair in model.question_shares.items()],
-        "config": dict(model.config),
+        **{name: getattr(trained, name) for name in _NAMES},
+        "checkpoint": plain,
+        "preparation": {
+            "features": preparation.features.model_dump(mode="json"),
+            "align": preparation.align.model_dump(mode="json"),
+            "models": models,
+        },
+        "decisions": asdict(trained.decisions),
+        "controls": trained.controls.state() if trained.controls else None,
+        "questions": asdict(trained.questions),
+        "temperature": dict(model.temperature),
         "about": dict(model.about),
     }
 
