@@ -16,6 +16,7 @@ from waver.io.zarr_store import open_store, read_store
 from waver.predict.inputs import SPLIT
 from waver.predict.personalise import personalised
 from waver.predict.result import RecordingResult, Word
+from waver.predict.segments import with_segments
 from waver.predict.steps import Steps
 from waver.predict.trained import Trained
 from waver.training.corpus import VideoSample, read_corpus
@@ -55,10 +56,10 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
     video = read_table(steps.table("videos"), VIDEOS)[0]
     words, language = _words(steps, video)
     chance = probability(predict(trained.checkpoint, [sample])[sample.video] if adapted is None else adapted)
-    controls = (None, None)
+    controls: tuple[float, float] | tuple[None, None] = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    return RecordingResult(
+    result = RecordingResult(
         recording=sample.video,
         participant=sample.participant,
         question=sample.question,
@@ -75,7 +76,16 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
         video=steps.root / str(video["path"]),
         contributions=_contributions(trained, sample) if adapted is None else None,
         tracks=_tracks(trained, sample) if adapted is None else {},
+        notes=_notes(steps),
     )
+    return with_segments(result, trained.decisions.segments)
+
+
+def _notes(steps: Steps) -> list[str]:
+    """Notes of the jobs and reasons why a feature is not there, each once."""
+    rows = [row for feature in steps.features if (row := steps.row(feature)) is not None]
+    notes = [note for row in rows for note in (*str(row["note"]).split("; "), row["reason"] or "")]
+    return list(dict.fromkeys(str(note) for note in notes if note and "=" not in str(note)))
 
 
 def _words(steps: Steps, video: Mapping[str, object]) -> tuple[list[Word] | None, str | None]:

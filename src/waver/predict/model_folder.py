@@ -26,7 +26,6 @@ from waver.io.lock import exclusive
 from waver.predict.controls import Controls
 from waver.predict.decisions import Decisions
 from waver.predict.preparation import Preparation
-from waver.predict.result import Bands
 from waver.predict.trained import Trained
 from waver.provenance import file_sha256
 from waver.training.corpus import Normalisation
@@ -111,7 +110,7 @@ def load_model_folder(path: str | Path) -> HandedModel:
             AlignConfig(**preparation["align"]),
             {name: tuple(Installed(folder="", **one) for one in of) for name, of in preparation["models"].items()},
         ),
-        decisions=Decisions(**record["decisions"] | {"bands": Bands(*record["decisions"]["bands"])}),
+        decisions=Decisions.from_state(record["decisions"]),
         controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
     )
@@ -206,7 +205,7 @@ def _record(model: HandedModel) -> dict[str, Any]:
             "align": preparation.align.model_dump(mode="json"),
             "models": models,
         },
-        "decisions": asdict(trained.decisions),
+        "decisions": trained.decisions.state(),
         "controls": trained.controls.state() if trained.controls else None,
         "questions": asdict(trained.questions),
         "temperature": dict(model.temperature),
