@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,23 @@ import numpy.typing as npt
 
 from waver.evaluation.segments import runs_of
 from waver.predict.result import RecordingResult, Segment
-from waver.predict.segments import Span
+from waver.predict.segments import SegmentRule, Span
 from waver.provenance import digest
 
-CONFLICT = "conflict/"
-_APART = 0.5
-"""Value of a track of conflict, (1 - cosine) / 2, from which on two modalities point in different directions."""
+CONFLICT, GATE = "conflict/", "gate/"
+_APART, _OPEN = 0.5, 0.5
+"""A pair is marked where its distance, (1 - cosine) / 2, and the weight that the model gives it reach these."""
 _PER_MILLE, _PER_CENT = 1000, 100
 
 
-def page_data(result: RecordingResult, annotated: Sequence[Span] | None, model: str, stamp: str) -> dict[str, Any]:
+def page_data(
+    result: RecordingResult, rule: SegmentRule | None, annotated: Sequence[Span] | None, model: str, stamp: str
+) -> dict[str, Any]:
     """What the script of a page is given.
 
     Args:
         result: of the recording, with its segments.
+        rule: of the segments; what lies between its two limits is unclear. None: the threshold is the only limit.
         annotated: segments of the annotation, frames; None where there is none, or nobody may see it.
         model: name of the model.
         stamp: of the model; a review belongs to these segments of this model.
@@ -38,8 +41,8 @@ def page_data(result: RecordingResult, annotated: Sequence[Span] | None, model: 
         "frames": result.frames,
         "probability": _integers(result.probability, _PER_MILLE),
         "threshold": result.threshold,
-        "low": result.bands.low,
-        "high": result.bands.high,
+        "low": rule.off if rule else result.threshold,
+        "high": rule.on if rule else result.threshold,
         "segments": segments,
         "annotated": None if annotated is None else [list(span) for span in annotated],
         "modalities": [_modality(result, place, name) for place, name in enumerate(result.valid)],
@@ -73,13 +76,14 @@ def _modality(result: RecordingResult, place: int, name: str) -> dict[str, Any]:
     return {"name": name, "gaps": gaps(np.asarray(result.valid[name])), "adds": adds}
 
 
-def _conflict(result: RecordingResult) -> dict[str, list[list[int]]] | None:
-    """Pair -> where its modalities are apart; by the cues of segments where the model has no track of it."""
-    tracks: Mapping[str, Any] = {name: x for name, x in result.tracks.items() if name.startswith(CONFLICT)}
-    if tracks:
-        return {name.removeprefix(CONFLICT): gaps(np.asarray(x) < _APART) for name, x in tracks.items()}
-    told = [[one.start_frame, one.end_frame] for one in result.segments if one.cues]
-    return {"": told} if told else None
+def _conflict(result: RecordingResult) -> dict[str, list[list[int]]]:
+    """Pair -> where its modalities are apart; none of a model that does not compare them."""
+    pairs = {name.removeprefix(CONFLICT): track for name, track in result.tracks.items() if name.startswith(CONFLICT)}
+    found = {}
+    for pair, track in pairs.items():
+        weight = result.tracks.get(f"{GATE}{pair}", np.ones(result.frames, np.float32))
+        found[pair] = gaps(~((np.asarray(track) >= _APART) & (np.asarray(weight) >= _OPEN)))
+    return found
 
 
 def _integers(values: npt.NDArray[np.floating[Any]], scale: int) -> list[int]:

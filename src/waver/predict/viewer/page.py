@@ -24,13 +24,18 @@ from markupsafe import Markup
 from waver import __version__
 from waver.io.atomic import atomic_write
 from waver.predict.result import Band, Bands, RecordingResult
-from waver.predict.segments import Span
+from waver.predict.segments import SegmentRule, Span
 from waver.predict.viewer.data import page_data
 
 FOLDER = Path(__file__).parent
 TEXTS, TEMPLATES = FOLDER / "texts.yaml", FOLDER / "templates"
 INDEX = "index.html"
 
+_SCRIPTED = (
+    "play", "pause", "now", "no_words", "kept", "not_kept", "reviewed", "likely", "unclear", "unlikely",
+    "lane_probability", "lane_predicted", "lane_annotated", "lane_visual", "lane_audio", "lane_text", "lane_cues",
+)  # fmt: skip
+"""Texts that the script of a page writes."""
 _LANES = ("visual", "audio", "text", "cues")
 """Modalities that have a name on the page."""
 
@@ -72,7 +77,11 @@ class IndexRow:
 
 
 def write_page(
-    result: RecordingResult, folder: Path, about: About, annotated: Sequence[Span] | None = None
+    result: RecordingResult,
+    folder: Path,
+    about: About,
+    rule: SegmentRule | None = None,
+    annotated: Sequence[Span] | None = None,
 ) -> tuple[Path, IndexRow]:
     """Write ``<recording>.html``.
 
@@ -80,20 +89,22 @@ def write_page(
         result: of the recording, with its segments.
         folder: where to write; the link to ``result.video`` is relative to it.
         about: model and language.
+        rule: of the segments; None: single moments are judged by ``result.threshold`` alone.
         annotated: segments of the annotation, frames; None where there is none, or nobody may see it.
 
     Returns:
         The file, and the recording's row of the index.
     """
     words = texts(about.language)
-    data = page_data(result, annotated, about.model, about.stamp)
+    data = page_data(result, rule, annotated, about.model, about.stamp)
     path = folder / f"{result.recording}.html"
     content = _rendered(
         "recording.html", about, words, script="viewer.js",
-        result=result, data=_block({**data, "texts": words}), segments=data["segments"], annotated=annotated,
+        result=result, data=_block({**data, "texts": {name: words[name] for name in _SCRIPTED}}),
+        segments=data["segments"], annotated=annotated,
         video=None if result.video is None else quote(os.path.relpath(result.video, folder)),
         masked=[_lane(words, name) for name, valid in result.valid.items() if not valid.any()],
-        conflict=data["conflict"] is not None, lane=lambda name: _lane(words, name),
+        conflict=bool(data["conflict"]), lane=lambda name: _lane(words, name),
         contributed=result.contributions is not None,
     )  # fmt: skip
     with atomic_write(path) as file:
@@ -139,7 +150,7 @@ def _rendered(template: str, about: About, words: dict[str, str], script: str | 
 
 
 def _policy(style: str, script: str) -> str:
-    """Content-Security-Policy: nothing but this style, this script, and a recording from a folder or the same server."""
+    """Content-Security-Policy: this style, this script, a recording from a folder or the same server, and no more."""
     parts = ["default-src 'none'", f"style-src {_hash(style)}", "media-src 'self' file: blob:"]
     parts += [f"script-src {_hash(script)}"] if script else []
     return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])

@@ -76,7 +76,7 @@ function showWords(seconds) {
 }
 
 // the time line ----------------------------------------------------------------------------------------------------
-const svg = at("lanes"), LEFT = 78, RIGHT = 74, SVG = "http://www.w3.org/2000/svg";
+const svg = at("lanes"), LEFT = 92, RIGHT = 74, SVG = "http://www.w3.org/2000/svg";
 const view = { from: 0, to: duration };
 function element(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -185,15 +185,13 @@ function drawAll() {
     for (const span of data.annotated.filter(within)) group.append(block(span, y + 3, 12, "annotated"));
     y += 24;
   }
-  if (data.conflict) {
-    label(group, t.lane_conflict, y + 12);
-    for (const pair in data.conflict) for (const span of data.conflict[pair].filter(within)) {
-      const mark = block(span, y + 4, 9, "conflict");
-      mark.append(element("title", {}, pair.split("+").map(name => t[`lane_${name}`] || name).join(" – ")));
-      group.append(mark);
-    }
-    y += 22;
+  for (const pair in data.conflict) {
+    label(group, pair.split("+").map(name => t[`lane_${name}`] || name).join("–"), y + 12);
+    group.append(element("line", { x1: LEFT, x2: LEFT + wide(), y1: y + 8, y2: y + 8, class: "base" }));
+    for (const span of data.conflict[pair].filter(within)) group.append(block(span, y + 4, 8, "conflict"));
+    y += 16;
   }
+  if (Object.keys(data.conflict).length) y += 4;
   for (const one of data.modalities) { drawModality(group, one, y, 36); y += 40; }
   drawRuler(group, y); y += 26;
   const hatch = element("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse" });
