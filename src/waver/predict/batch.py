@@ -24,6 +24,7 @@ from waver.predict.methods import NONE
 from waver.predict.options import Options
 from waver.predict.outputs import summary_row, write_result, write_run_record, write_set_aside, write_summary
 from waver.predict.progress import Progress, in_words
+from waver.predict.recording_files import Shown, write_recording
 from waver.predict.sentences import about_model, about_recording, closing
 from waver.predict.steps import Steps, fingerprints, ingest_recordings
 from waver.predict.trained import load_trained
@@ -132,7 +133,10 @@ class _Batch:
             self.progress.doing(ready[0].recording, "predicting")
             for result in judge(self.trained, ready, self.options.personalise):
                 row = summary_row(result, self.options.personalise)
-                made[result.recording] = Finished(stamp, row, files=write_result(result, self.out, self._record(stamp)))
+                files = write_result(result, self.out, self._record(stamp))
+                rule, shown = self.trained.decisions.segments, Shown(media=result.video)
+                files |= write_recording(result, self.out, rule, self._record(stamp), shown)
+                made[result.recording] = Finished(stamp, row, files=files)
         for recording, one in made.items():
             write_finished(self.out, recording, one)
         return self._collect(recordings, list(made.values()), f"done in {in_words(time.monotonic() - started)}")
@@ -178,7 +182,7 @@ class _Batch:
                 "transcripts": [self.spoken.get(one.recording) for one in recordings],
                 "recognised": [one.recognise for one in recordings],
                 "features": self.trained.preparation.decisive(self.features),
-                "code": [fingerprints(self.features), code_version(judge, write_result, *methods)],
+                "code": [fingerprints(self.features), code_version(judge, write_result, write_recording, *methods)],
                 "model": [self.trained.name, self.trained.sha256, self.options.personalise],
                 "decisions": [asdict(self.trained.decisions), self.trained.controls],
             }

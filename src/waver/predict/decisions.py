@@ -11,6 +11,7 @@ from waver.evaluation.metrics import avgf1_of
 from waver.evaluation.video_aggregation import VideoRule, video_probabilities
 from waver.io.zarr_store import Array
 from waver.predict.result import Bands
+from waver.predict.segments import AT_HALF, SegmentRule, choose_rule
 
 MOST_WRONG = 0.2
 """Share of wrong answers outside the unclear band that is aimed at."""
@@ -31,6 +32,7 @@ class Decisions:
         videos: labelled val recordings.
         rule: from frames to a recording.
         window_frames: window of the rule ``sliding_mean``.
+        segments: how frames become segments.
     """
 
     frame_threshold: float
@@ -41,6 +43,7 @@ class Decisions:
     videos: int
     rule: VideoRule
     window_frames: int
+    segments: SegmentRule = AT_HALF
 
     def video_probability(self, probability: Array) -> float:
         """Probability that a recording holds A/H, of those of its frames, float [T]."""
@@ -99,7 +102,12 @@ def unclear_band(probability: Array, label: Array, threshold: float) -> tuple[Ba
     return Bands(low, high), inside / count, shares[inside]
 
 
-def decide(frames: Sequence[tuple[Array, Array | None, int | None]], rule: VideoRule, window_frames: int) -> Decisions:
+def decide(
+    frames: Sequence[tuple[Array, Array | None, int | None]],
+    rule: VideoRule,
+    window_frames: int,
+    decoded: bool = False,
+) -> Decisions:
     """Choose on the val split.
 
     Args:
@@ -107,6 +115,7 @@ def decide(frames: Sequence[tuple[Array, Array | None, int | None]], rule: Video
             unknown.
         rule: from frames to a recording.
         window_frames: window of the rule ``sliding_mean``.
+        decoded: the probabilities are decoded by durations.
     """
     known = [(probability, label) for probability, label, _ in frames if label is not None]
     chance, truth = (np.concatenate([np.zeros(0), *(pair[part] for pair in known)]) for part in (0, 1))
@@ -115,4 +124,5 @@ def decide(frames: Sequence[tuple[Array, Array | None, int | None]], rule: Video
     chance, truth = (np.array([pair[part] for pair in labelled], np.float64) for part in (0, 1))
     threshold = best_threshold(chance, truth)
     bands, unclear, wrong = unclear_band(chance, truth, threshold)
-    return Decisions(start.frame_threshold, threshold, bands, unclear, wrong, len(labelled), rule, window_frames)
+    own = (start.frame_threshold, threshold, bands, unclear, wrong, len(labelled), rule, window_frames)
+    return Decisions(*own, choose_rule(known, decoded))

@@ -16,6 +16,7 @@ from waver.io.zarr_store import open_store, read_store
 from waver.predict.inputs import SPLIT
 from waver.predict.personalise import personalised
 from waver.predict.result import RecordingResult, Word
+from waver.predict.segments import with_segments
 from waver.predict.steps import Steps
 from waver.predict.trained import Trained
 from waver.training.corpus import VideoSample, read_corpus
@@ -58,7 +59,7 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
     controls = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    return RecordingResult(
+    result = RecordingResult(
         recording=sample.video,
         participant=sample.participant,
         question=sample.question,
@@ -76,6 +77,7 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
         contributions=_contributions(trained, sample) if adapted is None else None,
         tracks=_tracks(trained, sample) if adapted is None else {},
     )
+    return with_segments(result, trained.decisions.segments)
 
 
 def _words(steps: Steps, video: Mapping[str, object]) -> tuple[list[Word] | None, str | None]:

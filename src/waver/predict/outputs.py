@@ -26,11 +26,19 @@ from waver.predict.trained import Trained
 from waver.provenance import file_sha256, versions
 
 FRAMES, SUMMARY, RUN = "frames", "summary", "run.json"
-_TYPES = {"string": "string", "int32": "integer", "float": "number", "double": "number", "bool": "boolean"}
+_TYPES = {
+    "string": "string",
+    "int32": "integer",
+    "int64": "integer",
+    "float": "number",
+    "double": "number",
+    "bool": "boolean",
+}
 _DIGITS = 6
 
 
-def _field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -> pa.Field:
+def field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -> pa.Field:
+    """A column with its line in the data dictionary."""
     return pa.field(name, kind, nullable=nullable, metadata={"meaning": meaning})
 
 
@@ -42,45 +50,45 @@ def frames_schema(modalities: Sequence[str], contributions: bool) -> pa.Schema:
         contributions: it shows what each adds.
     """
     fields = [
-        _field("frame", pa.int32(), "frame on the 24 fps clock, from 0"),
-        _field("time_s", pa.float64(), "beginning of the frame, seconds from the beginning of the recording"),
-        _field("p_ah", pa.float32(), "probability of ambivalence/hesitancy"),
-        _field("ah", pa.bool_(), "p_ah reaches the threshold that was chosen on the validation split"),
+        field("frame", pa.int32(), "frame on the 24 fps clock, from 0"),
+        field("time_s", pa.float64(), "beginning of the frame, seconds from the beginning of the recording"),
+        field("p_ah", pa.float32(), "probability of ambivalence/hesitancy"),
+        field("ah", pa.bool_(), "p_ah reaches the threshold that was chosen on the validation split"),
     ]
     fields += [
-        _field(f"{name}_valid", pa.bool_(), f"the frame has {name}; else {name} is masked") for name in modalities
+        field(f"{name}_valid", pa.bool_(), f"the frame has {name}; else {name} is masked") for name in modalities
     ]
     if contributions:
         meaning = "change of the logit of p_ah by this modality: with all modalities less without it"
-        fields += [_field(f"{name}_adds", pa.float32(), meaning) for name in modalities]
+        fields += [field(f"{name}_adds", pa.float32(), meaning) for name in modalities]
     return pa.schema(fields)
 
 
 SUMMARY_SCHEMA = pa.schema(
     [
-        _field("recording", pa.string(), "id; private/recordings.csv says which file it is"),
-        _field("participant", pa.string(), "id of who is seen; the recording's own where nobody said"),
-        _field("question", pa.int32(), "number of the question asked", True),
-        _field("language", pa.string(), "ISO 639-1 code of the speech: given, or recognised", True),
-        _field("duration_s", pa.float64(), "length, seconds"),
-        _field("p_video", pa.float64(), "probability of ambivalence/hesitancy anywhere in the recording"),
-        _field("band", pa.string(), "unlikely, unclear or likely; the limits were chosen on the validation split"),
-        _field("unclear_from", pa.float64(), "p_video from which on it is unclear"),
-        _field("likely_from", pa.float64(), "p_video from which on it is likely"),
-        _field("frame_threshold", pa.float64(), "threshold of the frames, chosen on the validation split"),
-        _field("ah_share", pa.float64(), "share of the frames that reach it"),
-        _field("p_content_free", pa.float64(), "what question, length and number of words alone give", True),
-        _field("content_free_says", pa.string(), "unlikely or likely: the control's decision", True),
-        _field("p_question_only", pa.float64(), "what the question alone gives", True),
-        _field("question_only_says", pa.string(), "unlikely or likely: the control's decision", True),
-        _field("guess_says_the_same", pa.bool_(), "the question alone says what band says", True),
-        _field(
+        field("recording", pa.string(), "id; private/recordings.csv says which file it is"),
+        field("participant", pa.string(), "id of who is seen; the recording's own where nobody said"),
+        field("question", pa.int32(), "number of the question asked", True),
+        field("language", pa.string(), "ISO 639-1 code of the speech: given, or recognised", True),
+        field("duration_s", pa.float64(), "length, seconds"),
+        field("p_video", pa.float64(), "probability of ambivalence/hesitancy anywhere in the recording"),
+        field("band", pa.string(), "unlikely, unclear or likely; the limits were chosen on the validation split"),
+        field("unclear_from", pa.float64(), "p_video from which on it is unclear"),
+        field("likely_from", pa.float64(), "p_video from which on it is likely"),
+        field("frame_threshold", pa.float64(), "threshold of the frames, chosen on the validation split"),
+        field("ah_share", pa.float64(), "share of the frames that reach it"),
+        field("p_content_free", pa.float64(), "what question, length and number of words alone give", True),
+        field("content_free_says", pa.string(), "unlikely or likely: the control's decision", True),
+        field("p_question_only", pa.float64(), "what the question alone gives", True),
+        field("question_only_says", pa.string(), "unlikely or likely: the control's decision", True),
+        field("guess_says_the_same", pa.bool_(), "the question alone says what band says", True),
+        field(
             "face_visible", pa.float64(), "share of the frames with a face; empty where no face was looked for", True
         ),
-        _field("speech", pa.float64(), "share of the frames in which a word is said; empty without transcript", True),
-        _field("words", pa.int32(), "number of words; empty without transcript", True),
-        _field("masked", pa.string(), "modalities of the model that the recording lacks altogether, by commas"),
-        _field("personalised", pa.string(), "method by which the model was adapted to the person; none: it was not"),
+        field("speech", pa.float64(), "share of the frames in which a word is said; empty without transcript", True),
+        field("words", pa.int32(), "number of words; empty without transcript", True),
+        field("masked", pa.string(), "modalities of the model that the recording lacks altogether, by commas"),
+        field("personalised", pa.string(), "method by which the model was adapted to the person; none: it was not"),
     ]
 )
 
@@ -106,7 +114,7 @@ def write_result(result: RecordingResult, out: Path, record: Mapping[str, Any]) 
     table = pa.table([pa.array(x, one.type) for x, one in zip(columns, schema, strict=True)], schema=schema)
     files = [out / f"{result.recording}_{FRAMES}.{suffix}" for suffix in ("parquet", "csv")]
     write_arrow(files[0], table, record)
-    _write_csv(files[1], table)
+    write_csv(files[1], table)
     write_dictionary(out / f"{FRAMES}.schema.json", schema)
     return {file.name: file_sha256(file) for file in files}
 
@@ -147,7 +155,7 @@ def write_summary(rows: Sequence[Mapping[str, Any]], out: Path) -> dict[str, str
     """
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=SUMMARY_SCHEMA)
     files = [out / f"{SUMMARY}.csv", out / f"{SUMMARY}.json", out / f"{SUMMARY}.schema.json"]
-    _write_csv(files[0], table)
+    write_csv(files[0], table)
     write_json(files[1], list(rows))
     write_dictionary(files[2], SUMMARY_SCHEMA)
     return {file.name: file_sha256(file) for file in files}
@@ -163,7 +171,7 @@ def write_set_aside(rows: Sequence[Mapping[str, Any]], out: Path) -> dict[str, s
     if not rows:
         path.unlink(missing_ok=True)
         return {}
-    _write_csv(
+    write_csv(
         path, pa.table({name: [row[name] for row in rows] for name in ("item", "participant", "reason", "remedy")})
     )
     return {path.name: file_sha256(path)}
@@ -222,7 +230,7 @@ def write_json(path: Path, value: Any) -> None:
         file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_csv(path: Path, table: pa.Table) -> None:
+def write_csv(path: Path, table: pa.Table) -> None:
     """Decimal points, seconds with three digits, ``true`` and ``false``, nothing where nothing is known."""
     columns = [[_as_text(name, value) for value in table[name].to_pylist()] for name in table.column_names]
     with atomic_write(path) as file, file.open("w", encoding="utf-8", newline="") as stream:

@@ -81,7 +81,7 @@ def load_trained(folder: Path, method: str = "", seed: int | None = None) -> Tra
         checkpoint=checkpoint,
         sha256=file_sha256(file),
         preparation=preparation_of(packs[0], root),
-        decisions=_decisions(file, packs, folder),
+        decisions=_decisions(file, packs, folder, checkpoint.decoder is not None),
         controls=fit_controls([_labelled(row) for row in rows if row["split"] == "train"], questions),
         questions=questions,
         model_set=str(checkpoint.record.get("model_set", "")),
@@ -119,13 +119,13 @@ def _labelled(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _decisions(model: Path, packs: Sequence[Path], folder: Path) -> Decisions:
+def _decisions(model: Path, packs: Sequence[Path], folder: Path, decoded: bool) -> Decisions:
     """What val decides, by the predictions that the run made of it."""
     evaluate = folder / "evaluate/scores.parquet"
     config = provenance(evaluate)["params"]["config"] if evaluate.is_file() else {}
     predicted = _val_predictions(model.with_name("predictions.parquet"))
     frames = [(predicted[video], *known) for video, *known in _val_labels(packs) if video in predicted]
-    return decide(frames, config.get("video_rule", "sliding_mean"), int(config.get("window_frames", 24)))
+    return decide(frames, config.get("video_rule", "sliding_mean"), int(config.get("window_frames", 24)), decoded)
 
 
 def _val_predictions(file: Path) -> dict[str, Array]:
