@@ -19,6 +19,7 @@ COMMANDS = {
     "export": ("waver.predict.export", "what was predicted as files for ELAN, R, SPSS and Praat"),
     "import-review": ("waver.predict.import_review", "what people say of recordings against the predictions"),
     "doctor": ("waver.cluster.doctor", "is this machine or cluster suitable?"),
+    "export-model": ("waver.predict.export_model", "a trained model as one folder to hand over, with its model card"),
     "forget": ("waver.withdrawal", "what was made of a participant who withdraws: list it, delete it"),
     "verify": ("waver.cluster.verify", "are all stores and packs whole? Reads every byte of them"),
     "forecast": ("waver.cluster.forecast", "jobs, CPU-hours and disk of a run before it is submitted"),

@@ -28,6 +28,7 @@ ORDER = [
     {"adaptation"},
     {"report"},
     {"workflow"},
+    {"predict"},
     {"cli"},
 ]
 SMK = ["Snakefile", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "rules").glob("*.smk"))]

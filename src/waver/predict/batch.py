@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from waver.predict.steps import Steps, fingerprints, ingest_recordings
 from waver.predict.trained import load_trained
 from waver.provenance import digest
 from waver.registry import ADAPTATIONS, FUSIONS
+from waver.workflow.environment import READY
 from waver.workflow.fingerprint import code_version
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ def predict_all(options: Options) -> int:
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
     logging.basicConfig(filename=work / "predict.log", level=logging.INFO, format=form, force=True)
     logging.captureWarnings(True)
+    if not READY.is_dir():  # without what ``make setup`` compiles, it would take a quarter of a minute in every call
+        os.environ["NUMBA_CACHE_DIR"] = str(work / "compiled")
     torch_device()  # that a GPU is asked for and not there is said before any work is done
     try:
         with exclusive(work / "predict.lock"):
@@ -70,6 +74,7 @@ class _Batch:
         self.set_aside: list[Row] = []
         self.videos: dict[str, Row] = {}
         self.spoken: dict[str, list[Row]] = {}
+        self.names: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.progress = Progress(0, 0.0)
 
@@ -82,7 +87,7 @@ class _Batch:
         self.files |= write_summary(rows, self.out) | write_set_aside(self.set_aside, self.out)
         write_run_record(self.options, self.trained, self.features, self.files, started)
         sys.stdout.writelines(f"{about_recording(row)}\n" for row in rows)
-        sys.stdout.writelines(f"{line}\n" for line in closing(self.set_aside, self.out))
+        sys.stdout.writelines(f"{line}\n" for line in closing(self.set_aside, self.names, self.out))
         return 2 if self.set_aside else 0
 
     def _recordings(self) -> list[Steps]:
@@ -90,6 +95,7 @@ class _Batch:
         options = self.options
         known = Given(Path(), safe_id(options.participant), options.question, options.language)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
+        self.names = {one.recording: one.file.name for one in given}
         if not options.words:
             given = [replace(one, transcript=None) for one in given]
         if not given:

@@ -128,7 +128,7 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
 def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     """The recordings of the output folder, those named before and those named now, each with its id.
 
-    A file keeps its id in later calls; what is said of it now replaces what was said before.
+    A file keeps its id in later calls, and what was said of it, unless something else is said now.
 
     Raises:
         WaverError: the list of the folder was edited so that it cannot be read.
@@ -136,11 +136,17 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     mapping = out / MAPPING
     before = read_mapping(mapping) if mapping.is_file() else []
     now = {one.file: one for one in given}
-    kept = [replace(now.pop(one.file), recording=one.recording) if one.file in now else one for one in before]
+    kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
     last = max((int(one.recording.rpartition("_")[2]) for one in before), default=0)
     new = [replace(one, recording=f"recording_{last + place:03d}") for place, one in enumerate(now.values(), start=1)]
     write_mapping(mapping, [*kept, *new])
     return [*kept, *new]
+
+
+def _said_again(before: Given, now: Given) -> Given:
+    """What is known of a recording: what is said now, else what was said before."""
+    said = {name: getattr(now, name) for name in ("participant", "question", "language", "transcript")}
+    return replace(before, **{name: value for name, value in said.items() if value})
 
 
 def write_mapping(path: Path, given: Sequence[Given]) -> None:

@@ -56,7 +56,7 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
     video = read_table(steps.table("videos"), VIDEOS)[0]
     words, language = _words(steps, video)
     chance = probability(predict(trained.checkpoint, [sample])[sample.video] if adapted is None else adapted)
-    controls = (None, None)
+    controls: tuple[float, float] | tuple[None, None] = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
     result = RecordingResult(
@@ -76,8 +76,16 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
         video=steps.root / str(video["path"]),
         contributions=_contributions(trained, sample) if adapted is None else None,
         tracks=_tracks(trained, sample) if adapted is None else {},
+        notes=_notes(steps),
     )
     return with_segments(result, trained.decisions.segments)
+
+
+def _notes(steps: Steps) -> list[str]:
+    """Notes of the jobs and reasons why a feature is not there, each once."""
+    rows = [row for feature in steps.features if (row := steps.row(feature)) is not None]
+    notes = [note for row in rows for note in (*str(row["note"]).split("; "), row["reason"] or "")]
+    return list(dict.fromkeys(str(note) for note in notes if note and "=" not in str(note)))
 
 
 def _words(steps: Steps, video: Mapping[str, object]) -> tuple[list[Word] | None, str | None]:

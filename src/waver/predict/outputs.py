@@ -88,6 +88,7 @@ SUMMARY_SCHEMA = pa.schema(
         field("speech", pa.float64(), "share of the frames in which a word is said; empty without transcript", True),
         field("words", pa.int32(), "number of words; empty without transcript", True),
         field("masked", pa.string(), "modalities of the model that the recording lacks altogether, by commas"),
+        field("notes", pa.string(), "what was repaired or is unusual about the file"),
         field("personalised", pa.string(), "method by which the model was adapted to the person; none: it was not"),
     ]
 )
@@ -143,6 +144,7 @@ def summary_row(result: RecordingResult, personalised: str) -> dict[str, Any]:
         "speech": None if text is None or result.words is None else float(text.mean()),
         "words": None if result.words is None else len(result.words),
         "masked": ",".join(name for name, valid in result.valid.items() if not valid.any()),
+        "notes": "; ".join(result.notes),
         "personalised": personalised,
     }
 

@@ -94,6 +94,7 @@ class RecordingResult:
         contributions: float32 [T, M] of the modalities in ``valid``, in order; None where the model shows none.
         tracks: name -> float32 [T] of what the model shows of its reasons, as ``waver.training.frames.explanations``
             names them; empty where it shows none.
+        notes: what was repaired or is unusual about the file, one sentence each.
         fps: frames per second of the clock.
     """
 
@@ -114,6 +115,7 @@ class RecordingResult:
     segments: Sequence[Segment] = ()
     contributions: npt.NDArray[np.float32] | None = None
     tracks: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     fps: int = FPS
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ LIMITS = (
 def about_model(trained: Trained) -> str:
     """Which model predicts, why this one, and what it decides by."""
     decisions = trained.decisions
-    wrong = "" if decisions.wrong is None else f", of which {decisions.wrong:.0%} on the wrong side"
+    wrong = "none is left" if decisions.wrong is None else f"{decisions.wrong:.0%} of the others are on the wrong side"
     return (
         f"model {trained.name} of {trained.run}: {trained.chosen}\n"
-        f"unclear from {decisions.bands.low:.2f}, likely from {decisions.bands.high:.2f}: chosen on {decisions.videos} "
-        f"recordings of val, {decisions.unclear:.0%} of them unclear; the others outside of it{wrong}"
+        f"unclear from {decisions.bands.low:.2f}, likely from {decisions.bands.high:.2f}, chosen on "
+        f"{decisions.videos} recordings of val: {decisions.unclear:.0%} of them are unclear, {wrong}"
     )
 
 
@@ -46,15 +46,18 @@ def about_controls(row: Mapping[str, Any]) -> str:
     )
 
 
-def closing(set_aside: Sequence[Mapping[str, Any]], out: Path) -> Iterator[str]:
-    """What could not be used and what to do, and where the results are."""
+def closing(set_aside: Sequence[Mapping[str, Any]], names: Mapping[str, str], out: Path) -> Iterator[str]:
+    """What could not be used and what to do, and where the results are.
+
+    Args:
+        set_aside: rows (SET_ASIDE).
+        names: recording -> name of the user's file, which is told to the user alone and written nowhere.
+        out: output folder.
+    """
     if set_aside:
         yield f"{len(set_aside)} not used:"
-    yield from _listed(set_aside)
+    for row in set_aside:
+        item = row["item"]
+        yield f"  {item}{f' ({names[item]})' if item in names else ''}: {row['reason']}; {row['remedy']}"
     yield LIMITS
     yield f"results: {out}"
-
-
-def _listed(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for row in rows:
-        yield f"  {row['item']}: {row['reason']}; {row['remedy']}"

@@ -1,9 +1,9 @@
 """From one recording to its pack: the jobs of the workflow, called in its order.
 
-Snakemake has no part in it: it comes with the extra ``workflow`` alone, starts a process a job, which for a recording of
-half a minute takes longer than the work, and its rules belong to a clone. What a job does, and how it resumes, is one
-function here and there (``workflow/scripts``); a shard is one recording, so that memory does not grow with their number
-and each is finished before the next begins.
+Snakemake has no part in it. An installation of the package alone lacks it and the rules, which belong to a clone; and
+it starts a process a job, which for a recording of half a minute takes longer than the work. What a job does, and how
+it resumes, is one function here and there (``workflow/scripts``). A shard is one recording, so that memory does not
+grow with their number, and each is finished before the next begins.
 """
 
 from __future__ import annotations

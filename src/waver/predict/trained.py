@@ -124,7 +124,7 @@ def _decisions(model: Path, packs: Sequence[Path], folder: Path, decoded: bool) 
     evaluate = folder / "evaluate/scores.parquet"
     config = provenance(evaluate)["params"]["config"] if evaluate.is_file() else {}
     predicted = _val_predictions(model.with_name("predictions.parquet"))
-    frames = [(predicted[video], *known) for video, *known in _val_labels(packs) if video in predicted]
+    frames = [(predicted[video], label, own) for video, label, own in _val_labels(packs) if video in predicted]
     return decide(frames, config.get("video_rule", "sliding_mean"), int(config.get("window_frames", 24)), decoded)
 
 
