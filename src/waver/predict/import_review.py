@@ -5,31 +5,32 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 
-from waver.errors import WaverError
-from waver.predict.codings import REVIEWER, SUFFIXES, Coding, TierOf, read_codings, read_tier_list
-from waver.predict.extend import add_to
-from waver.predict.outputs import write_csv, write_dictionary, write_json
-from waver.predict.predicted_files import PredictedFiles, read_predicted
-from waver.predict.review import (
-    AGREEMENT,
-    CODINGS,
-    DISAGREEMENTS,
-    Row,
-    agreement_rows,
-    coded,
-    coders_of,
-    coding_rows,
-    disagreements,
-    people_alpha,
-)
+@dataclass(frozen=True)
+class Asked:
+    """What the user asks for.
 
-_IN_FOLDERS = (".eaf", "_review.json")
-"""Files of a folder that are read."""
+    Attributes:
+        reviews: ``[CODER=]PATH`` of files, and of folders with files.
+        predictions: output folder of ``waver predict`` or ``waver export``.
+        out: folder to write.
+        tiers: list of coders and tiers, for files that others made; None: files that ``waver`` wrote.
+        add_to: data set that gets the reviewed recordings; None: none does.
+        coder: whose segments it gets; None: of the only one.
+        split: of participants who are new in it.
+    """
+
+    reviews: Sequence[str]
+    predictions: Path
+    out: Path
+    tiers: Path | None = None
+    add_to: Path | None = None
+    coder: str | None = None
+    split: str = "train"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,28 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 where no file holds a review.
 
     Raises:
-        WaverError: a file cannot be read, or belongs to no prediction.
+        WaverError: see ``waver.predict.reviewing.import_reviews``.
     """
     given = _parser().parse_args(arguments)
     os.umask(0o077)
-    predicted = read_predicted(given.predictions)
-    tiers = read_tier_list(given.tiers) if given.tiers else {}
-    codings, untouched = _read(given.review, predicted, tiers)
-    by = coded(codings, predicted)
-    rows, apart, shared = list(agreement_rows(by)), disagreements(by, predicted), people_alpha(by)
-    _write(given.out, {"agreement": rows, "disagreements": apart, "codings": list(coding_rows(codings))}, shared)
-    lines = _told(rows, shared, len(coders_of(by)) - 1, len(apart), given.out)
-    lines += [f"{path}: nobody changed it, and it is left out" for path in untouched]
-    if given.add_to:
-        lines += _added(given.add_to, given.predictions, codings, given.coder, given.split)
+    from waver.predict.reviewing import import_reviews  # loads much
+
+    asked = Asked(given.review, given.predictions, given.out, given.tiers, given.add_to, given.coder, given.split)
+    lines, any_review = import_reviews(asked)
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if codings else 2
+    return 0 if any_review else 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="waver import-review", description=__doc__.split(":")[0])
     add = parser.add_argument
-    add("review", nargs="+", metavar="[CODER=]PATH", help=f"file ({', '.join(SUFFIXES)}) or folder of such files")
+    add(
+        "review",
+        nargs="+",
+        metavar="[CODER=]PATH",
+        help="file (.eaf, .txt, .TextGrid, .csv, .json), or folder with .eaf and _review.json",
+    )
     add("--predictions", required=True, type=Path, help="output folder of waver predict or waver export")
     add("--out", required=True, type=Path, help="folder for agreement, disagreements and codings")
     add("--tiers", type=Path, help="YAML: coder -> tier, for files that others made")
@@ -68,64 +68,3 @@ def _parser() -> argparse.ArgumentParser:
     add("--coder", help="whose segments are added, where several coded [the only one]")
     add("--split", default="train", help="split of new participants of that data set [train]")
     return parser
-
-
-def _read(
-    reviews: Sequence[str], predicted: dict[str, PredictedFiles], tiers: dict[str, TierOf]
-) -> tuple[list[Coding], list[Path]]:
-    """Codings of all files, and the files that nobody touched."""
-    segments = {recording: one.segments for recording, one in predicted.items()}
-    codings: list[Coding] = []
-    untouched: list[Path] = []
-    for review in reviews:
-        name, equals, place = review.partition("=")
-        if not equals or Path(review).exists():
-            name, place = REVIEWER, review
-        for path in _files(Path(place)):
-            found = read_codings(path, name, segments, tiers)
-            codings += found
-            untouched += [] if found else [path]
-    return codings, untouched
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = [file for file in sorted(path.iterdir()) if file.name.lower().endswith(_IN_FOLDERS) and file.is_file()]
-    if not found:
-        raise WaverError(f"{path} holds no {' and no '.join(_IN_FOLDERS)}; name other files one by one")
-    return found
-
-
-def _write(out: Path, tables: Mapping[str, Sequence[Row]], shared: float | None) -> None:
-    for name, schema in (("agreement", AGREEMENT), ("disagreements", DISAGREEMENTS), ("codings", CODINGS)):
-        write_csv(out / f"{name}.csv", pa.Table.from_pylist(list(tables[name]), schema=schema))
-        write_dictionary(out / f"{name}.schema.json", schema)
-    write_json(out / "agreement.json", {"krippendorff_alpha_of_people": shared, "pairs": tables["agreement"]})
-
-
-def _told(rows: Sequence[Row], shared: float | None, people: int, apart: int, out: Path) -> list[str]:
-    lines = [
-        f"{row['coder']} and {row['other']}: kappa {_number(row['kappa'])} on {row['frames']} frames of "
-        f"{row['recordings']} recordings, segment F1 {_number(row['segment_F1_10'])} at overlap .1 and "
-        f"{_number(row['segment_F1_50'])} at .5"
-        for row in rows
-    ]
-    if people > 2:
-        lines.append(f"Krippendorff's alpha of {people} people: {_number(shared)}")
-    return [*lines, f"{apart} stretches in which a person and the model differ: {out / 'disagreements.csv'}"]
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
-
-
-def _added(folder: Path, predictions: Path, codings: Sequence[Coding], coder: str | None, split: str) -> list[str]:
-    known = sorted({one.coder for one in codings})
-    if (coder is None and len(known) > 1) or (coder is not None and coder not in known):
-        raise WaverError(f"--add-to takes the segments of one coder; give --coder, one of {', '.join(known)}")
-    own = [one for one in codings if coder in (None, one.coder)]
-    added = add_to(folder, predictions, own, split)
-    left_out = [one.recording for one in own if one.recording not in added]
-    lines = [f"{len(added)} recordings are in {folder}, with the reviewed segments as their annotation"]
-    return lines + [f"{one} is not added: the coder was unsure of a part of it" for one in left_out]

@@ -27,6 +27,7 @@ from waver.predict.controls import Controls
 from waver.predict.decisions import Decisions
 from waver.predict.preparation import Preparation
 from waver.predict.result import Bands
+from waver.predict.segments import SegmentRule
 from waver.predict.trained import Trained
 from waver.provenance import file_sha256
 from waver.training.corpus import Normalisation
@@ -111,11 +112,16 @@ def load_model_folder(path: str | Path) -> HandedModel:
             AlignConfig(**preparation["align"]),
             {name: tuple(Installed(folder="", **one) for one in of) for name, of in preparation["models"].items()},
         ),
-        decisions=Decisions(**record["decisions"] | {"bands": Bands(*record["decisions"]["bands"])}),
+        decisions=_decisions(record["decisions"]),
         controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
     )
     return HandedModel(trained, record["temperature"], record["about"])
+
+
+def _decisions(record: Mapping[str, Any]) -> Decisions:
+    own = {"bands": Bands(*record["bands"]), "segments": SegmentRule(**record["segments"])}
+    return Decisions(**{**record, **own})
 
 
 def add_graph(folder: Path, graph: bytes) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from waver.io.tables import write_arrow
 from waver.predict.elan import write_eaf
+from waver.predict.formats import EAF, FORMATS, TABLES, TEXTGRID, VTT
 from waver.predict.outputs import field, write_csv, write_dictionary
 from waver.predict.result import RecordingResult
 from waver.predict.segments import SegmentRule, Span
@@ -20,8 +21,6 @@ from waver.predict.webvtt import write_vtt
 from waver.provenance import file_sha256
 
 SEGMENTS = "segments"
-TABLES, EAF, VTT, TEXTGRID = FORMATS = ("tables", "eaf", "vtt", "textgrid")
-"""CSV and Parquet; ELAN; WebVTT; Praat."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from waver.datasets.folder.annotations import read_segments
 from waver.datasets.folder.listing import read_listing
 from waver.errors import WaverError
 from waver.predict.codings import read_codings, read_tier_list
-from waver.predict.export import Asked, export
+from waver.predict.export import Asked
+from waver.predict.exporting import export
 from waver.predict.import_review import main
 from waver.predict.inputs import Given, write_mapping
 from waver.predict.outputs import write_result
