@@ -7,10 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.listing import safe_id
@@ -22,13 +21,15 @@ from waver.predict.finished import Finished, read_finished, write_finished
 from waver.predict.inputs import Given, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
+from waver.predict.model_folder import RECORD, load_model_folder
 from waver.predict.options import Options
-from waver.predict.outputs import summary_row, write_result, write_run_record, write_set_aside, write_summary
+from waver.predict.outputs import summary_row, write_run_record, write_set_aside, write_summary
 from waver.predict.progress import Progress, in_words
-from waver.predict.recording_files import Shown, write_recording
+from waver.predict.result import RecordingResult
+from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.sentences import about_model, about_recording, closing
 from waver.predict.steps import Steps, fingerprints, ingest_recordings
-from waver.predict.trained import load_trained
+from waver.predict.trained import Trained, load_trained
 from waver.provenance import digest
 from waver.registry import ADAPTATIONS, FUSIONS
 from waver.workflow.environment import READY
@@ -64,12 +65,21 @@ def predict_all(options: Options) -> int:
         raise WaverError(trouble_sentence(error)) from error
 
 
+def _load(options: Options) -> Trained:
+    if not (options.model / RECORD).is_file():
+        return load_trained(options.model, options.method, options.seed)
+    handed = load_model_folder(options.model).trained
+    if options.method not in ("", handed.name.rpartition("/")[0]):
+        raise WaverError(f"{options.model} holds {handed.name} and not {options.method}; leave --method out")
+    return handed
+
+
 class _Batch:
     """One call: what it is given, and what it has found out so far."""
 
     def __init__(self, options: Options, work: Path) -> None:
         self.options, self.out, self.work = options, options.out, work
-        self.trained = load_trained(options.model, options.method, options.seed)
+        self.trained = _load(options)
         self.features = self.trained.preparation.needed(self.trained.checkpoint.modalities)
         self.set_aside: list[Row] = []
         self.videos: dict[str, Row] = {}
@@ -130,19 +140,19 @@ class _Batch:
         """Rows of the summary of recordings that are judged together."""
         stamp = self._stamp(recordings)
         known = [read_finished(self.out, one.recording) for one in recordings]
-        if all(one is not None and one.stamp == stamp for one in known):
+        if all(one is not None and one.stamp == stamp and one.whole(self.out) for one in known):
             return self._collect(recordings, [one for one in known if one is not None], "up to date")
         started = time.monotonic()
         made = {one.recording: self._prepared(one, stamp) for one in recordings}
         ready = [one for one in recordings if one.recording not in self._problems(made)]
         if ready:
             self.progress.doing(ready[0].recording, "predicting")
+            edited: dict[str, str] = {}
+            for one in known:
+                edited |= one.edited(self.out) if one is not None else {}
             for result in judge(self.trained, ready, self.options.personalise):
                 row = summary_row(result, self.options.personalise)
-                files = write_result(result, self.out, self._record(stamp))
-                rule, shown = self.trained.decisions.segments, Shown(media=result.video)
-                files |= write_recording(result, self.out, rule, self._record(stamp), shown)
-                made[result.recording] = Finished(stamp, row, files=files)
+                made[result.recording] = Finished(stamp, row, files=self._written(result, stamp, edited))
         for recording, one in made.items():
             write_finished(self.out, recording, one)
         return self._collect(recordings, list(made.values()), f"done in {in_words(time.monotonic() - started)}")
@@ -188,12 +198,19 @@ class _Batch:
                 "transcripts": [self.spoken.get(one.recording) for one in recordings],
                 "recognised": [one.recognise for one in recordings],
                 "features": self.trained.preparation.decisive(self.features),
-                "code": [fingerprints(self.features), code_version(judge, write_result, write_recording, *methods)],
+                "code": [
+                    fingerprints(self.features),
+                    code_version(judge, write_frames, write_segments, write_annotations, *methods),
+                ],
                 "model": [self.trained.name, self.trained.sha256, self.options.personalise],
-                "decisions": [asdict(self.trained.decisions), self.trained.controls],
+                "decisions": [self.trained.decisions.state(), self.trained.controls],
             }
         )
 
-    def _record(self, stamp: str) -> dict[str, Any]:
-        """Metadata of the tables of a recording."""
-        return {"model": self.trained.name, "model_sha256": self.trained.sha256, "stamp": stamp}
+    def _written(self, result: RecordingResult, stamp: str, edited: dict[str, str]) -> dict[str, str]:
+        """Write the files of a recording, but for those that a person has changed; name -> sha256 as written."""
+        about = {"model": self.trained.name, "model_sha256": self.trained.sha256, "stamp": stamp}
+        tables = write_frames(result, self.out, about) | write_segments(result, self.out, about)
+        annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited)
+        own = {name: sha256 for name, sha256 in edited.items() if name in annotations}
+        return tables | annotations | own

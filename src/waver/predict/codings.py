@@ -181,9 +181,10 @@ def _cues(found: Tiers, wanted: Sequence[str]) -> list[tuple[Span, str]]:
 
 
 def _table(path: Path, coder: str, predicted: Mapping[str, object]) -> list[Coding]:
-    """A CSV table: ``recording`` (or ``video``), ``start_s``, ``end_s``, perhaps ``coder`` and ``verdict``.
+    """A CSV table: ``start_s``, ``end_s``, perhaps ``recording`` (or ``video``), ``coder`` and ``verdict``.
 
-    A line without times says that the recording was coded; ``<id>_segments.csv`` with no line, that nothing is in it.
+    Without a recording the file is named as one. A line without times says that the recording was coded, and so does a
+    table without lines.
     """
     rows = _rows(path)
     codings: dict[tuple[str, str], Coding] = {}
@@ -191,7 +192,8 @@ def _table(path: Path, coder: str, predicted: Mapping[str, object]) -> list[Codi
         recording = recording_of(path, predicted)
         return [Coding(recording, coder)]
     for number, row in rows:
-        recording, who = row.get("recording") or row.get("video") or "", row.get("coder") or coder
+        recording = row.get("recording") or row.get("video") or recording_of(path, predicted)
+        who = row.get("coder") or coder
         coding = codings.setdefault((recording, who), Coding(recording, who))
         try:
             _add(coding, _span(row), row.get("verdict", ""))
@@ -212,8 +214,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     except csv.Error as error:
         raise WaverError(f"{path} is no CSV table; close its quotes and save it again") from error
     names = {str(name).strip().lower() for name in reader.fieldnames or ()}
-    if not names & {"recording", "video"} or not {"start_s", "end_s"} <= names:
-        raise WaverError(f"{path} lacks columns; its first line must name recording, start_s and end_s")
+    if not {"start_s", "end_s"} <= names:
+        raise WaverError(f"{path} lacks columns; its first line must name start_s and end_s")
     return rows
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from waver.evaluation.metrics import avgf1_of
 from waver.evaluation.video_aggregation import VideoRule, video_probabilities
 from waver.io.zarr_store import Array
 from waver.predict.result import Bands
-from waver.predict.segments import AT_HALF, SegmentRule, choose_rule
+from waver.predict.segments import SegmentRule, choose_rule
 
 MOST_WRONG = 0.2
 """Share of wrong answers outside the unclear band that is aimed at."""
@@ -32,7 +33,7 @@ class Decisions:
         videos: labelled val recordings.
         rule: from frames to a recording.
         window_frames: window of the rule ``sliding_mean``.
-        segments: how frames become segments.
+        segments: from frames to segments.
     """
 
     frame_threshold: float
@@ -43,7 +44,17 @@ class Decisions:
     videos: int
     rule: VideoRule
     window_frames: int
-    segments: SegmentRule = AT_HALF
+    segments: SegmentRule
+
+    def state(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return asdict(self) | {"bands": list(self.bands)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Decisions:
+        """Inverse of ``state``."""
+        inner = {"bands": Bands(*state["bands"]), "segments": SegmentRule(**state["segments"])}
+        return cls(**{**state, **inner})
 
     def video_probability(self, probability: Array) -> float:
         """Probability that a recording holds A/H, of those of its frames, float [T]."""
@@ -103,10 +114,7 @@ def unclear_band(probability: Array, label: Array, threshold: float) -> tuple[Ba
 
 
 def decide(
-    frames: Sequence[tuple[Array, Array | None, int | None]],
-    rule: VideoRule,
-    window_frames: int,
-    decoded: bool = False,
+    frames: Sequence[tuple[Array, Array | None, int | None]], rule: VideoRule, window_frames: int, decoded: bool
 ) -> Decisions:
     """Choose on the val split.
 
@@ -115,14 +123,19 @@ def decide(
             unknown.
         rule: from frames to a recording.
         window_frames: window of the rule ``sliding_mean``.
-        decoded: the probabilities are decoded by durations.
+        decoded: the probabilities are decoded by how long A/H lasts.
     """
     known = [(probability, label) for probability, label, _ in frames if label is not None]
-    chance, truth = (np.concatenate([np.zeros(0), *(pair[part] for pair in known)]) for part in (0, 1))
-    start = Decisions(best_threshold(chance, truth), 0.5, Bands(0.5, 0.5), 0.0, None, 0, rule, window_frames)
-    labelled = [(start.video_probability(probability), label) for probability, _, label in frames if label is not None]
-    chance, truth = (np.array([pair[part] for pair in labelled], np.float64) for part in (0, 1))
-    threshold = best_threshold(chance, truth)
-    bands, unclear, wrong = unclear_band(chance, truth, threshold)
-    own = (start.frame_threshold, threshold, bands, unclear, wrong, len(labelled), rule, window_frames)
-    return Decisions(*own, choose_rule(known, decoded))
+    threshold = best_threshold(*_joined(known))
+    segments = choose_rule(known, decoded)
+    undecided = Decisions(threshold, 0.5, Bands(0.0, 1.0), 0.0, None, 0, rule, window_frames, segments)
+    whole = [(undecided.video_probability(probability), own) for probability, _, own in frames if own is not None]
+    chance, truth = (np.array([pair[part] for pair in whole], np.float64) for part in (0, 1))
+    middle = best_threshold(chance, truth)
+    bands, unclear, wrong = unclear_band(chance, truth, middle)
+    return replace(undecided, video_threshold=middle, bands=bands, unclear=unclear, wrong=wrong, videos=len(whole))
+
+
+def _joined(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    chance, truth = (np.concatenate([np.zeros(0), *(pair[part] for pair in pairs)]) for part in (0, 1))
+    return chance, truth

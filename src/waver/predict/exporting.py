@@ -16,20 +16,12 @@ from waver.io.site_secret import site_secret
 from waver.io.tables import PARTICIPANTS, read_table
 from waver.predict.elan import read_eaf, write_eaf
 from waver.predict.export import Asked
-from waver.predict.formats import EAF, TABLES, TEXTGRID, VTT, ExportPurpose
+from waver.predict.formats import EAF, ENDINGS, TABLES, ExportPurpose
 from waver.predict.inputs import MAPPING, Given, write_mapping
 from waver.predict.of_run import packs_of, run_results
-from waver.predict.outputs import write_result
-from waver.predict.recording_files import Shown, write_recording
 from waver.predict.result import RecordingResult
+from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.trained import load_trained
-
-_ENDINGS = {
-    TABLES: (".csv", ".parquet", ".schema.json"),
-    EAF: (".eaf",),
-    VTT: (".vtt",),
-    TEXTGRID: (".TextGrid",),
-}
 
 
 def export(asked: Asked) -> tuple[int, int]:
@@ -59,7 +51,8 @@ def export(asked: Asked) -> tuple[int, int]:
 
 def _of_predictions(asked: Asked) -> int:
     """Copy the files that ``waver predict`` wrote; links of annotation files lead to the same recordings."""
-    endings = tuple(ending for one in asked.formats for ending in _ENDINGS[one])
+    endings = tuple(ENDINGS[one] for one in asked.formats)
+    endings += (".parquet", ".schema.json") if TABLES in asked.formats else ()
     recordings = [file.name.removesuffix("_frames.parquet") for file in asked.source.glob("*_frames.parquet")]
     asked.out.mkdir(parents=True, exist_ok=True)
     for file in sorted(asked.source.iterdir()):
@@ -86,12 +79,12 @@ def _of_run(asked: Asked) -> tuple[int, int]:
         if one.result.participant not in may:
             left_out += 1
             continue
-        result = _named(one.result, names, {given.recording for given in written})
         media = None if asked.media is None else Path(os.path.abspath(asked.media / one.path))
-        shown = Shown(one.annotated, media)
+        result = replace(_named(one.result, names, {given.recording for given in written}), video=media)
         if TABLES in asked.formats:
-            write_result(result, asked.out, record)
-        write_recording(result, asked.out, trained.decisions.segments, record, shown, asked.formats)
+            write_frames(result, asked.out, record)
+            write_segments(result, asked.out, record)
+        write_annotations(result, asked.out, trained.decisions.segments, (), one.annotated, asked.formats)
         given = Given(media or Path(), result.participant, result.question, result.language, None, result.recording)
         written.append(given)
     if asked.media is not None:

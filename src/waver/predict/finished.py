@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from waver.predict.outputs import write_json
+from waver.predict.data_tables import write_json
 from waver.provenance import file_sha256
+
+_FOR_PEOPLE = (".eaf", ".TextGrid")
+"""Endings of the files that are corrected in other programs."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,32 @@ class Finished:
     problem: dict[str, Any] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
+    def edited(self, out: Path) -> dict[str, str]:
+        """Those of ``files`` that are for people to change, and that somebody has changed since."""
+        own = {name: sha256 for name, sha256 in self.files.items() if name.endswith(_FOR_PEOPLE)}
+        return {name: sha256 for name, sha256 in own.items() if self._state(out, name) == "other"}
+
+    def whole(self, out: Path) -> bool:
+        """Whether all files are there as they were written, or as a person changed them."""
+        left = self.files.keys() - self.edited(out).keys()
+        return all(self._state(out, name) == "same" for name in left)
+
+    def _state(self, out: Path, name: str) -> str:
+        if not (out / name).is_file():
+            return "gone"
+        return "same" if file_sha256(out / name) == self.files[name] else "other"
+
 
 def _place(out: Path, recording: str) -> Path:
     return out / "work/finished" / f"{recording}.json"
 
 
 def read_finished(out: Path, recording: str) -> Finished | None:
-    """What is known from last time; None where nothing is, or a file has changed since."""
+    """What is known from last time; None where nothing is."""
     try:
-        known = Finished(**json.loads(_place(out, recording).read_text(encoding="utf-8")))
-        same = all(file_sha256(out / name) == sha256 for name, sha256 in known.files.items())
-    except (OSError, ValueError, TypeError, AttributeError):
+        return Finished(**json.loads(_place(out, recording).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return None
-    return known if same else None
 
 
 def write_finished(out: Path, recording: str, finished: Finished) -> None:

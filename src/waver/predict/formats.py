@@ -8,6 +8,8 @@ from waver.datasets.consent import Purpose
 
 TABLES, EAF, VTT, TEXTGRID = FORMATS = ("tables", "eaf", "vtt", "textgrid")
 """CSV and Parquet; ELAN; WebVTT; Praat."""
+ENDINGS = {TABLES: ".csv", EAF: ".eaf", VTT: ".vtt", TEXTGRID: ".TextGrid"}
+"""Of the names of the files; those of tables are ``.parquet`` too."""
 
 ExportPurpose = Literal[Purpose, "internal"]
 PURPOSES: tuple[ExportPurpose, ...] = get_args(ExportPurpose)

@@ -26,8 +26,6 @@ from waver.io.lock import exclusive
 from waver.predict.controls import Controls
 from waver.predict.decisions import Decisions
 from waver.predict.preparation import Preparation
-from waver.predict.result import Bands
-from waver.predict.segments import SegmentRule
 from waver.predict.trained import Trained
 from waver.provenance import file_sha256
 from waver.training.corpus import Normalisation
@@ -112,16 +110,11 @@ def load_model_folder(path: str | Path) -> HandedModel:
             AlignConfig(**preparation["align"]),
             {name: tuple(Installed(folder="", **one) for one in of) for name, of in preparation["models"].items()},
         ),
-        decisions=_decisions(record["decisions"]),
+        decisions=Decisions.from_state(record["decisions"]),
         controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
     )
     return HandedModel(trained, record["temperature"], record["about"])
-
-
-def _decisions(record: Mapping[str, Any]) -> Decisions:
-    own = {"bands": Bands(*record["bands"]), "segments": SegmentRule(**record["segments"])}
-    return Decisions(**{**record, **own})
 
 
 def add_graph(folder: Path, graph: bytes) -> None:
@@ -212,7 +205,7 @@ def _record(model: HandedModel) -> dict[str, Any]:
             "align": preparation.align.model_dump(mode="json"),
             "models": models,
         },
-        "decisions": asdict(trained.decisions),
+        "decisions": trained.decisions.state(),
         "controls": trained.controls.state() if trained.controls else None,
         "questions": asdict(trained.questions),
         "temperature": dict(model.temperature),

@@ -14,7 +14,7 @@ from waver.errors import WaverError
 from waver.evaluation.agreement import UNKNOWN, alpha, kappa
 from waver.evaluation.segments import SEGMENT_METRICS, runs_of, segment_scores, video_counts
 from waver.predict.codings import Coding
-from waver.predict.outputs import field
+from waver.predict.data_tables import column
 from waver.predict.predicted_files import PredictedFiles
 from waver.predict.segments import frames_of_spans
 from waver.shapes import FPS
@@ -29,39 +29,39 @@ _SAID = {1: "A/H", 0: "none"}
 
 AGREEMENT = pa.schema(
     [
-        field("coder", pa.string(), "who coded: a name, model, or annotator (the annotation of the data set)"),
-        field("other", pa.string(), "with whom the coder is compared"),
-        field("recordings", pa.int32(), "recordings that both coded"),
-        field("frames", pa.int64(), "frames that both know"),
-        field("kappa", pa.float64(), "Cohen's kappa of the frames; empty where both say one thing throughout", True),
+        column("coder", pa.string(), "who coded: a name, model, or annotator (the annotation of the data set)"),
+        column("other", pa.string(), "with whom the coder is compared"),
+        column("recordings", pa.int32(), "recordings that both coded"),
+        column("frames", pa.int64(), "frames that both know"),
+        column("kappa", pa.float64(), "Cohen's kappa of the frames; empty where both say one thing throughout", True),
         *(
-            field(name, pa.float64(), "segments of other against those of coder (docs/evaluation.md)", True)
+            column(name, pa.float64(), "segments of other against those of coder (docs/evaluation.md)", True)
             for name in SEGMENT_METRICS
         ),
     ]
 )
 DISAGREEMENTS = pa.schema(
     [
-        field("recording", pa.string(), "id"),
-        field("coder", pa.string(), "who does not agree with the model"),
-        field("start_s", pa.float64(), "beginning of the stretch, seconds"),
-        field("end_s", pa.float64(), "its end, seconds"),
-        field("coder_says", pa.string(), "A/H or none"),
-        field("model_says", pa.string(), "A/H or none"),
-        field("p_mean", pa.float64(), "mean probability of A/H in the stretch"),
-        field("confidence", pa.float64(), "how sure the model is of what it says: p_mean, or one less it"),
+        column("recording", pa.string(), "id"),
+        column("coder", pa.string(), "who does not agree with the model"),
+        column("start_s", pa.float64(), "beginning of the stretch, seconds"),
+        column("end_s", pa.float64(), "its end, seconds"),
+        column("coder_says", pa.string(), "A/H or none"),
+        column("model_says", pa.string(), "A/H or none"),
+        column("p_mean", pa.float64(), "mean probability of A/H in the stretch"),
+        column("confidence", pa.float64(), "how sure the model is of what it says: p_mean, or one less it"),
     ]
 )
 CODINGS = pa.schema(
     [
-        field("recording", pa.string(), "id"),
-        field("coder", pa.string(), "who coded"),
-        field("start_s", pa.float64(), "beginning of the segment, seconds; empty: the coder found none", True),
-        field("end_s", pa.float64(), "its end, seconds", True),
-        field("start_frame", pa.int32(), "first frame on the 24 fps clock", True),
-        field("end_frame", pa.int32(), "frame after the last one", True),
-        field("verdict", pa.string(), "accept: A/H; unsure: the coder could not tell"),
-        field("cues", pa.string(), "cues that the coder saw in it, separated by semicolons"),
+        column("recording", pa.string(), "id"),
+        column("coder", pa.string(), "who coded"),
+        column("start_s", pa.float64(), "beginning of the segment, seconds; empty: the coder found none", True),
+        column("end_s", pa.float64(), "its end, seconds", True),
+        column("start_frame", pa.int32(), "first frame on the 24 fps clock", True),
+        column("end_frame", pa.int32(), "frame after the last one", True),
+        column("verdict", pa.string(), "accept: A/H; unsure: the coder could not tell"),
+        column("cues", pa.string(), "cues that the coder saw in it, separated by semicolons"),
     ]
 )
 """What people said; ``import-review`` reads such a table."""

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from waver.errors import WaverError
 from waver.predict.codings import REVIEWER, Coding, TierOf, read_codings, read_tier_list
+from waver.predict.data_tables import write_csv, write_dictionary, write_json
 from waver.predict.extend import add_to
 from waver.predict.import_review import Asked
-from waver.predict.outputs import write_csv, write_dictionary, write_json
 from waver.predict.predicted_files import PredictedFiles, read_predicted
 from waver.predict.review import (
     AGREEMENT,

@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="waver predict", description=__doc__.split(":")[0])
     add = parser.add_argument
     add("input", nargs="+", type=Path, metavar="INPUT", help="recording, folder of recordings, or list (CSV)")
-    add("--model", required=True, type=Path, help="results/<run> of a finished run")
+    add("--model", required=True, type=Path, help="results/<run>, or a folder of export-model")
     add("--out", required=True, type=Path, help="folder for the results; a second call goes on in it")
     add("--method", default="", metavar="FUSION/MODALITIES", help="model of the run [the best one on val]")
     add("--seed", type=int, help="training of that model [the best one on val]")
@@ -72,7 +72,7 @@ def _options(given: argparse.Namespace) -> Options:
     if folder is not None and not folder.is_dir():
         raise WaverError(f"--transcripts {folder} is no folder; give one, auto or none")
     if not given.model.exists():
-        raise WaverError(f"--model {given.model} is not there; give results/<run> of a finished run")
+        raise WaverError(f"--model {given.model} is not there; give results/<run>, or a folder of waver export-model")
     return Options(
         inputs=tuple(given.input),
         model=given.model,

@@ -125,7 +125,8 @@ def _decisions(model: Path, packs: Sequence[Path], folder: Path, decoded: bool) 
     config = provenance(evaluate)["params"]["config"] if evaluate.is_file() else {}
     predicted = _val_predictions(model.with_name("predictions.parquet"))
     frames = [(predicted[video], label, own) for video, label, own in _val_labels(packs) if video in predicted]
-    return decide(frames, config.get("video_rule", "sliding_mean"), int(config.get("window_frames", 24)), decoded)
+    rule, window_frames = config.get("video_rule", "sliding_mean"), int(config.get("window_frames", 24))
+    return decide(frames, rule, window_frames, decoded)
 
 
 def _val_predictions(file: Path) -> dict[str, Array]:

@@ -22,9 +22,8 @@ from waver.predict.export import Asked
 from waver.predict.exporting import export
 from waver.predict.import_review import main
 from waver.predict.inputs import Given, write_mapping
-from waver.predict.outputs import write_result
 from waver.predict.predicted_files import read_predicted
-from waver.predict.recording_files import Shown, write_recording
+from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.segments import DURATIONS, frames_of_spans, with_segments
 from waver.predict.tab_export import read_tab
 
@@ -39,8 +38,9 @@ def predictions(tmp_path: Path) -> Path:
     probability[24:72], probability[120:144] = 0.9, 0.6
     made = with_segments(result(probability), DURATIONS)
     out = tmp_path / "predicted"
-    write_result(made, out, {})
-    write_recording(made, out, DURATIONS, {}, Shown(annotated=[(48, 96)]))
+    write_frames(made, out, {})
+    write_segments(made, out, {})
+    write_annotations(made, out, DURATIONS, annotated=[(48, 96)])
     return out
 
 

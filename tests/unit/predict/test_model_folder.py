@@ -24,6 +24,7 @@ from waver.predict.model_card import licence_chain
 from waver.predict.model_folder import CARD, RECORD, WEIGHTS, HandedModel, load_model_folder, write_model_folder
 from waver.predict.preparation import Preparation
 from waver.predict.result import Bands
+from waver.predict.segments import SegmentRule
 from waver.predict.trained import Trained, load_trained
 from waver.records import load, method_config
 from waver.registry import FUSIONS
@@ -228,7 +229,9 @@ def any_model(fusion, **changes):
     scale = Normalisation(*({name: np.full(size, k, np.float32) for name, size in sizes.items()} for k in (0.1, 0.7)))
     state = method(sizes, config).state_dict()
     checkpoint = Checkpoint(fusion, "VAT", config.model_dump(), scale, state, window=48, hop=24, **changes)
-    decisions = Decisions(0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24)
+    decisions = Decisions(
+        0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24, SegmentRule("hysteresis", 0.6, 0.3, 12)
+    )
     one = Linear((0.5, -1.25), 0.1)
     trained = Trained(
         f"{fusion}/VAT/0", "any", "the only one", checkpoint, "",
