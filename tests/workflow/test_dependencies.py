@@ -20,8 +20,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKED_AS = {"onnxruntime": "onnxruntime-gpu"}
 """The lock has the build that also knows GPUs; its modules are the same."""
-NOT_IMPORTED = {"snakemake", "snakemake-executor-plugin-slurm", "tensorboard"}
-"""What other programs and libraries load: the command snakemake, its executor, torch.utils.tensorboard."""
+NOT_IMPORTED = {"accelerate", "gguf", "snakemake", "snakemake-executor-plugin-slurm", "tensorboard"}
+"""What other programs and libraries load: transformers for GGUF files, the command snakemake, its executor,
+torch.utils.tensorboard."""
 
 LOCKED_ALONE = {"whisperx"}
 """In envs/lock.in: it asks for other versions than Waver's, so that no installer could meet both."""

@@ -34,7 +34,7 @@ def kappa(one: Array, other: Array) -> float:
 
 
 def alpha(codes: Array) -> float:
-    """Krippendorff's alpha of nominal codes (Krippendorff 2004, chapter 11): 1 less observed over expected disagreement.
+    """Krippendorff's alpha of nominal codes (2004, chapter 11): 1 less observed over expected disagreement.
 
     Args:
         codes: int [C, N], codes from 0 of C coders, or UNKNOWN. A frame that fewer than two coders know tells nothing.

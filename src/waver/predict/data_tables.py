@@ -11,7 +11,14 @@ import pyarrow as pa
 
 from waver.io.atomic import atomic_write
 
-_TYPES = {"string": "string", "int32": "integer", "float": "number", "double": "number", "bool": "boolean"}
+_TYPES = {
+    "string": "string",
+    "int32": "integer",
+    "int64": "integer",
+    "float": "number",
+    "double": "number",
+    "bool": "boolean",
+}
 _DIGITS = 6
 
 

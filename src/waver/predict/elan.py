@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as Xml
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from waver.datasets.clean_text import composed, printable
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
-from waver.predict.tiers import CUES, REVIEWED, UNSURE, YES, Annotation, Tiers
+from waver.predict.tiers import REVIEWED, UNSURE, YES, Annotation, Tiers
 from waver.predict.xml_file import read_xml
 
 MOST_MS = 7 * 24 * 3600 * 1000
@@ -157,9 +157,3 @@ def _annotations(
             place = elements[place.attrib["ANNOTATION_REF"]]
         start_ms, end_ms = (times[place.attrib[f"TIME_SLOT_REF{number}"]] for number in (1, 2))
         yield Annotation(start_ms, end_ms, composed(printable(one.findtext("ANNOTATION_VALUE") or "")).strip())
-
-
-def cue_tiers(tiers: Tiers, wanted: Sequence[str] = ()) -> dict[str, Sequence[Annotation]]:
-    """Tiers that name cues: those that are asked for, else all whose name begins with ``cue``."""
-    names = wanted or [name for name in tiers if name.lower().startswith("cue") and name not in CUES.values()]
-    return {name: tiers[name] for name in names if name in tiers}

@@ -134,12 +134,12 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
         WaverError: the list of the folder was edited so that it cannot be read.
     """
     mapping = out / MAPPING
-    before = _read_mapping(mapping) if mapping.is_file() else []
+    before = read_mapping(mapping) if mapping.is_file() else []
     now = {one.file: one for one in given}
     kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
     last = max((int(one.recording.rpartition("_")[2]) for one in before), default=0)
     new = [replace(one, recording=f"recording_{last + place:03d}") for place, one in enumerate(now.values(), start=1)]
-    _write_csv(mapping, _MAPPED, [_as_row(one) for one in (*kept, *new)])
+    write_mapping(mapping, [*kept, *new])
     return [*kept, *new]
 
 
@@ -149,16 +149,26 @@ def _said_again(before: Given, now: Given) -> Given:
     return replace(before, **{name: value for name, value in said.items() if value})
 
 
-def _read_mapping(path: Path) -> list[Given]:
+def write_mapping(path: Path, given: Sequence[Given]) -> None:
+    """Write which file each recording is."""
+    _write_csv(path, _MAPPED, [_as_row(one) for one in given])
+
+
+def read_mapping(path: Path, ids: re.Pattern[str] = _ID) -> list[Given]:
+    """What ``write_mapping`` wrote, of ids that match an expression.
+
+    Raises:
+        WaverError: it was edited so that it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", newline="", errors="surrogateescape") as stream:
-            return [_from_row(row) for row in csv.DictReader(stream)]
+            return [_from_row(row, ids) for row in csv.DictReader(stream)]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise WaverError(f"{path} cannot be read; restore it, or give another --out") from error
 
 
-def _from_row(row: Mapping[str, str]) -> Given:
-    if not _ID.fullmatch(row["recording"]):
+def _from_row(row: Mapping[str, str], ids: re.Pattern[str]) -> Given:
+    if not ids.fullmatch(row["recording"]):
         raise ValueError(row["recording"])
     question, transcript = row["question"], row["transcript"]
     return Given(

@@ -13,8 +13,9 @@ import pyarrow as pa
 from waver.io.tables import write_arrow
 from waver.predict.data_tables import column, write_csv, write_dictionary
 from waver.predict.elan import write_eaf
+from waver.predict.formats import ENDINGS, FORMATS
 from waver.predict.result import RecordingResult
-from waver.predict.segments import SegmentRule
+from waver.predict.segments import SegmentRule, Span
 from waver.predict.textgrid import write_textgrid
 from waver.predict.tiers import MODEL, TRANSCRIPT, tiers_of
 from waver.predict.webvtt import write_vtt
@@ -104,7 +105,12 @@ def write_segments(result: RecordingResult, out: Path, record: Mapping[str, Any]
 
 
 def write_annotations(
-    result: RecordingResult, out: Path, rule: SegmentRule, kept: Collection[str] = ()
+    result: RecordingResult,
+    out: Path,
+    rule: SegmentRule,
+    kept: Collection[str] = (),
+    annotated: Sequence[Span] | None = None,
+    formats: Collection[str] = FORMATS,
 ) -> dict[str, str]:
     """Write ``<id>.eaf`` (ELAN), ``<id>.TextGrid`` (Praat), ``<id>.vtt`` and, of the words, ``<id>_words.vtt``.
 
@@ -113,11 +119,13 @@ def write_annotations(
         out: output folder.
         rule: by which they were made, which also tells what was nearly one.
         kept: names of files that stay as they are.
+        annotated: segments of the annotation of the data set; None where there is none.
+        formats: of ``FORMATS``.
 
     Returns:
         Name -> sha256 of the files that there are now.
     """
-    tiers = tiers_of(result, rule.unclear(result.probability))
+    tiers = tiers_of(result, rule.unclear(result.probability), annotated)
     captions = [one._replace(text=f"A/H {one.text}") for one in tiers[MODEL]]
     written: dict[str, Callable[[Path], None]] = {
         ".eaf": partial(write_eaf, tiers=tiers, media=result.video),
@@ -128,7 +136,8 @@ def write_annotations(
         written["_words.vtt"] = partial(write_vtt, captions=tiers[TRANSCRIPT])
     else:
         (out / f"{result.recording}_words.vtt").unlink(missing_ok=True)
-    files = {out / f"{result.recording}{end}": write for end, write in written.items()}
+    wanted = tuple(ENDINGS[one] for one in formats)
+    files = {out / f"{result.recording}{end}": write for end, write in written.items() if end.endswith(wanted)}
     for file, write in files.items():
         if file.name not in kept:
             write(file)

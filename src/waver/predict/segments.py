@@ -70,7 +70,7 @@ class SegmentRule:
         return frames_of_spans(self.spans(probability), len(probability))
 
 
-DURATIONS = SegmentRule("durations")
+DURATIONS, AT_HALF = SegmentRule("durations"), SegmentRule("hysteresis")
 
 
 def frames_of_spans(spans: Sequence[Span], frames: int) -> npt.NDArray[np.bool_]:
@@ -94,14 +94,13 @@ def choose_rule(videos: Sequence[tuple[Array, Array]], decoded: bool = False) ->
     """
     if decoded:
         return DURATIONS
-    start = SegmentRule("hysteresis")
     if not any(label.any() for _, label in videos):
-        return start
+        return AT_HALF
     video = np.repeat(np.arange(len(videos)), [len(label) for _, label in videos])
     probability, label = (np.concatenate([pair[part] for pair in videos]).astype(np.float64) for part in (0, 1))
     true = runs_of(label > 0, video)
-    candidates = [start] + [
-        replace(start, on=float(on), off=float(on * extent), shortest_frames=shortest)
+    candidates = [AT_HALF] + [
+        replace(AT_HALF, on=float(on), off=float(on * extent), shortest_frames=shortest)
         for on, extent, shortest in product(np.unique(np.quantile(probability, _QUANTILES)), _EXTENTS, _SHORTEST)
     ]
     scores = [_scores(true, _segments(probability, video, rule), label) for rule in candidates]
