@@ -217,5 +217,5 @@ class _Batch:
         tables = write_frames(result, self.out, about) | write_segments(result, self.out, about)
         annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited)
         own = {name: sha256 for name, sha256 in edited.items() if name in annotations}
-        page, _ = write_page(result, self.out, self.about)
+        page, _ = write_page(result, self.out, self.about, self.trained.decisions.segments)
         return tables | annotations | own | {page.name: file_sha256(page)}

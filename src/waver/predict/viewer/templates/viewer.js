@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const t = data.texts;
 const at = id => document.getElementById(id);
-const duration = data.frames / data.fps;
+const duration = Math.max(1, data.frames) / data.fps;
 
 // the clock: the video's own or, where none is linked or it cannot be played, one of the page ---------------------
 const film = at("video");
@@ -123,7 +123,7 @@ function drawScore(group, y, height) {
     path += `${path ? "L" : "M"}${x.toFixed(1)} ${yOf(low / 1000).toFixed(1)}`;
     if (high !== low) path += `L${x.toFixed(1)} ${yOf(high / 1000).toFixed(1)}`;
   });
-  group.append(element("path", { d: path, class: "score" }));
+  group.append(element("path", { d: path, class: "score", "clip-path": "url(#inside)" }));
   label(group, t.lane_probability, y + height / 2 + 4);
 }
 const most = Math.max(1, ...data.modalities.filter(one => one.adds).map(one => one.adds.reduce((a, b) => Math.max(a, Math.abs(b)), 0)));
@@ -141,7 +141,7 @@ function drawModality(group, one, y, height) {
       lower += `L${place.toFixed(1)} ${yOf(Math.min(0, low)).toFixed(1)}`;
     });
     for (const part of [upper, lower]) {
-      group.append(element("path", { d: `M${first} ${middle}${part}L${x.toFixed(1)} ${middle}Z`, class: one.name }));
+      group.append(element("path", { d: `M${first} ${middle}${part}L${x.toFixed(1)} ${middle}Z`, class: one.name, "clip-path": "url(#inside)" }));
     }
   } else {
     group.append(element("rect", { x: LEFT, y: middle - 3, width: wide(), height: 6, class: one.name }));
@@ -196,8 +196,10 @@ function drawAll() {
   drawRuler(group, y); y += 26;
   const hatch = element("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse" });
   hatch.append(element("path", { d: "M-1 7L7 -1M-1 1L1 -1M5 7L7 5" }));
+  const inside = element("clipPath", { id: "inside" });
+  inside.append(element("rect", { x: LEFT, y: 0, width: wide(), height: y }));
   const definitions = element("defs", {});
-  definitions.append(hatch);
+  definitions.append(hatch, inside);
   playhead = element("line", { y1: 0, y2: y, class: "playhead" });
   svg.replaceChildren(definitions, group, playhead);
   svg.style.height = `${y}px`;
