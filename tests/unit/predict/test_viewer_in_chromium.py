@@ -12,6 +12,7 @@ from PIL import Image
 from chromium import CHROMIUM, Browser
 from video_clips import HEIGHT, WIDTH, number_of, write_clip
 from viewed import result
+from waver.predict.codings import read_codings
 from waver.predict.result import Word
 from waver.predict.segments import SegmentRule
 from waver.predict.viewer.page import About, write_index, write_page
@@ -113,7 +114,7 @@ def test_space_plays_and_stops_and_in_a_field_it_is_a_space(page):
     assert page.value("film.currentTime") < 2
 
 
-def test_a_review_is_written_and_found_again(page, pages):
+def test_a_review_is_written_and_found_again(page, pages, tmp_path):
     page.press("j")
     page.press("1")
     page.press("j")
@@ -124,17 +125,27 @@ def test_a_review_is_written_and_found_again(page, pages):
     page.until("playhead !== null")
     assert pressed(page) == ["accept", "reject"]
     page.press("s")
-    told = json.loads(page.downloaded("recording_001_review.json"))
+    written = page.downloaded("recording_001_review.json")
+    told = json.loads(written)
     assert (told["recording"], told["coder"], told["model"]) == ("recording_001", '=AB "1"', "can/VAT/0")
     spans = [(one["start_frame"], one["end_frame"], one["start_s"], one["verdict"]) for one in told["segments"]]
     assert spans == [(48, 96, 2.0, "accept"), (144, 192, 6.0, "reject")]
+    (tmp_path / "recording_001_review.json").write_bytes(written)
     page.click("tr[data-segment='1'] [data-verdict='reject']")
     page.click("#save-csv")
-    rows = list(csv.DictReader(io.StringIO(page.downloaded("recording_001_review.csv").decode(), newline="")))
+    table = page.downloaded("recording_001_review.csv")
+    (tmp_path / "recording_001_review.csv").write_bytes(table)
+    rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
     assert [(row["start_s"], row["verdict"], row["judged"]) for row in rows] == [
         ("2.000", "accept", "true"), ("6.000", "unsure", "false")
     ]  # fmt: skip
     assert rows[0]["coder"] == '\'=AB "1"'  # no formula for a spreadsheet
+    found = {}
+    for file in tmp_path.iterdir():  # as waver import-review reads them
+        (one,) = read_codings(file, "", {"recording_001": [(48, 96), (144, 192)]}, {})
+        found[file.suffix] = (one.coder, one.positive, one.unsure)
+    assert found[".json"] == ('=AB "1"', [(48, 96)], [])
+    assert found[".csv"][1:] == ([(48, 96)], [(144, 192)])
     page.click("#forget")
     page.open(pages["recording_001"])
     assert pressed(page) == [None, None]

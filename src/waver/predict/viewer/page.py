@@ -27,8 +27,7 @@ from waver.predict.result import Band, Bands, RecordingResult
 from waver.predict.segments import SegmentRule, Span
 from waver.predict.viewer.data import page_data
 
-FOLDER = Path(__file__).parent
-TEXTS, TEMPLATES = FOLDER / "texts.yaml", FOLDER / "templates"
+TEXTS, TEMPLATES = Path(__file__).with_name("texts.yaml"), Path(__file__).with_name("templates")
 INDEX = "index.html"
 
 _SCRIPTED = (

@@ -162,11 +162,11 @@ function drawRuler(group, y) {
   }
 }
 const signs = { accept: "✓", reject: "✗", unsure: "?" };
-function drawSegments(group, y, height, here) {
+function drawSegments(group, y, height) {
   label(group, t.lane_predicted, y + height / 2 + 4);
   data.segments.forEach((one, number) => {
     if (!within([one.start_frame, one.end_frame])) return;
-    const box = block([one.start_frame, one.end_frame], y, height, number === here ? "predicted here" : "predicted");
+    const box = block([one.start_frame, one.end_frame], y, height, "predicted");
     box.dataset.segment = number;
     box.append(element("title", {}, `${number + 1}: ${one.mean.toFixed(2)} ${one.cues.join("; ")}`));
     group.append(box);
@@ -176,10 +176,10 @@ function drawSegments(group, y, height, here) {
   });
 }
 function drawAll() {
-  const here = segmentAt(now()), group = element("g", {});
+  const group = element("g", {});
   let y = 8;
   drawScore(group, y, 92); y += 102;
-  drawSegments(group, y, 20, here); y += 26;
+  drawSegments(group, y, 20); y += 26;
   if (data.annotated) {
     label(group, t.lane_annotated, y + 13);
     for (const span of data.annotated.filter(within)) group.append(block(span, y + 3, 12, "annotated"));
@@ -203,12 +203,21 @@ function drawAll() {
   playhead = element("line", { y1: 0, y2: y, class: "playhead" });
   svg.replaceChildren(definitions, group, playhead);
   svg.style.height = `${y}px`;
-  drawn = `${view.from}/${view.to}/${svg.clientWidth}/${here}/${JSON.stringify(review.verdicts)}`;
+  drawn = state();
+  here = null;
 }
-let playhead = null, drawn = "";
+let playhead = null, drawn = "", here = null;
+const state = () => `${view.from}/${view.to}/${svg.clientWidth}/${review.verdicts}`;
+function showHere(number) {
+  if (number === here) return;
+  here = number;
+  for (const one of document.querySelectorAll("tr[data-segment], #lanes .predicted")) one.classList.toggle("here", Number(one.dataset.segment) === here);
+  const row = document.querySelector("tr.here"), box = row && row.closest(".scroll");
+  if (box && (row.offsetTop < box.scrollTop || row.offsetTop + row.offsetHeight > box.scrollTop + box.clientHeight)) box.scrollTop = row.offsetTop - 40;
+}
 function draw(seconds) {
-  const here = segmentAt(seconds);
-  if (drawn !== `${view.from}/${view.to}/${svg.clientWidth}/${here}/${JSON.stringify(review.verdicts)}`) drawAll();
+  if (drawn !== state()) drawAll();
+  showHere(segmentAt(seconds));
   const x = xOf(seconds), outside = x < LEFT - 1 || x > LEFT + wide() + 1;
   playhead.setAttribute("x1", x);
   playhead.setAttribute("x2", x);
@@ -218,7 +227,6 @@ function draw(seconds) {
   const score = data.probability[frameOf(seconds)] / 1000;
   at("now").textContent = data.frames
     ? t.now.replace("{time}", stamp(seconds)).replace("{score}", score.toFixed(2)).replace("{band}", t[bandOf(score)].toLowerCase()) : "";
-  for (const row of document.querySelectorAll("tr[data-segment]")) row.classList.toggle("here", Number(row.dataset.segment) === here);
   showWords(seconds);
 }
 function keepInView(seconds) {
@@ -308,9 +316,9 @@ function go(number) {
   if (number >= 0 && number < data.segments.length) seek(data.segments[number].start_frame / data.fps);
 }
 function next(step) {
-  const frame = frameOf(now()), here = segmentAt(now());
+  const frame = frameOf(now()), current = segmentAt(now());
   if (step > 0) go(data.segments.findIndex(one => one.start_frame > frame));
-  else go(data.segments.reduce((found, one, number) => one.start_frame < frame && number !== here ? number : found, -1));
+  else go(data.segments.reduce((found, one, number) => one.start_frame < frame && number !== current ? number : found, -1));
 }
 at("play").addEventListener("click", () => play(!playing()));
 at("seek").addEventListener("input", event => seek(Number(event.target.value) / data.fps));
