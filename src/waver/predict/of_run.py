@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,12 @@ from waver.io.shard_job import store_path
 from waver.io.tables import FEATURE_INDEX, PREDICTIONS, VIDEOS, read_arrow, read_table
 from waver.io.zarr_store import read_store, store_attributes
 from waver.modalities import modality_names, packed, stored_modalities
+from waver.predict.judge import contributions
 from waver.predict.preparation import provenance
 from waver.predict.result import RecordingResult, Word
 from waver.predict.segments import Span, with_segments
 from waver.predict.trained import Trained
+from waver.training.corpus import read_corpus
 
 Array = npt.NDArray[Any]
 SPLITS = ("val", "test")
@@ -40,12 +43,15 @@ class Predicted(NamedTuple):
     path: str
 
 
-def run_results(folder: Path, trained: Trained, splits: tuple[str, ...] = SPLITS) -> Iterator[Predicted]:
+def run_results(
+    folder: Path, trained: Trained, attributed: bool = False, splits: tuple[str, ...] = SPLITS
+) -> Iterator[Predicted]:
     """The recordings that a model of a run predicted, one after the other.
 
     Args:
         folder: ``results/<run>``.
         trained: a model of the run.
+        attributed: predict again, without each modality in turn, for what each contributes.
         splits: of the recordings.
 
     Raises:
@@ -62,12 +68,18 @@ def run_results(folder: Path, trained: Trained, splits: tuple[str, ...] = SPLITS
         paths = {
             row["video"]: row["path"] for row in read_table(data / f"ingest/shards/{shard}.videos.parquet", VIDEOS)
         }
-        for video in read_packs([index], index.with_name("packs"), ("label", *arrays.values()), splits):
+        packs = index.with_name("packs")
+        samples = read_corpus([index], packs, trained.checkpoint.modalities, splits) if attributed else []
+        added = {one.video: contributions(trained, one) for one in samples}
+        for video in read_packs([index], packs, ("label", *arrays.values()), splits):
             if video.video in predicted:
                 valid = {name: _valid(video.arrays[array]) for name, array in arrays.items()}
                 result = _result(trained, video.row, predicted[video.video]["probability"], valid,
                                  tracks.get(video.video, {}), _words(data, shard, video.row))  # fmt: skip
                 annotated = _runs(video.arrays["label"]) if video.row["labelled"] else None
+                result = with_segments(
+                    replace(result, contributions=added.get(video.video)), trained.decisions.segments
+                )
                 yield Predicted(result, annotated, paths[video.video])
 
 
@@ -85,7 +97,7 @@ def _result(
     controls: tuple[float | None, float | None] = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    result = RecordingResult(
+    return RecordingResult(
         recording=row["video"],
         participant=row["participant"],
         question=row["question"],
@@ -101,7 +113,6 @@ def _result(
         words=words,
         tracks=tracks,
     )
-    return with_segments(result, trained.decisions.segments)
 
 
 def _valid(array: Array) -> npt.NDArray[np.bool_]:
