@@ -29,7 +29,7 @@ ORDER = [
     {"report"},
     {"workflow"},
     {"predict"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 SMK = ["Snakefile", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "rules").glob("*.smk"))]
 

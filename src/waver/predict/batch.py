@@ -23,14 +23,15 @@ from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
 from waver.predict.options import Options
-from waver.predict.outputs import summary_row, write_run_record, write_set_aside, write_summary
+from waver.predict.outputs import index_row, summary_row, write_run_record, write_set_aside, write_summary
 from waver.predict.progress import Progress, in_words
 from waver.predict.result import RecordingResult
 from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.sentences import about_model, about_recording, closing
 from waver.predict.steps import Steps, fingerprints, ingest_recordings
 from waver.predict.trained import Trained, load_trained
-from waver.provenance import digest
+from waver.predict.viewer.page import About, write_index, write_page
+from waver.provenance import digest, file_sha256
 from waver.registry import ADAPTATIONS, FUSIONS
 from waver.workflow.environment import READY
 from waver.workflow.fingerprint import code_version
@@ -80,6 +81,7 @@ class _Batch:
     def __init__(self, options: Options, work: Path) -> None:
         self.options, self.out, self.work = options, options.out, work
         self.trained = _load(options)
+        self.about = About(self.trained.name, self.trained.sha256[:12])
         self.features = self.trained.preparation.needed(self.trained.checkpoint.modalities)
         self.set_aside: list[Row] = []
         self.videos: dict[str, Row] = {}
@@ -95,6 +97,8 @@ class _Batch:
         rows = [row for own in self._people(self._recordings()) for row in self._person(own)]
         rows.sort(key=lambda row: str(row["recording"]))
         self.files |= write_summary(rows, self.out) | write_set_aside(self.set_aside, self.out)
+        index = write_index(map(index_row, rows), self.out, self.about)
+        self.files[index.name] = file_sha256(index)
         write_run_record(self.options, self.trained, self.features, self.files, started)
         sys.stdout.writelines(f"{about_recording(row)}\n" for row in rows)
         sys.stdout.writelines(f"{line}\n" for line in closing(self.set_aside, self.names, self.out))
@@ -200,7 +204,7 @@ class _Batch:
                 "features": self.trained.preparation.decisive(self.features),
                 "code": [
                     fingerprints(self.features),
-                    code_version(judge, write_frames, write_segments, write_annotations, *methods),
+                    code_version(judge, write_frames, write_segments, write_annotations, write_page, *methods),
                 ],
                 "model": [self.trained.name, self.trained.sha256, self.options.personalise],
                 "decisions": [self.trained.decisions.state(), self.trained.controls],
@@ -213,4 +217,5 @@ class _Batch:
         tables = write_frames(result, self.out, about) | write_segments(result, self.out, about)
         annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited)
         own = {name: sha256 for name, sha256 in edited.items() if name in annotations}
-        return tables | annotations | own
+        page, _ = write_page(result, self.out, self.about)
+        return tables | annotations | own | {page.name: file_sha256(page)}

@@ -13,8 +13,9 @@ import pyarrow as pa
 from waver.workflow.job import PACKAGES, device_record
 from waver.predict.data_tables import column, write_csv, write_dictionary, write_json
 from waver.predict.options import Options
-from waver.predict.result import RecordingResult
+from waver.predict.result import Bands, RecordingResult
 from waver.predict.trained import Trained
+from waver.predict.viewer.page import IndexRow
 from waver.provenance import file_sha256, versions
 
 SUMMARY, RUN = "summary", "run.json"
@@ -33,6 +34,7 @@ SUMMARY_SCHEMA = pa.schema(
         column("likely_from", pa.float64(), "p_video from which on it is likely"),
         column("frame_threshold", pa.float64(), "threshold of the frames, chosen on the validation split"),
         column("ah_share", pa.float64(), "share of the frames that reach it"),
+        column("segments", pa.int32(), "number of segments with ambivalence/hesitancy, see <id>_segments.csv"),
         column("p_content_free", pa.float64(), "what question, length and number of words alone give", True),
         column("content_free_says", pa.string(), "unlikely or likely: the control's decision", True),
         column("p_question_only", pa.float64(), "what the question alone gives", True),
@@ -65,6 +67,7 @@ def summary_row(result: RecordingResult, personalised: str) -> dict[str, Any]:
         "likely_from": result.bands.high,
         "frame_threshold": result.threshold,
         "ah_share": float((result.probability >= result.threshold).mean()),
+        "segments": len(result.segments),
         "p_content_free": result.control,
         "content_free_says": result.control_band,
         "p_question_only": result.question_only,
@@ -77,6 +80,25 @@ def summary_row(result: RecordingResult, personalised: str) -> dict[str, Any]:
         "notes": "; ".join(result.notes),
         "personalised": personalised,
     }
+
+
+def index_row(row: Mapping[str, Any]) -> IndexRow:
+    """The line of a recording in the index of the viewer's pages, of its row of the summary."""
+    return IndexRow(
+        recording=row["recording"],
+        participant=row["participant"],
+        question=row["question"],
+        duration_s=row["duration_s"],
+        video_probability=row["p_video"],
+        bands=Bands(row["unclear_from"], row["likely_from"]),
+        band=row["band"],
+        control=row["p_content_free"],
+        control_band=row["content_free_says"],
+        question_only=row["p_question_only"],
+        question_band=row["question_only_says"],
+        segments=row["segments"],
+        page=f"{row['recording']}.html",
+    )
 
 
 def write_summary(rows: Sequence[Mapping[str, Any]], out: Path) -> dict[str, str]:
