@@ -25,6 +25,7 @@ class Asked:
         method: ``<fusion>/<modalities>`` of a run; empty: the best on val.
         seed: of its training; None: the best on val.
         media: root of the data set, to link the recordings from; None: no links.
+        contributions: compute what each modality contributes, which runs the model anew.
         secret: file with the secret of the site, for pseudonyms; None: that of the run's working folder.
     """
 
@@ -36,6 +37,7 @@ class Asked:
     seed: int | None = None
     media: Path | None = None
     secret: Path | None = None
+    contributions: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--seed", type=int, help="training of that model [the best one on val]")
     add("--media", type=Path, help="root of the data set, to link recordings from (--purpose internal)")
     add("--secret", type=Path, help="secret of the site, for pseudonyms [.waver/secret beside results]")
+    add("--contributions", action="store_true", help="compute what each modality of a run's model contributes")
     given = parser.parse_args(arguments)
     formats = tuple(given.format.split(","))
     if unknown := [one for one in formats if one not in FORMATS]:
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     written, left_out = export(
         Asked(given.source, given.out, given.purpose, formats, given.method.strip("/"), given.seed, given.media,
-              given.secret)
+              given.secret, given.contributions)
     )  # fmt: skip
     told = f"; {left_out} left out, whose participants did not allow {given.purpose}" if left_out else ""
     sys.stdout.write(f"{written} recordings in {given.out}{told}\n")

@@ -75,7 +75,7 @@ def _of_run(asked: Asked) -> tuple[int, int]:
     record = {"model": trained.name, "model_sha256": trained.sha256, "purpose": asked.purpose}
     written: list[Given] = []
     left_out = 0
-    for one in run_results(asked.source, trained):
+    for one in run_results(asked.source, trained, asked.contributions):
         if one.result.participant not in may:
             left_out += 1
             continue

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "review",
         nargs="+",
         metavar="[CODER=]PATH",
-        help="file (.eaf, .txt, .TextGrid, .csv, .json), or folder with .eaf and _review.json",
+        help="file (.eaf, .txt, .TextGrid, .csv, .json), or folder with .eaf and _review files",
     )
     add("--predictions", required=True, type=Path, help="output folder of waver predict or waver export")
     add("--out", required=True, type=Path, help="folder for agreement, disagreements and codings")

@@ -74,7 +74,7 @@ def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits
         question_only=controls[1],
         words=words,
         video=steps.root / str(video["path"]),
-        contributions=_contributions(trained, sample) if adapted is None else None,
+        contributions=contributions(trained, sample) if adapted is None else None,
         tracks=_tracks(trained, sample) if adapted is None else {},
         notes=_notes(steps),
     )
@@ -100,7 +100,7 @@ def _words(steps: Steps, video: Mapping[str, object]) -> tuple[list[Word] | None
     return [Word(*one) for one in spoken], attributes["language"] or language
 
 
-def _contributions(trained: Trained, sample: VideoSample) -> npt.NDArray[np.float32] | None:
+def contributions(trained: Trained, sample: VideoSample) -> npt.NDArray[np.float32] | None:
     """What each modality adds to the margin: with all of them less without it; float32 [T, M], None of one alone."""
     names = [name for name in sample.valid if name != CONTEXT]
     if len(names) < 2:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +18,16 @@ from waver.io.shard_job import store_path
 from waver.io.tables import FEATURE_INDEX, PREDICTIONS, VIDEOS, read_arrow, read_table
 from waver.io.zarr_store import read_store, store_attributes
 from waver.modalities import modality_names, packed, stored_modalities
+from waver.predict.judge import contributions
 from waver.predict.preparation import provenance
 from waver.predict.result import RecordingResult, Word
 from waver.predict.segments import Span, with_segments
 from waver.predict.trained import Trained
+from waver.training.corpus import read_corpus
 
 Array = npt.NDArray[Any]
+ByVideo = Mapping[str, Mapping[str, Array]]
+"""Video -> column -> values of its frames."""
 SPLITS = ("val", "test")
 
 
@@ -40,12 +45,15 @@ class Predicted(NamedTuple):
     path: str
 
 
-def run_results(folder: Path, trained: Trained, splits: tuple[str, ...] = SPLITS) -> Iterator[Predicted]:
+def run_results(
+    folder: Path, trained: Trained, attributed: bool = False, splits: Sequence[str] = SPLITS
+) -> Iterator[Predicted]:
     """The recordings that a model of a run predicted, one after the other.
 
     Args:
         folder: ``results/<run>``.
         trained: a model of the run.
+        attributed: predict again, without each modality in turn, for what each contributes.
         splits: of the recordings.
 
     Raises:
@@ -55,20 +63,31 @@ def run_results(folder: Path, trained: Trained, splits: tuple[str, ...] = SPLITS
     predicted = by_video(read_arrow(file.with_name("predictions.parquet"), PREDICTIONS), "probability")
     explained = file.with_name("explanations.parquet")
     tracks = _tracks(explained) if explained.is_file() else {}
+    for index in packs_of(folder, file):
+        letters = trained.checkpoint.modalities
+        samples = read_corpus([index], index.with_name("packs"), letters, splits) if attributed else []
+        added = {one.video: contributions(trained, one) for one in samples}
+        for one in _of_pack(index, trained, predicted, tracks, splits):
+            result = replace(one.result, contributions=added.get(one.result.recording))
+            yield one._replace(result=with_segments(result, trained.decisions.segments))
+
+
+def _of_pack(
+    index: Path, trained: Trained, predicted: ByVideo, tracks: ByVideo, splits: Sequence[str]
+) -> Iterator[Predicted]:
+    """The recordings of a shard, without segments."""
+    data, shard = index.parents[1], index.stem
+    files = {row["video"]: row["path"] for row in read_table(data / f"ingest/shards/{shard}.videos.parquet", VIDEOS)}
     known = [one for one in stored_modalities() if one.name in modality_names(trained.checkpoint.modalities)]
     arrays = {one.name: packed(one)[1] for one in known}
-    for index in packs_of(folder, file):
-        data, shard = index.parents[1], index.stem
-        paths = {
-            row["video"]: row["path"] for row in read_table(data / f"ingest/shards/{shard}.videos.parquet", VIDEOS)
-        }
-        for video in read_packs([index], index.with_name("packs"), ("label", *arrays.values()), splits):
-            if video.video in predicted:
-                valid = {name: _valid(video.arrays[array]) for name, array in arrays.items()}
-                result = _result(trained, video.row, predicted[video.video]["probability"], valid,
-                                 tracks.get(video.video, {}), _words(data, shard, video.row))  # fmt: skip
-                annotated = _runs(video.arrays["label"]) if video.row["labelled"] else None
-                yield Predicted(result, annotated, paths[video.video])
+    for one in read_packs([index], index.with_name("packs"), ("label", *arrays.values()), splits):
+        video, row, found = one.video, one.row, one.arrays
+        if video not in predicted:
+            continue
+        valid = {name: _valid(found[array]) for name, array in arrays.items()}
+        spoken = _words(data, shard, row)
+        result = _result(trained, row, predicted[video]["probability"], valid, tracks.get(video, {}), spoken)
+        yield Predicted(result, _runs(found["label"]) if row["labelled"] else None, files[video])
 
 
 def packs_of(folder: Path, model: Path) -> list[Path]:
@@ -85,7 +104,7 @@ def _result(
     controls: tuple[float | None, float | None] = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    result = RecordingResult(
+    return RecordingResult(
         recording=row["video"],
         participant=row["participant"],
         question=row["question"],
@@ -101,7 +120,6 @@ def _result(
         words=words,
         tracks=tracks,
     )
-    return with_segments(result, trained.decisions.segments)
 
 
 def _valid(array: Array) -> npt.NDArray[np.bool_]:

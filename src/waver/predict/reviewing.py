@@ -26,7 +26,7 @@ from waver.predict.review import (
     people_alpha,
 )
 
-_IN_FOLDERS = (".eaf", "_review.json")
+_IN_FOLDERS = (".eaf", "_review.json", "_review.csv")
 """Files of a folder that are read."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from waver.cli import main
 from waver.io.tables import PACK_INDEX, PARTICIPANTS, PREDICTIONS, VIDEOS, read_table, read_tables, write_table
 from waver.predict.predicted_files import read_predicted
 from waver.predict.segments import frames_of_spans
+from waver.training.corpus import read_corpus
+from waver.training.frames.checkpoint import load_checkpoint
+from waver.training.frames.predict import margin_of, predict
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +72,24 @@ def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -
         assert np.array_equal(frames_of_spans(files.annotated, len(own)), labels[name] > 0)
         linked = Eaf(str(tmp_path / f"out/{name}.eaf")).get_linked_files()[0]["RELATIVE_MEDIA_URL"]
         assert linked == f"../data/DESKTOP/{name}.mp4"
+    added = pq.read_table(next((tmp_path / "out").glob("*_frames.parquet")))
+    assert "visual_adds" not in added.column_names
     with (tmp_path / "out/private/recordings.csv").open(encoding="utf-8") as stream:
         listed = {row["recording"]: row["participant"] for row in csv.DictReader(stream)}
     rows = read_tables(indexes, PACK_INDEX)
     assert listed == {row["video"]: row["participant"] for row in rows if row["split"] != "train"}
+
+
+def test_what_each_modality_adds_is_the_margin_less_that_without_it(run: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / "out", "--purpose", "internal", "--format", "tables", "--contributions")
+    model = load_checkpoint(run / "results/tiny/train/lfan/VAT/3/model.pt")
+    indexes = sorted((run / "resources/tiny/align").glob("*.parquet"))
+    (sample, *_) = read_corpus(indexes, indexes[0].with_name("packs"), "VAT", ["test"])
+    blind = replace(sample, valid={**sample.valid, "audio": np.zeros(sample.frames, bool)})
+    whole, without = (margin_of(predict(model, [one])[sample.video]) for one in (sample, blind))
+    table = pq.read_table(tmp_path / f"out/{sample.video}_frames.parquet")
+    assert np.allclose(table["audio_adds"].to_numpy(), whole - without, atol=1e-5)
+    assert np.abs(whole - without).max() > 0
 
 
 def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path, capsys) -> None:

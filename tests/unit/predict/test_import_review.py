@@ -105,6 +105,15 @@ def test_a_tier_corrected_in_place_is_a_review_and_an_untouched_file_is_none(pre
     assert (coding.recording, coding.coder, coding.positive) == ("recording_001", "eva", SEGMENTS[:1])
 
 
+def test_the_table_of_segments_is_a_review_when_it_was_edited(predictions: Path, tmp_path: Path) -> None:
+    lines = (predictions / "recording_001_segments.csv").read_text().splitlines()
+    edited_csv = tmp_path / "recording_001_segments.csv"
+    for kept, expected in ((lines[:2], SEGMENTS[:1]), (lines[:1], []), (lines, SEGMENTS)):
+        edited_csv.write_text("\n".join(kept) + "\n")
+        (coding,) = read_codings(edited_csv, "eva", {"recording_001": SEGMENTS}, {})
+        assert (coding.recording, coding.positive) == ("recording_001", expected)
+
+
 def test_unsure_counts_neither_way(predictions: Path, tmp_path: Path) -> None:
     review = edited(predictions, tmp_path / "mine", (1000, 3000, "A/H"), (4000, 7000, "unsure"))
     main([f"eva={review}", "--predictions", str(predictions), "--out", str(tmp_path / "out")])

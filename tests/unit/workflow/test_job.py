@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -41,4 +42,6 @@ def test_files_are_the_users_alone_and_the_published_folder_has_no_sidecar(tmp_p
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert made == {output, sidecar, "logs/x/made/all.log"}
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.rglob("*")} == {0}
-    assert json.loads((tmp_path / sidecar).read_text())["rule"] == "made"
+    record = json.loads((tmp_path / sidecar).read_text())
+    assert record["rule"] == "made"
+    assert record["output"] == {output: hashlib.sha256(b"whole").hexdigest()}
