@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from waver.errors import WaverError
-from waver.predict.formats import FORMATS, PURPOSES, ExportPurpose
+from waver.predict.formats import FORMATS, PAGES, PURPOSES, ExportPurpose
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Asked:
         source: ``results/<run>``, or the output folder of ``waver predict``.
         out: folder to write.
         purpose: whom the files are for.
-        formats: of ``FORMATS``.
+        formats: of ``FORMATS``, and ``PAGES``.
         method: ``<fusion>/<modalities>`` of a run; empty: the best on val.
         seed: of its training; None: the best on val.
         media: root of the data set, to link the recordings from; None: no links.
@@ -53,16 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--purpose", choices=PURPOSES, default=PURPOSES[0],
         help="publication, challenge: of participants who allowed it, under pseudonyms; internal: of all [publication]",
     )  # fmt: skip
-    add("--format", default=",".join(FORMATS), help=f"some of {','.join(FORMATS)} [all]")
+    known = (*FORMATS, PAGES)
+    add("--format", help=f"some of {','.join(known)}; {PAGES} with --purpose internal [all that the purpose allows]")
     add("--method", default="", metavar="FUSION/MODALITIES", help="model of the run [the best one on val]")
     add("--seed", type=int, help="training of that model [the best one on val]")
     add("--media", type=Path, help="root of the data set, to link recordings from (--purpose internal)")
     add("--secret", type=Path, help="secret of the site, for pseudonyms [.waver/secret beside results]")
     add("--contributions", action="store_true", help="compute what each modality of a run's model contributes")
     given = parser.parse_args(arguments)
-    formats = tuple(given.format.split(","))
-    if unknown := [one for one in formats if one not in FORMATS]:
-        raise WaverError(f"--format {unknown[0]} is not known; give some of {','.join(FORMATS)}")
+    formats = tuple(given.format.split(",")) if given.format else known if given.purpose == "internal" else FORMATS
+    if unknown := [one for one in formats if one not in known]:
+        raise WaverError(f"--format {unknown[0]} is not known; give some of {','.join(known)}")
     os.umask(0o077)
     from waver.predict.exporting import export  # loads torch
 

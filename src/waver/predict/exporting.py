@@ -16,12 +16,13 @@ from waver.io.site_secret import site_secret
 from waver.io.tables import PARTICIPANTS, read_table
 from waver.predict.elan import read_eaf, write_eaf
 from waver.predict.export import Asked
-from waver.predict.formats import EAF, ENDINGS, TABLES, ExportPurpose
+from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
 from waver.predict.inputs import MAPPING, Given, write_mapping
 from waver.predict.of_run import packs_of, run_results
 from waver.predict.result import RecordingResult
 from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.trained import load_trained
+from waver.predict.viewer.page import About, IndexRow, write_index, write_page
 
 
 def export(asked: Asked) -> tuple[int, int]:
@@ -38,6 +39,8 @@ def export(asked: Asked) -> tuple[int, int]:
     """
     if asked.purpose != "internal" and asked.media:
         raise WaverError("--media links recordings, whose names tell who is seen; give --purpose internal with it")
+    if asked.purpose != "internal" and PAGES in asked.formats:
+        raise WaverError("pages show a person, and are for those who may see the recordings; give --purpose internal")
     if (asked.source / "train").is_dir():
         return _of_run(asked)
     if not (asked.source / "run.json").is_file():
@@ -51,7 +54,8 @@ def export(asked: Asked) -> tuple[int, int]:
 
 def _of_predictions(asked: Asked) -> int:
     """Copy the files that ``waver predict`` wrote; links of annotation files lead to the same recordings."""
-    endings = tuple(ENDINGS[one] for one in asked.formats)
+    # pages stay: their links lead to the recordings beside them
+    endings = tuple(ENDINGS[one] for one in asked.formats if one != PAGES)
     endings += (".parquet", ".schema.json") if TABLES in asked.formats else ()
     recordings = [file.name.removesuffix("_frames.parquet") for file in asked.source.glob("*_frames.parquet")]
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +77,9 @@ def _of_run(asked: Asked) -> tuple[int, int]:
     may = _allowed(rows, asked.purpose)
     names = {} if asked.purpose == "internal" else pseudonyms(may, site_secret(_secret(asked)))
     record = {"model": trained.name, "model_sha256": trained.sha256, "purpose": asked.purpose}
+    about = About(trained.name, trained.sha256[:12])
     written: list[Given] = []
+    pages: list[IndexRow] = []
     left_out = 0
     for one in run_results(asked.source, trained, asked.contributions):
         if one.result.participant not in may:
@@ -85,8 +91,12 @@ def _of_run(asked: Asked) -> tuple[int, int]:
             write_frames(result, asked.out, record)
             write_segments(result, asked.out, record)
         write_annotations(result, asked.out, trained.decisions.segments, (), one.annotated, asked.formats)
+        if PAGES in asked.formats:
+            pages.append(write_page(result, asked.out, about, trained.decisions.segments, one.annotated)[1])
         given = Given(media or Path(), result.participant, result.question, result.language, None, result.recording)
         written.append(given)
+    if pages:
+        write_index(pages, asked.out, about)
     if asked.media is not None:
         write_mapping(asked.out / MAPPING, written)
     return len(written), left_out

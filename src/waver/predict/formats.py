@@ -8,7 +8,9 @@ from waver.datasets.consent import Purpose
 
 TABLES, EAF, VTT, TEXTGRID = FORMATS = ("tables", "eaf", "vtt", "textgrid")
 """CSV and Parquet; ELAN; WebVTT; Praat."""
-ENDINGS = {TABLES: ".csv", EAF: ".eaf", VTT: ".vtt", TEXTGRID: ".TextGrid"}
+PAGES = "pages"
+"""Pages to look at (docs/viewer.md), of a run and for internal use alone."""
+ENDINGS = {TABLES: ".csv", EAF: ".eaf", VTT: ".vtt", TEXTGRID: ".TextGrid", PAGES: ".html"}
 """Of the names of the files; those of tables are ``.parquet`` too."""
 
 ExportPurpose = Literal[Purpose, "internal"]

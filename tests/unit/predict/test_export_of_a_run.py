@@ -72,6 +72,11 @@ def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -
         assert np.array_equal(frames_of_spans(files.annotated, len(own)), labels[name] > 0)
         linked = Eaf(str(tmp_path / f"out/{name}.eaf")).get_linked_files()[0]["RELATIVE_MEDIA_URL"]
         assert linked == f"../data/DESKTOP/{name}.mp4"
+    pages = sorted(file.stem for file in (tmp_path / "out").glob("*.html"))
+    assert pages == sorted([*(name.removesuffix(".eaf") for name in names), "index"])
+    page = (tmp_path / f"out/{pages[0]}.html").read_text(encoding="utf-8")
+    assert f'src="../data/DESKTOP/{pages[0]}.mp4"' in page
+    assert "places that annotators marked" in page
     added = pq.read_table(next((tmp_path / "out").glob("*_frames.parquet")))
     assert "visual_adds" not in added.column_names
     with (tmp_path / "out/private/recordings.csv").open(encoding="utf-8") as stream:
@@ -97,6 +102,7 @@ def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path, caps
     for more, told in (
         (["--format", "eaf,docx"], "--format docx is not known"),
         (["--media", "x"], "give --purpose internal with it"),
+        (["--format", "pages"], "pages show a person"),
         (["--method", "can/V"], "has no model can/V"),
     ):
         assert main([*arguments, *more]) == 1
