@@ -12,7 +12,7 @@ FRAMES = 240
 def result() -> RecordingResult:
     """The recording."""
     probability = np.full(FRAMES, 0.1, np.float32)
-    probability[48:96] = probability[144:192] = 0.9
+    probability[50:96] = probability[144:192] = 0.9
     here = np.ones(FRAMES, bool)
     face = here.copy()
     face[200:230] = False
@@ -33,7 +33,7 @@ def result() -> RecordingResult:
         question_only=0.8,
         words=[Word("I", 2.4, 2.6), Word("maybe", 2.9, 3.2), Word("could", 7.0, 7.4)],
         segments=(
-            Segment(48, 96, 0.9, 0.9, {"visual": 1.7, "audio": 0.0, "text": -0.4}, ("face against words",)),
+            Segment(50, 96, 0.9, 0.9, {"visual": 1.7, "audio": -0.01, "text": -0.4}, ("face against words",)),
             Segment(144, 192, 0.9, 0.9),
         ),
         contributions=adds,

@@ -79,7 +79,7 @@ def test_the_page_opens_without_a_complaint_and_shows_what_it_is_of(page):
 
 
 def test_keys_go_from_segment_to_segment_and_the_video_shows_its_frame(page):
-    for key, frame in (("j", 48), ("j", 144), ("k", 48)):
+    for key, frame in (("j", 50), ("j", 144), ("k", 50)):
         page.press(key)
         page.until("!film.seeking && film.readyState >= 2")
         assert page.value("film.currentTime") == pytest.approx(frame / 24)
@@ -87,10 +87,10 @@ def test_keys_go_from_segment_to_segment_and_the_video_shows_its_frame(page):
         height = shown.width * HEIGHT // WIDTH
         inside = shown.crop((0, (shown.height - height) // 2, shown.width, (shown.height + height) // 2))
         assert abs(number_of(np.asarray(inside.resize((WIDTH, HEIGHT)))) - frame) <= 1
-        assert page.value("document.querySelector('tr.here').dataset.segment") == ("0" if frame == 48 else "1")
-        assert page.value("at('now').textContent").startswith(f"0:0{frame // 24}.0: score 0.9")
+        assert page.value("document.querySelector('tr.here').dataset.segment") == ("0" if frame == 50 else "1")
+        assert page.value("at('now').textContent").startswith(f"0:0{frame / 24:.1f}: score 0.9")
     page.press("ArrowRight")
-    assert page.value("film.currentTime") == pytest.approx(3)
+    assert page.value("film.currentTime") == pytest.approx(50 / 24 + 1)
     assert page.value("document.querySelector('#words b').textContent") == "maybe"
 
 
@@ -98,8 +98,8 @@ def test_a_click_on_a_segment_jumps_to_it(page):
     page.click("#lanes [data-segment='1']")
     assert page.value("film.currentTime") == pytest.approx(6)
     page.click("tr[data-segment='0'] .go")
-    assert page.value("film.currentTime") == pytest.approx(2)
-    assert page.value("xOf(now()) - LEFT") == pytest.approx(page.value("wide()") / 5, abs=1)
+    assert page.value("film.currentTime") == pytest.approx(50 / 24)
+    assert page.value("xOf(now()) - LEFT") == pytest.approx(page.value("wide()") * 50 / 240, abs=1)
 
 
 def test_space_plays_and_stops_and_in_a_field_it_is_a_space(page):
@@ -129,7 +129,7 @@ def test_a_review_is_written_and_found_again(page, pages, tmp_path):
     told = json.loads(written)
     assert (told["recording"], told["coder"], told["model"]) == ("recording_001", '=AB "1"', "can/VAT/0")
     spans = [(one["start_frame"], one["end_frame"], one["start_s"], one["verdict"]) for one in told["segments"]]
-    assert spans == [(48, 96, 2.0, "accept"), (144, 192, 6.0, "reject")]
+    assert spans == [(50, 96, 2.083, "accept"), (144, 192, 6.0, "reject")]
     (tmp_path / "recording_001_review.json").write_bytes(written)
     page.click("tr[data-segment='1'] [data-verdict='reject']")
     page.click("#save-csv")
@@ -137,15 +137,15 @@ def test_a_review_is_written_and_found_again(page, pages, tmp_path):
     (tmp_path / "recording_001_review.csv").write_bytes(table)
     rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
     assert [(row["start_s"], row["verdict"], row["judged"]) for row in rows] == [
-        ("2.000", "accept", "true"), ("6.000", "unsure", "false")
+        ("2.083", "accept", "true"), ("6.000", "unsure", "false")
     ]  # fmt: skip
     assert rows[0]["coder"] == '\'=AB "1"'  # no formula for a spreadsheet
     found = {}
     for file in tmp_path.iterdir():  # as waver import-review reads them
-        (one,) = read_codings(file, "", {"recording_001": [(48, 96), (144, 192)]}, {})
+        (one,) = read_codings(file, "", {"recording_001": [(50, 96), (144, 192)]}, {})
         found[file.suffix] = (one.coder, one.positive, one.unsure)
-    assert found[".json"] == ('=AB "1"', [(48, 96)], [])
-    assert found[".csv"][1:] == ([(48, 96)], [(144, 192)])
+    assert found[".json"] == ('=AB "1"', [(50, 96)], [])
+    assert found[".csv"][1:] == ([(50, 96)], [(144, 192)])
     page.click("#forget")
     page.open(pages["recording_001"])
     assert pressed(page) == [None, None]

@@ -80,6 +80,7 @@ def test_what_is_said_is_a_band_beside_a_guess_and_never_a_bare_number(written, 
 
 def test_a_missing_modality_is_named(written):
     nowhere = {**result().valid, "audio": np.zeros(240, bool)}
+    assert "face +1.7, voice +0.0, words -0.4" in written()
     assert "Missing altogether, and left out: voice." in written(valid=nowhere)
     assert "Missing altogether" not in written()
 

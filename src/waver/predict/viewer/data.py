@@ -60,7 +60,7 @@ def segment_row(segment: Segment) -> dict[str, Any]:
         "end_frame": segment.end_frame,
         "mean": round(segment.mean, 3),
         "peak": round(segment.peak, 3),
-        "contributions": {name: round(float(value), 2) for name, value in segment.contributions.items()},
+        "contributions": {name: round(float(value), 1) + 0.0 for name, value in segment.contributions.items()},
         "cues": list(segment.cues),
     }
 

@@ -42,7 +42,8 @@ function stamp(seconds) {
   const head = minutes >= 60 ? `${Math.floor(minutes / 60)}:${pad(minutes % 60)}` : String(minutes);
   return `${head}:${pad(Math.floor(rest / 10))}.${rest % 10}`;
 }
-const frameOf = seconds => Math.min(data.frames - 1, Math.max(0, Math.floor(seconds * data.fps + 1e-6)));
+// a video rounds its time to microseconds, which may lie before the frame that was sought
+const frameOf = seconds => Math.min(data.frames - 1, Math.max(0, Math.floor(seconds * data.fps + 0.01)));
 const bandOf = score => score < data.low ? "unlikely" : score >= data.high ? "likely" : "unclear";
 function segmentAt(seconds) {
   const frame = frameOf(seconds);
