@@ -14,8 +14,8 @@ from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions", "--mute-audio",
-    "--disable-background-networking", "--remote-debugging-pipe", "--window-size=1200,1100",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--mute-audio",
+    "--no-first-run", "--disable-background-networking", "--remote-debugging-pipe", "--window-size=1200,1100",
 )  # fmt: skip
 _KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("ArrowLeft", 37)}
 _WAIT_S = 20.0
