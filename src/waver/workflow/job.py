@@ -19,6 +19,7 @@ from waver import device
 from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.provenance import file_sha256, versions, write_sidecar
 from waver.workflow.environment import close_network, set_environment
+from waver.workflow.sensitivity import recorded_classes
 
 _LOG = logging.getLogger("waver")
 close_network()
@@ -96,11 +97,20 @@ def _record(snakemake: Any) -> dict[str, Any]:
         "params": dict(snakemake.params.items()),
         "input": [str(path) for path in snakemake.input],
         "output": {str(path): file_sha256(path) for path in snakemake.output if Path(path).is_file()},
+        "sensitivity": recorded_classes(snakemake.rule, _named_outputs(snakemake.output)),
         "threads": int(snakemake.threads),
         "host": socket.gethostname(),
         "device": device_record(),
         "versions": versions(*PACKAGES),
     }
+
+
+def _named_outputs(output: Any) -> dict[str, str]:
+    """Path -> the name that the rule gives to it; empty where it gives none."""
+    names = {str(path): "" for path in output}
+    for name, found in output.items() if hasattr(output, "items") else ():
+        names |= {str(path): name for path in ([found] if isinstance(found, str) else found)}
+    return names
 
 
 def device_record() -> dict[str, Any]:
