@@ -15,9 +15,16 @@ from waver import __version__
 from waver.errors import WaverError
 
 COMMANDS = {
+    "predict": ("waver.predict.run", "a trained model on new recordings: files, folders or a list"),
+    "export": ("waver.predict.export", "what was predicted as files for ELAN, R, SPSS and Praat"),
+    "import-review": ("waver.predict.import_review", "what people say of recordings against the predictions"),
     "doctor": ("waver.cluster.doctor", "is this machine or cluster suitable?"),
+    "export-model": ("waver.predict.export_model", "a trained model as one folder to hand over, with its model card"),
     "forget": ("waver.withdrawal", "what was made of a participant who withdraws: list it, delete it"),
-    "verify": ("waver.cluster.verify", "are all stores and packs whole? Reads every byte of them"),
+    "verify": (
+        "waver.cluster.verify",
+        "are stores, packs and files of runs as they were written? Reads every byte",
+    ),
     "forecast": ("waver.cluster.forecast", "jobs, CPU-hours and disk of a run before it is submitted"),
 }
 """Command -> its module, and its line in the list of commands."""

@@ -16,7 +16,8 @@ BIN = Path(sys.executable).parent
 ORDER = [
     {"evaluation.decision", "evaluation.metrics"},
     {"errors", "shapes", "provenance", "records", "registry", "modalities", "config", "device", "io"}
-    | {f"workflow.{leaf}" for leaf in ("definitions", "environment", "fingerprint", "job", "paths", "shapes")},
+    | {f"workflow.{leaf}" for leaf in ("definitions", "environment", "fingerprint", "job", "paths", "shapes")}
+    | {"workflow.sensitivity"},
     {"assets"},
     {"datasets"},
     {"cluster", "withdrawal"},
@@ -28,7 +29,8 @@ ORDER = [
     {"adaptation", "zeroshot"},
     {"report"},
     {"workflow"},
-    {"cli"},
+    {"predict"},
+    {"cli", "__main__"},
 ]
 SMK = ["Snakefile", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "rules").glob("*.smk"))]
 

@@ -1,8 +1,10 @@
-"""Every byte of stores and packs, read and checked.
+"""Every byte of stores and packs, and of what runs recorded of their files, read and checked.
 
 The command is ``waver verify [PATH ...] [--configfile X]``. It lists stores that are damaged, stores that an index
 lists and that are not there, and folders that an earlier version of Waver wrote. With ``--delete`` it removes what is
-damaged or of an earlier version; the next run makes it again.
+damaged or of an earlier version; the next run makes it again. Of a run (``results/<run>``), a data set and the output
+of ``waver predict`` it lists the files whose sha256 is not the recorded one, and never removes them: somebody may have
+edited them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from waver.cluster.recorded_files import changed_files
 from waver.cluster.settings import add_config_arguments, read_config
 from waver.errors import WaverError
 from waver.io.store_file import Damage, FileReader
@@ -98,20 +101,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         WaverError: see ``verify``.
     """
     parser = argparse.ArgumentParser(prog="waver verify", description=__doc__.split("\n")[0])
-    parser.add_argument("path", nargs="*", type=Path, help="folder or store [the config's data set; else resources]")
+    parser.add_argument(
+        "path", nargs="*", type=Path, help="folder or store [the config's data set and run; else resources and results]"
+    )
     parser.add_argument("--delete", action="store_true", help="remove what is damaged; the next run makes it again")
     add_config_arguments(parser)
     given = parser.parse_args(arguments)
     config = read_config(given.configfile, given.config)
-    named = f"resources/{config.dataset.name}" if given.configfile or given.config else "resources"
-    found = verify(given.path or [Path(named)])
+    named = [Path("resources"), Path("results")]
+    if given.configfile or given.config:
+        named = [Path("resources", config.dataset.name), Path("results", config.run)]
+    roots = given.path or [named[0], *(path for path in named[1:] if path.exists())]
+    found = verify(roots)
     wrong = [one for one in found if one.problem]
     for one in wrong:
         if given.delete and one.there:
             _remove(one.store)
         sys.stdout.write(f"{one.store}: {one.problem}{'; removed' if given.delete and one.there else ''}\n")
     sys.stdout.write(f"{len(found)} stores, {len(found) - len(wrong)} of them whole\n")
+    changed, recorded = changed_files(roots)
+    if recorded:
+        sys.stdout.writelines(f"{line}\n" for line in changed)
+        sys.stdout.write(f"{recorded} recorded files, {recorded - len(changed)} of them as they were written\n")
     left = [one for one in wrong if not given.delete or not one.there]
     if left:
         sys.stdout.write("what is damaged: waver verify --delete, then run again; what is missing is made by a run\n")
-    return 1 if left else 0
+    return 1 if left or changed else 0

@@ -248,3 +248,19 @@ def _table(rows: Sequence[Row], margin: Array, fold: int | None) -> pa.Table:
     items, counts = [(row["video"], row["participant"], row["split"]) for row in rows], [row["items"] for row in rows]
     frame = frames_of(counts) if any("offset" in row for row in rows) else None
     return prediction_table(items, margin, counts, frame, None if fold is None else [fold] * len(rows))
+
+
+def content_free(items: Items) -> Pipeline:
+    """The content-free control as ``fit`` returns it, fitted on the labelled items of the train split.
+
+    Raises:
+        WaverError: they are all of one class, or there are none.
+    """
+    train = [row for row in items.rows if row["split"] == "train" and items.label[row["video"]].min(initial=0) >= 0]
+    label = items.labels(train)
+    if not len(label) or label.min() == label.max():
+        raise WaverError(
+            "the labels of the train split are all of one class, so there is no content-free control to hand over; "
+            "check the annotation files and the split"
+        )
+    return fit(*_drawn(items.features(train), label))

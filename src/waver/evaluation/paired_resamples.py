@@ -13,12 +13,14 @@ from waver.evaluation.bootstrap import Sample, drawn, resamples
 from waver.evaluation.groups import EVERYONE
 from waver.evaluation.method_tables import Table, sample_of, scored_people
 from waver.evaluation.predictions import Method, Predicted, restrict
+from waver.evaluation.segments import SEGMENT_METRICS, scores_segments, segment_counts, segment_scores
 from waver.io.zarr_store import Array
 from waver.provenance import seed_for
 
 Values = dict[str, Array]
 """Score -> float64 [R + 1], the value itself first."""
 Key = tuple[Method, int, int]
+
 
 FURTHER = 1000
 """Resamples per block; a block always has this size, so that its values do not depend on how many are needed."""
@@ -31,6 +33,7 @@ class Paired:
         table: the methods and their truth.
         people: int64 [S], numbers of the participants scored.
         weights: float64 [R + 1, S], see ``bootstrap.resamples``.
+        has_segments: whole videos are predicted frame by frame, so that segments are scored, too.
     """
 
     def __init__(
@@ -40,8 +43,14 @@ class Paired:
         self.people = scored_people(table) if people is None else people
         self._draw = ("bootstrap", config.seed, table.level, table.split, table.protocol, group)
         self.weights = resamples(len(self.people), config.bootstrap, *self._draw)
+        self.has_segments = any(scores_segments(table.truth, predicted) for predicted in table.methods)
         self._values: dict[Key, Values] = {}
         self._own: dict[Key, Values] = {}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Scores of the table; at participant level each has its ``_sd`` too."""
+        return (*bootstrap.METRICS, *(SEGMENT_METRICS if self.has_segments else ()))
 
     def sample(self, predicted: Predicted, item: Array) -> Sample:
         """A method's predictions of some items of the truth (numbers, ascending)."""
@@ -55,14 +64,26 @@ class Paired:
                 self._values[key] = bootstrap.means(self.own(predicted, item), self.weights)
             else:
                 self._values[key] = bootstrap.scores(self.sample(predicted, item), self.weights)
+                if self.has_segments:
+                    counts = self.segment_counts(predicted, item)
+                    self._values[key] |= segment_scores(self.weights @ counts)
         return self._values[key]
 
     def own(self, predicted: Predicted, item: Array) -> Values:
         """Each participant's own scores, float64 [S]; nan where a person has none, or no positive item."""
         key = key_of(predicted, item)
         if key not in self._own:
-            self._own[key] = bootstrap.participant_scores(self.sample(predicted, item))
+            sample = self.sample(predicted, item)
+            self._own[key] = bootstrap.participant_scores(sample)
+            if self.has_segments:
+                known = np.where(sample.has_positive, 0.0, np.nan)
+                segments = segment_scores(self.segment_counts(predicted, item))
+                self._own[key] |= {name: values + known for name, values in segments.items()}
         return self._own[key]
+
+    def segment_counts(self, predicted: Predicted, item: Array) -> Array:
+        """Each participant's counts of segments, of some items of a method; float64 [S, COLUMNS]."""
+        return segment_counts(self.table.truth, restrict(predicted, item), self.people)
 
     def further_weights(self) -> Iterator[Array]:
         """Weights of the resamples after those of ``weights``, without end, float64 [FURTHER, S] at a time."""

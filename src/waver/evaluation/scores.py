@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from waver.config.sections import EvaluateConfig
-from waver.evaluation.bootstrap import BIASED, METRICS, Sample, interval
+from waver.evaluation.bootstrap import BIASED, Sample, interval
 from waver.evaluation.comparisons import COMPARISONS, REFERENCES, comparison_rows
 from waver.evaluation.control_names import REFERENCE
 from waver.evaluation.decomposition import DECOMPOSITION, decomposition_rows
@@ -91,7 +91,7 @@ def _all_rows(everyone: Paired, groups: dict[str, set[str]], config: EvaluateCon
         if group == EVERYONE:
             yield from _group_rows(everyone, group)
         elif len(chosen) < config.least_group:
-            yield from _too_few(table, group, len(chosen))
+            yield from _too_few(table, everyone.metrics, group, len(chosen))
         else:
             yield from _group_rows(Paired(table, config, group, chosen), group)
 
@@ -134,11 +134,11 @@ def _row(head: Row, metric: str, values: Array) -> Row:
     return {**head, "metric": metric, "value": value, "low": low, "high": high}
 
 
-def _too_few(table: Table, group: str, people: int) -> Iterator[Row]:
+def _too_few(table: Table, metrics: Sequence[str], group: str, people: int) -> Iterator[Row]:
     """Rows of a small group, without anything of it."""
     empty: Row = {PEOPLE: people, BEHIND: people, **dict.fromkeys(("value", "low", "high", *COUNTS))}
     for predicted in table.methods:
-        for metric in METRICS:
+        for metric in metrics:
             yield {**_head(table, predicted, group), **empty, "metric": metric}
 
 

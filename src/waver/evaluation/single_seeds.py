@@ -24,6 +24,7 @@ from waver.evaluation.labels import Truth
 from waver.evaluation.method_tables import DIFFERENCES, METHOD_FIELDS, method_row, sample_of
 from waver.evaluation.paired_resamples import Paired, common_items
 from waver.evaluation.predictions import Predicted, Source, read_seed, restrict, to_videos
+from waver.evaluation.segments import segment_counts, segment_scores
 from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
@@ -134,6 +135,32 @@ def _of_one_seed(
 def _by_group(paired: Paired, predicted: Predicted, groups: Mapping[str, Array]) -> dict[str, Scores]:
     """Scores of the groups with any predicted item."""
     sample = sample_of(paired.table.truth, predicted, paired.people)
+    found = _of_items(paired, sample, groups)
+    if paired.has_segments:
+        counts = segment_counts(paired.table.truth, predicted, paired.people)
+        for group in found:
+            found[group] |= _segments(paired, counts[groups[group]], sample.has_positive[groups[group]])
+    return found
+
+
+def _segments(paired: Paired, counts: Array, has_positive: Array) -> Scores:
+    """Scores of segments of a group's people; at participant level, means and standard deviations over them."""
+    if paired.table.level == "frame":
+        return {name: float(value) for name, value in segment_scores(counts.sum(axis=0)).items()}
+    return _spread({name: values[has_positive] for name, values in segment_scores(counts).items()})
+
+
+def _spread(own: Mapping[str, Array]) -> Scores:
+    """Mean and, with ``_sd``, sample standard deviation of people's own scores, of those who have one."""
+    found: Scores = {}
+    for name, values in own.items():
+        known = values[np.isfinite(values)]
+        found[name] = float(known.mean()) if len(known) else float("nan")
+        found[f"{name}_sd"] = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+    return found
+
+
+def _of_items(paired: Paired, sample: Sample, groups: Mapping[str, Array]) -> dict[str, Scores]:
     # sorted once: the parts by group, person and question are then in order already
     sample = sample.take(np.argsort(-sample.probability, kind="stable"))
     parts = {group: sample.take(flags[sample.participant]) for group, flags in groups.items()}
@@ -170,12 +197,10 @@ def _mean_scores(sample: Sample, people: Mapping[int, Sample], own: Mapping[int,
         own: person -> scores.
     """
     edges, chosen = mass_edges(sample.probability), np.unique(sample.participant[sample.label > 0])
-    found: Scores = {}
+    alone: dict[str, Array] = {}
     for name in METRICS:
         # the bins of ECE are those of all items of the group
         values = [ece(people[who].probability, people[who].label, edges) if name == "ECE" else own[who][name]
                   for who in chosen]  # fmt: skip
-        known = np.array(values)[np.isfinite(values)]
-        found[name] = float(known.mean()) if len(known) else float("nan")
-        found[f"{name}_sd"] = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
-    return found
+        alone[name] = np.array(values)
+    return _spread(alone)

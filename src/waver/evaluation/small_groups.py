@@ -18,6 +18,7 @@ from waver.evaluation.groups import EVERYONE
 from waver.evaluation.method_tables import METHOD_FIELDS
 from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.predictions import Predicted
+from waver.evaluation.segments import SEGMENT_METRICS, people_with
 from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
@@ -39,14 +40,17 @@ def people_behind(paired: Paired, predicted: Predicted, item: Array, metrics: It
         paired: the people of the table, or of a group of them.
         predicted: a method of the table.
         item: numbers of its items that are scored.
-        metrics: of ``bootstrap.METRICS``, perhaps with ``_sd``.
+        metrics: of ``Paired.metrics``, perhaps with ``_sd``.
     """
     if paired.table.level == "participant":
         own = paired.own(predicted, item)
         return {metric: int(np.isfinite(own[metric.removesuffix("_sd")]).sum()) for metric in metrics}
     sample = paired.sample(predicted, item)
     everyone, within = _people(sample), _people(sample.take(_in_mixed_strata(sample)))
-    return {metric: within if metric in WITHIN else everyone for metric in metrics}
+    behind = {metric: within if metric in WITHIN else everyone for metric in metrics}
+    if not behind.keys().isdisjoint(SEGMENT_METRICS):
+        behind |= people_with(paired.segment_counts(predicted, item))
+    return behind
 
 
 def _people(sample: Sample) -> int:

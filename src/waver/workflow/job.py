@@ -17,13 +17,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from waver import device
 from waver.errors import WaverError, is_machine_trouble, trouble_sentence
-from waver.provenance import versions, write_sidecar
+from waver.provenance import file_sha256, versions, write_sidecar
 from waver.workflow.environment import close_network, set_environment
+from waver.workflow.sensitivity import recorded_classes
 
 _LOG = logging.getLogger("waver")
 close_network()
 set_environment()  # a script imports this module first, and then the libraries that read where their caches are
-_PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
+PACKAGES = ("waver", "snakemake", "torch", "numpy", "zarr", "pyarrow", "onnxruntime-gpu", "av", "decord")
 
 
 @contextmanager
@@ -31,8 +32,9 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run the body of a rule's script.
 
     Logging and warnings go to the rule's log file; numeric libraries get the threads the job was
-    given; a sidecar next to the first output records its provenance and where it ran (of the report, which is
-    published, next to the log). A WaverError ends the job with its one sentence instead of a traceback.
+    given; a sidecar next to the first output records its provenance, the sha256 of what it wrote and where it ran (of
+    the report, which is published, next to the log). A WaverError ends the job with its one sentence instead of a
+    traceback.
     """
     log_file = _open_log(snakemake)
     _limit_threads(int(snakemake.threads))
@@ -94,11 +96,21 @@ def _record(snakemake: Any) -> dict[str, Any]:
         "wildcards": dict(snakemake.wildcards.items()),
         "params": dict(snakemake.params.items()),
         "input": [str(path) for path in snakemake.input],
+        "output": {str(path): file_sha256(path) for path in snakemake.output if Path(path).is_file()},
+        "sensitivity": recorded_classes(snakemake.rule, _named_outputs(snakemake.output)),
         "threads": int(snakemake.threads),
         "host": socket.gethostname(),
         "device": device_record(),
-        "versions": versions(*_PACKAGES),
+        "versions": versions(*PACKAGES),
     }
+
+
+def _named_outputs(output: Any) -> dict[str, str]:
+    """Path -> the name that the rule gives to it; empty where it gives none."""
+    names = {str(path): "" for path in output}
+    for name, found in output.items() if hasattr(output, "items") else ():
+        names |= {str(path): name for path in ([found] if isinstance(found, str) else found)}
+    return names
 
 
 def device_record() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 
 import numpy as np
@@ -50,3 +52,41 @@ def test_it_lists_what_is_wrong_and_removes_it_when_told(stores, tmp_path, capsy
 def test_a_folder_that_is_not_there_is_said(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "none")]) == 1
     assert "none does not exist; give a folder that holds stores" in capsys.readouterr().err
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two files of a run as jobs record them, one of them published, and predictions."""
+    digest = hashlib.sha256(b"whole").hexdigest()
+    records = {
+        "results/x/evaluate/scores.parquet": "results/x/evaluate/scores.parquet.provenance.json",
+        "results/x/report/report.html": "logs/x/report_html/all.provenance.json",
+        "predicted/a.csv": "predicted/run.json",
+    }
+    for file, record in records.items():
+        for path in (file, record):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"whole")
+        named = {"files": {"a.csv": digest}} if file.startswith("pred") else {"output": {file: digest}}
+        (tmp_path / record).write_text(json.dumps(named))
+    return tmp_path
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_files_of_a_run_are_held_to_what_was_recorded(run, inside, monkeypatch, capsys):
+    monkeypatch.chdir(run if inside else run.parent)
+    base = "" if inside else f"{run.name}/"
+    command = ["verify", f"{base}results/x", f"{base}predicted"]
+    assert main(command) == 0
+    assert "3 recorded files, 3 of them as they were written\n" in capsys.readouterr().out
+    (run / "results/x/report/report.html").write_bytes(b"Whole")
+    (run / "predicted/a.csv").unlink()
+    assert main([*command, "--delete"]) == 1
+    told = capsys.readouterr().out
+    assert "report.html: it is not as it was written\n" in told
+    assert "predicted/a.csv: missing\n" in told
+    assert "3 recorded files, 1 of them as they were written\n" in told
+    assert (run / "results/x/report/report.html").exists(), "an edited file is nobody's to delete"
+    (run / "predicted/run.json").write_text("{")
+    assert main(command) == 1
+    assert "run.json cannot be read" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""New recordings: what a trained model says of them, in files that people read."""

@@ -1,0 +1,111 @@
+"""Reviewed segments as the annotation of a training set of the reader ``folder`` (docs/adding_a_dataset.md)."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from waver.datasets.base import SPLITS
+from waver.datasets.folder.annotations import SEGMENTS_FILE
+from waver.datasets.folder.csv_table import read_csv
+from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path
+from waver.errors import WaverError
+from waver.io.atomic import atomic_write
+from waver.predict.codings import Coding
+from waver.predict.inputs import MAPPING, Given, read_mapping
+from waver.predict.tiers import frame_to_ms
+from waver.provenance import file_sha256
+
+_ANY_ID = re.compile(r"[^/\\\0]+")
+_SEGMENT = ("video", "start_s", "end_s")
+
+
+def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: str) -> list[str]:
+    """Add recordings with their reviewed segments, or replace the segments of those that the folder lists already.
+
+    The folder gets a link to each recording, named by the file's content, a line of ``videos.csv`` and lines of
+    ``segments.csv``. A participant stays in the split that the folder has them in; a recording of nobody known is its
+    own participant. What the coder could not tell is neither label, and such a recording is not added.
+
+    Args:
+        folder: of the data set; made where it is not there.
+        predictions: folder that says which file each recording is (``private/recordings.csv``).
+        codings: one of each recording.
+        split: of participants who are new.
+
+    Returns:
+        The recordings that were added.
+
+    Raises:
+        WaverError: nobody says which file a recording is, or a table of the folder cannot be read.
+    """
+    if split not in SPLITS:
+        raise WaverError(f"--split {split} is none of {', '.join(SPLITS)}")
+    if not (predictions / MAPPING).is_file():
+        raise WaverError(f"{predictions / MAPPING} does not say which file each recording is; export with --purpose "
+                         "internal --media <root of the data set>, or give the --out of waver predict")  # fmt: skip
+    given = {one.recording: one for one in read_mapping(predictions / MAPPING, _ANY_ID)}
+    chosen = [one for one in codings if not one.unsure]
+    for one in chosen:
+        if one.recording not in given or not given[one.recording].file.is_file():
+            raise WaverError(f"the file of {one.recording} is not there any more; correct {predictions / MAPPING}")
+    columns = (*NEEDED, *OPTIONAL)
+    videos = _lines(folder / LISTING, NEEDED, OPTIONAL)
+    segments = _lines(folder / SEGMENTS_FILE, _SEGMENT, ())
+    splits = {row["participant"]: row["split"] for row in videos}
+    for one in chosen:
+        row = _row(one, given[one.recording], splits, split)
+        _link(given[one.recording].file, folder / row["video"])
+        videos = [known for known in videos if plain_path(known["video"]) != row["video"]] + [row]
+        segments = [known for known in segments if plain_path(known["video"]) != row["video"]]
+        segments += [_segment(row["video"], start, end) for start, end in one.positive]
+    _write(folder / SEGMENTS_FILE, _SEGMENT, segments)
+    _write(folder / LISTING, columns, videos)
+    return [one.recording for one in chosen]
+
+
+def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[str, str]:
+    # ids of recordings are those of one folder of predictions: the content tells recordings of several apart
+    name = f"reviewed_{file_sha256(given.file)[:12]}"
+    participant = given.participant or name
+    return {
+        "participant": participant,
+        "video": f"{name}{given.file.suffix.lower()}",
+        "split": splits.setdefault(participant, split),
+        "question": "" if given.question is None else str(given.question),
+        "label": str(int(bool(one.positive))),
+        "language": given.language or "",
+    }
+
+
+def _segment(video: str, start: int, end: int) -> dict[str, str]:
+    """Seconds in milliseconds, which the reader takes back to the same frames."""
+    return {"video": video, "start_s": f"{frame_to_ms(start) / 1000:.3f}", "end_s": f"{frame_to_ms(end) / 1000:.3f}"}
+
+
+def _link(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink() and os.readlink(place) == os.path.abspath(file):
+        return
+    place.unlink(missing_ok=True)  # the name says that its content is the same
+    place.symlink_to(os.path.abspath(file))
+
+
+def _lines(path: Path, needed: Sequence[str], optional: Sequence[str]) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    lines = read_csv(path, needed, optional)
+    broken = next((line for line in lines if line.problem), None)
+    if broken is not None:
+        raise WaverError(f"{path}: {broken.where}: {broken.problem}; correct the line first")
+    return [dict(line.values) for line in lines]
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    with atomic_write(path) as file, file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

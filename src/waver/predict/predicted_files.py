@@ -1,0 +1,66 @@
+"""The files of predictions, read again: probabilities, segments, and the annotation where it was exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from waver.errors import WaverError
+from waver.predict.elan import read_eaf
+from waver.predict.segments import Span
+from waver.predict.tiers import ANNOTATOR, to_frames
+
+_FRAMES, _SEGMENTS = "_frames.parquet", "_segments.parquet"
+
+
+@dataclass(frozen=True)
+class PredictedFiles:
+    """What the files say of a recording.
+
+    Attributes:
+        probability: float32 [T].
+        segments: predicted.
+        annotated: of the annotation; None where there is none in the files.
+    """
+
+    probability: npt.NDArray[np.float32]
+    segments: list[Span]
+    annotated: list[Span] | None
+
+
+def read_predicted(folder: Path) -> dict[str, PredictedFiles]:
+    """Recording -> what the files say, of the output of ``waver predict`` or of ``waver export`` with tables.
+
+    Raises:
+        WaverError: there are none, or one cannot be read.
+    """
+    names = [file.name.removesuffix(_FRAMES) for file in sorted(folder.glob(f"*{_FRAMES}"))]
+    if not names:
+        raise WaverError(
+            f"{folder} holds no predictions (<recording>{_FRAMES}); give the --out of waver predict or waver export"
+        )
+    return {name: _read(folder, name) for name in names}
+
+
+def _read(folder: Path, name: str) -> PredictedFiles:
+    frames = _columns(folder / f"{name}{_FRAMES}", "p_ah")
+    segments = _columns(folder / f"{name}{_SEGMENTS}", "start_frame", "end_frame")
+    eaf = folder / f"{name}.eaf"
+    tiers = read_eaf(eaf) if eaf.is_file() else {}
+    annotated = to_frames(tiers[ANNOTATOR]) if ANNOTATOR in tiers else None
+    spans = list(zip(segments["start_frame"].tolist(), segments["end_frame"].tolist(), strict=True))
+    return PredictedFiles(frames["p_ah"].astype(np.float32), spans, annotated)
+
+
+def _columns(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    try:
+        table = pq.read_table(path, columns=list(names))
+        return {name: table[name].to_numpy() for name in names}
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise WaverError(f"{path} cannot be read; make the predictions again") from error

@@ -1,0 +1,132 @@
+"""What users name, what they get ids for, and the data set that is made of it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from waver.datasets.questions import Question, Questions
+from waver.errors import ExcludedItem, WaverError
+from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
+from waver.predict.transcript_files import Said, read_transcript
+
+QUESTIONS = Questions(3, ((1, Question((("en", "Why?"), ("fr", "Pourquoi ?")), "ambivalent", ("positive",))),))
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_files_folders_and_lists_are_read_each_recording_once(tmp_path):
+    folder, file = tmp_path / "more", tmp_path / "A B.MOV"
+    touch(folder / "deep/b.webm", folder / "a.mp4", folder / "notes.txt", file)
+    table = tmp_path / "list.csv"
+    table.write_text("video;participant;question;language;transcript\nmore/a.mp4;Zoë/1;2;FR;a.vtt\nmore/c.mp4;;;;\n")
+    found = read_inputs([table, folder, file], Given(Path(), "P0", 3, "en"), [])
+    assert found == [
+        Given(folder / "a.mp4", "Zoë%2F1", 2, "fr", tmp_path / "a.vtt"),
+        Given(folder / "c.mp4", "P0", 3, "en"),
+        Given(folder / "deep/b.webm", "P0", 3, "en"),
+        Given(file, "P0", 3, "en"),
+    ]
+
+
+def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "a.docx")
+    table = tmp_path / "list.csv"
+    table.write_text("video,question\na.mp4,1\na.docx,1\na.mp4,often\n,2\n")
+    set_aside: list[dict[str, object]] = []
+    found = read_inputs([table, tmp_path / "a.docx", tmp_path / "gone"], Given(Path()), set_aside)
+    assert [one.file.name for one in found] == ["a.mp4"]
+    assert [(row["item"], row["reason"]) for row in set_aside] == [
+        ("list.csv, line 3", "it is no recording of a kind that is read"),
+        ("list.csv, line 4", "question is no number from 1 to 127"),
+        ("list.csv, line 5", "no video is given"),
+        ("a.docx", "it is no recording of a kind that is read"),
+        ("gone", "there is nothing at this path"),
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WaverError, match="no recording is named"):
+        read_inputs([tmp_path / "empty"], Given(Path()), [])
+
+
+def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
+    secret = tmp_path / "Anna-DESKTOP-77.mp4"
+    first = with_ids([Given(tmp_path / "b.mp4", question=4), Given(secret)], tmp_path / "out")
+    assert [one.recording for one in first] == ["recording_001", "recording_002"]
+    again = with_ids([Given(tmp_path / "new.mp4"), Given(secret, "P1"), Given(tmp_path / "b.mp4")], tmp_path / "out")
+    assert [(one.recording, one.file.name, one.participant, one.question) for one in again] == [
+        ("recording_001", "b.mp4", "", 4),
+        ("recording_002", secret.name, "P1", None),
+        ("recording_003", "new.mp4", "", None),
+    ]
+    assert [one.owner for one in again] == ["recording_001", "P1", "recording_003"]
+    (tmp_path / "out" / MAPPING).write_text("recording,file\n../../etc,x\n")
+    with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
+        with_ids([], tmp_path / "out")
+
+
+def test_data_set_has_links_questions_and_transcripts(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "c.mp4")
+    (tmp_path / "said").mkdir()
+    (tmp_path / "said/b.txt").write_text("Well,\n maybe.")
+    (tmp_path / "said/c.srt").write_text("1\n00:01 --> nowhere\nhm\n")
+    given = [
+        Given(tmp_path / "a.mp4", "P1", 1, "en", None, "recording_001"),
+        Given(tmp_path / "b.mp4", "", None, None, None, "recording_002"),
+        Given(tmp_path / "c.mp4", "", None, None, None, "recording_003"),
+    ]
+    set_aside: list[dict[str, object]] = []
+    folder = tmp_path / "out"
+    assert write_data_set(given, folder, QUESTIONS, tmp_path / "said", set_aside) == {"recording_002"}
+    assert (folder / "recording_001.mp4").resolve() == (tmp_path / "a.mp4").resolve()
+    assert [row["item"] for row in set_aside] == ["recording_003"]
+    assert [list(row.values()) for row in rows(folder / "videos.csv")] == [
+        ["P1", "recording_001.mp4", "test", "1", "en"],
+        ["recording_002", "recording_002.mp4", "test", "", ""],
+        ["recording_003", "recording_003.mp4", "test", "", ""],
+    ]
+    assert [row["text"] for row in rows(folder / "transcripts.csv")] == ["Well, maybe."]
+    # the last question decides the width of the context that a model was trained with
+    asked = [(row["question"], row["language"]) for row in rows(folder / "questions.csv")]
+    assert asked == [("1", "en"), ("1", "fr"), ("3", "en")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.txt", " I \n do ", [Said(None, None, "I do")]),
+        ("a.txt", "  ", []),
+        (
+            "a.vtt",
+            "WEBVTT\n\nNOTE no cue\n\none\n00:01.500 --> 01:00:03.000 align:start\n<v Anna>I <i>do</i>\nnot\n\n",
+            [Said(1.5, 3603.0, "I do not")],
+        ),
+        ("a.srt", "1\r\n00:00:01,500 --> 00:00:03,000\r\nOui\r\n", [Said(1.5, 3.0, "Oui")]),
+    ],
+)
+def test_transcripts_are_read(tmp_path, name, text, said):
+    path = tmp_path / name
+    path.write_text(text, newline="")
+    assert read_transcript(path) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [("a.vtt", "WEBVTT\n\n1 --> 2\nx\n", "no line of speech with times"), ("a.doc", "", "of a kind that is not read")],
+)
+def test_transcripts_that_cannot_be_used(tmp_path, name, text, reason):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ExcludedItem, match=reason):
+        read_transcript(tmp_path / name)
+    with pytest.raises(ExcludedItem, match="cannot be read"):
+        read_transcript(tmp_path / "gone.txt")
