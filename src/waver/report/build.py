@@ -16,6 +16,7 @@ from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.report.consent_gate import Gate, transcripts_by_participant
 from waver.report.data import Material, PageConfig, ReportInputs, load
+from waver.report.data_set.section import data_set_section
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
 from waver.report.figures.reliability import calibration_table, curves, draw_reliability
@@ -132,6 +133,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "counts": split_counts(material),
         "release": compare(material.config.layout, found, material.config.evaluate.least_group),
         "recorded": material.recorded,
+        "described": data_set_section(material, folder),
         "overview": draw_overview(material, folder),
         "models": sorted(material.models, key=lambda model: model.role),
         "model_sets": model_sets(material),
@@ -172,10 +174,10 @@ def _headings(control: bool, personal: bool, reliable: bool, papers: bool) -> di
     """Id -> heading of the page's sections, which is also its name in the menu and in the first table."""
     known = {"control": control, "personal": personal, "calibration": reliable, "papers": papers}
     sections = [
-        ("data", "Data"), ("control", "Control"), ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
-        ("personal", LEVELS["participant"]), ("calibration", "Calibration"), ("papers", "Papers' tables"),
-        ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"), ("metrics", "Metrics"),
-        ("citation", "Citation"),
+        ("data", "Data"), ("statistics", "Statistics"), ("control", "Control"), ("frames", LEVELS["frame"]),
+        ("videos", LEVELS["video"]), ("personal", LEVELS["participant"]), ("calibration", "Calibration"),
+        ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
+        ("metrics", "Metrics"), ("citation", "Citation"),
     ]  # fmt: skip
     return {id_: name for id_, name in sections if known.get(id_, True)}
 

@@ -21,6 +21,10 @@ from waver.config.sections import EvaluateConfig
 from waver.evaluation.prevalence import prevalence_of
 from waver.report import build
 from waver.report.data import load
+from waver.report.data_set.answers_figure import draw_answers, draw_segments
+from waver.report.data_set.facts import Span, videos_per_participant
+from waver.report.data_set.groups import people_by_statement
+from waver.report.data_set.people_figure import draw_people
 from waver.report.figures import style
 from waver.report.figures.by_question import draw_prevalence
 from waver.report.figures.decomposition import decomposed_scores, draw_decomposition
@@ -54,6 +58,11 @@ VISIONS = {
 }  # fmt: skip
 
 DRAWN = {
+    "draw_people": lambda m, texts, gate, to: draw_people(people_by_statement(m.participants, 5), {}, 5, to),
+    "draw_answers": lambda m, texts, gate, to: draw_answers(
+        m.answers, videos_per_participant(m.answers, 5), m.questions, 5, to
+    ),
+    "draw_segments": lambda m, texts, gate, to: draw_segments(some_spans(m), 5, to),
     "draw_prevalence": lambda m, texts, gate, to: draw_prevalence(prevalence(texts), to, m.questions),
     "draw_published": lambda m, texts, gate, to: draw_published(m, to),
     "draw_curves": lambda m, texts, gate, to: draw_curves(m.trainings, "AP", to),
@@ -124,6 +133,11 @@ def material(made, report_config):
 @pytest.fixture(scope="module")
 def texts(texts_only, report_config):
     return load(texts_only.inputs, report_config, "transcripts", False)
+
+
+def some_spans(material):
+    """A segment in every answer."""
+    return [Span(row["participant"], row["video"], 1.0 + row["question"], 24) for row in material.answers]
 
 
 @pytest.fixture
