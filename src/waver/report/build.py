@@ -16,7 +16,7 @@ from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.report.consent_gate import Gate, transcripts_by_participant
 from waver.report.data import Material, PageConfig, ReportInputs, load
-from waver.report.data_set.section import data_set_section
+from waver.report.data_set.section import cues_section, data_set_section
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
 from waver.report.figures.reliability import calibration_table, curves, draw_reliability
@@ -117,6 +117,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
     protocols = personalisation(material)
     papers = papers_section(material.inputs.tables)
+    cues = cues_section(material, folder)
     found = counts(material.answers, material.used, material.segments)
     return {
         "title": material.config.report.title,
@@ -127,13 +128,14 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "sentences": summary(material),
         "tiles": tiles(material),
         "made": made_by(material),
-        "headings": _headings(control is not None, bool(protocols), bool(reliable), bool(papers.shown)),
+        "headings": _headings(bool(cues), control is not None, bool(protocols), bool(reliable), bool(papers.shown)),
         "control": control,
         "reliable": reliable,
         "counts": split_counts(material),
         "release": compare(material.config.layout, found, material.config.evaluate.least_group),
         "recorded": material.recorded,
         "described": data_set_section(material, folder),
+        "cues": cues,
         "overview": draw_overview(material, folder),
         "models": sorted(material.models, key=lambda model: model.role),
         "model_sets": model_sets(material),
@@ -170,14 +172,14 @@ def _same_for_all(least: int) -> dict[str, Any]:
     }
 
 
-def _headings(control: bool, personal: bool, reliable: bool, papers: bool) -> dict[str, str]:
+def _headings(cues: bool, control: bool, personal: bool, reliable: bool, papers: bool) -> dict[str, str]:
     """Id -> heading of the page's sections, which is also its name in the menu and in the first table."""
-    known = {"control": control, "personal": personal, "calibration": reliable, "papers": papers}
+    known = {"cues": cues, "control": control, "personal": personal, "calibration": reliable, "papers": papers}
     sections = [
-        ("data", "Data"), ("statistics", "Statistics"), ("control", "Control"), ("frames", LEVELS["frame"]),
-        ("videos", LEVELS["video"]), ("personal", LEVELS["participant"]), ("calibration", "Calibration"),
-        ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
-        ("metrics", "Metrics"), ("citation", "Citation"),
+        ("data", "Data"), ("statistics", "Statistics"), ("cues", "Cues"), ("control", "Control"),
+        ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]), ("personal", LEVELS["participant"]),
+        ("calibration", "Calibration"), ("papers", "Papers' tables"), ("figures", "Further figures"),
+        ("excluded", "Excluded"), ("costs", "Costs"), ("metrics", "Metrics"), ("citation", "Citation"),
     ]  # fmt: skip
     return {id_: name for id_, name in sections if known.get(id_, True)}
 

@@ -1,12 +1,14 @@
-"""The page's section on the data set: figures of the data section of the dataset paper, and their drawings."""
+"""The page's sections on the data set: figures of the dataset paper's data section, and the annotators' cues."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from waver.evaluation.cue_shares import annotated_segments, cue_shares
 from waver.report.data import Material
 from waver.report.data_set.answers_figure import draw_answers, draw_segments
+from waver.report.data_set.cues_figures import draw_conflict, draw_cues
 from waver.report.data_set.facts import PRINTED_OF, Fact, facts, spans_of, videos_per_participant
 from waver.report.data_set.groups import people_by_statement
 from waver.report.data_set.people_figure import draw_people
@@ -28,6 +30,21 @@ class DataSetSection:
     facts: tuple[Fact, ...]
     printed_of: str
     figures: tuple[Drawn, ...]
+
+
+def cues_section(material: Material, folder: Path) -> tuple[Drawn, ...]:
+    """Drawings of the annotators' cues; none where fewer than ``evaluate.least_group`` people have segments with any.
+
+    Args:
+        material: the report's inputs.
+        folder: of the figures.
+    """
+    shares = cue_shares(annotated_segments(material.segments, material.answers), material.config.evaluate)
+    if shares is None:
+        return ()
+    least = material.config.evaluate.least_group
+    drawn = (draw_cues(shares, least, folder), draw_conflict(shares, material.questions, least, folder))
+    return tuple(figure for figure in drawn if figure is not None)
 
 
 def data_set_section(material: Material, folder: Path) -> DataSetSection:
