@@ -16,6 +16,7 @@ from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.report.consent_gate import Gate, transcripts_by_participant
 from waver.report.data import Material, PageConfig, ReportInputs, load
+from waver.report.data_set.card import write_card
 from waver.report.data_set.section import cues_section, data_set_section
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
@@ -66,8 +67,17 @@ _LABELS = {
 _MEANS = "{}, mean over participants"
 
 
-def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool, page: Path, figures: Path) -> None:
-    """Write the page and its figures.
+def render_report(
+    inputs: ReportInputs,
+    config: PageConfig,
+    run: str,
+    demo: bool,
+    page: Path,
+    figures: Path,
+    card: Path | None = None,
+    croissant: Path | None = None,
+) -> None:
+    """Write the page and its figures, and where asked for the data card.
 
     Args:
         inputs: files to read.
@@ -76,6 +86,8 @@ def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool
         demo: the participants are synthetic.
         page: HTML file to write.
         figures: folder to write the figures to, as SVG files.
+        card: Markdown file of the data card to write.
+        croissant: JSON-LD file to write with it, the description of the derived store.
 
     Raises:
         WaverError: an input cannot be read, or the page would name a participant who did not consent.
@@ -95,6 +107,8 @@ def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool
         for path in figures.glob("*.svg"):
             path.unlink()
         raise
+    if card is not None and croissant is not None:
+        write_card(material, gate, card, croissant)
     with atomic_write(page) as file:
         file.write_text(html, encoding="utf-8")
     log.info("%s: %d kB, %d figures", page, len(html) // 1024, len(list(figures.glob("*.svg"))))
