@@ -78,6 +78,8 @@ rule report_html:
         tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
+        card=paths.report("data_card.md"),
+        croissant=paths.report("croissant.json"),
         figures=report(
             directory(paths.report("figures")),
             patterns=["{name}.svg"],

@@ -22,4 +22,5 @@ with job(snakemake) as j:
         tables=Path(j.input.tables),
     )
     config = PageConfig(**j.params.config)
-    render_report(inputs, config, j.params.run, j.params.demo, Path(j.output.page), Path(j.output.figures))
+    written = [Path(j.output[name]) for name in ("page", "figures", "card", "croissant")]
+    render_report(inputs, config, j.params.run, j.params.demo, *written)

@@ -98,4 +98,5 @@ _TESTS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any, pa.DataType], 
     (pa.types.is_floating, _number),
     (pa.types.is_boolean, lambda value, _: isinstance(value, bool)),
     (pa.types.is_string, lambda value, _: isinstance(value, str)),
+    (pa.types.is_list, lambda value, _: isinstance(value, list) and all(isinstance(one, str) for one in value)),
 )

@@ -16,6 +16,8 @@ from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.report.consent_gate import Gate, transcripts_by_participant
 from waver.report.data import Material, PageConfig, ReportInputs, load
+from waver.report.data_set.card import write_card
+from waver.report.data_set.section import cues_section, data_set_section
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
 from waver.report.figures.reliability import calibration_table, curves, draw_reliability
@@ -66,8 +68,17 @@ _LABELS = {
 _MEANS = "{}, mean over participants"
 
 
-def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool, page: Path, figures: Path) -> None:
-    """Write the page and its figures.
+def render_report(
+    inputs: ReportInputs,
+    config: PageConfig,
+    run: str,
+    demo: bool,
+    page: Path,
+    figures: Path,
+    card: Path | None = None,
+    croissant: Path | None = None,
+) -> None:
+    """Write the page and its figures, and where asked for the data card.
 
     Args:
         inputs: files to read.
@@ -76,6 +87,8 @@ def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool
         demo: the participants are synthetic.
         page: HTML file to write.
         figures: folder to write the figures to, as SVG files.
+        card: Markdown file of the data card to write.
+        croissant: JSON-LD file to write with it, the description of the derived store.
 
     Raises:
         WaverError: an input cannot be read, or the page would name a participant who did not consent.
@@ -95,6 +108,8 @@ def render_report(inputs: ReportInputs, config: PageConfig, run: str, demo: bool
         for path in figures.glob("*.svg"):
             path.unlink()
         raise
+    if card is not None and croissant is not None:
+        write_card(material, gate, card, croissant)
     with atomic_write(page) as file:
         file.write_text(html, encoding="utf-8")
     log.info("%s: %d kB, %d figures", page, len(html) // 1024, len(list(figures.glob("*.svg"))))
@@ -117,6 +132,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
     protocols, asked = personalisation(material), zero_shot_chapter(material)
     papers = papers_section(material.inputs.tables)
+    cues = cues_section(material, folder)
     found = counts(material.answers, material.used, material.segments)
     return {
         "title": material.config.report.title,
@@ -128,6 +144,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "tiles": tiles(material),
         "made": made_by(material),
         "headings": _headings(
+            cues=bool(cues),
             control=control is not None,
             personal=bool(protocols),
             asked=asked is not None,
@@ -139,6 +156,8 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "counts": split_counts(material),
         "release": compare(material.config.layout, found, material.config.evaluate.least_group),
         "recorded": material.recorded,
+        "described": data_set_section(material, folder),
+        "cues": cues,
         "overview": draw_overview(material, folder),
         "models": sorted(material.models, key=lambda model: model.role),
         "model_sets": model_sets(material),
@@ -183,7 +202,7 @@ def _headings(**known: bool) -> dict[str, str]:
         known: id of a section -> whether it is on the page; the others always are.
     """
     sections = [
-        ("data", "Data"), ("control", "Control"), ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
+        ("data", "Data"), ("statistics", "Statistics"), ("cues", "Cues"), ("control", "Control"), ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
         ("personal", LEVELS["participant"]), ("asked", "Language models"), ("calibration", "Calibration"),
         ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
         ("metrics", "Metrics"), ("citation", "Citation"),

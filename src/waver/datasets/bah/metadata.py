@@ -124,6 +124,8 @@ def _row(record: Record, split: str) -> Row:
         "age": age,
         "age_group": age_group(record.text("agerange"), age),
         "ethnicity": record.text("ethnicitysimplified"),
+        "ethnicity_stated": record.text("ethnicity"),
+        "province": record.text("canadaprovince", "province"),
         "birth_country": record.text("birthcountry"),
         "student": yes_no(record.text("isstudent") or ""),
     }

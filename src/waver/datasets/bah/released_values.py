@@ -6,12 +6,11 @@ import math
 import re
 from typing import Any
 
+from waver.datasets.codebook import MOST_CERTAINTY
 from waver.errors import ExcludedItem
 
 Interval = tuple[int, int]
 MEND = "mend the video's entry, or copy the file again from the release"
-MOST_CERTAINTY = 127
-"""Greatest certainty that the table holds."""
 MOST_FRAMES = 1_000_000
 """Frames of a video: eleven hours at 24 fps; a number beyond is a mistake."""
 _MOST_S = 100_000.0

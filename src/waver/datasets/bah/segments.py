@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from waver.datasets.bah.annotation import Annotation
 from waver.datasets.bah.frame_lists import Labels
-from waver.datasets.bah.released_values import MOST_CERTAINTY, Interval, number_in
+from waver.datasets.bah.released_values import Interval, number_in
+from waver.datasets.codebook import MOST_CERTAINTY, decode
 from waver.datasets.exclusions import Row
 
 _LONGEST_CUES = 10_000
@@ -47,6 +48,7 @@ def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotatio
     rows = []
     for number, (start, end) in enumerate(segments):
         nearest = _most_shared((start, end), bounds)
+        said = cues[nearest] if cues and nearest is not None else None
         rows.append(
             {
                 "video": video,
@@ -54,7 +56,8 @@ def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotatio
                 "start_frame": start,
                 "end_frame": end,
                 "certainty": _integer(certainty[nearest]) if certainty and nearest is not None else None,
-                "cues": _cues(cues[nearest]) if cues and nearest is not None else None,
+                "cues": _cues(said),
+                "cue_names": decode(said) if isinstance(said, Mapping) else None,
             }
         )
     return rows

@@ -5,17 +5,33 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from waver.datasets.codebook import CHANNELS, MOST_CERTAINTY
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.csv_table import MEND_LINE, Line, read_optional
-from waver.datasets.folder.listing import LISTING, Recording, language_of, plain_path
+from waver.datasets.folder.listing import LISTING, Recording, language_of, number, plain_path
 from waver.datasets.transcripts import MOST_S, Chunk
 from waver.errors import ExcludedItem
 
 SEGMENTS_FILE, TRANSCRIPTS_FILE = "segments.csv", "transcripts.csv"
-Span = tuple[float, float]
-"""Start and end, seconds."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A line of the segments.
+
+    Attributes:
+        start_s, end_s: seconds.
+        certainty: of the annotator; None where not given.
+        cues: channel of the codebook and what is written there, of channels where something is.
+    """
+
+    start_s: float
+    end_s: float
+    certainty: int | None = None
+    cues: tuple[tuple[str, str], ...] = ()
 
 
 def read_segments(root: Path, recordings: Sequence[Recording], exclusions: list[Row]) -> dict[str, list[Span]]:
@@ -30,17 +46,20 @@ def read_segments(root: Path, recordings: Sequence[Recording], exclusions: list[
         WaverError: the file cannot be read or has other columns.
     """
     found: dict[str, list[Span]] = defaultdict(list)
-    for line, one in _lines(root / SEGMENTS_FILE, ("video", "start_s", "end_s"), (), recordings, exclusions):
+    needed, optional = ("video", "start_s", "end_s"), ("certainty", *CHANNELS)
+    for line, one in _lines(root / SEGMENTS_FILE, needed, optional, recordings, exclusions):
         try:
             start_s, end_s = _seconds(line, "start_s"), _seconds(line, "end_s")
             if start_s is None or end_s is None or end_s <= start_s:
                 raise ExcludedItem("a segment needs a start and a later end", "give both in seconds")
             if one.label == 0:
                 raise ExcludedItem(f"a segment of a video with label 0 ({one.where})", "correct one of the lines")
-            found[one.video].append((start_s, end_s))
+            cues = tuple((channel, line[channel]) for channel in CHANNELS if line[channel])
+            certainty = number(line, "certainty", 0, MOST_CERTAINTY)
+            found[one.video].append(Span(start_s, end_s, certainty, cues))
         except ExcludedItem as problem:
             exclusions.append(_excluded(line, one, problem))
-    return {video: sorted(spans) for video, spans in found.items()}
+    return {video: sorted(spans, key=lambda span: (span.start_s, span.end_s)) for video, spans in found.items()}
 
 
 def read_transcripts(root: Path, recordings: Sequence[Recording], exclusions: list[Row]) -> dict[str, list[Chunk]]:

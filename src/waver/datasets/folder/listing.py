@@ -172,7 +172,8 @@ def _participants(recordings: Sequence[Recording], lines: Sequence[Line], exclus
     """Who did not say yes in every line, usable or not, has not consented."""
     splits = {one.participant: one.split for one in recordings}
     consent = decide(_statements(lines), splits, exclusions)
-    unknown = dict.fromkeys(("sex", "age", "age_group", "ethnicity", "birth_country", "student"))
+    stated = ("sex", "age", "age_group", "ethnicity", "ethnicity_stated", "birth_country", "province", "student")
+    unknown = dict.fromkeys(stated)
     return [
         {
             "participant": who,

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from waver.datasets.absent_files import by_stem, stem, unreadable_folders, why_absent
 from waver.datasets.base import DataSet, Source
 from waver.datasets.clean_text import composed
+from waver.datasets.codebook import decode
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.annotations import Span, read_segments, read_transcripts
 from waver.datasets.folder.listing import Recording, read_listing
@@ -138,6 +141,38 @@ def _collect(
     )
 
 
+@dataclass
+class Joined:
+    """Lines of the segments that are one segment of the video.
+
+    Attributes:
+        start_s, end_s: seconds.
+        lines: what they are made of.
+    """
+
+    start_s: float
+    end_s: float
+    lines: list[Span]
+
+    def add(self, span: Span) -> None:
+        """One more line."""
+        self.end_s = max(self.end_s, span.end_s)
+        self.lines.append(span)
+
+    def annotation(self) -> Row:
+        """The least certainty that is given, and all cues."""
+        certainties = [line.certainty for line in self.lines if line.certainty is not None]
+        cues: dict[str, list[str]] = {}
+        for channel, text in dict.fromkeys(cue for line in self.lines for cue in line.cues):
+            cues.setdefault(channel, []).append(text)
+        said = {channel: ", ".join(texts) for channel, texts in cues.items()}
+        return {
+            "certainty": min(certainties, default=None),
+            "cues": json.dumps(said, sort_keys=True, ensure_ascii=False) if said else None,
+            "cue_names": decode(said),
+        }
+
+
 def _segment_rows(video: str, segments: Sequence[Span], file: Path) -> tuple[list[Row], bool]:
     """Segments in seconds and in source frames: those that start within the times, half open; overlaps become one.
 
@@ -150,29 +185,28 @@ def _segment_rows(video: str, segments: Sequence[Span], file: Path) -> tuple[lis
     if not segments:
         return [], False
     probe = call_in_worker(probe_video, file)
-    joined: list[list[float]] = []
-    for start_s, end_s in sorted(segments):
-        if joined and _touch(joined[-1][1], start_s, probe.pts_s):
-            joined[-1][1] = max(joined[-1][1], end_s)
+    joined: list[Joined] = []
+    for span in sorted(segments, key=lambda span: (span.start_s, span.end_s)):
+        if joined and _touch(joined[-1].end_s, span.start_s, probe.pts_s):
+            joined[-1].add(span)
         else:
-            joined.append([start_s, end_s])
-    within = [(start_s, end_s) for start_s, end_s in joined if start_s < probe.end_s]
-    if not any(_has_frame(*times, probe.pts_s) for times in within):
+            joined.append(Joined(span.start_s, span.end_s, [span]))
+    within = [one for one in joined if one.start_s < probe.end_s]
+    if not any(_has_frame(one.start_s, one.end_s, probe.pts_s) for one in within):
         raise ExcludedItem("no segment has a frame of the video", _SEGMENTS_REMEDY)
     rows = [
         {
             "video": video,
             "segment": number,
-            "start_frame": int(np.searchsorted(probe.pts_s, start_s)),
-            "end_frame": int(np.searchsorted(probe.pts_s, end_s)),
-            "certainty": None,
-            "cues": None,
-            "start_s": start_s,
-            "end_s": end_s,
+            "start_frame": int(np.searchsorted(probe.pts_s, one.start_s)),
+            "end_frame": int(np.searchsorted(probe.pts_s, one.end_s)),
+            **one.annotation(),
+            "start_s": one.start_s,
+            "end_s": one.end_s,
         }
-        for number, (start_s, end_s) in enumerate(within)
+        for number, one in enumerate(within)
     ]
-    return rows, max(start_s for start_s, _ in segments) > probe.pts_s[-1]
+    return rows, max(span.start_s for span in segments) > probe.pts_s[-1]
 
 
 def _touch(end_s: float, start_s: float, times_s: Times) -> bool:

@@ -70,8 +70,10 @@ def test_a_question_that_was_not_asked_is_no_consent(one_row):
 
 
 def test_what_is_stated_and_what_is_not(one_row):
-    row = one_row(person(Gender=None, Age="51", **{"Is student": "Yes"}))
+    stated = {"Is student": "Yes", "Canada province": "Ontario (ON)", "Ethnicity": "East Asian (Chinese, Korean)"}
+    row = one_row(person(Gender=None, Age="51", **stated))
     assert (row["sex"], row["age"], row["age_group"], row["ethnicity"]) == (None, 51, "45-54", "Asian")
+    assert (row["province"], row["ethnicity_stated"]) == ("Ontario (ON)", "East Asian (Chinese, Korean)")
     assert row["student"] is True
     assert one_row({"Age": "unknown"})["age"] is None
 

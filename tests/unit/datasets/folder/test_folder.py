@@ -82,6 +82,28 @@ def test_recordings_with_all_tables(run, tmp_path):
     assert {answer.questions.count for answer in read_answers([answers])} == {9}
 
 
+def test_certainty_and_cues_of_segments(run):
+    lines = "anna/1.mp4,0,0.25,3,frown;smile,,fl\nanna/1.mp4,0.25,0.5,1,Smile,Pause,\nbo.mp4,0,0.25,,a nod,,\n"
+    found = run(
+        HEADER + LINES, "anna/1.mp4", "anna/2.mp4", "bo.mp4",
+        segments=f"video,start_s,end_s,certainty,facial,audio,inconsistencies\n{lines}",
+    )  # fmt: skip
+    first, second = found["segments"]
+    # two lines that meet are one segment, as sure as its less certain part
+    assert (first["video"], first["certainty"]) == ("anna__1", 1)
+    assert first["cue_names"] == ["facial: Frown", "facial: Smile", "audio: Pause", "inconsistencies: FL"]
+    assert (second["certainty"], second["cues"], second["cue_names"]) == (None, '{"facial": "a nod"}', None)
+
+
+def test_a_certainty_that_is_none_excludes_its_line(run):
+    found = run(
+        HEADER + LINES, "anna/1.mp4", "anna/2.mp4", "bo.mp4",
+        segments="video,start_s,end_s,certainty\nanna/1.mp4,0,0.5,sure\n",
+    )  # fmt: skip
+    assert found["segments"] == []
+    assert "certainty is no number from 0 to 127" in reasons(found)
+
+
 def test_a_shard_holds_the_rows_of_its_participants_whatever_they_are_called(run, tmp_path):
     people = ["P/01", "P_01", "Zoë Q", "../x", "a_Q1", "%2F", "12"]
     found = run(HEADER + "".join(f"{who},{n}.mp4,train,1,0,yes\n" for n, who in enumerate(people)), "0.mp4", "2.mp4")

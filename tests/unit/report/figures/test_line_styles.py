@@ -18,9 +18,15 @@ from PIL import Image
 import waver.report
 from recorded import recorded, widened
 from waver.config.sections import EvaluateConfig
+from waver.evaluation.cue_shares import AnnotatedSegment, cue_shares
 from waver.evaluation.prevalence import prevalence_of
 from waver.report import build
 from waver.report.data import load
+from waver.report.data_set.answers_figure import draw_answers, draw_segments
+from waver.report.data_set.cues_figures import draw_conflict, draw_cues
+from waver.report.data_set.facts import Span, videos_per_participant
+from waver.report.data_set.groups import people_by_statement
+from waver.report.data_set.people_figure import draw_people
 from waver.report.figures import style
 from waver.report.figures.by_question import draw_prevalence
 from waver.report.figures.decomposition import decomposed_scores, draw_decomposition
@@ -54,6 +60,13 @@ VISIONS = {
 }  # fmt: skip
 
 DRAWN = {
+    "draw_people": lambda m, texts, gate, to: draw_people(people_by_statement(m.participants, 5), {}, 5, to),
+    "draw_answers": lambda m, texts, gate, to: draw_answers(
+        m.answers, videos_per_participant(m.answers, 5), m.questions, 5, to
+    ),
+    "draw_cues": lambda m, texts, gate, to: draw_cues(some_cues(m), 5, to),
+    "draw_conflict": lambda m, texts, gate, to: draw_conflict(some_cues(m), m.questions, 5, to),
+    "draw_segments": lambda m, texts, gate, to: draw_segments(some_spans(m), 5, to),
     "draw_prevalence": lambda m, texts, gate, to: draw_prevalence(prevalence(texts), to, m.questions),
     "draw_published": lambda m, texts, gate, to: draw_published(m, to),
     "draw_curves": lambda m, texts, gate, to: draw_curves(m.trainings, "AP", to),
@@ -124,6 +137,18 @@ def material(made, report_config):
 @pytest.fixture(scope="module")
 def texts(texts_only, report_config):
     return load(texts_only.inputs, report_config, "transcripts", False)
+
+
+def some_cues(material):
+    """Cues of every channel in every answer."""
+    named = frozenset({"facial: Smile", "language: Hedging", "audio: Pause", "body: Nod", "inconsistencies: FL"})
+    segments = [AnnotatedSegment(row["participant"], row["question"], named) for row in material.answers]
+    return cue_shares(segments, EvaluateConfig(least_group=5, bootstrap=100))
+
+
+def some_spans(material):
+    """A segment in every answer."""
+    return [Span(row["participant"], row["video"], 1.0 + row["question"], 24) for row in material.answers]
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the data set says: people, answers, segments, and what the annotators saw."""

@@ -1,0 +1,122 @@
+"""Figures of what the annotators saw: cues of each channel, and which modalities do not match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from waver.datasets.codebook import CHANNELS, PAIRS
+from waver.datasets.questions import Questions
+from waver.evaluation.cue_shares import CONFLICT, CueShare, CueShares
+from waver.report.data_set.groups import TOO_FEW
+from waver.report.figures.style import BLUE, INK, LINE, MUTED, Drawn, finish, new_figure, plot_style
+from waver.report.formatting import percent, plural
+
+_TITLES = {"facial": "Face", "language": "Words", "audio": "Voice", "body": "Body"}
+_SEEN = tuple(channel for channel in CHANNELS if channel != CONFLICT)
+
+
+def draw_cues(shares: CueShares, least: int, folder: Path) -> Drawn | None:
+    """A panel for each channel; None where no cue is named in any.
+
+    Args:
+        shares: of all cues.
+        least: ``evaluate.least_group``.
+        folder: of the figures.
+    """
+    channels = {name: shares.channel(name) for name in _SEEN}
+    channels = {name: own for name, own in channels.items() if own}
+    if not channels:
+        return None
+    most = max(len(own) for own in channels.values())
+    with plot_style("cues"):
+        figure = new_figure(10.2, 1.0 + 0.24 * most)
+        for axes, (name, own) in zip(
+            figure.subplots(1, len(channels), squeeze=False)[0], channels.items(), strict=True
+        ):
+            _panel(axes, own, most)
+            axes.set_title(_TITLES[name])
+        caption = (
+            f"Share of {_basis(shares)} in which the annotators name a cue of the codebook (dataset paper, Tables 9 to "
+            "12), with 95 % intervals over participants. Cues at the top are what a model has to see to see what the "
+            f"annotators saw. No share is given of a cue that fewer than {least} people show (“too few”)."
+        )
+        return finish(figure, "cues", folder, "Cues by channel", caption)
+
+
+def draw_conflict(shares: CueShares, questions: Questions, least: int, folder: Path) -> Drawn | None:
+    """Pairs of modalities that do not match, in all and by question; None where no pair is named.
+
+    Args:
+        shares: of all cues.
+        questions: of the data set.
+        least: ``evaluate.least_group``.
+        folder: of the figures.
+    """
+    pairs = shares.channel(CONFLICT)
+    if not pairs:
+        return None
+    with plot_style("conflict"):
+        figure = new_figure(10.2, 0.9 + 0.38 * len(pairs))
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
+        _panel(left, pairs, len(pairs), names=[_pair(share) for share in pairs])
+        left.set_title("Which modalities do not match")
+        _by_question(right, pairs, shares, questions)
+        caption = (
+            f"Left: share of {_basis(shares)} in which the annotators say that two modalities contradict each other "
+            "(dataset paper, Table 13), with 95 % intervals over participants; a segment can have several. Right: the "
+            "same by question, intervals below. A fusion that compares other modalities than those at the top looks "
+            f"for conflict where the annotators see little. No share is given of fewer than {least} people (“too few”)."
+        )
+        return finish(figure, "conflict", folder, "Conflict between modalities", caption)
+
+
+def _basis(shares: CueShares) -> str:
+    return f"the {plural(shares.segments, 'A/H segment')} with cues, of {plural(shares.people, 'person', 'people')},"
+
+
+def _pair(share: CueShare) -> str:
+    return " and ".join(PAIRS[share.cue.rpartition(" ")[2]])
+
+
+def _panel(axes: Any, shares: Sequence[CueShare], rows: int, names: Sequence[str] = ()) -> None:
+    """Points with intervals, one below the other, at the top of a panel for ``rows`` of them."""
+    for place, share in enumerate(shares):
+        if share.told:
+            axes.plot([share.low, share.high], [place, place], color=INK, linewidth=1)
+            axes.plot([share.value], [place], marker="o", markersize=5.5, color=BLUE, linestyle="none")
+            axes.annotate(
+                percent(share.value), (max(share.high, share.value), place), (6, 0), textcoords="offset points",
+                va="center", fontsize=8,
+            )  # fmt: skip
+        else:
+            axes.annotate(TOO_FEW, (0, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=MUTED)
+    axes.set_yticks(range(len(shares)), names or [share.cue.partition(": ")[2] for share in shares])
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.set_xlim(0, 1.25)
+    axes.set_xticks([0, 0.5, 1])
+    axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+    axes.grid(axis="x")
+
+
+def _by_question(axes: Any, pairs: Sequence[CueShare], shares: CueShares, questions: Questions) -> None:
+    """Squares whose shade and text give the share of a pair in the segments of a question."""
+    table = {number: {share.cue: share for share in own} for number, own in shares.by_question.items()}
+    for column, own in enumerate(table.values()):
+        for place, pair in enumerate(pairs):
+            share = own.get(pair.cue)
+            told = share is None or share.told
+            value = share.value if share is not None and share.told else 0.0
+            axes.bar(column, 0.86, bottom=place - 0.43, width=0.9, color=BLUE, alpha=0.08 + 0.5 * value, linewidth=0)
+            text, colour = (percent(value), INK) if told else (TOO_FEW, MUTED)
+            within = f"\n{100 * share.low:.0f}–{100 * share.high:.0f}" if share is not None and share.told else ""
+            axes.text(column, place, text + within, ha="center", va="center", fontsize=7.5, color=colour)
+    axes.set_xticks(range(len(table)), [f"Q{number}\n{questions.response(number)}" for number in table], fontsize=8)
+    axes.set_yticks(np.arange(len(pairs)), [_pair(pair) for pair in pairs])
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_xlim(-0.55, max(len(table) - 0.45, 0.55))
+    axes.spines[:].set_color(LINE)
+    axes.set_title("By question")

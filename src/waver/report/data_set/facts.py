@@ -1,0 +1,157 @@
+"""Figures of the data section of the dataset paper (section 3.2), of the data at hand."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waver.report.data import Material
+from waver.report.data_set.groups import TOO_FEW, Group, grouped
+from waver.report.formatting import plural
+from waver.report.papers.published import releases
+from waver.report.papers.release_counts import LAYOUTS
+from waver.shapes import FPS
+
+PRINTED_OF = "224"
+"""The release whose data section prints these figures."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One figure.
+
+    Attributes:
+        name: what is told.
+        yours: of the data at hand, as text.
+        printed: of the paper, as text; empty where it prints none.
+    """
+
+    name: str
+    yours: str
+    printed: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """An A/H segment.
+
+    Attributes:
+        participant: who shows it.
+        video: where.
+        seconds, frames: its length, on the source's clock.
+    """
+
+    participant: str
+    video: str
+    seconds: float
+    frames: int
+
+
+def spans_of(material: Material) -> list[Span]:
+    """The A/H segments of listed videos; where there is no video file, at 24 frames a second."""
+    owner = {row["video"]: row["participant"] for row in material.answers}
+    rate = {row["video"]: row["source_fps"] for row in material.videos}
+    found = []
+    for row in material.segments:
+        video, frames = row["video"], row["end_frame"] - row["start_frame"]
+        seconds = row["end_s"] - row["start_s"] if row["end_s"] is not None else frames / rate.get(video, FPS)
+        if video in owner:
+            found.append(Span(owner[video], video, seconds, frames))
+    return found
+
+
+def facts(material: Material) -> list[Fact]:
+    """Figures of answers, segments and ages; those of few people are not told."""
+    least = material.config.evaluate.least_group
+    told = dict(_of_answers(material.answers, material.questions.count, least))
+    told |= dict(_of_segments(material, least))
+    ages = [(row["participant"], float(row["age"])) for row in material.participants if row["age"] is not None]
+    told["age"] = _mean(ages, least, "years", extremes=False)
+    printed = releases()[PRINTED_OF]["described"]
+    shown = printed if material.config.layout in LAYOUTS else {}
+    return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in told.items() if text]
+
+
+def videos_per_participant(answers: Sequence[Row], least: int) -> tuple[Group, ...]:
+    """Participants by the number of their videos."""
+    of_people = Counter(Counter(row["participant"] for row in answers).values())
+    return grouped({str(videos): of_people[videos] for videos in sorted(of_people)}, least)
+
+
+def _of_answers(answers: Sequence[Row], questions: int, least: int) -> Iterable[tuple[str, str]]:
+    people = {row["participant"] for row in answers}
+    yield "videos_per_participant", _rate(len(answers), people, least)
+    complete = {group.name: group for group in videos_per_participant(answers, least)}.get(str(questions))
+    yield "all_questions", complete.text if complete else ""
+    labelled = [row for row in answers if row["label"] is not None]
+    positive = sum(row["label"] for row in labelled)
+    yield "ah_videos_per_participant", _rate(positive, {row["participant"] for row in labelled}, least)
+    lengths = [(row["participant"], row["duration_s"]) for row in answers if row["duration_s"] is not None]
+    yield "video_length", _mean(lengths, least, "s")
+
+
+def _of_segments(material: Material, least: int) -> Iterable[tuple[str, str]]:
+    packed = [row for row in material.used if row["labelled"]]
+    people = {row["participant"] for row in packed}
+    frames = sum(row["positive_frames"] for row in packed)
+    yield "ah_frames_per_participant", _rate(frames, people, least)
+    yield "ah_seconds_per_participant", _rate(frames / FPS, people, least)
+    spans = spans_of(material)
+    for key, several in (("one_segment", False), ("several_segments", True)):
+        yield key, _videos_with(spans, several, least)
+    yield "segment_length", _mean([(span.participant, span.seconds) for span in spans], least, "s")
+    yield "segment_frames", _mean([(span.participant, float(span.frames)) for span in spans], least, "frames")
+
+
+def segments_per_video(spans: Sequence[Span]) -> dict[int, list[str]]:
+    """Number of segments of a video -> participant of each video that has so many."""
+    owners = {span.video: span.participant for span in spans}
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for video, number in Counter(span.video for span in spans).items():
+        found[number].append(owners[video])
+    return dict(sorted(found.items()))
+
+
+def _videos_with(spans: Sequence[Span], several: bool, least: int) -> str:
+    owners = [who for number, people in segments_per_video(spans).items() if (number > 1) is several for who in people]
+    return "" if not owners else plural(len(owners), "video") if len(set(owners)) >= least else TOO_FEW
+
+
+def _rate(number: float, people: set[str], least: int) -> str:
+    if not people or not number:
+        return ""
+    return f"{number / len(people):,.2f}" if len(people) >= least else TOO_FEW
+
+
+def _mean(values: Sequence[tuple[str, float]], least: int, unit: str, extremes: bool = True) -> str:
+    """Mean, standard deviation and extremes of values with the people whom they are of."""
+    if not values:
+        return ""
+    if len({who for who, _ in values}) < least:
+        return TOO_FEW
+    numbers = [value for _, value in values]
+    sd = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+    digits = 0 if unit == "frames" else 1
+    ends = f", from {min(numbers):.{digits}f} to {max(numbers):.{digits}f}" if extremes else ""
+    return f"{statistics.fmean(numbers):.2f} ± {sd:.2f} {unit}{ends}"
+
+
+_NAMES = {
+    "videos_per_participant": "videos of a participant, mean",
+    "all_questions": "participants who answered every question",
+    "ah_videos_per_participant": "videos with A/H of a participant, mean",
+    "ah_frames_per_participant": "frames with A/H of a participant, mean",
+    "ah_seconds_per_participant": "seconds with A/H of a participant, mean",
+    "video_length": "length of a video",
+    "one_segment": "videos with one A/H segment",
+    "several_segments": "videos with several A/H segments",
+    "segment_length": "length of an A/H segment",
+    "segment_frames": "length of an A/H segment in frames",
+    "age": "age",
+}
+"""Figure -> its name, in the order of the table."""

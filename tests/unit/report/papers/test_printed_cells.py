@@ -1,0 +1,106 @@
+"""Every number that is shipped as published is held to the row of the paper's table in which it is printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from waver.report.papers.published import UNCHECKED, published, releases
+
+PRINTED = yaml.safe_load((Path(__file__).parents[3] / "data/printed_tables.yaml").read_text(encoding="utf-8"))
+SHIPPED = [table for level in ("frame", "video", "participant") for table in published(level)]
+
+NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?:±(\d\.\d+))?(?![\w.])|\bNA\b")
+MODALITIES = {"V": "visual", "A": "audio", "T": "text"}
+SUBSETS = ["V", "A", "T", "VA", "VT", "AT", "VAT"]
+TWO_LEVELS = {("Video-LLaVA", "video"): 0, ("AffectGPT", "video"): 1, ("Video-LLaVA", "frame"): 2}
+SHORT = {"definition": "def", " only": "", ", zero-shot": " zs", ", fine-tuned": " ft", "uda (sub-based)": "acpl"}
+GROUPS = re.compile(r"^(?:sf|s|)(?:u)?da |[()]")
+
+
+def plain(label):
+    """One spelling of the label of a row, ours or the paper's."""
+    text = label.lower()
+    for long, short in SHORT.items():
+        text = text.replace(long, short)
+    return " ".join(GROUPS.sub("", text).split())
+
+
+def printed_cells(table):
+    """(label, column) -> number and deviation, of a printed table."""
+    cells = {}
+    for row in table["rows"]:
+        found = list(NUMBER.finditer(re.sub(r"(Def(?:inition)?(?: Only)?) (\d)", r"\1_\2", row)))
+        if "Frames" in row and row[0].isdigit():
+            found = found[1:]
+        first = found[0].start()
+        label = plain(re.sub(r"(Def(?:inition)?(?: Only)?) (\d)", r"\1_\2", row)[:first].replace("_", " "))
+        for column, match in enumerate(found):
+            if match[0] != "NA":
+                cells[label, column] = (float(match[1]), float(match[2]) if match[2] else None)
+    return cells
+
+
+def place(table, row, metric):
+    """Label and column under which the paper prints a cell of ours."""
+    method, modalities, setting, cells = row
+    given = [cell.metric for cell in cells if cell]
+    if (table.paper, table.table) == ("2026 paper", "Table 2"):
+        return metric.removesuffix("_paper").lower(), SUBSETS.index(modalities)
+    if (table.paper, table.table) == ("2026 paper", "Table 7"):
+        return plain(setting), TWO_LEVELS[method, table.level]
+    if "by modality" in table.title:
+        return " + ".join(MODALITIES[letter] for letter in modalities), given.index(metric)
+    if "language model" in table.title:
+        return plain(setting), given.index(metric)
+    if "context" in table.title:
+        return plain(method), given.index(metric) + (len(given) if setting == "TCN" else 0)
+    if table.title in ("Video models", "Fusion") and setting:
+        short = {"zero-shot": "zs", "fine-tuned": "ft", "transformer": "transformer"}.get(setting, setting)
+        return plain(f"{method} {short}"), given.index(metric)
+    return plain(method), given.index(metric)
+
+
+@pytest.mark.parametrize("table", [one for one in PRINTED if one["table"] not in ("Table 3", "Table 4")
+                                   or one["paper"] == "2026 paper"],
+                         ids=lambda one: f"{one['paper']}, {one['table']}, section {one['section']}")  # fmt: skip
+def test_every_cell_is_the_printed_one(table):
+    ours = [one for one in SHIPPED if (one.paper, one.table) == (table["paper"], table["table"])]
+    shipped = {
+        place(one, row, cell.metric): (cell.value, cell.sd)
+        for one in ours for row in one.rows for cell in row[3] if cell
+    }  # fmt: skip
+    assert shipped == printed_cells(table)
+
+
+def test_tables_without_a_printed_row_are_marked_as_unchecked():
+    known = {(one["paper"], one["table"]) for one in PRINTED}
+    unknown = [one for one in SHIPPED if (one.paper, one.table) not in known]
+    assert [one.table for one in unknown] == ["appendix"]
+    assert sum(len(row[3]) for one in unknown for row in one.rows) == 20
+    assert all((UNCHECKED in one.remarks) == (one in unknown) for one in SHIPPED)
+
+
+def test_counts_of_the_release_are_those_of_table_3():
+    (rows,) = [one["rows"] for one in PRINTED if (one["paper"], one["table"]) == ("dataset paper", "Table 3")]
+    names = {"duration (hour)": "hours", "duration with A/H (hour)": "hours_with_ah"}
+    printed = {}
+    for row in rows:
+        _, text = row.split(" ", 1)
+        label = text[: NUMBER.search(text).start()].strip()
+        values = [float(value) for value in row.rsplit(" ", 4)[1:]]
+        key = names.get(label, label.replace(" with A/H", "_with_ah"))
+        printed[key] = dict(zip(("train", "val", "test", "all"), values, strict=True))
+    counts = {name: splits for name, splits in releases()["224"]["counts"].items() if name != "segments"}
+    assert counts == printed
+
+
+def test_shares_of_table_4_follow_from_the_counts():
+    (rows,) = [one["rows"] for one in PRINTED if (one["paper"], one["table"]) == ("dataset paper", "Table 4")]
+    counts = releases()["224"]["counts"]
+    for row, quantity in zip(rows[:3], ("participants", "videos", "frames"), strict=True):
+        shares = [float(value) for value in row.rsplit(" ", 4)[1:]]
+        for split, share in zip(("train", "val", "test", "all"), shares, strict=True):
+            # the paper cuts digits off
+            assert 0 <= 100 * counts[f"{quantity}_with_ah"][split] / counts[quantity][split] - share < 0.0101
