@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -98,9 +98,17 @@ def split_population(target: Target, protocol: str, guard_s: float) -> dict[str,
     return split
 
 
+class Person(NamedTuple):
+    """A participant to adapt to, with the split and a seed that depends on nobody else."""
+
+    target: Target
+    split: Split
+    seed: int
+
+
 def adapt_each(
     targets: Iterable[Target],
-    adapt: Callable[[Target, Split, int], Result],
+    adapt: Callable[[Sequence[Person]], Iterable[Result]],
     protocol: str,
     guard: Guard,
     predictions: Path,
@@ -110,14 +118,14 @@ def adapt_each(
 
     Args:
         targets: the participants.
-        adapt: makes the result of one participant with its split and own seed.
+        adapt: makes the results of the participants, in their order; what it does with one must not depend on others.
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         predictions: Parquet file to write; ``<predictions>.diagnostics.jsonl`` is written beside it.
         record: metadata of the predictions, with ``method`` and ``seed``; level, protocol and guard are set here.
     """
     method, seed = record["method"], record["seed"]
-    results, left_out = [], []
+    people, left_out = [], []
     for target in targets:
         try:
             split = split_population(target, protocol, guard.seconds)
@@ -125,7 +133,8 @@ def adapt_each(
             log.warning("%s left out: %s", target.participant, problem)
             left_out.append({"participant": target.participant, "left_out": problem.reason})
             continue
-        results.append(adapt(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
+        people.append(Person(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
+    results = list(adapt(people))
     write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
     write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})

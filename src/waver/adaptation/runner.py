@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from waver.adaptation.base import (
     SourceView,
     TargetView,
 )
-from waver.adaptation.participants import Result, Split, Target, adapt_each, copied, scored
+from waver.adaptation.participants import Person, Result, Split, Target, adapt_each, copied, scored
 from waver.adaptation.protocol import Guard
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
@@ -76,8 +76,9 @@ def adapt_targets(
     def frames(fold: int | None) -> SourceView | None:
         return _source_frames(adapter.needs, source_indexes, packs, starts[fold])
 
-    def adapt(target: Target, split: Split, own_seed: int) -> Result:
-        return adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
+    def adapt(people: Sequence[Person]) -> Iterator[Result]:
+        for target, split, own_seed in people:
+            yield adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
 
     targets = read_targets(indexes, packs, list(starts.values()), config.target_splits)
     own = {"method": method, "modalities": config.modalities, "seed": seed, "network": "bottleneck"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from waver.adaptation.base import Needs
 from waver.adaptation.fusion.network import FusionNetwork, load_fusion
 from waver.adaptation.fusion.windows import Layout, fusion_view
 from waver.adaptation.methods.tta.norms import has_batch_norm
-from waver.adaptation.participants import Result, Split, Target, adapt_each
+from waver.adaptation.participants import Person, Result, adapt_each
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_one, build_adapter, read_targets
 from waver.adaptation.source_model import Source
@@ -72,8 +72,9 @@ def adapt_fusion(
         own["not_applicable"] = reason
     view_of = partial(fusion_view, layout=layout_of(checkpoint, protocol))
 
-    def adapt(target: Target, split: Split, own_seed: int) -> Result:
-        return adapt_one(adapter, network, target, split, None, own_seed, view_of)
+    def adapt(people: Sequence[Person]) -> Iterator[Result]:
+        for target, split, own_seed in people:
+            yield adapt_one(adapter, network, target, split, None, own_seed, view_of)
 
     source = Source(network, modalities, checkpoint.normalisation)
     found = [] if reason else read_targets(indexes, packs, [source], (targets,))

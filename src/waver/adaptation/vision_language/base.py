@@ -156,10 +156,10 @@ class Stream(Protocol):
     """A model that adapts while frames of one participant arrive.
 
     Attributes:
-        steps: optimiser steps taken so far.
+        steps: optimiser steps taken so far, a number or int64 [1].
     """
 
-    steps: int
+    steps: Any
 
     def predict(self, frames: Frames) -> Tensor:
         """Logits float32 [B, 2] of the next frames; adapts to them as well."""
@@ -195,4 +195,15 @@ class SourceFittedMethod(VisionLanguageMethod, Protocol):
 
     def fit(self, start: Start, source: SourceFrames, seed: int) -> Fitted:
         """What ``begin`` needs of the source."""
+        ...
+
+
+class PeopleMethod(VisionLanguageMethod, Protocol):
+    """A method that adapts to many people at once.
+
+    It draws nothing, is prepared on nothing, is given no frame before the stream, and begins anew with the participant.
+    """
+
+    def begin_people(self, start: Start, people: int) -> Any:
+        """A ``waver.adaptation.vision_language.people.PeopleStream`` of so many people."""
         ...

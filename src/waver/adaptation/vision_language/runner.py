@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from waver.adaptation.base import stream_batches
-from waver.adaptation.participants import Result, Split, Target, adapt_each, scored
+from waver.adaptation.participants import Person, Result, Split, Target, adapt_each, scored
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import build_adapter
 from waver.adaptation.vision_language.base import Fitted, Start, start_of
@@ -28,6 +28,9 @@ from waver.training.checkpoint import save_archive
 log = logging.getLogger(__name__)
 
 _WHOLE_VIDEO = 1 << 30
+TOGETHER = 16
+"""People adapted at once where a method sees views: those of two videos of each are in memory, some 80 MB a person."""
+_READ_AT_ONCE = 32
 
 
 def fit_vision_language(
@@ -101,9 +104,18 @@ def adapt_vision_language(
     adapter, start = build_adapter(method, config.options.get(method, {})), _start(model, config)
     prepared: Fitted = torch.load(fitted, map_location="cpu", weights_only=True) if fitted else {}
 
-    def adapt(target: Target, split: Split, own_seed: int) -> Result:
-        reader = FrameReader(target, stores, start.encoder, adapter.sees, own_seed)
-        return adapt_one(adapter, start, prepared, target, split, reader, own_seed)
+    def reader(person: Person) -> FrameReader:
+        return FrameReader(person.target, stores, start.encoder, adapter.sees, person.seed)
+
+    def adapt(people: Sequence[Person]) -> Iterator[Result]:
+        if hasattr(adapter, "begin_people"):
+            most = TOGETHER if adapter.sees.views else max(len(people), 1)
+            for first in range(0, len(people), most):
+                group = people[first : first + most]
+                yield from adapt_together(adapter, start, group, [reader(person) for person in group])
+        else:
+            for person in people:
+                yield adapt_one(adapter, start, prepared, person.target, person.split, reader(person), person.seed)
 
     targets = read_image_targets(indexes, packs, stores, start.encoder, config.targets)
     own = {"method": method, "modalities": "V", "seed": seed, "network": "clip"}
@@ -132,11 +144,76 @@ def adapt_one(
     Raises:
         WaverError: the method gave values that are not finite.
     """
-    test, started = split["test"], time.perf_counter()
+    started = time.perf_counter()
     logits, steps = predict_stream(adapter, start, fitted, target, split, reader, seed)
-    seconds = time.perf_counter() - started
-    before = torch.nn.functional.normalize(reader.embeddings(test), dim=-1) @ start.weights("template")
-    return scored(target, split, before, logits, steps, seconds)
+    return scored(target, split, zero_shot(start, split, reader), logits, steps, time.perf_counter() - started)
+
+
+def zero_shot(start: Start, split: Split, reader: FrameReader) -> Tensor:
+    """What CLIP says of T_te with one sentence a class: cosines [N, 2]."""
+    return torch.nn.functional.normalize(reader.embeddings(split["test"]), dim=-1) @ start.weights("template")
+
+
+def adapt_together(
+    adapter: Any, start: Start, people: Sequence[Person], readers: Sequence[FrameReader]
+) -> list[Result]:
+    """Adapt to several participants at once, and predict their T_te as they arrive; as one by one, but for rounding.
+
+    Args:
+        adapter: a PeopleMethod.
+        start: CLIP and its classes.
+        people: the participants; the method does not see them, and never their labels.
+        readers: of each participant's frames.
+
+    Returns:
+        In the order of ``people``; the seconds are an equal share for each frame.
+
+    Raises:
+        WaverError: the method gave values that are not finite.
+    """
+    started = time.perf_counter()
+    streams = [one_by_one(person, reader) for person, reader in zip(people, readers, strict=True)]
+    frames = [len(person.split["test"]) for person in people]
+    logits, steps = predict_people(adapter, start, streams, frames)
+    each = (time.perf_counter() - started) / max(sum(frames), 1)
+    return [
+        scored(person.target, person.split, zero_shot(start, person.split, reader), own, taken, each * len(own))
+        for person, reader, own, taken in zip(people, readers, logits, steps, strict=True)
+    ]
+
+
+def one_by_one(person: Person, reader: FrameReader) -> Iterator[Tensor]:
+    """Views [V, D] of each frame of T_te, by video, then time."""
+    test = person.split["test"]
+    for batch in stream_batches(person.target.video[test], _READ_AT_ONCE):
+        yield from reader.frames(test[batch]).views
+
+
+def predict_people(
+    adapter: Any, start: Start, streams: Sequence[Iterator[Tensor]], frames: Sequence[int]
+) -> tuple[list[Tensor], list[int]]:
+    """Predict the frames of several people side by side; no frame is given to the method before its turn.
+
+    Args:
+        adapter: a PeopleMethod.
+        start: CLIP and its classes.
+        streams: views [V, D] of each person's frames.
+        frames: how many each has.
+
+    Returns:
+        Logits float32 [N, 2] of each person, and the optimiser steps taken for each.
+    """
+    # by falling length: those who still have frames are always the first ones
+    order = sorted(range(len(frames)), key=lambda number: -frames[number])
+    stream = adapter.begin_people(start, len(frames))
+    found: list[list[Tensor]] = [[] for _ in frames]
+    for step in range(max(frames, default=0)):
+        present = [number for number in order if frames[number] > step]
+        logits = stream.next_frames(torch.stack([next(streams[number]) for number in present])).detach().cpu()
+        for number, own in zip(present, logits, strict=True):
+            found[number].append(own)
+    steps = dict(zip(order, stream.steps.tolist(), strict=True))
+    return [torch.stack(own) for own in found], [steps[number] for number in range(len(frames))]
 
 
 def predict_stream(
@@ -154,8 +231,8 @@ def predict_stream(
     for batch in stream_batches(target.video[test], adapter.batch or _WHOLE_VIDEO):
         frames = reader.frames(test[batch])
         if stream is None or (adapter.sees.reset == "video" and frames.video != before):
-            steps += stream.steps if stream else 0
+            steps += int(stream.steps) if stream else 0
             stream = adapter.begin(start, fitted, known, seed)
         before = frames.video
         logits.append(stream.predict(frames).detach().cpu())
-    return torch.cat(logits), steps + (stream.steps if stream else 0)
+    return torch.cat(logits), steps + (int(stream.steps) if stream else 0)

@@ -63,17 +63,26 @@ def headline(material: Material) -> Headline:
     ]
     rows, selections = [], []
     for section, name, level, protocol in chosen:
-        selection = select(material.scores, level, protocol, () if protocol == STANDARD else UNADAPTED)
-        if selection is not None:
+        selection = select(material.scores, level, protocol)
+        adapted = None if protocol == STANDARD else select(material.scores, level, protocol, UNADAPTED)
+        if selection is not None and (protocol == STANDARD or adapted is not None):
             selections.append(selection)
-            rows.append(_row(material, section, name, level, protocol, selection))
+            rows.append(_row(material, section, name, level, protocol, selection, adapted))
     given = dict.fromkeys(row.verdict for row in rows)
     meaning = {"few": FEW_PEOPLE, "level": score(LEVEL, 2)}
     verdicts = tuple((verdict, text.format(**meaning)) for verdict, text in VERDICTS.items() if verdict in given)
     return Headline(tuple(rows), _how_chosen(selections), verdicts)
 
 
-def _row(material: Material, section: str, name: str, level: str, protocol: str, selection: Selection) -> HeadlineRow:
+def _row(
+    material: Material,
+    section: str,
+    name: str,
+    level: str,
+    protocol: str,
+    selection: Selection,
+    adapted: Selection | None,
+) -> HeadlineRow:
     method, split = selection.shown, selection.shown_on
     rows = ranked_methods(material.scores, level, split, protocol)
     gap = gap_of(gaps(material.comparisons, level, split, protocol=protocol), method)
@@ -83,7 +92,7 @@ def _row(material: Material, section: str, name: str, level: str, protocol: str,
         level=name,
         sample=f"{SPLITS[split]}, {plural(method.any['participants'], 'participant')}",
         method=method.name,
-        choice=_choice(selection),
+        choice="; ".join(filter(None, [_choice(selection), _beside(selection, adapted)])),
         score=_number(method),
         control=_number(control),
         difference=("–", "") if gap is None else (signed(gap.difference), _below(gap)),
@@ -97,6 +106,13 @@ def _choice(selection: Selection) -> str:
     if selection.independent:
         return f"best of {selection.candidates} by {SPLITS[selection.chosen_on]}"
     return f"best of {selection.candidates} by this score"
+
+
+def _beside(selection: Selection, adapted: Selection | None) -> str:
+    """Where a network does best as it is: what the best adapted one scores."""
+    if adapted is None or selection.shown.method not in UNADAPTED:
+        return ""
+    return f"the best adapted: {adapted.shown.name}, {score(adapted.shown.value('AVGF1'))}"
 
 
 def _number(method: MethodScores | None) -> tuple[str, str]:
@@ -143,5 +159,5 @@ def _how_chosen(selections: list[Selection]) -> str:
             "corrected for the choice."
         )
     if selections:
-        parts.append("Controls and methods that use the person's labels are no candidates.")
+        parts.append("Controls and methods that use the person's labels are no candidates; networks as they were are.")
     return " ".join(parts)

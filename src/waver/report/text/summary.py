@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from waver.registry import ADAPTATIONS, UNADAPTED
 from waver.report.data import Material
 from waver.report.formatting import LEVELS, PROTOCOLS, interval, is_constant, listed, plural, score, signed
-from waver.report.ranking import MethodScores, Selection, content_free, ranked_methods, select, spread
+from waver.report.ranking import MethodScores, Selection, best, content_free, ranked_methods, select, spread
 from waver.report.text.findings import gap_of, gaps, verdict
 
 FEW_PEOPLE = 10
@@ -91,7 +91,7 @@ def few(people: int) -> str:
 
 
 def _adaptation(material: Material, protocol: str) -> str:
-    """The adaptation method against no adaptation and against the control; no winner is named."""
+    """The adaptation method against no adaptation and against the control."""
     selection = select(material.scores, "participant", protocol, without=UNADAPTED)
     split = selection.shown_on if selection else "test"
     rows = ranked_methods(material.scores, "participant", split, protocol)
@@ -111,10 +111,20 @@ def _adaptation(material: Material, protocol: str) -> str:
         text = f"Of {number} adaptation methods {method.name}, chosen by this score, reaches {reaches}"
     control = content_free(rows)
     if control is None or control.value("AVGF1") is None:
-        return f"{text}."
+        return f"{text}.{_no_gain(method, rows)}"
     text += f" and {score(control.value('AVGF1'))} for the content-free control on the same frames"
     gap = gap_of(gaps(material.comparisons, "participant", split, protocol=protocol), method)
     within = interval(gap.low, gap.high, " to ") if gap else ""
     if gap is None or not within:
-        return f"{text}."
-    return f"{text} (difference to the control {signed(gap.difference)}, 95 % interval {within})."
+        return f"{text}.{_no_gain(method, rows)}"
+    text += f" (difference to the control {signed(gap.difference)}, 95 % interval {within})."
+    return f"{text}{_no_gain(method, rows)}"
+
+
+def _no_gain(adapted: MethodScores, rows: Sequence[MethodScores]) -> str:
+    """That a network as it was scores no less than the best adapted one."""
+    still = best([row for row in rows if row.method in UNADAPTED])
+    reached = still.value("AVGF1") if still else None
+    if still is None or reached is None or reached < (adapted.value("AVGF1") or 0.0):
+        return ""
+    return f" No adapted network scores more than {still.name}, which is not adapted: {score(reached)}."

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from waver.adaptation.methods.vision_language import prototypes as clusters
-from waver.adaptation.methods.vision_language.dpe import ADAMW, Dpe, Prototypes, alignment, running_mean
+from waver.adaptation.methods.vision_language.dpe import ADAMW, Dpe, Prototypes, average
 from waver.adaptation.methods.vision_language.eb_cap import EbCap, EnergyCaches, VariedCache, sample_towards, thresholds
 from waver.adaptation.methods.vision_language.reta import (
     PromptSets,
@@ -19,6 +19,7 @@ from waver.adaptation.methods.vision_language.reta import (
     prompt_sets,
     refined_logits,
     spread_from,
+    within,
 )
 from waver.adaptation.methods.vision_language.tda import Tda, TwoCaches
 from waver.adaptation.methods.vision_language.tta_cap import (
@@ -30,6 +31,8 @@ from waver.adaptation.methods.vision_language.tta_cap import (
 )
 from waver.adaptation.vision_language.base import Frames
 from waver.adaptation.vision_language.confidence import Cache, certain_views, marginal_entropy
+from waver.adaptation.vision_language.people import PeopleCache, alignment
+from waver.adaptation.vision_language.runner import predict_people
 
 D, SCALE = 12, 8.0
 
@@ -94,7 +97,7 @@ def test_tda_without_caches_is_clip_and_its_negative_cache_moves_no_margin():
         for alpha, binary in ((0.0, False), (5.0, False), (5.0, True))
     ]
     margins = [logits[:, 1] - logits[:, 0] for logits in (stream.predict(frames(features)) for stream in streams)]
-    assert streams[1].negative.items
+    assert (streams[1].negative.key < torch.inf).any()
     torch.testing.assert_close(margins[0], margins[1], atol=1e-5, rtol=0)
     assert (margins[0] - margins[2]).abs().max() > 0.1
 
@@ -135,10 +138,11 @@ def test_dpe_without_rates_is_tda_with_the_mean_of_each_class():
 
 
 def test_running_mean_and_first_step_of_the_optimiser():
-    value = torch.zeros(1)
-    for count, new in enumerate((1.0, 2.0, 3.0), start=1):
-        value = running_mean(value, torch.tensor([new]), count)
-    assert float(value) == pytest.approx(1.5)
+    value, averaged = torch.zeros(2, 1), torch.zeros(2, dtype=torch.int64)
+    for new in (1.0, 2.0, 3.0):
+        average(value, averaged, torch.full((2, 1), new), torch.tensor([True, False]))
+    assert value[:, 0].tolist() == [pytest.approx(1.5), 0]
+    assert averaged.tolist() == [3, 0]
     parameter = torch.zeros(1, requires_grad=True)
     optimiser = torch.optim.AdamW([parameter], 6e-4, **ADAMW)
     parameter.grad = torch.tensor([0.01])
@@ -146,9 +150,13 @@ def test_running_mean_and_first_step_of_the_optimiser():
     assert parameter.item() == pytest.approx(-5.4545e-4, rel=1e-4)
 
 
-def test_alignment_of_a_single_class_is_nothing():
-    assert float(alignment(unit(1).T, unit(1, seed=2).T)) == 0
-    assert float(alignment(unit(2).T, unit(2).T)) < float(alignment(unit(2).T, unit(2).flip(0).T))
+def test_alignment_of_a_single_class_is_nothing_and_of_two_a_cross_entropy():
+    images, texts = unit(3, 2, seed=2).mT, unit(3, 2, seed=3).mT
+    present = torch.tensor([[True, False], [False, True], [True, True]])
+    got = alignment(images, texts, present)
+    assert got[:2].tolist() == [0, 0]
+    cosines = images[2].T @ texts[2] / 0.01
+    torch.testing.assert_close(got[2], functional.cross_entropy(cosines, torch.arange(2)))
 
 
 def test_reta_of_one_set_is_dpe_whose_cache_does_not_move():
@@ -173,24 +181,85 @@ def test_sets_of_prompts_grow_from_the_least_typical():
 
 
 def test_the_gaussian_is_flat_for_equal_prompts_and_for_the_own_class():
-    views = unit(4, seed=7)
-    equal = weights()[:, None].expand(D, 3, 2)
-    torch.testing.assert_close(spread_from(views, equal, 0), torch.zeros(4, 2), atol=1e-12, rtol=0)
-    torch.testing.assert_close(refined_logits(views, equal, 1, SCALE), SCALE * views @ weights())
-    spread = spread_from(views, prompt_sets(unit(2, 9, seed=8), 3), 1)
+    views, label = unit(1, 4, seed=7), torch.tensor([1])
+    equal = weights()[:, None].expand(1, D, 3, 2)
+    torch.testing.assert_close(spread_from(views, equal, label - 1), torch.zeros(1, 4, 2), atol=1e-12, rtol=0)
+    torch.testing.assert_close(refined_logits(views, equal, label, SCALE), SCALE * views @ weights())
+    spread = spread_from(views, prompt_sets(unit(2, 9, seed=8), 3)[None], label)[0]
     assert torch.allclose(spread[:, 1], torch.zeros(4), atol=1e-7)
     assert (spread[:, 0] > 0).all()
 
 
 def test_disagreement_of_three_sets_takes_four_values():
-    found = set()
-    for seed in range(200):
-        text = prompt_sets(unit(2, 9, seed=1000 + seed), 3)
-        feature = unit(1, seed=seed)
-        label = int((feature @ text[:, -1]).argmax())
-        found.add(round(math.log(disagreement(feature, text, text[:, -1], label)), 6))
+    text = torch.stack([prompt_sets(unit(2, 9, seed=1000 + seed), 3) for seed in range(200)])
+    feature = torch.cat([unit(1, seed=seed) for seed in range(200)])
+    last = text[:, :, -1]
+    label = (feature[:, None] @ last)[:, 0].argmax(dim=1)
+    found = {round(value, 6) for value in disagreement(feature, text, last, label).log().tolist()}
     known = {round(math.log(value), 6) for value in (1, 1.5, 2, 3)}
     assert {0.0} < found <= known
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_frame_is_seen_in_the_directions_that_the_classes_span(rank):
+    columns = unit(5, 2, seed=12).mT.double()
+    columns[:, :, 1] = columns[:, :, 0] if rank == 1 else columns[:, :, 1]
+    points = unit(5, seed=13).double()
+    basis = torch.linalg.svd(columns, full_matrices=False)[0][:, :, :rank]
+    torch.testing.assert_close(within(points, columns), (points[:, None] @ basis @ basis.mT)[:, 0])
+
+
+# people at once -------------------------------------------------------------------------------------
+def test_a_cache_of_people_is_that_of_each():
+    draw = torch.Generator().manual_seed(0)
+    together, alone = PeopleCache(3, 2, 3, D), [Cache(3) for _ in range(3)]
+    for step in range(60):
+        count = 3 if step < 40 else 2
+        label = torch.randint(0, 2, (count,), generator=draw)
+        feature, key = torch.randn(count, D, generator=draw), torch.randint(0, 20, (count,), generator=draw) / 20
+        probability, wanted = torch.rand(count, 2, generator=draw), torch.rand(count, generator=draw) < 0.7
+        together.insert(label, feature, key, probability, wanted)
+        for one in torch.nonzero(wanted).squeeze(1).tolist():
+            alone[one].insert(int(label[one]), feature[one][None], float(key[one]), probability[one][None])
+    for one, cache in enumerate(alone):
+        for label, items in cache.items.items():
+            assert torch.equal(together.feature[one, label, : len(items)], torch.cat([item[0] for item in items]))
+            assert together.key[one, label, : len(items)].tolist() == pytest.approx([item[1] for item in items])
+            assert torch.equal(together.probability[one, label, : len(items)], torch.cat([i[2] for i in items]))
+
+
+class Sentences:
+    """What methods read of a Start."""
+
+    scale = 20.0
+
+    def sentences(self, prompts):
+        return unit(2, 9, seed=8)
+
+    def weights(self, prompts):
+        return functional.normalize(self.sentences(prompts).mean(dim=1), dim=-1).T
+
+
+@pytest.mark.parametrize(
+    ("method", "config"),
+    [
+        (Tda, {"neg_mask_binary": True}),
+        (Tda, {"views": True, "share": 0.5}),
+        (Dpe, {"steps": 2, "text_lr": 1e-2, "image_lr": 1e-2, "confident": 0.3}),
+        (Reta, {"share": 0.4, "lr": 1e-2, "confident": 0.3}),
+    ],
+)
+def test_people_adapted_at_once_are_people_adapted_alone(method, config):
+    adapter, lengths = method(method.Config(**config)), (14, 40, 1, 27)
+    people = [unit(length, 6, seed=20 + number) for number, length in enumerate(lengths)]
+    together, steps = predict_people(adapter, Sentences(), [iter(views) for views in people], lengths)
+    for views, found, taken in zip(people, together, steps, strict=True):
+        stream = adapter.begin(Sentences(), {}, torch.zeros(0, D), 0)
+        one = stream.predict(frames(views[:, 0], views)).detach()
+        torch.testing.assert_close(found, one, atol=1e-5, rtol=1e-5)
+        assert taken == int(stream.steps) == len(views) * (0 if method is Tda else config.get("steps", 1))
+    still = Sentences().scale * people[1][:, 0] @ Sentences().weights("ensemble")
+    assert (together[1] - still).abs().max() > 0.1
 
 
 # EB-CaP ---------------------------------------------------------------------------------------------

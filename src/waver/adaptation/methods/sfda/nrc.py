@@ -114,8 +114,9 @@ class Bank:
     def nearest(self, rows: Tensor, count: int) -> Tensor:
         """The most similar other frames, int64 [R, K]; fewer than ``count`` where there are no more frames."""
         similarity = self.points[rows] @ self.points.T
-        near = (self.video[rows, None] == self.video) & ((self.frame[rows, None] - self.frame).abs() < self.gap)
-        similarity.masked_fill_(near, -2.0)
+        if self.gap:
+            near = (self.video[rows, None] == self.video) & ((self.frame[rows, None] - self.frame).abs() < self.gap)
+            similarity.masked_fill_(near, -2.0)
         similarity[torch.arange(len(rows)), rows] = -3.0
         return similarity.topk(min(count, len(self.points) - 1), dim=1).indices
 

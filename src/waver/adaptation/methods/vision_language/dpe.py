@@ -7,19 +7,18 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.methods.tta.norms import entropy
-from waver.adaptation.vision_language.base import Fitted, Frames, Prompts, Sees, Start
-from waver.adaptation.vision_language.confidence import (
-    Cache,
-    affinity_logits,
-    marginal_entropy,
+from waver.adaptation.vision_language.base import Fitted, Prompts, Sees, Start
+from waver.adaptation.vision_language.confidence import marginal_entropy
+from waver.adaptation.vision_language.people import (
+    PeopleCache,
+    PeopleStream,
+    alignment,
+    prediction_entropy,
+    prototype_votes,
     summary,
-    unit_entropy,
 )
 from waver.config.sections import Section
 
-TEMPERATURE = 0.01
-"""Of the alignment of prototypes of both kinds."""
 ADAMW = {"eps": 1e-3, "weight_decay": 0.1}
 
 
@@ -49,69 +48,72 @@ class Dpe:
 
     def begin(self, start: Start, fitted: Fitted, known: Tensor, seed: int) -> Prototypes:
         """A stream that begins with the classes' sentences and an empty cache."""
-        return Prototypes(start.weights(self.config.prompts), start.scale, self.config)
+        return self.begin_people(start, 1)
+
+    def begin_people(self, start: Start, people: int) -> Prototypes:
+        """A stream of several people, each with the classes' sentences and an empty cache."""
+        return Prototypes(start.weights(self.config.prompts), start.scale, self.config, people)
 
 
-class Prototypes:
+class Prototypes(PeopleStream):
     """Averaged prototypes of texts, and cached features.
 
     Attributes:
-        texts: float32 [D, C]; a running mean, not normalised.
-        averaged: how many were averaged on.
+        texts: float32 [P, D, C]; running means, not normalised.
+        averaged: int64 [P], how many were averaged on.
     """
 
-    def __init__(self, weights: Tensor, scale: float, config: Dpe.Config) -> None:
-        self.texts, self._scale, self._config = weights, scale, config
-        self._cache = Cache(config.capacity)
-        self.averaged = self.steps = 0
+    def __init__(self, weights: Tensor, scale: float, config: Dpe.Config, people: int = 1) -> None:
+        super().__init__(people)
+        self.texts, self._scale, self._config = weights.repeat(people, 1, 1), scale, config
+        width, classes = weights.shape
+        self._cache = PeopleCache(people, classes, config.capacity, width)
+        self.averaged = torch.zeros(people, dtype=torch.int64)
 
-    def predict(self, frames: Frames) -> Tensor:
-        """Logits float32 [B, 2], each after the step that its frame causes."""
-        return torch.cat([self._one(views) for views in frames.views])
-
-    def _one(self, views: Tensor) -> Tensor:
-        config, classes = self._config, self.texts.shape[1]
-        seen = summary(views, functional.normalize(self.texts, dim=0), self._scale, config.share)
-        self._cache.insert(seen.label, seen.feature, unit_entropy(seen.entropy, classes), seen.probability)
-        cached, labels = self._cache.prototypes()
-        values = functional.one_hot(torch.tensor(labels), classes).float()
-        text_step = torch.zeros_like(self.texts, requires_grad=True)
+    def next_frames(self, views: Tensor) -> Tensor:
+        """Logits float32 [n, C], each after the step that its frame causes."""
+        config, count = self._config, len(views)
+        own = self.texts[:count]
+        seen = summary(views, moved(own), self._scale, config.share)
+        self._cache.insert(seen.label, seen.feature, seen.nats, seen.probability)
+        cached, present = self._cache.prototypes(count)
+        text_step = torch.zeros_like(own, requires_grad=True)
         image_step = torch.zeros_like(cached, requires_grad=True)
         groups = [{"params": [text_step], "lr": config.text_lr}, {"params": [image_step], "lr": config.image_lr}]
+        # its arithmetic is of each number alone, and the loss a sum over people: they do not meet
         optimiser = torch.optim.AdamW(groups, **ADAMW)  # type: ignore[arg-type]
         for _ in range(config.steps):
-            texts, images = moved(self.texts, text_step), moved(cached, image_step)
-            base = summary(views, texts, self._scale, config.share)
-            final = base.logits + affinity_logits(seen.feature, images, values, config.alpha, config.beta)
-            loss = marginal_entropy(final) + config.align * alignment(images, texts[:, labels])
+            texts, images = moved(own, text_step), moved(cached, image_step)
+            base = summary(views, texts, self._scale, config.share).logits
+            votes = prototype_votes(seen.feature[:, None], images, present, config.alpha, config.beta)
+            loss = marginal_entropy(base[:, None] + votes) + config.align * alignment(images, texts, present)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            self.steps += 1
+        self.steps[:count] += config.steps
         with torch.no_grad():
-            texts, images = moved(self.texts, text_step), moved(cached, image_step)
-            plain = views[:1]
-            logits = self._scale * plain @ texts + affinity_logits(plain, images, values, config.alpha, config.beta)
-            self._average(texts, float(entropy(logits)))
+            texts, images = moved(own, text_step), moved(cached, image_step)
+            votes = prototype_votes(views[:, :1], images, present, config.alpha, config.beta)
+            logits = (self._scale * views[:, :1] @ texts + votes)[:, 0]
+            average(self.texts, self.averaged, texts, prediction_entropy(logits) < config.confident)
         return logits
 
-    def _average(self, texts: Tensor, nats: float) -> None:
-        if unit_entropy(nats, texts.shape[1]) < self._config.confident:
-            self.averaged += 1
-            self.texts = running_mean(self.texts, texts, self.averaged)
+
+def moved(prototypes: Tensor, residual: Tensor | float = 0.0) -> Tensor:
+    """Prototypes [n, D, ...] plus a residual, of length 1."""
+    return functional.normalize(prototypes + residual, dim=1)
 
 
-def moved(prototypes: Tensor, residual: Tensor) -> Tensor:
-    """Prototypes [D, ...] plus a residual, of length 1."""
-    return functional.normalize(prototypes + residual, dim=0)
+def average(mean: Tensor, averaged: Tensor, value: Tensor, sure: Tensor) -> None:
+    """Average prototypes on, in place; the start counts for one.
 
-
-def running_mean(mean: Tensor, value: Tensor, count: int) -> Tensor:
-    """The mean after the ``count``-th value, where the start counts for one more."""
-    return mean * (count / (count + 1)) + value / (count + 1)
-
-
-def alignment(images: Tensor, texts: Tensor) -> Tensor:
-    """InfoNCE of prototypes [D, n] of the same classes: those of images are the queries; 0 for a single class."""
-    cosines = functional.normalize(images, dim=0).T @ functional.normalize(texts, dim=0)
-    return functional.cross_entropy(cosines / TEMPERATURE, torch.arange(cosines.shape[0]))
+    Args:
+        mean: float32 [P, D, ...], running means.
+        averaged: int64 [P], how many each has behind it.
+        value: float32 [n, D, ...], of the first n people.
+        sure: bool [n], whose are averaged on.
+    """
+    rows = torch.nonzero(sure).squeeze(1)
+    averaged[rows] += 1
+    count = averaged[rows].view(-1, *[1] * (mean.dim() - 1))
+    mean[rows] = mean[rows] * (count / (count + 1)) + value[rows] / (count + 1)

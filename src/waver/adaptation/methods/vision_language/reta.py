@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.methods.tta.norms import entropy
-from waver.adaptation.methods.vision_language.dpe import ADAMW, alignment, moved, running_mean
-from waver.adaptation.vision_language.base import Fitted, Frames, Sees, Start
-from waver.adaptation.vision_language.confidence import (
-    Cache,
-    affinity_logits,
-    certain_views,
-    marginal_entropy,
-    unit_entropy,
+from waver.adaptation.methods.vision_language.dpe import ADAMW, average, moved
+from waver.adaptation.vision_language.base import Fitted, Sees, Start
+from waver.adaptation.vision_language.confidence import certain_views, marginal_entropy
+from waver.adaptation.vision_language.people import (
+    PeopleCache,
+    PeopleStream,
+    alignment,
+    prediction_entropy,
+    prototype_votes,
 )
 from waver.config.sections import Section
 
-_COMPONENTS = 64
+_RANK = 1e-6
+"""Of the largest singular value: a direction of a smaller one is none."""
 
 
 class Reta:
@@ -59,65 +58,70 @@ class Reta:
 
     def begin(self, start: Start, fitted: Fitted, known: Tensor, seed: int) -> PromptSets:
         """A stream that begins with the classes' sentences and an empty cache."""
-        return PromptSets(prompt_sets(start.sentences("ensemble"), self.config.sets), start.scale, self.config)
+        return self.begin_people(start, 1)
+
+    def begin_people(self, start: Start, people: int) -> PromptSets:
+        """A stream of several people, each with the classes' sentences and an empty cache."""
+        texts = prompt_sets(start.sentences("ensemble"), self.config.sets)
+        return PromptSets(texts, start.scale, self.config, people)
 
 
-class PromptSets:
+class PromptSets(PeopleStream):
     """Averaged prototypes of sets of prompts, and cached features.
 
     Attributes:
-        texts: float32 [D, R, C]; running means, not normalised.
-        averaged: how many were averaged on.
+        texts: float32 [P, D, R, C]; running means, not normalised.
+        averaged: int64 [P], how many were averaged on.
     """
 
-    def __init__(self, texts: Tensor, scale: float, config: Reta.Config) -> None:
-        self.texts, self._scale, self._config = texts, scale, config
-        self._cache = Cache(config.capacity)
-        self.averaged = self.steps = 0
+    def __init__(self, texts: Tensor, scale: float, config: Reta.Config, people: int = 1) -> None:
+        super().__init__(people)
+        self.texts, self._scale, self._config = texts.repeat(people, 1, 1, 1), scale, config
+        width, _, classes = texts.shape
+        self._cache = PeopleCache(people, classes, config.capacity, width)
+        self.averaged = torch.zeros(people, dtype=torch.int64)
 
-    def predict(self, frames: Frames) -> Tensor:
-        """Logits float32 [B, 2], each after the step that its frame causes."""
-        return torch.cat([self._one(views) for views in frames.views])
-
-    def _one(self, views: Tensor) -> Tensor:
-        config, classes, plain = self._config, self.texts.shape[2], views[:1]
-        residual = torch.zeros_like(self.texts, requires_grad=True)
-        texts = moved(self.texts, residual)
-        base = self._scale * plain @ texts[:, -1]
-        label = int(base.argmax())
-        doubt = self._cached(plain, base.detach(), texts[:, -1].detach(), label)
-        cached, labels = self._cache.prototypes()
-        cached = functional.normalize(cached, dim=0)
-        values = functional.one_hot(torch.tensor(labels), classes).float()
-        votes = affinity_logits(views, cached, values, config.alpha, config.beta)
-        proto = texts[:, -1] if config.ratio >= 0.5 else texts.mean(dim=1)
-        loss = marginal_entropy(base + votes[:1]) + config.align * alignment(cached, proto[:, labels])
-        if doubt == 0:
-            refined = refined_logits(views, texts, label, self._scale)
-            chosen = refined[certain_views(refined.detach(), config.share)]
-            loss = loss + config.refine * functional.cross_entropy(chosen, torch.full((len(chosen),), label))
+    def next_frames(self, views: Tensor) -> Tensor:
+        """Logits float32 [n, C], each after the step that its frame causes."""
+        config, plain = self._config, views[:, :1]
+        own = self.texts[: len(views)]
+        residual = torch.zeros_like(own, requires_grad=True)
+        texts = moved(own, residual)
+        base = (self._scale * plain @ texts[:, :, -1])[:, 0]
+        label = base.argmax(dim=1)
+        doubt = self._cached(plain[:, 0], base.detach(), own, texts[:, :, -1].detach(), label)
+        cached, present = self._cache.prototypes(len(views))
+        cached = functional.normalize(cached, dim=1)
+        votes = prototype_votes(views, cached, present, config.alpha, config.beta)
+        proto = texts[:, :, -1] if config.ratio >= 0.5 else texts.mean(dim=2)
+        loss = marginal_entropy((base + votes[:, 0])[:, None]) + config.align * alignment(cached, proto, present)
+        refined = self._certain(refined_logits(views, texts, label, self._scale))
+        agreed = -refined.log_softmax(dim=2).gather(2, label[:, None, None].expand(-1, refined.shape[1], 1))
+        loss = loss + config.refine * torch.where(doubt == 0, agreed.mean(dim=(1, 2)), 0.0)
+        # its arithmetic is of each number alone, and the loss a sum over people: they do not meet
         optimiser = torch.optim.AdamW([residual], config.lr, **ADAMW)  # type: ignore[arg-type]
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        self.steps += 1
+        self.steps[: len(views)] += 1
         with torch.no_grad():
-            return self._mixed(views, moved(self.texts, residual), votes)
+            return self._mixed(views, moved(own, residual), votes)
 
-    def _cached(self, plain: Tensor, logits: Tensor, last: Tensor, label: int) -> float:
-        """Put a frame into the cache; returns by how much its entropy was raised."""
-        doubt = self._config.ratio * math.log(disagreement(plain, self.texts, last, label))
-        key = unit_entropy(float(entropy(logits)), logits.shape[1]) * (1 + doubt)
-        self._cache.insert(label, plain, key, logits.softmax(dim=1))
+    def _cached(self, plain: Tensor, logits: Tensor, texts: Tensor, last: Tensor, label: Tensor) -> Tensor:
+        """Put frames into the cache; returns by how much the entropy of each was raised, float32 [n]."""
+        doubt = self._config.ratio * disagreement(plain, texts, last, label).log()
+        self._cache.insert(label, plain, prediction_entropy(logits) * (1 + doubt), logits.softmax(dim=1))
         return doubt
+
+    def _certain(self, logits: Tensor) -> Tensor:
+        """Logits [n, v, C] of the certain ones of the views [n, V, C]."""
+        kept = certain_views(logits.detach(), self._config.share)[..., None]
+        return logits.gather(1, kept.expand(-1, -1, logits.shape[2]))
 
     def _mixed(self, views: Tensor, texts: Tensor, votes: Tensor) -> Tensor:
         config = self._config
-        plain = self._scale * views[:1] @ texts[:, -1] + votes[:1]
-        means = self._scale * views @ texts.mean(dim=1) + votes
-        others = means[certain_views(means, config.share)].softmax(dim=1).mean(dim=0, keepdim=True)
-        if unit_entropy(float(entropy(plain)), texts.shape[2]) < config.confident:
-            self.averaged += 1
-            self.texts = running_mean(self.texts, texts, self.averaged)
+        plain = (self._scale * views[:, :1] @ texts[:, :, -1] + votes[:, :1])[:, 0]
+        others = self._certain(self._scale * views @ texts.mean(dim=2) + votes).softmax(dim=2).mean(dim=1)
+        average(self.texts, self.averaged, texts, prediction_entropy(plain) < config.confident)
         mixed = config.mix * plain.softmax(dim=1) + (1 - config.mix) * others
         return mixed.clamp_min(torch.finfo(mixed.dtype).tiny).log()
 
@@ -141,41 +145,49 @@ def prompt_sets(sentences: Tensor, count: int) -> Tensor:
     return torch.stack(found, dim=2)
 
 
-def disagreement(plain: Tensor, texts: Tensor, last: Tensor, label: int) -> float:
-    """How far sets of prompts disagree about a frame: 1 if all say its label.
+def disagreement(plain: Tensor, texts: Tensor, last: Tensor, label: Tensor) -> Tensor:
+    """How far sets of prompts disagree about the frame of each person: 1 if all say its label; float32 [n].
 
     Args:
-        plain: float32 [1, D].
-        texts: float32 [D, R, C].
-        last: float32 [D, C], of which the principal directions are taken.
-        label: that was predicted.
+        plain: float32 [n, D].
+        texts: float32 [n, D, R, C].
+        last: float32 [n, D, C], in whose principal directions the frame is seen.
+        label: int64 [n], that was predicted.
     """
-    _, sizes, directions = torch.linalg.svd(last.T, full_matrices=False)
-    rank = int((sizes > sizes[0] * 1e-6).sum())
-    basis = directions[: min(_COMPONENTS, rank)]
-    said = torch.einsum("d,drc->rc", (plain @ basis.T @ basis)[0], texts).argmax(dim=1)
-    counts = torch.bincount(said, minlength=texts.shape[2])
-    common = int(counts.argmax())
-    return len(said) / int(counts[common]) * (1.0 if common == label else 2.0)
+    seen = within(plain.double(), last.double()).to(plain.dtype)
+    said = torch.einsum("nd,ndrc->nrc", seen, texts).argmax(dim=2)
+    counts = functional.one_hot(said, texts.shape[3]).sum(dim=1)
+    most, common = counts.max(dim=1)
+    return said.shape[1] / most * torch.where(common == label, 1.0, 2.0)
 
 
-def refined_logits(views: Tensor, texts: Tensor, label: int, scale: float) -> Tensor:
-    """Logits float32 [V, C] of views float32 [V, D], with prompts as a Gaussian around each class.
+def within(points: Tensor, columns: Tensor) -> Tensor:
+    """Points float64 [n, D] projected on what the columns float64 [n, D, C] span, cut at their rank."""
+    # of the small product: its eigenvalues are the squares of the singular values
+    squares, turn = torch.linalg.eigh(columns.transpose(1, 2) @ columns)
+    weight = torch.where(squares > squares[:, -1:] * _RANK**2, 1 / squares, 0.0)
+    basis = columns @ turn
+    found: Tensor = (points[:, None] @ basis * weight[:, None]) @ basis.transpose(1, 2)
+    return found[:, 0]
+
+
+def refined_logits(views: Tensor, texts: Tensor, label: Tensor, scale: float) -> Tensor:
+    """Logits float32 [n, V, C] of views float32 [n, V, D], with prompts as a Gaussian around each class.
 
     Args:
         views: of length 1.
-        texts: float32 [D, R, C].
-        label: class that the others are compared with.
+        texts: float32 [n, D, R, C].
+        label: int64 [n], class that the others are compared with.
         scale: factor of the cosines.
     """
-    means = texts.mean(dim=1)
-    return scale * views @ means + scale**2 / 2 * spread_from(views, texts, label)
+    return scale * views @ texts.mean(dim=2) + scale**2 / 2 * spread_from(views, texts, label)
 
 
-def spread_from(views: Tensor, texts: Tensor, label: int) -> Tensor:
-    """Variance of each class's cosine minus the label's, float32 [V, C]; 0 for the label itself."""
-    centred = texts - texts.mean(dim=1, keepdim=True)
-    shared = torch.einsum("dri,drk->dik", centred, centred) / (texts.shape[1] + 1)
-    quadratic = torch.einsum("vd,dik->vik", views.square(), shared)
-    own = torch.diagonal(quadratic, dim1=1, dim2=2)
-    return own[:, label, None] + own - 2 * quadratic[:, label]
+def spread_from(views: Tensor, texts: Tensor, label: Tensor) -> Tensor:
+    """Variance of each class's cosine minus the label's, float32 [n, V, C]; 0 for the label itself."""
+    centred = texts - texts.mean(dim=2, keepdim=True)
+    shared = torch.einsum("ndri,ndrk->ndik", centred, centred) / (texts.shape[2] + 1)
+    quadratic = torch.einsum("nvd,ndik->nvik", views.square(), shared)
+    own = torch.diagonal(quadratic, dim1=2, dim2=3)
+    beside = quadratic[torch.arange(len(label)), :, label]
+    return own.gather(2, label[:, None, None].expand(-1, own.shape[1], 1)) + own - 2 * beside

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional
 
-from waver.adaptation.vision_language.base import Fitted, Frames, Prompts, Sees, Start
-from waver.adaptation.vision_language.confidence import Cache, affinity_logits, summary, unit_entropy
+from waver.adaptation.vision_language.base import Fitted, Prompts, Sees, Start
+from waver.adaptation.vision_language.people import PeopleCache, PeopleStream, summary
 from waver.config.sections import Section
 
 
@@ -43,45 +42,39 @@ class Tda:
 
     def begin(self, start: Start, fitted: Fitted, known: Tensor, seed: int) -> TwoCaches:
         """A stream with empty caches."""
-        return TwoCaches(start.weights(self.config.prompts), start.scale, self.config)
+        return self.begin_people(start, 1)
+
+    def begin_people(self, start: Start, people: int) -> TwoCaches:
+        """A stream of several people, each with empty caches."""
+        return TwoCaches(start.weights(self.config.prompts), start.scale, self.config, people)
 
 
-class TwoCaches:
+class TwoCaches(PeopleStream):
     """Features that vote for a class and against one."""
 
-    def __init__(self, weights: Tensor, scale: float, config: Tda.Config) -> None:
-        self._weights, self._scale, self._config, self.steps = weights, scale, config, 0
-        self.positive, self.negative = Cache(config.capacity), Cache(config.neg_capacity)
+    def __init__(self, weights: Tensor, scale: float, config: Tda.Config, people: int = 1) -> None:
+        super().__init__(people)
+        self._weights, self._scale, self._config = weights, scale, config
+        width, classes = weights.shape
+        self.positive = PeopleCache(people, classes, config.capacity, width)
+        self.negative = PeopleCache(people, classes, config.neg_capacity, width)
 
     @torch.no_grad()
-    def predict(self, frames: Frames) -> Tensor:
-        """Logits float32 [B, 2]; a frame is in the caches when it is predicted."""
-        return torch.cat([self._one(views) for views in frames.views])
-
-    def _one(self, views: Tensor) -> Tensor:
-        config, classes = self._config, self._weights.shape[1]
+    def next_frames(self, views: Tensor) -> Tensor:
+        """Logits float32 [n, C]; a frame is in the caches when it is predicted."""
+        config = self._config
         seen = summary(views, self._weights, self._scale, config.share)
-        self.positive.insert(seen.label, seen.feature, seen.entropy, seen.probability)
+        self.positive.insert(seen.label, seen.feature, seen.nats, seen.probability)
         low, high = config.neg_entropy
-        if low < unit_entropy(seen.entropy, classes) < high:
-            self.negative.insert(seen.label, seen.feature, seen.entropy, seen.probability)
-        return seen.logits + self._votes_for(seen.feature, classes) - self._votes_against(seen.feature)
-
-    def _votes_for(self, feature: Tensor, classes: int) -> Tensor:
-        items = [(item[0], label) for label, bucket in sorted(self.positive.items.items()) for item in bucket]
-        if not items:
-            return torch.zeros(1, classes)
-        values = functional.one_hot(torch.tensor([label for _, label in items]), classes).float()
-        keys = torch.cat([key for key, _ in items]).T
-        return affinity_logits(feature, keys, values, self._config.alpha, self._config.beta)
+        uncertain = (seen.nats > low) & (seen.nats < high)
+        self.negative.insert(seen.label, seen.feature, seen.nats, seen.probability, uncertain)
+        votes = self.positive.votes(seen.feature, config.alpha, config.beta).sum(dim=2)
+        return seen.logits + votes - self._votes_against(seen.feature)
 
     def _votes_against(self, feature: Tensor) -> Tensor:
-        items = [item for _, bucket in sorted(self.negative.items.items()) for item in bucket]
-        if not items:
-            return torch.zeros(1, self._weights.shape[1])
         config = self._config
-        probability = torch.cat([item[2] for item in items])
+        probability = self.negative.probability[: len(feature)]
         low, high = config.neg_mask[0], 0.5 if config.neg_mask_binary else config.neg_mask[1]
-        values = ((probability > low) & (probability < high)).float()
-        keys = torch.cat([item[0] for item in items]).T
-        return affinity_logits(feature, keys, values, config.neg_alpha, config.neg_beta)
+        shown = ((probability > low) & (probability < high)).to(feature.dtype)
+        votes = self.negative.votes(feature, config.neg_alpha, config.neg_beta)
+        return torch.einsum("nck,nckj->nj", votes, shown)
