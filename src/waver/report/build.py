@@ -202,7 +202,8 @@ def _headings(**known: bool) -> dict[str, str]:
         known: id of a section -> whether it is on the page; the others always are.
     """
     sections = [
-        ("data", "Data"), ("statistics", "Statistics"), ("cues", "Cues"), ("control", "Control"), ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
+        ("data", "Data"), ("statistics", "Statistics"), ("cues", "Cues"), ("control", "Control"),
+        ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
         ("personal", LEVELS["participant"]), ("asked", "Language models"), ("calibration", "Calibration"),
         ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
         ("metrics", "Metrics"), ("citation", "Citation"),
