@@ -43,7 +43,12 @@ def test_every_output_has_a_class_and_lies_where_it_may(walked):
 
 def test_what_is_published_is_all_of_the_report_and_the_scores(walked):
     published = {(rule, name) for rule, name, path in walked if is_published(path)}
-    assert {rule for rule, _ in published} == {"evaluate_scores", "report_tables", "report_html"}
+    assert {rule for rule, _ in published} == {
+        "evaluate_scores",
+        "zeroshot_conditions",
+        "report_tables",
+        "report_html",
+    }
     assert {class_of(rule, name) for rule, name in published} == {Sensitivity.AGGREGATE}
 
 

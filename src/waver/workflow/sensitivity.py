@@ -66,6 +66,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "zeroshot_ask": _FACES,
     "zeroshot_finetune": {"config": _NOBODY, "weights": _OWN, "history": _ALL},
     "zeroshot_predict": _OWN,
+    "zeroshot_spread": _OWN,
     "zeroshot_conditions": _ALL,
     "zeroshot_cues": _ALL,
     "evaluate_controls": _OWN,
