@@ -114,6 +114,19 @@ def test_space_plays_and_stops_and_in_a_field_it_is_a_space(page):
     assert page.value("film.currentTime") < 2
 
 
+def test_a_segment_is_played_to_its_end(page):
+    page.value("at('speed').value = '2'; at('speed').dispatchEvent(new Event('change'))")
+    page.click("tr[data-segment='0'] [data-verdict='unsure']")
+    page.press("j")
+    page.press("p")
+    page.until("film.paused && film.currentTime >= 96 / 24")
+    assert page.value("film.currentTime") < 96 / 24 + 0.5
+    assert pressed(page)[0] == "unsure"
+    page.press(" ")  # plays, and does not press again the button that was clicked
+    page.until("!film.paused")
+    assert pressed(page)[0] == "unsure"
+
+
 def test_a_review_is_written_and_found_again(page, pages, tmp_path):
     page.press("j")
     page.press("1")

@@ -20,7 +20,9 @@ function seek(seconds) {
   draw(wanted);
 }
 function playing() { return clock.dead ? clock.playing : !film.paused; }
-function play(wanted) {
+let until = null;  // where the place that is played ends
+function play(wanted, end = null) {
+  until = end;
   if (clock.dead) { clock.own = now(); clock.since = performance.now(); clock.playing = wanted; }
   else if (wanted) film.play().catch(() => {});
   else film.pause();
@@ -316,6 +318,12 @@ const saveJson = () => save(JSON.stringify(reviewed(), null, 1) + "\n", "applica
 function go(number) {
   if (number >= 0 && number < data.segments.length) seek(data.segments[number].start_frame / data.fps);
 }
+function playPlace() {
+  const here = segmentAt(now());
+  if (here < 0) return;
+  go(here);
+  play(true, data.segments[here].end_frame / data.fps);
+}
 function next(step) {
   const frame = frameOf(now()), current = segmentAt(now());
   if (step > 0) go(data.segments.findIndex(one => one.start_frame > frame));
@@ -341,13 +349,15 @@ at("forget").addEventListener("click", () => {
   draw(now());
 });
 document.addEventListener("click", event => {
+  // a button that was clicked by mouse leaves the keys to the page: space plays, and does not press it again
+  if (event.detail && event.target.matches("button")) event.target.blur();
   const row = event.target.closest("tr[data-segment]");
   if (!row) return;
   const number = Number(row.dataset.segment), verdict = event.target.dataset.verdict;
   if (verdict) judge(number, verdict); else if (event.target.classList.contains("go")) go(number);
 });
 const keys = {
-  " ": () => play(!playing()), j: () => next(1), k: () => next(-1),
+  " ": () => play(!playing()), p: playPlace, j: () => next(1), k: () => next(-1),
   1: () => judge(segmentAt(now()), "accept"), 2: () => judge(segmentAt(now()), "reject"), 3: () => judge(segmentAt(now()), "unsure"),
   0: () => judge(segmentAt(now()), review.verdicts[segmentAt(now())]),
   ArrowLeft: event => seek(now() - (event.shiftKey ? 5 : 1)), ArrowRight: event => seek(now() + (event.shiftKey ? 5 : 1)),
@@ -371,7 +381,7 @@ draw(now());
 new ResizeObserver(() => draw(now())).observe(svg);
 (function tick() {
   if (playing()) {
-    if (clock.dead && now() >= duration) play(false);
+    if ((until !== null && now() >= until) || (clock.dead && now() >= duration)) play(false);
     keepInView(now());
     draw(now());
   }
