@@ -150,7 +150,7 @@ function drawModality(group, one, y, height) {
     group.append(element("rect", { x: LEFT, y: middle - 3, width: wide(), height: 6, class: one.name }));
   }
   for (const gap of one.gaps.filter(within)) {
-    const hidden = block(gap, y + 2, height - 4, "");
+    const hidden = block(gap, y - 1, height + 2, "");
     hidden.setAttribute("fill", "var(--paper)");
     group.append(hidden, block(gap, y + 2, height - 4, "missing"));
   }
