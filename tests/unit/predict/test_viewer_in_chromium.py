@@ -15,7 +15,7 @@ from viewed import result
 from waver.predict.codings import read_codings
 from waver.predict.result import Word
 from waver.predict.segments import SegmentRule
-from waver.predict.viewer.page import About, write_index, write_page
+from waver.predict.viewer.page import About, texts, write_index, write_page
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"), pytest.mark.timeout(120)]
 
@@ -188,6 +188,29 @@ def test_without_a_video_the_time_line_still_runs(browser, pages):
     browser.until("now() > 2.1 && segmentAt(now()) === 0")
     browser.press(" ")
     browser.complaints.clear()
+
+
+def test_what_can_be_operated_has_a_name(page):
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    controls = {"button", "textbox", "slider", "combobox", "link"}
+    found = [(n["role"]["value"], n["name"]["value"]) for n in nodes if n["role"]["value"] in controls]
+    assert len(found) > 15
+    assert not [one for one in found if not one[1].strip()]
+    assert [n["name"]["value"] for n in nodes if n["role"]["value"] == "image"] == [
+        texts("en")["timeline_label"].strip()
+    ]
+
+
+def test_a_browser_that_keeps_nothing_says_so(browser, pages):
+    refuse = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
+    added = browser.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)["identifier"]
+    browser.open(pages["recording_001"])
+    browser.press("j")
+    browser.press("1")
+    browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added)
+    assert pressed(browser) == ["accept", None]
+    assert browser.value("at('kept').textContent") == texts("en")["not_kept"].strip()
+    assert browser.complaints == []
 
 
 def test_the_index_leads_to_the_pages(browser, pages):
