@@ -1,5 +1,6 @@
 "use strict";
-// Frames count from 0 on the clock of `data.fps`; the playhead is in seconds.
+// Frames count from 0 on the clock of `data.fps`; the playhead is in seconds of it. A video shows the first frame at
+// `data.offset_s` of its own time.
 const data = JSON.parse(document.getElementById("data").textContent);
 const t = data.texts;
 const at = id => document.getElementById(id);
@@ -9,13 +10,13 @@ const duration = Math.max(1, data.frames) / data.fps;
 const film = at("video");
 const clock = { own: 0, playing: false, since: 0, rate: 1, dead: !film };
 function now() {
-  if (!clock.dead) return film.currentTime;
+  if (!clock.dead) return Math.max(0, film.currentTime - data.offset_s);
   const passed = clock.playing ? (performance.now() - clock.since) / 1000 * clock.rate : 0;
   return Math.min(duration, clock.own + passed);
 }
 function seek(seconds) {
   const wanted = Math.min(Math.max(0, seconds), duration);
-  if (clock.dead) { clock.own = wanted; clock.since = performance.now(); } else film.currentTime = wanted;
+  if (clock.dead) { clock.own = wanted; clock.since = performance.now(); } else film.currentTime = wanted + data.offset_s;
   keepInView(wanted);
   draw(wanted);
 }
@@ -30,7 +31,7 @@ function play(wanted, end = null) {
 }
 function show() { at("play").textContent = playing() ? t.pause : t.play; }
 if (film) {
-  const broken = () => { clock.own = film.currentTime || 0; clock.dead = true; at("broken").hidden = false; film.hidden = true; show(); };
+  const broken = () => { clock.own = now(); clock.dead = true; at("broken").hidden = false; film.hidden = true; show(); };
   film.addEventListener("error", broken);
   if (film.error) broken();
   for (const change of ["play", "pause", "ended"]) film.addEventListener(change, show);
