@@ -117,7 +117,8 @@ def test_the_index_has_a_line_a_recording(tmp_path):
 
 def test_every_sentence_is_used_and_every_used_one_is_there():
     pages = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
-    scripted = set(re.findall(r"\bt\.([a-z_]+)", (TEMPLATES / "viewer.js").read_text()))
+    scripts = "\n".join(path.read_text() for path in TEMPLATES.glob("*.js"))
+    scripted = set(re.findall(r"\bt\.([a-z_]+)", scripts))
     assert scripted <= set(_SCRIPTED)
     used = set(re.findall(r"\bt\.([a-z_]+)", pages)) | set(_SCRIPTED) | {"from"}
     used |= {f"{band}_sentence" for band in ("likely", "unclear", "unlikely")}
