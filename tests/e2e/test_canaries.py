@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from canaries import REFUSING, TELEPHONE, WORD
 
+from waver.cli import main
+
 pytestmark = pytest.mark.timeout(2700)
 
 _PICTURE = re.compile(r"data:[\w/+-]+;base64,([A-Za-z0-9+/=\s]+)")
@@ -60,6 +62,20 @@ def test_nothing_of_them_is_in_what_may_be_published(finished):
     assert len(texts) > 20
     assert {name: found for name, text in texts.items() if (found := found_in(text, finished.folder))} == {}
     assert not list((finished.results / "report").rglob("*.provenance.json"))
+
+
+def test_what_is_exported_for_a_publication_is_of_those_who_allowed_it(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    assert main(["export", str(finished.results), "--out", str(tmp_path / "out")]) == 0
+    files = list((tmp_path / "out").iterdir())
+    assert any(file.suffix == ".eaf" for file in files)
+    for file in files:
+        if file.suffix == ".parquet":
+            table = pq.read_table(file)
+            text = json.dumps(table.to_pylist(), default=str) + str(table.schema.metadata)
+        else:
+            text = file.read_text(encoding="utf-8")
+        assert found_in(f"{file.name} {text}", finished.folder) == []
 
 
 def test_the_page_shows_one_person_who_allowed_it_and_tells_of_exclusions_without_words(finished):

@@ -46,6 +46,7 @@ class Paired:
         self.has_segments = any(scores_segments(table.truth, predicted) for predicted in table.methods)
         self._values: dict[Key, Values] = {}
         self._own: dict[Key, Values] = {}
+        self._counts: dict[Key, Array] = {}
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -83,7 +84,10 @@ class Paired:
 
     def segment_counts(self, predicted: Predicted, item: Array) -> Array:
         """Each participant's counts of segments, of some items of a method; float64 [S, COLUMNS]."""
-        return segment_counts(self.table.truth, restrict(predicted, item), self.people)
+        key = key_of(predicted, item)
+        if key not in self._counts:
+            self._counts[key] = segment_counts(self.table.truth, restrict(predicted, item), self.people)
+        return self._counts[key]
 
     def further_weights(self) -> Iterator[Array]:
         """Weights of the resamples after those of ``weights``, without end, float64 [FURTHER, S] at a time."""

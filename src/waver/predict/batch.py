@@ -18,7 +18,7 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.inputs import Given, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import Given, of_known_questions, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -110,6 +110,7 @@ class _Batch:
         known = Given(Path(), safe_id(options.participant), options.question, options.language)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
         self.names = {one.recording: one.file.name for one in given}
+        given = of_known_questions(given, self.trained.questions, self.set_aside)
         if not options.words:
             given = [replace(one, transcript=None) for one in given]
         if not given:
@@ -157,8 +158,10 @@ class _Batch:
             for result in judge(self.trained, ready, self.options.personalise):
                 row = summary_row(result, self.options.personalise)
                 made[result.recording] = Finished(stamp, row, files=self._written(result, stamp, edited))
-        for recording, one in made.items():
-            write_finished(self.out, recording, one)
+        for recording, before in zip(made, known, strict=True):
+            if before is not None:
+                before.remove_left(self.out, made[recording].files)
+            write_finished(self.out, recording, made[recording])
         return self._collect(recordings, list(made.values()), f"done in {in_words(time.monotonic() - started)}")
 
     @staticmethod

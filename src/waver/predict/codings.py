@@ -20,7 +20,7 @@ import yaml
 from waver.datasets.clean_text import composed, printable
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
-from waver.predict.elan import read_eaf
+from waver.predict.elan import MOST_MS, read_eaf
 from waver.predict.segments import Span
 from waver.predict.tab_export import read_tab
 from waver.predict.textgrid import read_textgrid
@@ -197,7 +197,7 @@ def _table(path: Path, coder: str, predicted: Mapping[str, object]) -> list[Codi
         coding = codings.setdefault((recording, who), Coding(recording, who))
         try:
             _add(coding, _span(row), row.get("verdict", ""))
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OverflowError) as error:
             raise WaverError(f"{path}, line {number}: it needs start_s and a later end_s in seconds, "
                              f"and a verdict of {', '.join(_VERDICTS)} or none") from error  # fmt: skip
     return list(codings.values())
@@ -233,7 +233,7 @@ def _span(row: Mapping[str, str]) -> Span | None:
     if not row["start_s"] and not row["end_s"]:
         return None
     start_ms, end_ms = (round(1000 * float(row[name].replace(",", "."))) for name in ("start_s", "end_s"))
-    if not 0 <= start_ms < end_ms:
+    if not 0 <= start_ms < end_ms <= MOST_MS:
         raise ValueError(start_ms)
     return ms_to_frame(start_ms), ms_to_frame(end_ms)
 
@@ -254,9 +254,9 @@ def _review(path: Path, coder: str) -> list[Coding]:
         coding = Coding(str(given["recording"]), str(given.get("coder") or coder))
         for one in given["segments"]:
             span = int(one["start_frame"]), int(one["end_frame"])
-            if not 0 <= span[0] < span[1]:
+            if not 0 <= span[0] < span[1] <= ms_to_frame(MOST_MS):
                 raise ValueError(span)
             _add(coding, span, one.get("verdict") or UNSURE)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise WaverError(f"{path} is no review; save it in the viewer again") from error
     return [coding]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ class Finished:
         """Whether all files are there as they were written, or as a person changed them."""
         left = self.files.keys() - self.edited(out).keys()
         return all(self._state(out, name) == "same" for name in left)
+
+    def remove_left(self, out: Path, now: Collection[str]) -> None:
+        """Remove files that a new result no longer has; what a person has changed stays."""
+        for name in self.files.keys() - set(now) - self.edited(out).keys():
+            (out / name).unlink(missing_ok=True)
 
     def _state(self, out: Path, name: str) -> str:
         if not (out / name).is_file():

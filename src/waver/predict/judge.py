@@ -24,6 +24,7 @@ from waver.training.frames.checkpoint import build_model
 from waver.training.frames.explanations import video_tracks
 from waver.training.frames.predict import Logits, margin_of, predict, probability
 
+_OTHER_MODEL = "choose a model of other modalities (--method), or mend what the recording lacks"
 CONTEXT = "question"
 """Modality that is not the person's: every frame has it."""
 
@@ -91,7 +92,7 @@ def _notes(steps: Steps) -> list[str]:
 def _words(steps: Steps, video: Mapping[str, object]) -> tuple[list[Word] | None, str | None]:
     """Words with their times, and the language of the speech; None where there is no transcript."""
     language = None if video["language"] is None else str(video["language"])
-    row = steps.row("speech")
+    row = steps.row("speech") if "speech" in steps.features else None
     if row is None or row["status"] != "ok":
         return None, language
     store = store_path(steps.stores("speech"), row)
@@ -119,4 +120,7 @@ def _tracks(trained: Trained, sample: VideoSample) -> dict[str, npt.NDArray[np.f
 def usable(steps: Steps) -> tuple[str, str] | None:
     """Why the pack of a recording holds nothing, and the remedy; None where it does."""
     row = rows_with_questions([steps.pack_index], PACK_INDEX)[0]
-    return None if row["status"] == "ok" else (str(row["reason"]), str(row["remedy"]))
+    if row["status"] == "ok":
+        return None
+    nothing = str(row["reason"]).startswith("it has no usable modality")
+    return str(row["reason"]), _OTHER_MODEL if nothing else str(row["remedy"])

@@ -18,6 +18,7 @@ from waver.errors import WaverError
 from waver.io.atomic import folder_written_whole
 from waver.io.lock import exclusive
 from waver.modalities import derived_modalities, modality_names, stored_modalities
+from waver.provenance import file_sha256
 
 RECORD = "asset.json"
 _OF_CONFIG = ("faces", "visual", "audio", "speech", "words")
@@ -120,18 +121,34 @@ def _placed(model: Installed, target: Path) -> Path:
     record = target / RECORD
     if record.is_file() and read_record(record).key == model.key and not missing_files(record):
         return record
+    here = model.model_copy(update={"folder": str(target)}).model_dump_json(indent=2) + "\n"
     files = {name: Path(model.folder) / name for name in model.files}
     if model.folder and all(file.is_file() for file in files.values()):
         with exclusive(target.with_name(f".{target.name}.lock"), remove=True), folder_written_whole(target) as place:
             for name, file in files.items():
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).symlink_to(file.resolve())
-            linked = model.model_copy(update={"folder": str(target)})
-            (place / RECORD).write_text(linked.model_dump_json(indent=2) + "\n")
-    elif model.name not in manifest():
-        raise WaverError(f"{model.name}, which the model was trained with, is not in {model.folder or 'its folder'}; "
-                         "bring its files there")  # fmt: skip
-    elif install(model.name, target, {}).key != model.key:
-        raise WaverError(f"the packages here hold another {model.name} than the model was trained with; "
-                         "install Waver with the packages of its lock")  # fmt: skip
+            (place / RECORD).write_text(here)
+    elif model.name in manifest() and not manifest()[model.name].fetched:
+        if install(model.name, target, {}).key != model.key:
+            raise WaverError(f"the packages here hold another {model.name} than the model was trained with; "
+                             "install Waver with the packages of its lock")  # fmt: skip
+    else:
+        _adopt(model, target)
+        record.write_text(here)
     return record
+
+
+def _adopt(model: Installed, target: Path) -> None:
+    """Hold that a user has brought the files of a model that comes in no package.
+
+    Raises:
+        WaverError: one is missing, or holds other bytes.
+    """
+    for name, sha256 in model.files.items():
+        file = target / name
+        if not file.is_file() or file_sha256(file) != sha256:
+            names = ", ".join(model.files)
+            raise WaverError(
+                f"{model.name}, which the model was trained with, is gone; bring its files ({names}) to {target}"
+            )

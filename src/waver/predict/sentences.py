@@ -55,7 +55,7 @@ def closing(set_aside: Sequence[Mapping[str, Any]], names: Mapping[str, str], ou
         out: output folder.
     """
     if set_aside:
-        yield f"{len(set_aside)} not used:"
+        yield f"{len(set_aside)} not used, or not as given:"
     for row in set_aside:
         item = row["item"]
         yield f"  {item}{f' ({names[item]})' if item in names else ''}: {row['reason']}; {row['remedy']}"

@@ -9,7 +9,7 @@ import pytest
 
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import MAPPING, Given, of_known_questions, read_inputs, with_ids, write_data_set
 from waver.predict.transcript_files import Said, read_transcript
 
 QUESTIONS = Questions(3, ((1, Question((("en", "Why?"), ("fr", "Pourquoi ?")), "ambivalent", ("positive",))),))
@@ -99,6 +99,15 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     # the last question decides the width of the context that a model was trained with
     asked = [(row["question"], row["language"]) for row in rows(folder / "questions.csv")]
     assert asked == [("1", "en"), ("1", "fr"), ("3", "en")]
+
+
+def test_a_question_that_the_model_does_not_know_is_left_out_and_said(tmp_path):
+    given = [Given(tmp_path / f"{number}.mp4", question=number, recording=f"recording_00{number}") for number in (3, 4)]
+    set_aside: list[dict[str, object]] = []
+    assert [one.question for one in of_known_questions(given, QUESTIONS, set_aside)] == [3, None]
+    assert [(row["item"], row["remedy"]) for row in set_aside] == [
+        ("recording_004", "give a number from 1 to 3, or none")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ COLUMNS = {
     "UAR": "UAR",
     "AUROC_within": "Within-question AUROC",
     "AVGF1_within": "Within-question AVGF1",
+    "segment_F1_10": "Segment F1, overlap .1",
+    "segment_F1_50": "Segment F1, overlap .5",
 }
 
 
