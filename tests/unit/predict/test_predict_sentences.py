@@ -9,7 +9,8 @@ import pytest
 from waver.predict.sentences import LIMITS, about_controls, about_recording, closing
 
 ROW = {
-    "recording": "recording_001", "band": "likely", "p_video": 0.874, "masked": "audio,text", "question": 4, "words": 30,
+    "recording": "recording_001", "band": "likely", "p_video": 0.874, "masked": "audio,text",
+    "question": 4, "words": 30,
     "p_content_free": 0.4, "content_free_says": "unlikely", "p_question_only": 0.6, "question_only_says": "likely",
     "guess_says_the_same": True,
 }  # fmt: skip
