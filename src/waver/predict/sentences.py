@@ -40,9 +40,10 @@ def about_controls(row: Mapping[str, Any]) -> str:
     if row["p_content_free"] is None:
         return "the model has no controls"
     same = ", the same without a look at the recording" if row["guess_says_the_same"] else ""
+    known = "question and length" if row["words"] is None else "question, length and number of words"
     return (
         f"the question alone says {row['question_only_says']} ({row['p_question_only']:.2f}){same}; "
-        f"question, length and number of words {row['content_free_says']} ({row['p_content_free']:.2f})"
+        f"{known} say {row['content_free_says']} ({row['p_content_free']:.2f})"
     )
 
 
