@@ -7,6 +7,7 @@ its predictions and labels of val, and the scores; it trains nothing. ``--onnx``
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     licences = _licences(given.licence)
     if not given.model.is_dir():
         raise WaverError(f"--model {given.model} is not there; give results/<run> of a finished run")
+    os.umask(0o077)
     from waver.predict.handing_over import export_model  # loads torch, which help needs not
 
     handed = export_model(given.model, given.method.strip("/"), given.seed, given.out, licences, given.onnx)

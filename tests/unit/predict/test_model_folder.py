@@ -21,7 +21,8 @@ from waver.models.duration_hmm import Durations
 from waver.predict.controls import Controls, Linear
 from waver.predict.decisions import Decisions
 from waver.predict.model_card import licence_chain
-from waver.predict.model_folder import CARD, RECORD, WEIGHTS, HandedModel, load_model_folder, write_model_folder
+from waver.predict.model_folder import CARD, GRAPH, RECORD, WEIGHTS, HandedModel, load_model_folder, write_model_folder
+from waver.predict.onnx_graph import TOLERANCE, largest_difference
 from waver.predict.preparation import Preparation
 from waver.predict.result import Bands
 from waver.predict.segments import SegmentRule
@@ -119,7 +120,7 @@ def export(*more):
 def out(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert export() == 0
+        assert export("--onnx") == 0
     return place / "out/lfan"
 
 
@@ -138,7 +139,7 @@ def test_it_predicts_the_bits_of_the_runs_model(place, out):
 def test_no_file_names_anybody(place, out):
     answers = read_tables(sorted((place / "resources/tiny/ingest/shards").glob("*.parquet")), ANSWERS)
     names = {row["participant"] for row in answers} | {row["video"] for row in answers}
-    assert sorted(path.name for path in out.iterdir()) == sorted([WEIGHTS, RECORD, CARD])
+    assert sorted(path.name for path in out.iterdir()) == sorted([WEIGHTS, RECORD, CARD, GRAPH])
     for path in out.iterdir():
         content = path.read_bytes()
         found = [name for name in names if re.search(rb"(?<![0-9A-Za-z.])%b(?![0-9A-Za-z])" % name.encode(), content)]
@@ -168,6 +169,12 @@ def test_it_comes_back_as_the_run_gives_it(place, out):
     assert found.trained.controls is not None
     assert found.temperature.keys() == {"frame", "video"}
     assert found.temperature["frame"] > 0
+
+
+def test_its_graph_is_its_network(out):
+    model = load_model_folder(out).trained.checkpoint
+    assert largest_difference(model, (out / GRAPH).read_bytes(), [(1, 75)]) <= TOLERANCE
+    assert {path.stat().st_mode & 0o077 for path in out.iterdir()} == {0}  # the user's alone
 
 
 def test_the_card_says_what_it_must(out):

@@ -15,10 +15,11 @@ from viewed import result
 from waver.predict.codings import read_codings
 from waver.predict.result import Word
 from waver.predict.segments import SegmentRule
-from waver.predict.viewer.page import About, write_index, write_page
+from waver.predict.viewer.page import About, texts, write_index, write_page
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here"), pytest.mark.timeout(120)]
 
+OFFSET_S = 0.5
 RULE = SegmentRule("hysteresis", 0.6, 0.3)
 HOSTILE = "</script><script>window.broken=1</script><!--<img src=x onerror=window.broken=1>"
 
@@ -32,10 +33,13 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A recording of ten seconds whose frames carry their number, one of hostile words, and one without a video."""
+    """A recording of ten seconds whose frames carry their number, one of hostile words, and one without a video.
+
+    The sound of the first begins before its picture.
+    """
     folder = tmp_path_factory.mktemp("pages")
     (folder / "a folder").mkdir()
-    video = write_clip(folder / "a folder/recording 1%.webm", np.arange(240) / 24, "libvpx")
+    video = write_clip(folder / "a folder/recording 1%.webm", OFFSET_S + np.arange(240) / 24, "libvpx", 0.0)
     shown = replace(result(), video=video)
     words = [Word(HOSTILE, 0.5, 1.0), *(shown.words or [])]
     segments = [replace(one, cues=(HOSTILE,)) for one in shown.segments]
@@ -82,7 +86,7 @@ def test_keys_go_from_segment_to_segment_and_the_video_shows_its_frame(page):
     for key, frame in (("j", 50), ("j", 144), ("k", 50)):
         page.press(key)
         page.until("!film.seeking && film.readyState >= 2")
-        assert page.value("film.currentTime") == pytest.approx(frame / 24)
+        assert page.value("film.currentTime") == pytest.approx(OFFSET_S + frame / 24)
         shown = Image.open(io.BytesIO(page.picture("#video"))).convert("RGB")
         height = shown.width * HEIGHT // WIDTH
         inside = shown.crop((0, (shown.height - height) // 2, shown.width, (shown.height + height) // 2))
@@ -90,15 +94,15 @@ def test_keys_go_from_segment_to_segment_and_the_video_shows_its_frame(page):
         assert page.value("document.querySelector('tr.here').dataset.segment") == ("0" if frame == 50 else "1")
         assert page.value("at('now').textContent").startswith(f"0:0{frame / 24:.1f}: score 0.9")
     page.press("ArrowRight")
-    assert page.value("film.currentTime") == pytest.approx(50 / 24 + 1)
+    assert page.value("now()") == pytest.approx(50 / 24 + 1)
     assert page.value("document.querySelector('#words b').textContent") == "maybe"
 
 
 def test_a_click_on_a_segment_jumps_to_it(page):
     page.click("#lanes [data-segment='1']")
-    assert page.value("film.currentTime") == pytest.approx(6)
+    assert page.value("now()") == pytest.approx(6)
     page.click("tr[data-segment='0'] .go")
-    assert page.value("film.currentTime") == pytest.approx(50 / 24)
+    assert page.value("now()") == pytest.approx(50 / 24)
     assert page.value("xOf(now()) - LEFT") == pytest.approx(page.value("wide()") * 50 / 240, abs=1)
 
 
@@ -119,8 +123,8 @@ def test_a_segment_is_played_to_its_end(page):
     page.click("tr[data-segment='0'] [data-verdict='unsure']")
     page.press("j")
     page.press("p")
-    page.until("film.paused && film.currentTime >= 96 / 24")
-    assert page.value("film.currentTime") < 96 / 24 + 0.5
+    page.until("film.paused && now() >= 96 / 24")
+    assert page.value("now()") < 96 / 24 + 0.5
     assert pressed(page)[0] == "unsure"
     page.press(" ")  # plays, and does not press again the button that was clicked
     page.until("!film.paused")
@@ -188,6 +192,29 @@ def test_without_a_video_the_time_line_still_runs(browser, pages):
     browser.until("now() > 2.1 && segmentAt(now()) === 0")
     browser.press(" ")
     browser.complaints.clear()
+
+
+def test_what_can_be_operated_has_a_name(page):
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    controls = {"button", "textbox", "slider", "combobox", "link"}
+    found = [(n["role"]["value"], n["name"]["value"]) for n in nodes if n["role"]["value"] in controls]
+    assert len(found) > 15
+    assert not [one for one in found if not one[1].strip()]
+    assert [n["name"]["value"] for n in nodes if n["role"]["value"] == "image"] == [
+        texts("en")["timeline_label"].strip()
+    ]
+
+
+def test_a_browser_that_keeps_nothing_says_so(browser, pages):
+    refuse = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
+    added = browser.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)["identifier"]
+    browser.open(pages["recording_001"])
+    browser.press("j")
+    browser.press("1")
+    browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added)
+    assert pressed(browser) == ["accept", None]
+    assert browser.value("at('kept').textContent") == texts("en")["not_kept"].strip()
+    assert browser.complaints == []
 
 
 def test_the_index_leads_to_the_pages(browser, pages):

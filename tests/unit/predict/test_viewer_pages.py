@@ -117,7 +117,8 @@ def test_the_index_has_a_line_a_recording(tmp_path):
 
 def test_every_sentence_is_used_and_every_used_one_is_there():
     pages = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
-    scripted = set(re.findall(r"\bt\.([a-z_]+)", (TEMPLATES / "viewer.js").read_text()))
+    scripts = "\n".join(path.read_text() for path in TEMPLATES.glob("*.js"))
+    scripted = set(re.findall(r"\bt\.([a-z_]+)", scripts))
     assert scripted <= set(_SCRIPTED)
     used = set(re.findall(r"\bt\.([a-z_]+)", pages)) | set(_SCRIPTED) | {"from"}
     used |= {f"{band}_sentence" for band in ("likely", "unclear", "unlikely")}
@@ -128,3 +129,20 @@ def test_every_sentence_is_used_and_every_used_one_is_there():
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0:00.0"), (7.46, "0:07.5"), (59.97, "1:00.0"), (3723, "1:02:03.0")])
 def test_times_are_told_as_on_a_clock(seconds, told):
     assert clock(seconds) == told
+
+
+def _luminance(colour):
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_texts_stand_out_from_what_is_behind_them(scheme):
+    """WCAG 2.1, 1.4.3: at least 4.5 to 1."""
+    blocks = re.findall(r":root \{(.*?)\}", (TEMPLATES / "viewer.css").read_text(), re.DOTALL)
+    colours = {name: value for block in blocks[: scheme + 1] for name, value in re.findall(r"--(\w+): (#\w{6})", block)}
+    pairs = [("ink", "paper"), ("ink", "wash"), ("muted", "paper"), ("muted", "wash"), ("blue", "paper")]
+    for text, ground in pairs:
+        high, low = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)

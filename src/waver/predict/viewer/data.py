@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from waver.datasets.video_probe import open_video
+from waver.errors import ExcludedItem
 from waver.evaluation.segments import runs_of
 from waver.predict.result import RecordingResult, Segment
 from waver.predict.segments import SegmentRule, Span
@@ -38,6 +41,7 @@ def page_data(
     return {
         "recording": result.recording,
         "fps": result.fps,
+        "offset_s": first_frame_s(result.video),
         "frames": result.frames,
         "probability": _integers(result.probability, _PER_MILLE),
         "threshold": result.threshold,
@@ -51,6 +55,19 @@ def page_data(
         "model": model,
         "stamp": digest([stamp, result.recording, segments]),
     }
+
+
+def first_frame_s(video: Path | None) -> float:
+    """When a player shows the first frame, which the clock counts from: later than 0 where the sound begins earlier."""
+    if video is None:
+        return 0.0
+    try:
+        with open_video(video) as (_, stream):
+            known = stream.start_time is not None and stream.time_base is not None
+            start_s = float(stream.start_time * stream.time_base) if known else 0.0
+    except ExcludedItem:
+        return 0.0  # the player does not play it either
+    return max(0.0, round(start_s, 6))
 
 
 def segment_row(segment: Segment) -> dict[str, Any]:

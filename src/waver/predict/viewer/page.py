@@ -30,6 +30,8 @@ from waver.predict.viewer.data import page_data
 TEXTS, TEMPLATES = Path(__file__).with_name("texts.yaml"), Path(__file__).with_name("templates")
 INDEX = "index.html"
 
+_SCRIPTS = ("player.js", "timeline.js", "review.js")
+"""Parts of the script of a page, in order."""
 _SCRIPTED = (
     "play", "pause", "now", "no_words", "kept", "not_kept", "reviewed", "likely", "unclear", "unlikely",
     "lane_probability", "lane_predicted", "lane_annotated", "lane_visual", "lane_audio", "lane_text", "lane_cues",
@@ -98,7 +100,7 @@ def write_page(
     data = page_data(result, rule, annotated, about.model, about.stamp)
     path = folder / f"{result.recording}.html"
     content = _rendered(
-        "recording.html", about, words, script="viewer.js",
+        "recording.html", about, words, scripts=_SCRIPTS,
         result=result, data=_block({**data, "texts": {name: words[name] for name in _SCRIPTED}}),
         segments=data["segments"], annotated=annotated,
         video=None if result.video is None else quote(os.path.relpath(result.video, folder)),
@@ -114,7 +116,7 @@ def write_page(
 def write_index(rows: Iterable[IndexRow], folder: Path, about: About) -> Path:
     """Write ``index.html``, a line a recording."""
     path, words = folder / INDEX, texts(about.language)
-    content = _rendered("index.html", about, words, script=None, rows=list(rows))
+    content = _rendered("index.html", about, words, scripts=(), rows=list(rows))
     with atomic_write(path) as file:
         file.write_text(content, encoding="utf-8")
     return path
@@ -134,14 +136,14 @@ def _index_row(result: RecordingResult, page: str) -> IndexRow:
     )  # fmt: skip
 
 
-def _rendered(template: str, about: About, words: dict[str, str], script: str | None, **values: Any) -> str:
+def _rendered(template: str, about: About, words: dict[str, str], scripts: Sequence[str], **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"clock": clock, "score": _score}
     style = (TEMPLATES / "viewer.css").read_text(encoding="utf-8")
-    code = (TEMPLATES / script).read_text(encoding="utf-8") if script else ""
+    code = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     return environment.get_template(template).render(
         t=words, about=about, style=Markup(style), script=Markup(code), policy=_policy(style, code),
         version=__version__, **values,
