@@ -123,6 +123,15 @@ def test_memory_options_leave_the_gradients_alone(family):
     assert any(bool(gradient.any()) for gradient in expected)
 
 
+def test_half_precision_weights_learn_by_factors_of_full_precision(folder):
+    family = VideoLlava.load(folder, VideoLlavaConfig(), "bfloat16")
+    training = AdapterTraining(family, everything(family), RECIPE, 0)
+    assert {parameter.dtype for parameter in training.network.parameters()} == {torch.float32}
+    found = gradients(training, [0, 1])
+    assert all(bool(gradient.isfinite().all()) for gradient in found)
+    assert any(bool(gradient.any()) for gradient in found)
+
+
 def test_both_classes_are_drawn_equally_often(family):
     everyone = [*samples(family, (0, 0, 0, 0, 0, 1, 1)), *samples(family, (0, 1), "val")]
     training = AdapterTraining(family, everyone, RECIPE, 0)
