@@ -5,13 +5,7 @@ from snakemake.exceptions import WorkflowError
 from waver.cluster.stale_jobs import end_leftovers
 from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
-from waver.registry import (
-    ADAPTATIONS,
-    ANSWER_MODELS,
-    FUSIONS,
-    VIDEO_MODELS,
-    ZERO_SHOT_MODELS,
-)
+from waver.registry import ADAPTATIONS, ANSWER_MODELS, FUSIONS, VIDEO_MODELS
 from waver.workflow.definitions import SOURCE
 from waver.workflow.fingerprint import code_of
 from waver.workflow.flow import checked_flow
@@ -19,6 +13,7 @@ from waver.workflow.inputs import Inputs
 from waver.workflow.stages.adapt import VISION_LANGUAGE
 from waver.workflow.stages.features import CONVERTED
 from waver.workflow.stages.fusions import FOR_FUSIONS
+from waver.workflow.stages.zeroshot import ZERO_SHOT_MODELS
 
 if not SOURCE.is_relative_to(workflow.basedir):
     raise WorkflowError(

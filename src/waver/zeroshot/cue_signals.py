@@ -32,6 +32,7 @@ SIGNALS = (*VOICE, *HEAD, *FACE, *CONFLICT)
 
 _SMOOTHED_S = 1.0
 _MOST_PAUSE = 0.5  # where more of 3 s is pause, the rate of the rest is that of a word or two
+_LEAST_SD = 1e-4  # of a signal in its own unit; below it, it is constant but for rounding
 _LEAST_KNOWN_S = 3.0  # of a person, below which there is no baseline
 
 
@@ -70,7 +71,7 @@ def baseline(videos: Sequence[AnswerCues]) -> Baseline:
     for name in SIGNALS:
         parts = [video.signals[name] for video in videos if name in video.signals]
         values = np.concatenate([part[np.isfinite(part)] for part in parts]) if parts else np.zeros(0)
-        if len(values) >= _LEAST_KNOWN_S * FPS and values.std() > 0:
+        if len(values) >= _LEAST_KNOWN_S * FPS and values.std() > _LEAST_SD:
             mean[name], sd[name] = float(values.mean()), float(values.std())
     return Baseline(mean, sd)
 

@@ -130,8 +130,9 @@ def test_every_unit_of_the_table_is_known():
         assert set(kinds) in ({"cpu_s", "disk_mb", "inodes"}, {"models", "disk_mb", "inodes"}), rule
         assert {unit for kind, rates in kinds.items() if kind != "models" for unit in rates} <= set(known), rule
         for model, rates in kinds.get("models", {}).items():
-            own = {"train_answers": "trained_answer", "train_videos": "trained_video"}.get(rule, "trained_picture")
-            assert set(rates) - {"evaluated_picture"} == {"job", own}, (rule, model)
+            own = {"train_answers": "trained_answer", "train_videos": "trained_video", "zeroshot_ask": "asked_prompt"}
+            wanted = {"job", own.get(rule, "trained_picture")}
+            assert set(rates) - {"evaluated_picture"} == wanted, (rule, model)
 
 
 def test_every_model_has_a_rate_but_those_that_were_never_measured():
@@ -189,6 +190,23 @@ def test_trainings_are_counted_by_model(trained):
     fewer = read_config([trained], ["train={folds: 0}", "answers={with_tuned: false}"])
     alone = parts_of_rule("train_answers", fewer, work, load_rates())
     assert [(part.model, part.amount["trained_answer"]) for part in alone] == [("tfidf", 8), ("question_prior", 8)]
+
+
+def test_calls_of_models_that_are_asked_are_counted_by_video_window_and_prompt(tmp_path):
+    file = tmp_path / "asked.yaml"
+    file.write_text(
+        "dataset: {shards: 4}\n"
+        "zeroshot: {models: [video_llava, causal_lm], prompts: [s, td1], windows: [8, 192], splits: [val]}\n"
+    )
+    config, work = read_config([file]), work_of(train=[60.0], val=[10.0, 8.1])
+    sees, reads = parts_of_rule("zeroshot_ask", config, work, load_rates())
+    windows = (30 + 25) + (2 + 2)  # 240 and 194.4 frames
+    assert (sees.model, sees.jobs, sees.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * (2 + windows))
+    assert (reads.model, reads.jobs, reads.amount["asked_prompt"]) == ("causal_lm", 4, 2 * 2)
+    (cost,) = costs({"zeroshot_ask": 16}, config, work)
+    assert cost.uncounted == sees.jobs
+    assert any("at most 122 calls: 2 prompts about 61 videos and windows" in remark for remark in cost.remarks)
+    assert any("video_llava (jobs: 12): never measured" in remark for remark in cost.remarks)
 
 
 def test_the_time_of_a_training_is_that_of_its_models(trained):
