@@ -98,6 +98,13 @@ def test_a_mistake_is_named(changes, told):
         flow_of({"zeroshot": {"finetune": changes}}).zeroshot.check(load=False)
 
 
+def test_a_server_elsewhere_is_refused_before_anything_runs():
+    there = {"models": ["openai"], "options": {"openai": {"base_url": "https://models.example.org/v1"}}}
+    flow_of({"zeroshot": there}).zeroshot.check(load=False)
+    with pytest.raises(WaverError, match="another computer, and recordings of participants stay on this one"):
+        flow_of({"zeroshot": there}).zeroshot.check(load=True)
+
+
 def test_a_prompt_that_tells_cues_is_not_learned(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(
