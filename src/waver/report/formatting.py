@@ -9,7 +9,7 @@ from typing import Any
 from waver.modalities import split_context
 from waver.registry import ADAPTATIONS, ANSWER_MODELS, CONTROLS, KINDS
 from waver.training.trained_model import changes, only_window
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import TUNED, Condition
 
 CONTENT_FREE = "content_free"
 
@@ -67,8 +67,10 @@ def method_name(method: str, modalities: str = "") -> str:
 
 def _asked(asked: Condition, modalities: str) -> str:
     calibrated = "" if asked.calibration == "none" else f", {asked.calibration} calibration"
-    model = _label(asked.model) or asked.model.replace("_", " ")
-    return f"{model} {'+'.join(modalities)}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+    base = asked.model.removesuffix(TUNED)
+    tuned = ", fine-tuned" if base != asked.model else ""
+    model = _label(base) or asked.model.replace("_", " ")
+    return f"{model} {'+'.join(modalities)}{tuned}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
 
 
 def _label(method: str) -> str:

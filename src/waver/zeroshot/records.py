@@ -17,7 +17,8 @@ CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
 """Features whose stores cues are found in; those that a run lacks are left out."""
 CUE_SLOTS = frozenset({"cues", "timeline"})
 """Slots of a prompt that tell them in words."""
-_TUNED = re.compile(r"(.+_tuned)(\d+)")
+TUNED = "_tuned"
+"""Ends the name of a fine-tuned model in tables; a seed follows in paths."""
 
 
 class AskedModel(NamedTuple):
@@ -36,13 +37,13 @@ class AskedModel(NamedTuple):
     @classmethod
     def of(cls, name: str) -> AskedModel:
         """The model of such a name."""
-        tuned = _TUNED.fullmatch(name)
-        return cls(tuned[1], tuned[1].removesuffix("_tuned"), int(tuned[2])) if tuned else cls(name, name)
+        tuned = re.fullmatch(rf"((.+){TUNED})(\d+)", name)
+        return cls(tuned[1], tuned[2], int(tuned[3])) if tuned else cls(name, name)
 
     @staticmethod
     def tuned(base: str, seed: int) -> str:
         """Name of a fine-tuned model in paths."""
-        return f"{base}_tuned{seed}"
+        return f"{base}{TUNED}{seed}"
 
 
 def window_of(granularity: str) -> int | None:

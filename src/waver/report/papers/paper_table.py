@@ -16,7 +16,7 @@ from waver.report.papers.published import releases
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.formats import Cell, Line, TableData
 from waver.training.trained_model import changes, only_window
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import TUNED, Condition
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
@@ -129,8 +129,10 @@ class PaperTableBuilder:
             return "not run; to run it: " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
         kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
+        asked = _asked(method)
+        kind = "tuned" if asked.pop("tuned", "") else kind
         names = {"method": method, "variant": group.get("variant"), "modalities": modalities}
-        lines = [how[kind].format(**names, **_asked(method))]
+        lines = [how[kind].format(**names, **asked)]
         lines += [group["config"]] if "config" in group else []
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; to run it: {' and '.join(lines)}"
@@ -210,7 +212,9 @@ def _asked(method: str) -> dict[str, str]:
     if asked is None:
         return {}
     granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
-    return {"model": asked.model, "prompt": asked.prompt, "granularity": granularity}
+    base = asked.model.removesuffix(TUNED)
+    tuned = {"tuned": "yes"} if base != asked.model else {}
+    return {"model": base, "prompt": asked.prompt, "granularity": granularity, **tuned}
 
 
 def _size(scored: MethodScores) -> tuple[int, int]:
