@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, VideoLlavaForConditionalGeneration
 
 from checkout import ROOT
+from tiny_affectgpt import write_affectgpt
 from tracing.executed import definitions, traced
 from waver.assets.manifest import Installed
 from waver.config.zeroshot import FinetuneConfig, ZeroShotConfig
@@ -23,6 +24,7 @@ from waver.registry import ZERO_SHOT_MODELS
 from waver.training.trainer import Meter, train
 from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.answers import Answers
+from waver.zeroshot.families.affectgpt import AffectGptConfig, AffectGptFamily
 from waver.zeroshot.families.base import Item, Prompt
 from waver.zeroshot.families.causal_lm import CausalLm, CausalLmConfig
 from waver.zeroshot.families.video_llava import VideoLlava, VideoLlavaConfig
@@ -121,6 +123,31 @@ def test_memory_options_leave_the_gradients_alone(family):
     for one, other in zip(expected, gradients(training, [0, 1, 2, 3]), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
     assert any(bool(gradient.any()) for gradient in expected)
+
+
+def test_what_stays_is_not_trained_on_the_way(family):
+    training = AdapterTraining(family, everything(family), RECIPE, 0)
+    training.network.train()
+    assert family.model.model.language_model.training
+    assert not family.model.model.video_tower.training
+    training.network.eval()
+    assert not family.model.model.language_model.training
+
+
+def test_the_language_model_of_affectgpt_learns_too(tmp_path):
+    family = AffectGptFamily.load(write_affectgpt(tmp_path), AffectGptConfig(), "float32")
+    item = Item(np.zeros((8, 64, 64, 3), np.uint8), np.arange(8) / 24, np.ones(800, np.float32))
+    ids, answers = family.prepared(item, Prompt("", "Classify.", "well"), TWO)
+    first, pictures = (answers[0][0], answers[1][0]), dict(family.pictures([item]))
+    own = [
+        Sample(f"{split} {label}", split, label, ids, first, pictures) for split in ("train", "val") for label in (0, 1)
+    ]
+    recipe = RECIPE.model_copy(update={"checkpointing": True})
+    training = AdapterTraining(family, own, recipe, 0)
+    assert any(bool(gradient.any()) for gradient in gradients(training, [0, 1]))
+    changed = [name for name, part in family.model.named_modules() if isinstance(part, LoraLinear)]
+    assert len(changed) == 14
+    assert all(name.startswith("language_model.") for name in changed)
 
 
 def test_half_precision_weights_learn_by_factors_of_full_precision(folder):
