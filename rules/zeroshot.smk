@@ -96,6 +96,34 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
         script:
             "../workflow/scripts/zeroshot_predict.py"
 
+    rule zeroshot_spread:
+        input:
+            predictions=paths.zeroshot("{answered}"),
+            packs=every_shard(paths.pack_index),
+        output:
+            predictions=paths.zeroshot("{answered}.frames"),
+        log:
+            paths.log(
+                "zeroshot_spread", "asked_model", "granularity", "prompt", "answered"
+            ),
+        benchmark:
+            paths.benchmark(
+                "zeroshot_spread", "asked_model", "granularity", "prompt", "answered"
+            )
+        wildcard_constraints:
+            granularity="video",
+            answered=r"(none|contextual)(\.folds)?",
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+        params:
+            code=code_of("zeroshot_spread"),
+        message:
+            "Answers about whole videos as those of their frames: {wildcards.asked_model}, {wildcards.prompt}"
+        script:
+            "../workflow/scripts/zeroshot_spread.py"
+
     rule zeroshot_conditions:
         input:
             predictions=flow.zeroshot.predictions(),

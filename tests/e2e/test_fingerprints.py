@@ -39,8 +39,8 @@ NAMED = {
 derived: the test of ``docs/adding_a_modality.md`` traces that rule. Nor is a Whisper of transformers given."""
 OVER_CLIP = {"features_embeddings", "features_views", "adapt_fit", "adapt_vision_language"}
 """Rules that are not part of these runs; tests/contract/test_vision_language.py traces what they do."""
-ASKED = {"zeroshot_ask", "zeroshot_finetune", "zeroshot_predict"}
-"""As well; tests/unit/zeroshot/test_asking.py and test_finetune.py trace them."""
+ASKED = {f"zeroshot_{job}" for job in ("ask", "finetune", "predict", "spread", "conditions", "cues")}
+"""As well; the tests in tests/unit/zeroshot trace them."""
 NETWORK = {"models_fetch"}
 """As well; tests/unit/assets/test_fetch_models.py traces it."""
 RULES = re.findall(

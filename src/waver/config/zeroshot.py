@@ -93,6 +93,9 @@ class ZeroShotConfig(Section):
         ge=0,
         description="frames from a window to the next; 0: its length. Where windows overlap, frames average them",
     )
+    spread: bool = Field(
+        False, description="score the answer about a whole video as that of each of its frames too, beside windows"
+    )
     splits: tuple[Literal["train", "val", "test"], ...] = Field(
         ("val", "test"),
         min_length=1,

@@ -67,10 +67,16 @@ def method_name(method: str, modalities: str = "") -> str:
 
 def _asked(asked: Condition, modalities: str) -> str:
     calibrated = "" if asked.calibration == "none" else f", {asked.calibration} calibration"
-    base = asked.model.removesuffix(TUNED)
-    tuned = ", fine-tuned" if base != asked.model else ""
-    model = _label(base) or asked.model.replace("_", " ")
-    return f"{model} {'+'.join(modalities)}{tuned}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+    model, *tuned = asked_name(asked.model).split(", ")
+    named = ", ".join([f"{model} {'+'.join(modalities)}".strip(), *tuned])
+    return f"{named}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+
+
+def asked_name(model: str) -> str:
+    """``Video-LLaVA``; ``Video-LLaVA, fine-tuned`` of ``video_llava_tuned``."""
+    base = model.removesuffix(TUNED)
+    name = _label(base) or base.replace("_", " ")
+    return name if base == model else f"{name}, fine-tuned"
 
 
 def _label(method: str) -> str:

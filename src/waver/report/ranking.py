@@ -9,6 +9,7 @@ from typing import Any
 from waver.evaluation.control_names import STANDARD
 from waver.registry import CONTROLS
 from waver.report.formatting import CONTENT_FREE, SPLITS, is_control, row_name, score, uses_labels
+from waver.zeroshot.records import RANDOM
 
 Row = dict[str, Any]
 
@@ -69,8 +70,13 @@ class MethodScores:
 
     @property
     def ranked(self) -> bool:
-        """Whether it may be called best; controls and methods that use the person's labels may not."""
-        return not self.control and not uses_labels(self.method)
+        """Whether it may be called best; controls, methods that use the person's labels and random weights may not."""
+        return not self.control and not uses_labels(self.method) and not self.random
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are random numbers, so that the scores mean nothing."""
+        return bool(self.any.get("model_set") == RANDOM)
 
     @property
     def any(self) -> Row:

@@ -7,12 +7,23 @@ from typing import Any, NamedTuple
 
 from waver.evaluation.groups import EVERYONE
 from waver.report.data import Material
-from waver.report.formatting import LANGUAGES, SPLITS, count, interval, listed, method_name, percent, plural, score
+from waver.report.formatting import (
+    LANGUAGES,
+    SPLITS,
+    asked_name,
+    count,
+    interval,
+    listed,
+    method_name,
+    percent,
+    plural,
+    score,
+)
 from waver.report.papers.asked_cells import asked_cells, cell_table, plain_statement
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 from waver.zeroshot.prompts.prompt_set import read_prompts, shipped_sets
-from waver.zeroshot.records import Condition
+from waver.zeroshot.records import RANDOM, Condition
 
 Row = dict[str, Any]
 
@@ -71,9 +82,10 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
         "of its frames, shows A/H. Compare each line with the controls at its foot: the question that a person was "
         "asked predicts a good deal of the answer."
     )
+    methods = {row["method"] for row in conditions}
     collapsed = {row["method"] for row in conditions if row["collapsed"]}
     same = (
-        f"{count(len(collapsed))} of {plural(len({row['method'] for row in conditions}), 'condition')} collapsed: at a "
+        f"{count(len(collapsed))} of {plural(len(methods), 'condition')} collapsed in a split or at a level: at a "
         "probability of .5 under 2 % of the items get one of the two answers, and AVGF1 is that of a constant. The "
         "threshold of val shows what the probabilities hold; it is chosen on val, and held for test."
     )
@@ -82,11 +94,11 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
 
 def _of_weights(models: Mapping[str, str]) -> Iterator[str]:
     """What may be concluded from scores of such weights; model -> where its weights come from."""
-    named = {kind: listed(sorted(method_name(model) for model, one in models.items() if one == kind))
+    named = {kind: listed(sorted(asked_name(model) for model, one in models.items() if one == kind))
              for kind in models.values()}  # fmt: skip
-    if "tiny random" in named:
+    if RANDOM in named:
         yield (
-            f"{named['tiny random']}: a small network with random weights. Its lines show that the pipeline runs; its "
+            f"{named[RANDOM]}: a small network with random weights. Its lines show that the pipeline runs; its "
             "scores are worth nothing."
         )
     if "packaged" in named:
@@ -146,7 +158,7 @@ def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> Sho
         ShownCell(count(row["calls"]), _cost(row), float(row["calls"])),
     )
     return ShownRow(
-        f"{method_name(row['model'])}, {row['label']}",
+        f"{asked_name(row['model'])}, {row['label']}",
         "; ".join(part for part in _how(row) if part not in common),
         False,
         cells,
@@ -227,7 +239,8 @@ def _grouped(row: Row | None) -> ShownCell:
 # cues and prompts -----------------------------------------------------------------------------------
 def _cues(rows: Sequence[Row]) -> ShownTable | None:
     """Cues that are told against annotated ones; None where nothing was annotated."""
-    shown = [row for row in rows if row["annotated"] is not None]
+    known = [row for row in rows if row["annotated"] is not None]
+    shown, never = ([row for row in known if bool(row["annotated"]) == said] for said in (True, False))
     if not shown:
         return None
     lines = tuple(
@@ -236,9 +249,11 @@ def _cues(rows: Sequence[Row]) -> ShownTable | None:
             _number(row["precision"]), _number(row["recall"])))
         for row in shown
     )  # fmt: skip
+    others = listed([f"{row['cue']} ({count(row['found'])})" for row in never])
     return ShownTable(
         caption="Segments of A/H: in how many a cue was annotated, found by the rules of the textualisation, and both. "
-        "Cues of too few people are left out. Annotators need not name every cue they see, which lowers the precision.",
+        "Annotators need not name every cue they see, which lowers the precision. Cues of too few people are left out."
+        + (f" Found and never annotated here: {others}." if never else ""),
         heads=("Annotated", "Found", "Both", "Segments", "Precision", "Recall"),
         methods=lines,
         controls=(),

@@ -113,7 +113,10 @@ class Paths:
         return f"{self.results}/zeroshot/{{asked_model}}/adapter/{name}"
 
     def zeroshot(self, name: str) -> str:
-        """Predictions of one prompt: <calibration>.parquet (val, test) and <calibration>.folds.parquet (cv)."""
+        """Predictions of one prompt: <calibration>.parquet (val, test), <calibration>.folds.parquet (cv).
+
+        Of whole videos each may have a ``.frames.parquet``, the same answer for every frame.
+        """
         return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
 
     @property

@@ -119,7 +119,8 @@ def records_of(predictions: Sequence[Path]) -> dict[tuple[str, str], ZeroShotRec
         record = zero_shot_record(about)
         if record is None:
             raise WaverError(f"{path} does not say how its model was asked; delete it and run again")
-        parts[about["method"], about["protocol"]].append(record)
+        if about["level"] == record.condition.level:  # else the same answers, as those of frames
+            parts[about["method"], about["protocol"]].append(record)
     return {name: _together(records) for name, records in parts.items()}
 
 

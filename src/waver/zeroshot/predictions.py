@@ -17,9 +17,18 @@ import pyarrow.compute as pc
 from waver.datasets.folds import Folding, folds_of
 from waver.errors import WaverError
 from waver.io.predictions import Item, frames_of, prediction_table
-from waver.io.tables import ASKED, PACK_INDEX, read_arrow, read_metadata, read_tables, write_arrow
+from waver.io.tables import (
+    ASKED,
+    PACK_INDEX,
+    PREDICTIONS,
+    read_arrow,
+    read_metadata,
+    read_table,
+    read_tables,
+    write_arrow,
+)
 from waver.zeroshot.answers import Policy, check_parsable, decided
-from waver.zeroshot.records import AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
+from waver.zeroshot.records import RANDOM, AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
 from waver.zeroshot.windows import Window, frame_margins
 
 log = logging.getLogger(__name__)
@@ -28,7 +37,7 @@ Doubles = npt.NDArray[np.float64]
 
 CERTAIN = 10.0
 """Margin of an answer that is a word and has no probability."""
-_WEIGHTS: dict[str, Weights] = {"tiny": "tiny random", "embedded": "packaged"}
+_WEIGHTS: dict[str, Weights] = {"tiny": RANDOM, "embedded": "packaged"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def predict_asked(
         condition = Condition(model.method, prompt, window, calibration)
         about = ZeroShotRecord(**{**known, **_measured(found), "model": model.method, "calibration": calibration})
         metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
-        if about.weights == "tiny random":
+        if about.weights == RANDOM:
             metadata["model_set"] = about.weights  # tables of scores show it beside the score
         metadata |= {"zeroshot": about.model_dump(), "protocol": "cv" if kind == "folds" else "standard"}
         kept = np.isin(found.column("split"), ["train", "val"] if kind == "folds" else ["val", "test"])
@@ -103,6 +112,23 @@ def predict_asked(
             known_folds, kept = None, np.zeros_like(kept)
         fold_of = folds_of(found.column("participant")[kept], *known_folds) if known_folds else None
         write_arrow(path, _table(found, _margins(found, labels, calibration), kept, lengths, fold_of), metadata)
+
+
+def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -> None:
+    """Write the answers about whole videos as those of each of their frames (rule ``zeroshot_spread``).
+
+    Args:
+        predictions: PREDICTIONS of whole videos.
+        packs: PACK_INDEX tables; a video without a pack is left out.
+        output: PREDICTIONS of frames to write; no call was made for them.
+    """
+    about, lengths = read_metadata(predictions), _lengths(packs)
+    rows = [row for row in read_table(predictions, PREDICTIONS) if row["video"] in lengths]
+    counts = [lengths[row["video"]] for row in rows]
+    margins = np.repeat(np.array([row["margin"] for row in rows], np.float64), counts)
+    items = [(row["video"], row["participant"], row["split"]) for row in rows]
+    table = prediction_table(items, margins, counts, frames_of(counts), [row["fold"] for row in rows])
+    write_arrow(output, table, {**about, "level": "frame", "zeroshot": {**about["zeroshot"], "calls": 0}})
 
 
 def _read(paths: Sequence[Path], prompt: str) -> Asked:

@@ -12,13 +12,16 @@ AnswerMode = Literal["score", "generate", "constrained"]
 Weights = Literal["tiny random", "packaged", "real"]
 """Where the weights come from: drawn at random in a small network, of an installed package, or the model's own."""
 
+RANDOM: Weights = "tiny random"
+"""Answers of such weights mean nothing; predictions made with them have this as their set of models."""
 VIDEO = "video"
 CUE_FEATURES = ("faces", "visual", "audio", "speech", "cues")
 """Features whose stores cues are found in; those that a run lacks are left out."""
 CUE_SLOTS = frozenset({"cues", "timeline"})
 """Slots of a prompt that tell them in words."""
 TUNED = "_tuned"
-"""Ends the name of a fine-tuned model in tables; a seed follows in paths."""
+"""End of the name of a model that was fine-tuned here."""
+_TUNED = re.compile(rf"(.+{TUNED})(\d+)")
 
 
 class AskedModel(NamedTuple):
@@ -37,8 +40,8 @@ class AskedModel(NamedTuple):
     @classmethod
     def of(cls, name: str) -> AskedModel:
         """The model of such a name."""
-        tuned = re.fullmatch(rf"((.+){TUNED})(\d+)", name)
-        return cls(tuned[1], tuned[2], int(tuned[3])) if tuned else cls(name, name)
+        tuned = _TUNED.fullmatch(name)
+        return cls(tuned[1], tuned[1].removesuffix(TUNED), int(tuned[2])) if tuned else cls(name, name)
 
     @staticmethod
     def tuned(base: str, seed: int) -> str:

@@ -73,7 +73,8 @@ def asked(made, report_config, tmp_path_factory):
     score_conditions(paths, indexes, made.inputs.packs, made.inputs.answers, config, folder / "conditions.parquet")
     known = {"channel": "audio", "segments": 9, "participants": 7, "annotated": 4, "found": 5, "both": 3}
     hidden = {"channel": "body", "cue": "Tilt", "segments": 9} | dict.fromkeys(CUE_SCORES.names[3:])
-    cues = [{**known, "cue": "Slow", "precision": 0.6, "recall": 0.75}, hidden]
+    never = {**known, "cue": "Nod", "annotated": 0, "both": 0, "precision": 0.0, "recall": None}
+    cues = [{**known, "cue": "Slow", "precision": 0.6, "recall": 0.75}, never, hidden]
     write_table(folder / "cues.parquet", cues, CUE_SCORES)
     tables = {"scores": folder / "scores.parquet", "conditions": folder / "conditions.parquet"}
     inputs = replace(made.inputs, histories={}, **written, **tables, cue_scores=folder / "cues.parquet")
@@ -147,6 +148,7 @@ def test_cues_of_few_people_are_not_on_the_page(page, chapter):
     shown = table(chapter, "Cues")
     assert [row.name for row in shown.methods] == ["Slow"]
     assert cells(shown, "Slow")[1]["Precision"].text == ".600"
+    assert shown.caption.endswith("Found and never annotated here: Nod (5).")
     assert "Tilt" not in page
 
 

@@ -7,13 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from waver.config.model import load_config
 from waver.config.section import overlaid
 from waver.errors import WaverError
 from waver.report.formatting import method_name
-from waver.report.papers.layouts import layouts
 from waver.workflow.flow import Flow
 from waver.workflow.run import Run
 from waver.zeroshot.records import AskedModel
@@ -118,7 +116,5 @@ def test_a_prompt_that_tells_cues_is_not_learned(tmp_path):
         flow_of({"zeroshot": {"prompt_set": str(file)}}).zeroshot.check(load=False)
 
 
-def test_tables_name_a_tuned_model_and_what_runs_it():
+def test_tables_name_a_tuned_model():
     assert method_name("video_llava_tuned.td1.video", "VT") == "Video-LLaVA V+T, fine-tuned, prompt td1, whole videos"
-    how = layouts()["how"]["tuned"].format(model="video_llava", prompt="td1")
-    assert flow_of({"zeroshot": yaml.safe_load(how.removeprefix("zeroshot."))}).zeroshot.prompts("video_llava_tuned0")

@@ -32,7 +32,7 @@ from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.families.video_llava import VideoLlava
 from waver.zeroshot.frames import full_frames
 from waver.zeroshot.items import Sources
-from waver.zeroshot.predictions import CERTAIN, predict_asked
+from waver.zeroshot.predictions import CERTAIN, predict_asked, spread_over_frames
 from waver.zeroshot.prompts.prompt_set import read_prompts
 from waver.zeroshot.runner import ask_shard
 from waver.zeroshot.windows import whole_video, windows
@@ -212,6 +212,18 @@ def test_a_window_answers_for_its_frames_and_calibration_subtracts_the_answer_ab
     assert record["tokens_per_call"] > 8 * 5
 
 
+def test_the_answer_about_a_video_is_spread_over_its_frames(place, tmp_path):
+    place.ask(tmp_path / "asked.parquet", "video")
+    (whole,) = predict(place.packs, tmp_path / "asked.parquet", tmp_path, "video").values()
+    spread_over_frames(whole, [place.packs], tmp_path / "frames.parquet")
+    margins = {row["video"]: row["margin"] for row in read_table(whole, PREDICTIONS)}
+    rows = read_table(tmp_path / "frames.parquet", PREDICTIONS)
+    assert [(row["video"], row["frame"]) for row in rows] == [(v, f) for v in margins for f in range(LENGTHS[v])]
+    assert all(row["margin"] == margins[row["video"]] for row in rows)
+    about = read_metadata(tmp_path / "frames.parquet")
+    assert (about["method"], about["level"], about["zeroshot"]["calls"]) == ("video_llava.td1.video", "frame", 0)
+
+
 def test_a_word_is_a_certain_margin(place, tmp_path):
     place.ask(tmp_path / "asked.parquet", "video", decoding="constrained", splits=("train", "test"))
     files = predict(place.packs, tmp_path / "asked.parquet", tmp_path, "video", policy=("drop", 1))
@@ -221,11 +233,15 @@ def test_a_word_is_a_certain_margin(place, tmp_path):
     assert {row["frame"] for row in rows} == {None}
 
 
-@pytest.mark.parametrize("rule", ["zeroshot_ask", "zeroshot_predict"])
+@pytest.mark.parametrize("rule", ["zeroshot_ask", "zeroshot_predict", "zeroshot_spread"])
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(place, answered, tmp_path, rule):
     """As tests/e2e/test_fingerprints.py does for the rules of its runs, in which nobody is asked."""
+    if rule == "zeroshot_spread":
+        place.ask(tmp_path / "asked.parquet", "video")
+        (whole,) = predict(place.packs, tmp_path / "asked.parquet", tmp_path, "video").values()
     job = {
         "zeroshot_ask": lambda: place.ask(tmp_path / "000.parquet", "w24", decoding="generate"),
+        "zeroshot_spread": lambda: spread_over_frames(whole, [place.packs], tmp_path / "frames.parquet"),
         "zeroshot_predict": lambda: predict(place.packs, answered[0], tmp_path, "w8"),
     }[rule]
     traced(job, tmp_path / "trace")

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from asked_predictions import asked_record, write_asked
+from checkout import ROOT
 from synthetic import write_answers, write_packs
+from tracing.executed import definitions, traced
 from waver.config.sections import EvaluateConfig
 from waver.errors import WaverError
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import Sample
-from waver.io.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_table, read_tables, write_arrow
+from waver.io.tables import PACK_INDEX, PREDICTIONS, read_arrow, read_metadata, read_table, read_tables, write_arrow
+from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.condition_scores import CONDITIONS, best_threshold, records_of, score_conditions
 from waver.zeroshot.records import Condition
 
@@ -37,7 +40,7 @@ def place(tmp_path_factory):
         write_asked(folder, indexes, QUIET, lambda row, items: np.full(items, 4.0)),
     ]
     output = folder / "conditions.parquet"
-    score_conditions(paths, indexes, packs, [answers], CONFIG, output)
+    traced(lambda: score_conditions(paths, indexes, packs, [answers], CONFIG, output), folder / "trace")
     rows = read_table(output, CONDITIONS)
     return {(row["method"], row["level"], row["split"]): row for row in rows}, (indexes, packs, answers, paths)
 
@@ -104,6 +107,14 @@ def test_shards_are_one_record(tmp_path):
     assert records_of(paths)[VIDEO.method, "standard"].prompt_sha256 == asked_record(VIDEO).prompt_sha256
 
 
+def test_answers_about_videos_that_are_given_for_frames_too_count_once(tmp_path):
+    indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
+    path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",), calls=7)
+    spread = tmp_path / "frames.parquet"
+    write_arrow(spread, read_arrow(path, PREDICTIONS), read_metadata(path) | {"level": "frame"})
+    assert records_of([path, spread])[VIDEO.method, "standard"].calls == 7
+
+
 def test_predictions_without_a_record_are_refused(tmp_path):
     indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
     path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",))
@@ -126,3 +137,10 @@ def test_the_best_threshold_is_the_best_of_all_cuts():
 
         tried = [avgf1(cut) for cut in np.arange(-4.5, 5.0, 0.5)]
         assert avgf1(threshold) == pytest.approx(max(tried))
+
+
+def test_every_definition_that_the_job_executes_is_in_its_fingerprint(place):
+    ran = definitions(place[1][0][0].parent / "trace")
+    found = closure([], ROOT / "workflow/scripts/zeroshot_conditions.py")
+    assert len(ran) > 5
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from checkout import ROOT
+from tracing.executed import definitions, traced
 from waver.io.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table, write_table
 from waver.io.zarr_store import new_store
+from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.cue_evaluation import CUE_SCORES, Segment, annotated_cues, cue_scores, evaluate_cues
 
 ALL = {"Slow", "Smile", "Hedging"}
@@ -87,14 +90,12 @@ def test_segments_are_on_the_clock_of_the_stores(tmp_path):
     ]
     write_table(tmp_path / "segments.parquet", rows, SEGMENTS)
     names = ("faces", "visual")
-    evaluate_cues(
-        [tmp_path / "videos.parquet"],
-        tmp_path / "segments.parquet",
-        {name: [tmp_path / "index.parquet"] for name in names},
-        {name: tmp_path / name for name in names},
-        1,
-        tmp_path / "out.parquet",
-    )
+    indexes = {name: [tmp_path / "index.parquet"] for name in names}
+    stores = {name: tmp_path / name for name in names}
+    files = [tmp_path / "videos.parquet"], tmp_path / "segments.parquet"
+    traced(lambda: evaluate_cues(*files, indexes, stores, 1, tmp_path / "out.parquet"), tmp_path / "trace")
+    ran, found = definitions(tmp_path / "trace"), closure([], ROOT / "workflow/scripts/zeroshot_cues.py")
+    assert {reference for reference in ran if followed(reference)} - set(found) == set()
     smiled = next(row for row in read_table(tmp_path / "out.parquet", CUE_SCORES) if row["cue"] == "Smile")
     # the first segment lies before the smile; the second video has no clock, and is left out
     assert (smiled["segments"], smiled["annotated"], smiled["found"], smiled["both"]) == (2, 2, 1, 1)

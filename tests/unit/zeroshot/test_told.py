@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from checkout import ROOT
+from tracing.executed import definitions, traced
 from waver.datasets.answers import Answer
 from waver.errors import WaverError
 from waver.io.tables import FEATURE_INDEX, write_table
 from waver.io.zarr_store import new_store
+from waver.registry import TELLERS
+from waver.workflow.fingerprint import closure, followed
 from waver.workflow.flow import checked_flow
 from waver.zeroshot.told import Told
 from waver.zeroshot.windows import Window
@@ -75,6 +79,14 @@ def test_without_recordings_the_words_alone_are_told():
     told = Told([], [answer], {}, 0.0).of("1_Q1", None)
     assert set(told) == {"cues"}
     assert 'hedges with "Maybe"' in told["cues"]
+
+
+def test_what_tells_cues_is_in_the_fingerprint_of_a_job_whose_prompts_tell_them(shard, tmp_path):
+    traced(lambda: shard.of("1_Q1", None), tmp_path / "trace")
+    ran = {one for one in definitions(tmp_path / "trace") if followed(one)}
+    script = ROOT / "workflow/scripts/zeroshot_ask.py"
+    assert ran - set(closure([TELLERS["cues"].target], script)) == set()
+    assert ran - set(closure([], script))  # which other jobs do not depend on
 
 
 # the workflow -----------------------------------------------------------------------------------------

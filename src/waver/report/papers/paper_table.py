@@ -129,10 +129,8 @@ class PaperTableBuilder:
             return "not run; to run it: " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
         kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
-        asked = _asked(method)
-        kind = "tuned" if asked.pop("tuned", "") else kind
         names = {"method": method, "variant": group.get("variant"), "modalities": modalities}
-        lines = [how[kind].format(**names, **asked)]
+        lines = [how[kind].format(**names, **_asked(method))]
         lines += [group["config"]] if "config" in group else []
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; to run it: {' and '.join(lines)}"
@@ -212,9 +210,9 @@ def _asked(method: str) -> dict[str, str]:
     if asked is None:
         return {}
     granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
-    base = asked.model.removesuffix(TUNED)
-    tuned = {"tuned": "yes"} if base != asked.model else {}
-    return {"model": base, "prompt": asked.prompt, "granularity": granularity, **tuned}
+    key = "finetune.models" if asked.model.endswith(TUNED) else "models"
+    model = asked.model.removesuffix(TUNED)
+    return {"key": key, "model": model, "prompt": asked.prompt, "granularity": granularity}
 
 
 def _size(scored: MethodScores) -> tuple[int, int]:

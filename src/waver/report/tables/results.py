@@ -115,7 +115,8 @@ def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], leve
         )
     )
     cells.append(ShownCell(str(about["seeds"]), "", float(about["seeds"])))
-    return ShownRow(row.name, note_of(row.method, row.modalities), row.control, tuple(cells))
+    note = "random weights: its scores mean nothing" if row.random else note_of(row.method, row.modalities)
+    return ShownRow(row.name, note, row.control, tuple(cells))
 
 
 def note_of(method: str, modalities: str) -> str:

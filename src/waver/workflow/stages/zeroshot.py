@@ -176,7 +176,13 @@ class ZeroShot(Stage):
         return found
 
     def predictions(self) -> list[str]:
-        """Of every model, granularity, prompt and calibration."""
+        """Of every model, granularity, prompt and calibration; of whole videos also spread over their frames."""
+        own = self._of_prompts()
+        if not (self.config.zeroshot.spread and self.run.recorded):
+            return own
+        return [*own, *(f"{path.removesuffix('.parquet')}.frames.parquet" for path in own if f"/{VIDEO}/" in path)]
+
+    def _of_prompts(self) -> list[str]:
         return [
             path.format(asked_model=name, granularity=granularity, prompt=prompt)
             for name in self.names
@@ -188,7 +194,7 @@ class ZeroShot(Stage):
 
     def told_features(self) -> dict[str, str]:
         """Feature -> its index, where a prompt tells cues that annotated segments can be compared with."""
-        return next((told for name in self.config.zeroshot.models if (told := self._told(name))), {})
+        return next((told for name in self.names if (told := self._told(name))), {})
 
     def tables(self) -> dict[str, str]:
         """Input of the report -> table of what the answers are worth, and of the cues that are told."""

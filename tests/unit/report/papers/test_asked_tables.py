@@ -8,6 +8,8 @@ from waver.report.formatting import row_name
 from waver.report.papers.layouts import Run, layouts
 from waver.report.papers.paper_table import paper_tables
 from waver.report.papers.published import published
+from waver.report.ranking import best, ranked_methods
+from waver.report.tables.results import results
 from waver.training.trained_model import NO_MODEL
 
 
@@ -35,15 +37,16 @@ def test_a_row_is_filled_by_the_model_prompt_and_window_that_it_names():
     table = sheet(
         "2026_table_7_video",
         rows("video_llava.td1.video", "VT", AVGF1=0.6),
+        rows("video_llava_tuned.td1.video", "VT", AVGF1=0.7),
         rows("video_llava.td1.w8", "VT", AVGF1=0.5),
         rows("causal_lm.td1.video", "T", AVGF1=0.55, models="packaged"),
     )
     mine = cells(table, "Video-LLaVA", "Transcript + Definition 1", "zero-shot")
     assert (mine["AVGF1"].text, mine["AVGF1, published"].text) == (".6000", ".6341")
-    assert cells(table, "Video-LLaVA", "Transcript + Definition 1", "fine-tuned")["AVGF1"].text == "–"
+    assert cells(table, "Video-LLaVA", "Transcript + Definition 1", "fine-tuned")["AVGF1"].text == ".7000"
     also = [line.labels[0] for line in table.lines if line.body == "Not in the paper"]
     assert also == ["Text LLM T, prompt td1, whole videos", "Video-LLaVA V+T, prompt td1, windows of 8 frames"]
-    assert table.ours == 3
+    assert table.ours == 4
 
 
 def test_windows_fill_the_tables_of_frames():
@@ -91,4 +94,17 @@ def test_every_published_number_of_a_language_model_is_in_a_layout():
 def test_conditions_have_readable_names():
     name = row_name({"method": "video_llava.td1.w24.contextual", "modalities": "VT"})
     assert name == "Video-LLaVA V+T, prompt td1, windows of 24 frames, contextual calibration"
+    tuned = row_name({"method": "video_llava_tuned.td1.video", "modalities": "VT"})
+    assert tuned == "Video-LLaVA V+T, fine-tuned, prompt td1, whole videos"
     assert row_name({"method": "new_model.s.video", "modalities": "V"}) == "new model V, prompt s, whole videos"
+
+
+def test_random_weights_are_never_called_best():
+    scores = [
+        *rows("video_llava.td1.video", "VT", models="tiny random", AVGF1=0.9),
+        *rows("causal_lm.td1.video", "T", models="embedded", AVGF1=0.5),
+    ]
+    assert best(ranked_methods(scores, "video", "test")).method == "causal_lm.td1.video"
+    notes = {row.name: row.note for row in results(scores, "video", "test").methods}
+    assert notes["Video-LLaVA V+T, prompt td1, whole videos"] == "random weights: its scores mean nothing"
+    assert notes["Text LLM T, prompt td1, whole videos"] == ""
