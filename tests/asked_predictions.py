@@ -35,14 +35,19 @@ def write_asked(
     condition: Condition,
     margins: Margins,
     splits: Sequence[str] = ("val", "test"),
+    protocol: str = "standard",
     **fields: Any,
 ) -> Path:
-    """One predictions file of a condition over all videos of some splits; the margin of a window is its frames'."""
+    """One predictions file of a condition over all videos of some splits; the margin of a window is its frames'.
+
+    With the protocol ``cv``, everybody is of fold 0 (videos alone).
+    """
     rows = [row for row in read_tables(indexes, PACK_INDEX) if row["split"] in splits and row["status"] == "ok"]
     record = asked_record(condition, **fields)
     items = [(row["video"], row["participant"], row["split"]) for row in rows]
     if condition.window is None:
-        table = prediction_table(items, np.concatenate([margins(row, 1) for row in rows]))
+        fold = [0] * len(items) if protocol == "cv" else None
+        table = prediction_table(items, np.concatenate([margins(row, 1) for row in rows]), fold=fold)
     else:
         cut = [windows(row["frames"], condition.window) for row in rows]
         values = [frame_margins(one, margins(row, len(one)), row["frames"]) for row, one in zip(rows, cut, strict=True)]
@@ -50,7 +55,7 @@ def write_asked(
         table = prediction_table(items, np.concatenate(values), counts, frames_of(counts))
     about = {
         "method": condition.method, "modalities": "VT" if record.transcript else "V", "level": condition.level,
-        "protocol": "standard", "seed": 0, "model_set": record.weights, "config": {}, "code": "0",
+        "protocol": protocol, "seed": 0, "model_set": record.weights, "config": {}, "code": "0",
         "zeroshot": record.model_dump(),
     }  # fmt: skip
     path = folder / f"{condition.method}.{'-'.join(splits)}.parquet"

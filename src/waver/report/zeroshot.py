@@ -79,7 +79,7 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
     calls = sum({row["method"]: row["calls"] for row in conditions}.values())
     about = (
         f"{plural(len(models), 'model was', 'models were')} asked in {count(calls)} calls whether a video, or a window "
-        "of its frames, shows A/H. Compare each line with the controls at its foot: the question that a person was "
+        "of its frames, shows A/H. Compare each line with the controls below it: the question that a person was "
         "asked predicts a good deal of the answer."
     )
     methods = {row["method"] for row in conditions}

@@ -107,6 +107,24 @@ def test_shards_are_one_record(tmp_path):
     assert records_of(paths)[VIDEO.method, "standard"].prompt_sha256 == asked_record(VIDEO).prompt_sha256
 
 
+def test_people_of_train_and_val_have_a_row_of_their_own_without_a_threshold(tmp_path):
+    indexes, packs = write_packs(tmp_path, {"train": 4, "val": 3, "test": 3}, questions=2, frames=30)
+    answers = write_answers(tmp_path / "answers.parquet", indexes)
+
+    def same(row, items):
+        return np.full(items, 1.0)
+
+    paths = [
+        write_asked(tmp_path, indexes, VIDEO, same, calls=12),
+        write_asked(tmp_path, indexes, VIDEO, same, ("train", "val"), protocol="cv", calls=12),
+    ]
+    score_conditions(paths, indexes, packs, [answers], CONFIG, tmp_path / "rows.parquet")
+    rows = {row["split"]: row for row in read_table(tmp_path / "rows.parquet", CONDITIONS)}
+    assert rows.keys() == {"val", "test", "cv"}
+    assert (rows["cv"]["participants"], rows["cv"]["threshold"], rows["cv"]["collapsed"]) == (7, None, True)
+    assert {row["calls"] for row in rows.values()} == {12}
+
+
 def test_answers_about_videos_that_are_given_for_frames_too_count_once(tmp_path):
     indexes, _ = write_packs(tmp_path, {"test": 1}, questions=1, frames=30)
     path = write_asked(tmp_path, indexes, VIDEO, lambda row, items: np.zeros(items), ("test",), calls=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jinja2
 import pytest
 
 from waver.errors import WaverError
@@ -54,6 +55,24 @@ GOLDEN = {
 def test_a_published_prompt_is_byte_exact_whatever_was_said(name, prompt):
     text = read_prompts(name).prompts[prompt].render({"transcript": NASTY})
     assert vicuna_turn(text) == f"USER: <video>\n{GOLDEN[name, prompt]}"
+
+
+TEMPLATE = (
+    "{% for message in messages %}{{ message['role'].upper() + ': ' }}"
+    "{% for part in message['content'] | selectattr('type', 'equalto', 'video') %}{{ '<video>\n' }}{% endfor %}"
+    "{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ part['text'] + ' ' }}{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+"""The wrapper as a chat template, in the form of those that are stored with such checkpoints."""
+
+
+@pytest.mark.parametrize(("name", "prompt"), [("paper2026", "s"), ("paper2026", "td1"), ("bah2025", "td2")])
+def test_the_wrapper_is_what_a_chat_template_renders(name, prompt):
+    text = read_prompts(name).prompts[prompt].render({"transcript": NASTY})
+    content = [{"type": "text", "text": text}, {"type": "video"}]
+    messages = [{"role": "user", "content": content}]
+    rendered = jinja2.Template(TEMPLATE).render(messages=messages, add_generation_prompt=True)
+    assert rendered == vicuna_turn(text)
 
 
 def test_blanks_at_the_end_are_those_printed():

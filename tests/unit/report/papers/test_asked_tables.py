@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from waver.evaluation import metrics
+from waver.evaluation.prevalence import constant_score
 from waver.report.formatting import row_name
 from waver.report.papers.layouts import Run, layouts
 from waver.report.papers.paper_table import paper_tables
-from waver.report.papers.published import published
+from waver.report.papers.published import published, releases
 from waver.report.ranking import best, ranked_methods
 from waver.report.tables.results import results
 from waver.training.trained_model import NO_MODEL
@@ -108,3 +111,24 @@ def test_random_weights_are_never_called_best():
     notes = {row.name: row.note for row in results(scores, "video", "test").methods}
     assert notes["Video-LLaVA V+T, prompt td1, whole videos"] == "random weights: its scores mean nothing"
     assert notes["Text LLM T, prompt td1, whole videos"] == ""
+
+
+CONSTANTS = [
+    ("300", "video", (0.2828, 0.2230), (0.3772, 0.4570)),
+    ("300", "frame", (0.4456, 0.7163), (0.1640, 0.0644)),
+    ("224", "video", (0.2807, 0.2191), (0.3788, 0.4619)),
+    ("224", "frame", (0.4453, 0.7148), (0.1648, 0.0650)),
+]
+"""Release, level, and AVGF1 and WF1 of all-negative and of all-positive on its test split."""
+
+
+@pytest.mark.parametrize(("release", "level", "negative", "positive"), CONSTANTS)
+def test_constants_of_the_published_test_splits_follow_from_labels_like_theirs(release, level, negative, positive):
+    counts = releases()[release][level]
+    label = (np.arange(counts["n"]) < counts["positives"]).astype(np.uint8)
+    for answer, printed in ((0.0, negative), (1.0, positive)):
+        cells = metrics.confusion(np.full(len(label), answer), label)
+        scores = metrics.avgf1_of(cells).item(), metrics.wf1_of(cells).item()
+        assert scores == pytest.approx(printed, abs=6e-5)
+        share = counts["positives"] / counts["n"]
+        assert scores[0] == pytest.approx(constant_score("AVGF1", share, bool(answer)))
