@@ -132,3 +132,8 @@ def _asked(config: Config, work: Workload) -> Iterator[Part]:
         calls = items * len(asked.prompts)
         note = f"at most {calls:,.0f} calls: {len(asked.prompts)} prompts about {items:,.0f} videos and windows"
         yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)
+    learned = sum(len(work.lengths_s.get(split, ())) for split in asked.splits if split != "train")
+    for name in asked.finetune.models:
+        jobs, calls = config.dataset.shards * len(asked.finetune.seeds), learned * len(asked.finetune.seeds)
+        note = f"at most {calls:,.0f} calls of {name} after fine-tuning, which is not counted"
+        yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)

@@ -209,6 +209,18 @@ def test_calls_of_models_that_are_asked_are_counted_by_video_window_and_prompt(t
     assert any("video_llava (jobs: 12): never measured" in remark for remark in cost.remarks)
 
 
+def test_a_tuned_model_is_asked_once_a_seed_about_those_it_has_not_learned_from(tmp_path):
+    file = tmp_path / "tuned.yaml"
+    file.write_text(
+        "dataset: {shards: 4}\nzeroshot: {splits: [train, val], finetune: {models: [video_llava], seeds: [0, 1, 2]}}\n"
+    )
+    config, work = read_config([file]), work_of(train=[60.0] * 5, val=[10.0, 8.1])
+    (tuned,) = parts_of_rule("zeroshot_ask", config, work, load_rates())
+    assert (tuned.model, tuned.jobs, tuned.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * 3)
+    (asking, learning) = costs({"zeroshot_ask": 12, "zeroshot_finetune": 3}, config, work)
+    assert (asking.uncounted, learning.uncounted) == (12, 3)
+
+
 def test_the_time_of_a_training_is_that_of_its_models(trained):
     work = work_of(train=[10.0] * 8, val=[10.0] * 2)
     found = {cost.rule: cost for cost in costs(TRAINED_JOBS, read_config([trained]), work)}

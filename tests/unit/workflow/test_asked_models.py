@@ -84,7 +84,7 @@ def test_answers_depend_on_what_decides_them():
         ({"models": ["causal_lm"], "prompts": ["s", "d1"]}, "causal_lm reads what was said, and no prompt in"),
         ({"models": ["causal_lm"], "video": False}, "would be asked the same about all windows of a video"),
         ({"prompts": ["td3"]}, "zeroshot.prompts has td3, which released lacks; choose among: s, d1, d2"),
-        ({"prompt_set": "relased"}, "there is no relased; give the path of a .yaml file, or"),
+        ({"prompt_set": "bah2030"}, "there is no bah2030; give the path of a .yaml file, or"),
         ({"windows": [0]}, "windows are lengths in frames, 1 or more"),
         ({"stride": 9}, "stride is longer than a window"),
         ({"calibration": ["contextual"], "decoding": "generate"}, "contextual needs scores; set decoding to score"),

@@ -11,6 +11,7 @@ import pytest
 from waver.config.model import load_config
 from waver.config.section import overlaid
 from waver.errors import WaverError
+from waver.report.formatting import method_name
 from waver.workflow.flow import Flow
 from waver.workflow.run import Run
 from waver.zeroshot.records import AskedModel
@@ -98,6 +99,13 @@ def test_a_mistake_is_named(changes, told):
         flow_of({"zeroshot": {"finetune": changes}}).zeroshot.check(load=False)
 
 
+def test_a_server_elsewhere_is_refused_before_anything_runs():
+    there = {"models": ["openai"], "options": {"openai": {"base_url": "https://models.example.org/v1"}}}
+    flow_of({"zeroshot": there}).zeroshot.check(load=False)
+    with pytest.raises(WaverError, match="another computer, and recordings of participants stay on this one"):
+        flow_of({"zeroshot": there}).zeroshot.check(load=True)
+
+
 def test_a_prompt_that_tells_cues_is_not_learned(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(
@@ -106,3 +114,7 @@ def test_a_prompt_that_tells_cues_is_not_learned(tmp_path):
     )
     with pytest.raises(WaverError, match=r"zeroshot\.finetune\.prompt: td1 tells cues"):
         flow_of({"zeroshot": {"prompt_set": str(file)}}).zeroshot.check(load=False)
+
+
+def test_tables_name_a_tuned_model():
+    assert method_name("video_llava_tuned.td1.video", "VT") == "Video-LLaVA V+T, fine-tuned, prompt td1, whole videos"

@@ -24,8 +24,12 @@ SILENT = Prompt("Classify.", "Classify. ")
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory):
-    folder = write_affectgpt(tmp_path_factory.mktemp("affectgpt"))
+def folder(tmp_path_factory):
+    return write_affectgpt(tmp_path_factory.mktemp("affectgpt"))
+
+
+@pytest.fixture(scope="module")
+def family(folder):
     return AffectGptFamily.load(folder, AffectGptConfig(), "float32")
 
 
@@ -63,6 +67,13 @@ def test_scores_are_those_of_a_full_pass(family):
             assert one.positive == pytest.approx(told[0], abs=1e-4)
             assert whole.positive == pytest.approx(sum(told), abs=1e-4)
     assert abs(scored[0][0].margin - scored[1][0].margin) > 1e-5
+
+
+def test_half_precision_gives_near_scores(folder, family):
+    half = AffectGptFamily.load(folder, AffectGptConfig(), "bfloat16")
+    near, exact = (one.score([item(0)], [[SILENT]], ANSWERS, "first_token")[0][0] for one in (half, family))
+    assert near.margin == pytest.approx(exact.margin, abs=0.1)
+    assert half.describe()["dtype"] == "bfloat16"
 
 
 def test_an_answer_ends_where_another_turn_would_begin(family):

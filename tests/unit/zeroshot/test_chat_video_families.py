@@ -77,6 +77,15 @@ def test_scores_are_those_of_a_full_pass(loaded, family):
 
 
 @FAMILIES
+def test_half_precision_gives_near_scores(folders, loaded, family):
+    asked = [prompts(*QUESTIONS)]
+    half = family.load(folders[family], family.Config(), "bfloat16")
+    assert half.describe()["dtype"] == "bfloat16"
+    near, exact = (model.score([item(0)], asked, ANSWERS, "first_token")[0] for model in (half, loaded[family]))
+    assert [one.margin for one in near] == pytest.approx([one.margin for one in exact], abs=0.5)
+
+
+@FAMILIES
 def test_what_is_seen_counts(loaded, family):
     model = loaded[family]
     asked = [prompts("Classify.")]

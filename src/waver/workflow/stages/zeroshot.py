@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from waver.datasets.folds import Folding
 from waver.errors import WaverError
-from waver.records import ZeroShotModelRecord
+from waver.records import ZeroShotModelRecord, method_config
+from waver.records import load as method
 from waver.registry import TELLERS, ZERO_SHOT_MODELS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
@@ -36,6 +38,11 @@ class ZeroShot(Stage):
         check_methods("zeroshot.models", ZERO_SHOT_MODELS, asked.models, asked.options, load)
         for name in asked.models:
             self._check_model(name)
+            if (
+                load and not ZERO_SHOT_MODELS[name].local
+            ):  # whether it may be asked at all is known before anything runs
+                options = method_config(ZERO_SHOT_MODELS, name, asked.options.get(name, {}))
+                method(ZERO_SHOT_MODELS, name).load(Path(), options, asked.dtype)
         if asked.finetune.models:
             self.finetune.check(load)
 

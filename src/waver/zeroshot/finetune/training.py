@@ -40,9 +40,10 @@ class Factors(nn.Module):
 
     def __init__(self, model: Any, settings: LoraSettings) -> None:
         super().__init__()
-        named = any(_LANGUAGE in name.split(".") for name, _ in model.named_modules())
-        adapt(model, settings, lambda name: not named or _LANGUAGE in name.split("."))
-        self._model = (model,)  # in a tuple, so that its parameters are not this module's
+        parts = {name: part for name, part in model.named_modules() if name.rpartition(".")[2] == _LANGUAGE}
+        own, language = next(iter(parts.items()), ("", model))
+        adapt(model, settings, lambda name: name.startswith(own))
+        self._model, self._language = (model,), (language,)  # in tuples: their parameters are not this module's
         changed = [part for part in model.modules() if isinstance(part, LoraLinear)]
         self.down = nn.ModuleList(part.down for part in changed)
         self.up = nn.ModuleList(part.up for part in changed)
@@ -53,8 +54,9 @@ class Factors(nn.Module):
         return self._model[0]
 
     def train(self, mode: bool = True) -> Self:
-        """As of any module; of the model dropout and recomputation follow it."""
-        self.model.train(mode)
+        """As of any module; of the model its language model follows, and what stays as it is never drops anything."""
+        self.model.eval()
+        self._language[0].train(mode)
         return super().train(mode)
 
 
