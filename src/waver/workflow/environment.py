@@ -61,6 +61,8 @@ SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYANNOTE_METRICS_ENABLED": "false",
     "OTEL_SDK_DISABLED": "true",
+    # bars of progress, for which nobody waits
+    "TQDM_DISABLE": "1",
     # old tokenizers of transformers load pickled objects where this is on
     "TRUST_REMOTE_CODE": "False",
     "ORT_DISABLE_TELEMETRY": "1",
