@@ -5,7 +5,7 @@ They are those of ``waver.evaluation.controls`` at the level of videos, fitted o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ class Controls:
         return cls(**{name: Linear(tuple(one["weight"]), float(one["bias"])) for name, one in state.items()})
 
 
-def fit_controls(rows: Sequence[Row], questions: Questions) -> Controls | None:
+def fit_controls(rows: Iterable[Row], questions: Questions) -> Controls | None:
     """Fit them.
 
     Args:

@@ -72,8 +72,8 @@ def load_trained(folder: Path, method: str = "", seed: int | None = None) -> Tra
     gone = next((pack for pack in packs if not pack.is_file()), None)
     if gone:
         raise WaverError(f"{gone}, which the model was made from, is gone; {AGAIN}")
-    rows = rows_with_questions(packs, PACK_INDEX)
-    questions = questions_of(packs[0])
+    rows, questions = rows_with_questions(packs, PACK_INDEX), questions_of(packs[0])
+    learnt = [row for row in rows if row["split"] == "train" and row["status"] == "ok"]
     return Trained(
         name=str(file.parent.relative_to(folder / "train")),
         run=Path(os.path.abspath(folder)).name,
@@ -82,7 +82,7 @@ def load_trained(folder: Path, method: str = "", seed: int | None = None) -> Tra
         sha256=file_sha256(file),
         preparation=preparation_of(packs[0], root),
         decisions=_decisions(file, packs, folder, checkpoint.decoder is not None),
-        controls=fit_controls([_labelled(row) for row in rows if row["split"] == "train"], questions),
+        controls=fit_controls(map(_labelled, learnt), questions),
         questions=questions,
         model_set=str(checkpoint.record.get("model_set", "")),
     )
