@@ -114,7 +114,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     control = control_section(material, folder)
     reliable = _reliability(material, folder)
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
-    protocols = personalisation(material)
+    protocols = personalisation(material, folder)
     papers = papers_section(material.inputs.tables)
     found = counts(material.answers, material.used, material.segments)
     return {
