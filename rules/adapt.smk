@@ -33,6 +33,7 @@ rule adapt_target:
         source=paths.adapt_source("model.pt"),
     output:
         predictions=paths.adapt_predictions,
+        diagnostics=paths.adapt_diagnostics,
     log:
         paths.log("adapt_target", "method", "protocol", "seed", "shard"),
     benchmark:
@@ -60,6 +61,7 @@ rule adapt_fusion:
         model=paths.train("model.pt"),
     output:
         predictions=paths.adapt_fusion,
+        diagnostics=paths.adapt_fusion_diagnostics,
     log:
         paths.log(
             "adapt_fusion",
@@ -159,6 +161,7 @@ if flow.adapt.vision_language:
             model=flow.adapt.encoder(),
         output:
             predictions=paths.adapt_predictions,
+            diagnostics=paths.adapt_diagnostics,
         log:
             paths.log("adapt_vision_language", "method", "protocol", "seed", "shard"),
         benchmark:

@@ -72,6 +72,7 @@ rule report_html:
         predictions=flow.frames.outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
         adapted=flow.adapt.predictions() + flow.fusions.predictions(),
+        diagnostics=flow.adapt.diagnostics() + flow.fusions.diagnostics(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
         asked=list(flow.zeroshot.tables().values()),

@@ -6,7 +6,7 @@ from waver.workflow.job import job
 from waver.report.build import PageConfig, ReportInputs, render_report
 
 ONE = ("scores", "comparisons", "calibration", "decomposition", "participants", "videos", "segments", "set_aside")
-MANY = ("answers", "predictions", "adapted", "weights", "models")
+MANY = ("answers", "predictions", "adapted", "diagnostics", "weights", "models")
 
 with job(snakemake) as j:
     inputs = ReportInputs(

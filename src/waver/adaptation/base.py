@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -50,10 +50,13 @@ class Network(nn.Module, ABC):
     Attributes:
         prior: float32 [2], share of each class among the source frames; None where that is not known.
         steps: optimiser steps taken since the network was built or read.
+        watch: called after each epoch of a training, with the network as it is then; it gives nothing back. A copy of
+            the network has it too.
     """
 
     prior: Tensor | None
     steps: int = 0
+    watch: Callable[[Network], None] | None = None
 
     @abstractmethod
     def represent(self, frames: Frames) -> Tensor:

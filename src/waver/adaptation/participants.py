@@ -16,6 +16,7 @@ import torch
 
 from waver.adaptation.base import Features, Labels
 from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
+from waver.adaptation.trace import epochs_trace, mean_entropy, positive_rate, state, stream_trace
 from waver.errors import ExcludedItem, WaverError
 from waver.io.atomic import atomic_write
 from waver.io.predictions import prediction_table
@@ -135,16 +136,26 @@ def adapt_each(
             continue
         people.append(Person(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
     results = list(adapt(people))
-    write_lines(Path(f"{predictions}.diagnostics.jsonl"), [*(r.diagnostics for r in results), *left_out])
+    write_lines(diagnostics_of(predictions), [*(r.diagnostics for r in results), *left_out])
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
     write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
 
 
 def scored(
-    target: Target, split: Split, before: torch.Tensor, logits: torch.Tensor, steps: int, seconds: float
+    target: Target,
+    split: Split,
+    before: torch.Tensor,
+    logits: torch.Tensor,
+    steps: int,
+    seconds: float,
+    seen: Sequence[torch.Tensor] = (),
 ) -> Result:
-    """The result of one participant.
+    """The result of one participant, and its line of diagnostics.
+
+    The line holds the frames of the six cells, hash of the split, seconds, optimiser steps, of T_te the share
+    predicted positive and the mean entropy before and after, AVGF1, and the share of frames whose class changed
+    (``flips``); of a method that takes steps the ``trace``, see ``waver.adaptation.trace``.
 
     Args:
         target: the participant.
@@ -153,6 +164,7 @@ def scored(
         logits: float32 [M, 2] of T_te after it.
         steps: optimiser steps taken.
         seconds: time that they took.
+        seen: logits [M, 2] of T_te after each epoch, of a method that has any.
 
     Raises:
         WaverError: the method gave values that are not finite.
@@ -170,7 +182,15 @@ def scored(
         "steps": steps,
         "predicted_positive_before": positive_rate(before),
         "predicted_positive_after": positive_rate(logits),
+        "entropy_before": mean_entropy(before),
+        "entropy_after": mean_entropy(logits),
+        "AVGF1": state(logits, target.labels[split["test"]])["AVGF1"],
+        "flips": float(((logits[:, 1] > logits[:, 0]) != (before[:, 1] > before[:, 0])).float().mean()),
     }
+    if steps:
+        labels = target.labels[split["test"]]
+        trace = epochs_trace(before, seen, labels) if seen else stream_trace(before, logits, labels)
+        diagnostics["trace"] = trace
     return Result(target, split["test"], logits.double().numpy(), diagnostics)
 
 
@@ -183,11 +203,6 @@ def cells(target: Target, split: Split) -> dict[str, int]:
     }
 
 
-def positive_rate(logits: torch.Tensor) -> float:
-    """Share of logits [N, 2] that say A/H."""
-    return float((logits[:, 1] > logits[:, 0]).float().mean())
-
-
 def result_table(results: Sequence[Result]) -> pa.Table:
     """Predictions of several participants (PREDICTIONS, frame level)."""
     logits = np.concatenate([np.zeros((0, 2)), *(result.logits for result in results)])
@@ -197,6 +212,11 @@ def result_table(results: Sequence[Result]) -> pa.Table:
     fold = [target.fold for target, _ in owners]
     frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
     return prediction_table(items, margin, frame=frame, fold=fold)
+
+
+def diagnostics_of(predictions: str | Path) -> Path:
+    """The file beside predictions with a line for each participant."""
+    return Path(f"{predictions}.diagnostics.jsonl")
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

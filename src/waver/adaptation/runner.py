@@ -22,6 +22,7 @@ from waver.adaptation.participants import Person, Result, Split, Target, adapt_e
 from waver.adaptation.protocol import Guard
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
+from waver.adaptation.trace import watched
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.records import load, method_config
@@ -48,9 +49,7 @@ def adapt_targets(
 
     A participant without a frame of A/H, or too short for the split, is left out with its reason
     (population of the dataset paper, appendix E.3). Beside the predictions, ``<predictions>.diagnostics.jsonl``
-    gets a line for each participant: frames in the six cells, hash of the split, seconds, optimiser
-    steps, share of T_te predicted positive by the source model and by the adapted one; or why the
-    participant was left out.
+    gets a line for each participant, see ``participants.scored``; or why the participant was left out.
 
     Args:
         indexes: index tables of the packs whose participants of the split ``config.targets`` are the targets, or
@@ -165,7 +164,7 @@ def adapt_one(
     view_of = view_of or target_view
     view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
     before = test.predict(model)
-    started = time.perf_counter()
+    started, seen = time.perf_counter(), watched(model, test)
     if adapter.needs.stream:
         logits, steps = predict_stream(adapter, model, view, source, seed)
         seconds = time.perf_counter() - started
@@ -173,7 +172,8 @@ def adapt_one(
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
         logits, steps = test.predict(adapted), adapted.steps - model.steps
-    return scored(target, split, before, logits, steps, seconds)
+    model.watch = None
+    return scored(target, split, before, logits, steps, seconds, seen)
 
 
 def _load_sources(path: Path, modalities: str) -> list[Source]:

@@ -53,7 +53,8 @@ def descend(
     """Train in place; yields the mean loss after each epoch.
 
     Args:
-        model: set to training mode at the start of each epoch; its ``steps`` are counted.
+        model: set to training mode at the start of each epoch; its ``steps`` are counted, and ``watch`` called after
+            it.
         parameters: those to change.
         schedule: how fast, how long.
         rows: called once an epoch; int64 [n], rows to visit in this order, or the batches themselves.
@@ -77,4 +78,6 @@ def descend(
             optimiser.step()
             total += value.item()
         model.steps += len(batches)
+        if model.watch is not None:
+            model.watch(model)
         yield total / max(len(batches), 1)

@@ -52,6 +52,7 @@ class ReportInputs:
         histories: ``history.jsonl`` of each training run -> ``TrainedModel.record`` of its model.
         predictions: PREDICTIONS tables of models and controls.
         adapted: PREDICTIONS tables of the adaptation methods.
+        diagnostics: of each of these, the lines of its participants (``waver.adaptation.participants.scored``).
         weights: WEIGHTS tables of the models of answers.
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
@@ -76,6 +77,7 @@ class ReportInputs:
     histories: dict[Path, Row]
     predictions: list[Path]
     adapted: list[Path]
+    diagnostics: list[Path]
     weights: list[Path]
     models: list[Path]
     benchmarks: Path
@@ -120,7 +122,7 @@ class Material:
     """The inputs in memory; stores and predictions stay on disk, and only the consent gate reads them.
 
     Rows of ``answers`` lack their text: a transcript passes the gate or stays off the page. ``predictions`` and
-    ``adapted`` hold the metadata of these tables.
+    ``adapted`` hold the metadata of these tables, ``diagnostics`` of each of ``adapted`` its lines.
     """
 
     inputs: ReportInputs
@@ -141,6 +143,7 @@ class Material:
     trainings: list[Training]
     predictions: dict[Path, Row]
     adapted: list[Row]
+    diagnostics: list[list[Row]]
     weights: dict[tuple[str, str], list[Row]]
     models: list[Installed]
     conditions: list[Row]
@@ -187,6 +190,7 @@ def load(inputs: ReportInputs, config: PageConfig, run: str, demo: bool) -> Mate
         trainings=[_training(path, model) for path, model in inputs.histories.items()],
         predictions={path: read_metadata(path) for path in inputs.predictions},
         adapted=[read_metadata(path) for path in inputs.adapted],
+        diagnostics=[_lines(path) for path in inputs.diagnostics],
         weights=_weights(inputs.weights),
         models=[read_record(path) for path in inputs.models],
         conditions=read_table(inputs.conditions, CONDITIONS) if inputs.conditions else [],
@@ -208,5 +212,9 @@ def _without_text(row: Row) -> Row:
 
 
 def _training(path: Path, model: Row) -> Training:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return Training(TrainedModel(**model), [json.loads(line) for line in lines if line.strip()])
+    return Training(TrainedModel(**model), _lines(path))
+
+
+def _lines(path: Path) -> list[Row]:
+    """JSON objects, one a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

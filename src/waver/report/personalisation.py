@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from waver.report.data import Material
+from waver.report.figures.adaptation_steps import draw_steps
+from waver.report.figures.critical_difference import draw_ranks
+from waver.report.figures.gain_by_group import draw_gains
+from waver.report.figures.style import Drawn
 from waver.report.formatting import PROTOCOLS
 from waver.report.ranking import scored_splits
 from waver.report.tables.differences import CONTROL, WITHOUT_ADAPTATION, differences
@@ -29,17 +34,19 @@ class Personalised(NamedTuple):
         note: how frames were split, and what may be said of it.
         table: scores, means over participants.
         more: (label, table) of the differences, and of all frames pooled.
+        figures: of the scores.
     """
 
     name: str
     note: str
     table: ShownTable
     more: list[tuple[str, ShownTable]]
+    figures: list[Drawn]
 
 
-def personalisation(material: Material) -> list[Personalised]:
-    """The chapter's tables, the more reliable protocol first; none where nothing was adapted."""
-    found = []
+def personalisation(material: Material, folder: Path) -> list[Personalised]:
+    """The chapter's tables and figures, the more reliable protocol first; none where nothing was adapted."""
+    found: list[Personalised] = []
     for protocol, name in PROTOCOLS.items():
         for split in scored_splits(material.scores, "participant", protocol):
             table = results(material.scores, "participant", split, protocol)
@@ -55,5 +62,16 @@ def personalisation(material: Material) -> list[Personalised]:
                 ("All scored frames pooled", results(material.scores, "frame", split, protocol)),
             )
             note = _NOTES[protocol].format(guard(material)) + not_applicable(material, protocol)
-            found.append(Personalised(name, note, table, more))
+            found.append(Personalised(name, note, table, more, _figures(material, protocol, split, folder)))
     return found
+
+
+def _figures(material: Material, protocol: str, split: str, folder: Path) -> list[Drawn]:
+    adapted = list(zip(material.adapted, material.diagnostics, strict=True))
+    least = material.config.evaluate.least_group
+    drawn = (
+        draw_ranks(adapted, protocol, folder, least),
+        draw_steps(adapted, protocol, folder, least),
+        draw_gains(material.scores, split, protocol, folder, least),
+    )
+    return [one for one in drawn if one is not None]

@@ -93,6 +93,11 @@ class Paths:
         return f"{self.results}/adapt/{{method}}/{{protocol}}/{{seed}}/{{shard}}.parquet"
 
     @property
+    def adapt_diagnostics(self) -> str:
+        """Beside the predictions: what the method did, a line a participant."""
+        return f"{self.adapt_predictions}.diagnostics.jsonl"
+
+    @property
     def adapt_participant(self) -> str:
         """One participant, seeds averaged; ``adapted`` is a method, or ``fusions/<fusion>/<modalities>/<method>``."""
         return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
@@ -101,6 +106,10 @@ class Paths:
     def adapt_fusion(self) -> str:
         """Of a fusion that is adapted itself."""
         return self.adapt_predictions.replace("{method}", "fusions/{fusion}/{modalities}/{method}")
+
+    @property
+    def adapt_fusion_diagnostics(self) -> str:
+        return f"{self.adapt_fusion}.diagnostics.jsonl"
 
     # zeroshot -----------------------------------------------------------------------------------
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
     answers = _answers(folder, indexes, rows)
     features = {thing: _features(folder, thing, rows, compute) for thing, compute in things.items()}
     predictions = _predictions(folder, indexes, packs, [answers])
+    adapted = [path for path in predictions if path.stem.endswith(("_block", "_frame_random"))]
     return ReportInputs(
         **_statistics(folder, predictions, indexes, packs, tables["participants"], [answers], 100),
         answers=[answers],
@@ -80,7 +81,8 @@ def make_inputs(folder: Path, people: dict[str, int] | None = None, frames: int 
         packs=packs,
         histories=_histories(folder),
         predictions=predictions,
-        adapted=[path for path in predictions if path.stem.endswith(("_block", "_frame_random"))],
+        adapted=adapted,
+        diagnostics=[_diagnostics(path) for path in adapted],
         weights=[],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
@@ -136,10 +138,29 @@ def make_transcripts(folder: Path) -> ReportInputs:
         histories={},
         predictions=predictions,
         adapted=[],
+        diagnostics=[],
         weights=[_weights(folder)],
         models=_models(folder),
         benchmarks=_benchmarks(folder),
     )
+
+
+def _diagnostics(predictions: Path) -> Path:
+    """What a method that takes steps says of its participants."""
+    path = Path(f"{predictions}.diagnostics.jsonl")
+    people = sorted({row["participant"] for row in read_table(predictions, PREDICTIONS)})
+    path.write_text("".join(json.dumps(adapted_line(person)) + "\n" for person in people), encoding="utf-8")
+    return path
+
+
+def adapted_line(participant: str, steps: int = 20, values: Sequence[float | None] = (0.4, 0.6)) -> Row:
+    """A line of diagnostics, with as many points as values of the score."""
+    points = [
+        {"done": number / (len(values) - 1), "AVGF1": value, "positive": 0.3, "entropy": 0.5,
+         "unadapted_AVGF1": 0.4, "unadapted_positive": 0.2, "unadapted_entropy": 0.6}
+        for number, value in enumerate(values)
+    ]  # fmt: skip
+    return {"participant": participant, "steps": steps, "test_positives": 3, "test_negatives": 7, "trace": points}
 
 
 def _weights(folder: Path) -> Path:

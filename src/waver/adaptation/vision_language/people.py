@@ -125,7 +125,7 @@ class PeopleCache:
             beta: sharpness.
         """
         count = len(feature)
-        likeness = torch.einsum("nd,nckd->nck", feature, self.feature[:count])
+        likeness = torch.einsum("bd,bckd->bck", feature, self.feature[:count])
         return alpha * torch.exp(-beta * (1 - likeness)) * (self.key[:count] < torch.inf)
 
     def prototypes(self, count: int) -> tuple[Tensor, Tensor]:

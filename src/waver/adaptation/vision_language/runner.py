@@ -150,8 +150,9 @@ def adapt_one(
 
 
 def zero_shot(start: Start, split: Split, reader: FrameReader) -> Tensor:
-    """What CLIP says of T_te with one sentence a class: cosines [N, 2]."""
-    return torch.nn.functional.normalize(reader.embeddings(split["test"]), dim=-1) @ start.weights("template")
+    """Logits [N, 2] of T_te by CLIP with one sentence a class."""
+    embeddings = torch.nn.functional.normalize(reader.embeddings(split["test"]), dim=-1)
+    return start.scale * embeddings @ start.weights("template")
 
 
 def adapt_together(

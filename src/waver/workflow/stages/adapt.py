@@ -54,6 +54,10 @@ class Adapt(Stage):
             for method, protocol, seed, shard in product(adapt.methods, adapt.protocols, adapt.seeds, self.run.shards)
         ]
 
+    def diagnostics(self) -> list[str]:
+        """Beside the predictions, in their order."""
+        return [f"{path}.diagnostics.jsonl" for path in self.predictions()]
+
     def shards_of_participant(self, wildcards: Wildcards) -> list[str]:
         """Predictions, of every seed, for the shard of one participant."""
         shard = shard_of(wildcards.participant, len(self.run.shards))

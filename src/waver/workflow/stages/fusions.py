@@ -57,6 +57,10 @@ class Fusions(Stage):
             for method, protocol, seed, shard in product(_methods(row), adapt.protocols, adapt.seeds, self.run.shards)
         ]
 
+    def diagnostics(self) -> list[str]:
+        """Beside the predictions, in their order."""
+        return [f"{path}.diagnostics.jsonl" for path in self.predictions()]
+
     def methods(self) -> Iterable[str]:
         """The methods of the config."""
         return [method for row in self.config.adapt.fusions for method in _methods(row)]

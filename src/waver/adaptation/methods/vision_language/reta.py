@@ -155,7 +155,7 @@ def disagreement(plain: Tensor, texts: Tensor, last: Tensor, label: Tensor) -> T
         label: int64 [n], that was predicted.
     """
     seen = within(plain.double(), last.double()).to(plain.dtype)
-    said = torch.einsum("nd,ndrc->nrc", seen, texts).argmax(dim=2)
+    said = torch.einsum("bd,bdrc->brc", seen, texts).argmax(dim=2)
     counts = functional.one_hot(said, texts.shape[3]).sum(dim=1)
     most, common = counts.max(dim=1)
     return said.shape[1] / most * torch.where(common == label, 1.0, 2.0)

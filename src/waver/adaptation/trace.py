@@ -1,0 +1,93 @@
+"""What becomes of a participant's predictions while a method adapts: a point an epoch, or a tenth of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from waver.adaptation.base import Labels, Network, TargetView
+from waver.evaluation.metrics import avgf1
+
+_POINTS = 10
+_DIGITS = 4
+
+Point = dict[str, Any]
+
+
+def watched(model: Network, test: TargetView) -> list[Tensor]:
+    """A list that gets the logits [M, 2] of the frames of a view after each epoch of whatever is made of a network.
+
+    The frames are unlabelled, and nothing of the list reaches the method: scores are made of it afterwards.
+    """
+    seen: list[Tensor] = []
+
+    def watch(adapted: Network) -> None:
+        seen.append(test.predict(adapted))
+
+    model.watch = watch
+    return seen
+
+
+def epochs_trace(before: Tensor, after: Sequence[Tensor], labels: Labels) -> list[Point]:
+    """Points of a method that adapts first and is scored then; ``done`` is the share of the epochs.
+
+    Args:
+        before: logits [M, 2] of T_te before the adaptation.
+        after: the same after each epoch.
+        labels: uint8 [M], of T_te.
+    """
+    still = state(before, labels)
+    found = [before, *after]
+    return [
+        {"done": round(number / max(len(after), 1), _DIGITS), **state(logits, labels), **_as(still)}
+        for number, logits in enumerate(found)
+    ]
+
+
+def stream_trace(before: Tensor, logits: Tensor, labels: Labels) -> list[Point]:
+    """Points of a method that predicts frames as they arrive, each of all frames so far; ``done`` is their share.
+
+    Args:
+        before: logits [M, 2] of T_te by the network as it was.
+        logits: float32 [M, 2], each as it was given.
+        labels: uint8 [M].
+    """
+    ends = dict.fromkeys(len(labels) * number // _POINTS for number in range(1, _POINTS + 1))
+    return [
+        {
+            "done": round(end / len(labels), _DIGITS),
+            **state(logits[:end], labels[:end]),
+            **_as(state(before[:end], labels[:end])),
+        }
+        for end in ends
+        if end
+    ]
+
+
+def state(logits: Tensor, labels: Labels) -> Point:
+    """Share predicted positive, mean entropy in nats, and AVGF1; None where the labels are of one class."""
+    probability = logits.double().softmax(dim=1)
+    score = avgf1(probability[:, 1].numpy(), labels) if 0 < int(labels.sum()) < len(labels) else None
+    return {
+        "positive": round(positive_rate(logits), _DIGITS),
+        "entropy": round(mean_entropy(logits), _DIGITS),
+        "AVGF1": None if score is None else round(score, _DIGITS),
+    }
+
+
+def _as(point: Point) -> Point:
+    """The same of the network as it was."""
+    return {f"unadapted_{name}": value for name, value in point.items()}
+
+
+def positive_rate(logits: Tensor) -> float:
+    """Share of logits [N, 2] that say A/H."""
+    return float((logits[:, 1] > logits[:, 0]).float().mean())
+
+
+def mean_entropy(logits: Tensor) -> float:
+    """Mean entropy of the predictions of logits [N, 2], nats."""
+    spread = logits.double().log_softmax(dim=1)
+    return float(-(spread.exp() * spread).sum(dim=1).mean())
