@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,8 @@ from waver.report.figures.adaptation_steps import draw_steps
 from waver.report.figures.critical_difference import draw_ranks
 from waver.report.figures.gain_by_group import draw_gains
 from waver.report.figures.style import Drawn
-from waver.report.formatting import PROTOCOLS
-from waver.report.ranking import scored_splits
+from waver.report.formatting import PROTOCOLS, listed, score
+from waver.report.ranking import MethodScores, ranked_methods, scored_splits
 from waver.report.tables.differences import CONTROL, WITHOUT_ADAPTATION, differences
 from waver.report.tables.results import ShownTable, existing, results
 from waver.report.text.facts import guard, not_applicable
@@ -24,6 +25,9 @@ _NOTES = {
     "video": "Whole videos are held out: adaptation sees other answers of the participant than those scored. "
     "Participants whose held-out videos lack a class are excluded.",
 }
+
+_NEAR = 0.01
+"""The eight published scores of test-time adaptation are nearer than this to those of a predictor of one class."""
 
 
 class Personalised(NamedTuple):
@@ -62,8 +66,21 @@ def personalisation(material: Material, folder: Path) -> list[Personalised]:
                 ("All scored frames pooled", results(material.scores, "frame", split, protocol)),
             )
             note = _NOTES[protocol].format(guard(material)) + not_applicable(material, protocol)
+            note += _one_class(ranked_methods(material.scores, "participant", split, protocol))
             found.append(Personalised(name, note, table, more, _figures(material, protocol, split, folder)))
     return found
+
+
+def _one_class(rows: Sequence[MethodScores]) -> str:
+    """The methods whose scores a predictor of one class could have: at a WAR of a, its AVGF1 is a / (1 + a)."""
+    near = []
+    for row in rows:
+        reached, right = row.value("AVGF1"), row.value("WAR")
+        if not row.control and reached is not None and right is not None and abs(reached - right / (1 + right)) < _NEAR:
+            near.append(row.name)
+    if not near:
+        return ""
+    return f" A predictor of one class has an AVGF1 of WAR / (1 + WAR). Within {score(_NEAR, 2)} of it: {listed(near)}."
 
 
 def _figures(material: Material, protocol: str, split: str, folder: Path) -> list[Drawn]:

@@ -160,7 +160,8 @@ def adapted_line(participant: str, steps: int = 20, values: Sequence[float | Non
          "unadapted_AVGF1": 0.4, "unadapted_positive": 0.2, "unadapted_entropy": 0.6}
         for number, value in enumerate(values)
     ]  # fmt: skip
-    return {"participant": participant, "steps": steps, "test_positives": 3, "test_negatives": 7, "trace": points}
+    frames = {"test_positives": 3, "test_negatives": 7}
+    return {"participant": participant, "steps": steps, **frames, "AVGF1": values[-1], "trace": points}
 
 
 def _weights(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
+from report_inputs import adapted_line
 
 import waver.report
 from recorded import recorded, widened
@@ -28,8 +29,11 @@ from waver.report.data_set.facts import Span, videos_per_participant
 from waver.report.data_set.groups import people_by_statement
 from waver.report.data_set.people_figure import draw_people
 from waver.report.figures import style
+from waver.report.figures.adaptation_steps import draw_steps
 from waver.report.figures.by_question import draw_prevalence
+from waver.report.figures.critical_difference import draw_ranks
 from waver.report.figures.decomposition import decomposed_scores, draw_decomposition
+from waver.report.figures.gain_by_group import draw_gains
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
 from waver.report.figures.published_scores import draw_published
@@ -73,14 +77,33 @@ DRAWN = {
     "draw_decomposition": lambda m, texts, gate, to: draw_decomposition(decomposed(m), *HERE, to),
     "draw_difference": lambda m, texts, gate, to: draw_difference(gaps(m.comparisons, *HERE), *HERE, to),
     "draw_forest": lambda m, texts, gate, to: draw_forest(ranked_methods(m.scores, *HERE), *HERE, to),
+    "draw_gains": lambda m, texts, gate, to: draw_gains(gained(), "test", "block", to, 2),
     "draw_groups": lambda m, texts, gate, to: draw_groups(m.scores, *HERE, to, 2),
     "draw_overview": lambda m, texts, gate, to: draw_overview(of_any_group(m), to),
+    "draw_ranks": lambda m, texts, gate, to: draw_ranks(adapted(), "block", to, 2),
     "draw_reliability": lambda m, texts, gate, to: draw_reliability(curves(m.calibration, "frame")[1], *HERE, to),
+    "draw_steps": lambda m, texts, gate, to: draw_steps(adapted(), "block", to, 2),
     "draw_timeline": lambda m, texts, gate, to: draw_timeline(m, gate, to)[0],
     "draw_weights": lambda m, texts, gate, to: draw_weights(texts, to),
     "draw_window_length": lambda m, texts, gate, to: draw_window_length(m.scores, "test", to),
     "draw_within": lambda m, texts, gate, to: draw_within(ranked_methods(m.scores, *HERE), *HERE, to),
 }  # fmt: skip
+
+
+def adapted():
+    """Metadata and diagnostics of five methods on six people."""
+    people = [adapted_line(str(82000 + number)) for number in range(6)]
+    about = {"modalities": "V", "network": "bottleneck", "protocol": "block"}
+    return [({**about, "method": name}, people) for name in ("shot", "nrc", "mmd", "tent", "source_only")]
+
+
+def gained():
+    """Scores of three methods in every age group."""
+    like = {"modalities": "V", "network": "bottleneck", "level": "participant", "split": "test", "protocol": "block",
+            "metric": "AVGF1", "participants": 9}  # fmt: skip
+    groups = ["all", *(f"age={first}-{first + 9}" for first in range(25, 75, 10))]
+    return [{**like, "method": name, "group": group, "value": value}
+            for name, value in (("source_only", 0.4), ("shot", 0.5), ("nrc", 0.3)) for group in groups]  # fmt: skip
 
 
 def prevalence(material):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from waver.report.formatting import network_name, row_name
+from waver.report.personalisation import _one_class
 from waver.report.ranking import ranked_methods
 from waver.report.tables.results import results
 from waver.report.text.facts import not_applicable
@@ -51,3 +52,13 @@ def test_what_a_method_cannot_do_is_said_once_for_all_shards() -> None:
     material: Any = SimpleNamespace(adapted=[*adapted, {"method": "tent", "protocol": "block"}])
     assert not_applicable(material, "block") == " BN-adapt, Conflict model V+A: not applicable, it has none."
     assert not_applicable(material, "frame_random") == ""
+
+
+def test_scores_that_one_class_could_have_are_named() -> None:
+    def scored(method: str, avgf1: float, war: float) -> list[dict[str, Any]]:
+        return [row(method, "bottleneck", avgf1), row(method, "bottleneck", war) | {"metric": "WAR"}]
+
+    rows = [*scored("tent", 0.444, 0.8), *scored("sar", 0.5, 0.8), *scored("all_negative", 0.444, 0.8)]
+    found = _one_class(ranked_methods(rows, "participant", "test", "block"))
+    assert found.endswith("Within .01 of it: TENT V+A.")
+    assert _one_class(ranked_methods(rows[2:], "participant", "test", "block")) == ""
