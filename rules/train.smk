@@ -61,6 +61,7 @@ rule train_backbone:
 rule train_fusion:
     input:
         packs=every_shard(paths.pack_index),
+        segments=after_ingest(flow.frames.segments),
     output:
         model=paths.train("model.pt"),
         history=paths.train("history.jsonl"),
@@ -88,6 +89,7 @@ rule train_fusion:
 rule train_folds:
     input:
         packs=every_shard(paths.pack_index),
+        segments=after_ingest(flow.frames.segments),
         participants=dataset_table("participants"),
     output:
         predictions=paths.train("folds.parquet"),

@@ -17,4 +17,5 @@ with job(snakemake) as j:
         config=TrainConfig(**j.params.config),
         outputs={name: Path(j.output[name]) for name in ("predictions", "history")},
         record=j.params.record,
+        segments=[Path(table) for table in j.input.segments],
     )

@@ -18,5 +18,6 @@ with job(snakemake) as j:
         config=TrainConfig(**j.params.config),
         outputs={name: Path(j.output[name]) for name in ("model", "history", "predictions")},
         record=j.params.record,
+        segments=[Path(table) for table in j.input.segments],
         scalar_log=partial(scalar_log, Path(j.output.history).parent),
     )

@@ -96,6 +96,14 @@ class TrainConfig(Section):
     f1_share: float = Field(
         0.0, ge=0, description="factor of 1 - soft macro F1 in the loss; not for a fusion with a loss of its own"
     )
+    cue_share: float = Field(
+        0.0,
+        ge=0,
+        description="factor of an auxiliary loss: the model also predicts which cues the annotators name in a segment",
+    )
+    certainty: bool = Field(
+        False, description="weight frames with A/H in the loss by the annotator's certainty, 1 for the greatest"
+    )
     select: Literal["AP", "AP_paper", "AVGF1", "AVGF1_AP"] = Field(
         "AP", description="validation score of the kept epoch; AVGF1_AP: the mean of these two"
     )

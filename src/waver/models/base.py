@@ -61,8 +61,7 @@ class FusionModel(nn.Module, ABC):
 
     Attributes:
         Config: the method's frozen settings, with the papers' values as defaults.
-        whole_video: True: a video is evaluated in one pass; False: in windows as in training, the
-            logits averaged where windows overlap.
+        whole_video: True: a video is evaluated in one pass; False: in windows, logits averaged where they overlap.
         explains: it offers ``explain``.
         warming: it does not learn A/H yet, and the epoch is not judged; asked after each epoch.
     """
@@ -92,6 +91,7 @@ class FusionModel(nn.Module, ABC):
         weight: Tensor | None = None,
         affect: Mapping[str, Tensor] | None = None,
         f1_share: float = 0.0,
+        of_frame: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch; by default the cross entropy of its frames, and the F1 term.
 
@@ -100,11 +100,16 @@ class FusionModel(nn.Module, ABC):
             label: int64 [B, T].
             mask: bool [B, T].
             weight: float32 [2], inverse frequency of the classes, where the recipe weighs them.
-            affect: targets of affect by modality, see ``waver.training.frames.windows.Batch``; none unless
-                ``taught_affect``.
+            affect: targets of affect by modality (``waver.training.frames.windows.Batch``), if ``taught_affect``.
             f1_share: factor of 1 - soft macro F1 over the batch, of the recipe.
+            of_frame: float32 [B, T], weight of each frame in the cross entropy; None: all the same.
         """
-        return frame_loss(self(streams, mask), label, mask, weight, f1_share)
+        return frame_loss(self(streams, mask), label, mask, weight, f1_share, of_frame)
+
+    @staticmethod
+    def informed(config: Any, pair_shares: Mapping[str, float]) -> Any:
+        """The config with ``pair_shares`` of ``waver.training.frames.annotated_cues``; by default as it is."""
+        return config
 
     def begin_epoch(self, number: int) -> None:
         """Called before each epoch of training, the first with 1; by default nothing changes."""
@@ -133,20 +138,15 @@ class FusionModel(nn.Module, ABC):
         return False
 
     def video_margin(self, streams: Mapping[str, Tensor], mask: Tensor) -> Tensor:
-        """Logit of A/H anywhere in the video, [B]; arguments as in ``forward``.
-
-        Raises:
-            WaverError: the model has no head for whole videos, as by default.
-        """
+        """Logit of A/H anywhere in the video, [B]; by default a WaverError, for there is no head for it."""
         raise WaverError(f"{type(self).__name__} has no head for whole videos; train a model that has one")
 
 
 class TemporalModel(nn.Module, ABC):
     """What the frames around a frame add to it, in one stream.
 
-    It is built as ``Class(size, settings)``, where ``size`` is D of the input and ``settings`` are those of
-    ``waver.models.temporal.settings.TemporalSettings`` under its name; the TCN, which the papers use, has its keys
-    beside these.
+    It is built as ``Class(size, settings)``: D of the input, and what ``TemporalSettings`` of
+    ``waver.models.temporal.settings`` has under its name; the TCN, which the papers use, has its keys beside that.
 
     Attributes:
         size: C of the output.

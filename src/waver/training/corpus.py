@@ -41,6 +41,8 @@ class VideoSample:
         affect: modality name -> targets of affect (positive, negative, hesitant) float32 [T, 3] in [0, 1], nan
             where nothing is known; empty unless read. Under ``question``, with Q: what the words should
             hold at some time, by the question asked.
+        annotated: what the annotators said of each frame (``waver.training.frames.annotated_cues``), float32 [T, k],
+            nan where nothing is known; empty unless read.
     """
 
     video: str
@@ -52,6 +54,7 @@ class VideoSample:
     label: npt.NDArray[np.uint8]
     labelled: bool
     affect: Mapping[str, Floats] = field(default_factory=dict)
+    annotated: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -121,6 +124,7 @@ def thinned(sample: VideoSample, stride: int) -> VideoSample:
         valid={name: values[rows] for name, values in sample.valid.items()},
         label=sample.label[rows],
         affect={name: values[rows] for name, values in sample.affect.items()},
+        annotated={name: values[rows] for name, values in sample.annotated.items()},
     )
 
 

@@ -11,7 +11,7 @@ from waver.errors import WaverError
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
 from waver.evaluation.reliability import CALIBRATION
-from waver.io.tables import PARTICIPANTS, SCORES, read_table, write_table
+from waver.io.tables import PARTICIPANTS, SCORES, SEGMENTS, VIDEOS, read_table, write_table
 from waver.report import build as page_module
 from waver.report.build import render_report
 from waver.report.data import load
@@ -65,6 +65,23 @@ def test_canaries_appear_nowhere(rendered, canaries):
     assert has_colour(html, (206, 172, 148))
     assert "again" in html
     assert re.search(r"P-[A-Z2-7]{5}, question \d", html)
+
+
+def test_cues_have_a_section_where_the_annotators_name_any(bare, rendered, report_config, tmp_path):
+    assert 'id="cues"' not in rendered[0]
+    named = {"certainty": 2, "cue_names": ["facial: Smile", "inconsistencies: FL"], "start_frame": 0, "end_frame": 24}
+    rows = [{"video": row["video"], "segment": 0, **named} for row in read_table(bare.videos, VIDEOS)]
+    write_table(tmp_path / "segments.parquet", rows, SEGMENTS)
+    inputs = replace(bare, segments=tmp_path / "segments.parquet")
+    written = [tmp_path / name for name in ("report.html", "figures", "data_card.md", "croissant.json")]
+    render_report(inputs, report_config, "demo", True, *written)
+    html = written[0].read_text()
+    assert '<a href="#cues">Cues</a>' in html
+    assert "face and language" in html
+    assert all(path.exists() for path in written)
+    assert {"cues.svg", "conflict.svg", "people.svg", "answers.svg", "segments.svg"} <= {
+        path.name for path in written[1].iterdir()
+    }
 
 
 def test_canaries_are_found_once_they_consent(bare, canaries, report_config, tmp_path):

@@ -59,6 +59,17 @@ def test_every_model_of_the_config_is_scored():
     assert "results/x/adapt/shot/block/0/001.parquet" in flow_of().predictions()
 
 
+def test_what_the_annotators_saw_is_read_by_the_models_that_learn_from_it():
+    tables = ["resources/d/ingest/shards/000.segments.parquet", "resources/d/ingest/shards/001.segments.parquet"]
+    lfan, conflict = (wildcards(fusion=name, modalities="VT") for name in ("lfan", "conflict"))
+    assert flow_of().frames.segments(lfan) == []
+    assert flow_of({"train": {"cue_share": 0.1}}).frames.segments(lfan) == tables
+    assert flow_of({"train": {"certainty": True}}).frames.segments(lfan) == tables
+    assert flow_of().frames.segments(conflict) == tables
+    for options in ({"prior": False}, {"pair_shares": {"text+visual": 0.7}}):
+        assert flow_of({"train": {"options": {"conflict": options}}}).frames.segments(conflict) == []
+
+
 def test_a_fusion_is_adapted_beside_what_it_predicts_unchanged():
     row = {"fusion": "lfan", "modalities": "VT", "methods": ["tent"], "options": {"tent": {"lr": 0.1}}}
     flow = flow_of({"adapt": {"fusions": [row], "options": {"tent": {"lr": 1.0, "steps": 2}}}})

@@ -20,12 +20,13 @@ from waver.io.lock import exclusive
 from waver.io.tables import write_arrow
 from waver.io.zarr_store import store_key
 from waver.models.base import FusionModel
-from waver.provenance import digest, seed_for
+from waver.provenance import digest, file_sha256, seed_for
 from waver.records import load, method_config
 from waver.registry import FUSIONS
 from waver.shapes import FPS
 from waver.training.checkpoint import MADE_FROM, finished
 from waver.training.corpus import Normalisation, VideoSample, read_corpus, thinned
+from waver.training.frames.annotated_cues import pair_shares, with_annotation
 from waver.training.frames.checkpoint import Checkpoint, save_checkpoint
 from waver.training.frames.hmm_decoding import Decoder, fit_decoder
 from waver.training.frames.predict import frame_table, predict, video_margin
@@ -46,6 +47,7 @@ def train_fusion(
     outputs: Mapping[str, Path],
     record: Mapping[str, Any],
     scalar_log: ScalarLog = no_scalar_log,
+    segments: Sequence[Path] = (),
 ) -> None:
     """Train on the train split, choose the epoch on val, then predict val and test.
 
@@ -62,13 +64,14 @@ def train_fusion(
         record: ``model_set``, ``code``, ``config`` and what is known of the model (``TrainedModel.own_record``), copied
             into the predictions' metadata; without it their method is the fusion.
         scalar_log: what draws the training, epoch by epoch.
+        segments: SEGMENTS tables of all shards, for a recipe that learns from the annotators' cues; else none.
 
     Raises:
         WaverError: a split has no labelled video, or the data do not allow the config's choices.
     """
     model_file, history = Path(outputs["model"]), Path(outputs["history"])
     state, part = model_file.with_name(f"{model_file.name}.resume"), history.with_name(f"{history.name}.part")
-    made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
+    made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record, segments)
     job = Job(config, seed, made_from, part, state, scalar_log)
     key = digest([made_from, record])
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "standard", "seed": seed}
@@ -76,7 +79,7 @@ def train_fusion(
     with exclusive(f"{state}.lock", remove=True):
         if finished(outputs, "predictions", key):
             return
-        samples = read_training_data(indexes, packs, fusion, modalities, config)
+        samples = read_training_data(indexes, packs, fusion, modalities, config, segments)
         split = {name: [s for s in samples if s.split == name and s.labelled] for name in ("train", "val")}
         del samples
         checkpoint = fit(split["train"], split["val"], fusion, modalities, job)
@@ -91,12 +94,18 @@ def train_fusion(
 
 
 def read_training_data(
-    indexes: Sequence[Path], packs: Path, fusion: str, modalities: str, config: TrainConfig
+    indexes: Sequence[Path],
+    packs: Path,
+    fusion: str,
+    modalities: str,
+    config: TrainConfig,
+    segments: Sequence[Path] = (),
 ) -> list[VideoSample]:
     """Samples of train and val, with targets of affect where the fusion learns any; arguments as above."""
     own = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
     affect = load(FUSIONS, fusion).taught_affect(own)
-    return read_corpus(indexes, packs, modalities, ["train", "val"], affect=affect)
+    samples = read_corpus(indexes, packs, modalities, ["train", "val"], affect=affect)
+    return with_annotation(samples, segments) if segments else samples
 
 
 def fit(
@@ -122,21 +131,25 @@ def fit(
         raise WaverError("the val split has no labelled video; check the split files and the table of excluded items")
     config = job.config
     normalisation = Normalisation.fit(train_videos)
+    shares = pair_shares(train_videos)
     labels = [[sample.label for sample in videos] for videos in (train_videos, val_videos)]
     for videos in (train_videos, val_videos):
         for number, sample in enumerate(videos):
             videos[number] = thinned(normalisation.apply(sample), config.stride)
-    options = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
+    given = method_config(FUSIONS, fusion, config.options.get(fusion, {}))
+    options = load(FUSIONS, fusion).informed(given, shares)
     model = _initialised(fusion, normalisation.sizes, options, job.seed)
     _describe(model, train_videos, val_videos)
-    progress = train(FrameTraining(model, train_videos, val_videos, config, job.seed), job)
+    training = FrameTraining(model, train_videos, val_videos, config, job.seed)
+    progress = train(training, job)
+    state = training.without_cue_head(progress.best_state)
     decoder = _decoder(model, val_videos, labels, config)
     return Checkpoint(
         fusion=fusion,
         modalities=modalities,
         options=options.model_dump(),
         normalisation=normalisation,
-        state=progress.best_state,
+        state=state,
         window=config.window,
         hop=config.hop,
         stride=config.stride,
@@ -221,9 +234,11 @@ def fingerprint(
     seed: int,
     config: TrainConfig,
     record: Mapping[str, Any],
+    segments: Sequence[Path] = (),
 ) -> str:
     """What the training is made from: a state file of anything else is not resumed."""
     keys = {Path(index).stem: store_key(Path(packs) / f"{Path(index).stem}.zarr") for index in indexes}
     recipe = config.model_dump(exclude={*NOT_RECIPE, "options"})
     own = config.options.get(fusion, {})
-    return digest([keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__])
+    made_from = [keys, fusion, modalities, seed, recipe, own, record.get("code"), torch.__version__]
+    return digest([*made_from, *map(file_sha256, segments)])

@@ -36,6 +36,7 @@ def train_folds(
     config: TrainConfig,
     outputs: Mapping[str, Path],
     record: Mapping[str, Any],
+    segments: Sequence[Path] = (),
 ) -> None:
     """Train once a fold and write the out-of-fold predictions of train and val; test is never read.
 
@@ -51,18 +52,19 @@ def train_folds(
         config: the recipe, of a variant its own; ``config.folds`` folds.
         outputs: ``predictions`` to write, and ``history``: JSON lines, one an epoch and fold.
         record: copied into the predictions' metadata, see ``train_fusion``.
+        segments: as of ``train_fusion``.
 
     Raises:
         WaverError: too few participants, or a fold's data do not allow the config's choices.
     """
-    made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record)
+    made_from = fingerprint(indexes, packs, fusion, modalities, seed, config, record, segments)
     fold_of = fold_table(participants, config.folds, config.folding)
     about = {"method": fusion, "modalities": modalities, "level": "frame", "protocol": "cv", "seed": seed, **record}
     about[MADE_FROM] = digest([made_from, fold_of, record])
     with exclusive(f"{outputs['predictions']}.lock", remove=True):
         if finished(outputs, "predictions", about[MADE_FROM]):
             return
-        samples = read_training_data(indexes, packs, fusion, modalities, config)
+        samples = read_training_data(indexes, packs, fusion, modalities, config, segments)
         labelled = [sample for sample in samples if sample.labelled]
 
         def one_fold(fold: Fold, job: Job[TrainConfig]) -> pa.Table:

@@ -10,24 +10,31 @@ a moving average of the weights in place of the last ones, an F1 term, fewer win
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from waver.config.training import TrainConfig
 from waver.device import autocast
 from waver.evaluation.metrics import average_precision, average_precision_paper, avgf1
 from waver.models.base import FusionModel
+from waver.models.frame_layer import frame_layer, layer_inputs
 from waver.provenance import seed_for
 from waver.training.corpus import VideoSample
+from waver.training.frames.annotated_cues import CERTAINTY, CUES, named_cues
 from waver.training.frames.predict import probability, video_logits
 from waver.training.frames.windows import Batch, batches, drawn, epoch_order, in_steps, repeat_last, windows_of
 from waver.training.losses import class_weights
 from waver.training.lr_schedule import step_rates
 from waver.training.optim import make_optimiser
 from waver.training.trainer import Course, Meter, Training
+
+CUE_HEAD = "cue_head"
+"""Name of the layer that predicts cues; it is trained with the model and not kept."""
 
 
 class FrameTraining(Training[FusionModel, Batch]):
@@ -66,6 +73,11 @@ class FrameTraining(Training[FusionModel, Batch]):
         self.train, self.val, self.config, self.seed = train, val, config, seed
         self.windows = windows_of([sample.frames for sample in train], *in_steps(config))
         self.weight = class_weights(train).to(self.device) if config.class_weight else None
+        self.cues = named_cues(train) if config.cue_share else np.zeros(0, np.int64)
+        if len(self.cues):
+            torch.manual_seed(seed_for("train", seed, "cues"))
+            model.add_module(CUE_HEAD, nn.Linear(frame_layer(model).in_features, len(self.cues)))
+        self.most_certain = _most_certain(train) if config.certainty else 0.0
         self.steps = math.ceil(len(self._order(1)) / config.batch)
 
     def optimiser(self) -> torch.optim.Optimizer:
@@ -90,10 +102,46 @@ class FrameTraining(Training[FusionModel, Batch]):
         """One forward pass; the loss is the mean over the frames."""
         with autocast(self.device, self.config.precision):
             share = self.config.f1_share
-            loss = self.network.loss(batch.streams, batch.label, batch.mask, self.weight, batch.affect, share)
+            given = (batch.streams, batch.label, batch.mask, self.weight, batch.affect, share)
+            loss_of: Callable[..., Tensor] = self.network.loss
+            if self.most_certain:  # a fusion of somebody's own need not know of weights of frames
+                loss_of = partial(loss_of, of_frame=self._frame_weights(batch))
+            if len(self.cues):
+                with layer_inputs(frame_layer(self.network)) as hidden:
+                    loss = loss_of(*given)
+                loss = loss + self.config.cue_share * self._cue_loss(hidden[0], batch)
+            else:
+                loss = loss_of(*given)
         loss.backward()  # type: ignore[no-untyped-call]
         frames = batch.mask.sum()
         meter.add(loss.detach() * frames, frames)
+
+    def _frame_weights(self, batch: Batch) -> Tensor:
+        """By certainty where there is A/H, 1 elsewhere, float32 [B, T]."""
+        certainty = batch.annotated[CERTAINTY][..., 0]
+        return torch.where(certainty.isfinite(), certainty / self.most_certain, 1.0)
+
+    def _cue_loss(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Binary cross entropy of the cues in the frames of segments that have any; 0 without such a frame.
+
+        Args:
+            hidden: what the layer of the logits was given, [B, S, C]; a step of several frames stands for all of them.
+            batch: with what the annotators named.
+        """
+        target = batch.annotated[CUES][..., self.cues]
+        known = target[..., 0].isfinite() & batch.mask
+        frames = target.shape[1]
+        hidden = hidden.repeat_interleave(math.ceil(frames / hidden.shape[1]), 1)[:, :frames]
+        logits: Tensor = self.network.get_submodule(CUE_HEAD)(hidden[known]).float()
+        if not len(logits):
+            return logits.sum()
+        return nn.functional.binary_cross_entropy_with_logits(logits, target[known])
+
+    def without_cue_head(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the model alone; the model loses the head as well."""
+        if len(self.cues):
+            delattr(self.network, CUE_HEAD)
+        return {name: values for name, values in state.items() if not name.startswith(f"{CUE_HEAD}.")}
 
     def validate(self, network: FusionModel) -> dict[str, float]:
         """Loss and scores over the pooled steps of the validation videos."""
@@ -113,6 +161,11 @@ class FrameTraining(Training[FusionModel, Batch]):
         positive = np.array([label[window.sample][window.start : window.stop].any() for window in self.windows])
         kept = drawn(positive, ratio, self.seed, epoch)
         return kept[epoch_order(len(kept), self.seed, epoch)]
+
+
+def _most_certain(train: Sequence[VideoSample]) -> float:
+    """The greatest certainty of a training segment; 0 where none is known."""
+    return max((float(np.nanmax(one.annotated[CERTAINTY], initial=0)) for one in train if one.annotated), default=0.0)
 
 
 def validate(model: FusionModel, val: Sequence[VideoSample], config: TrainConfig) -> dict[str, float]:

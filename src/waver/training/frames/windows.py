@@ -7,7 +7,7 @@ is worked on, a step; where samples are thinned to steps, windows are cut in ste
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -63,18 +63,21 @@ class Batch:
         mask: bool [B, T]; False on padding, which lies at the end.
         affect: modality name -> target float32 [B, T, 3] in [0, 1], nan where nothing is known and on padding;
             empty for a model without such targets.
+        annotated: what the annotators said, float32 [B, T, k], nan where nothing is known and on padding.
     """
 
     streams: dict[str, Tensor]
     label: Tensor
     mask: Tensor
     affect: dict[str, Tensor]
+    annotated: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
         streams = {name: values.to(device) for name, values in self.streams.items()}
         affect = {name: values.to(device) for name, values in self.affect.items()}
-        return Batch(streams, self.label.to(device), self.mask.to(device), affect)
+        annotated = {name: values.to(device) for name, values in self.annotated.items()}
+        return Batch(streams, self.label.to(device), self.mask.to(device), affect, annotated)
 
 
 def window_starts(frames: int, window: int, hop: int) -> list[int]:
@@ -105,6 +108,7 @@ def repeat_last(sample: VideoSample, window: int) -> VideoSample:
         valid={name: values[rows] for name, values in sample.valid.items()},
         label=sample.label[rows],
         affect={name: values[rows] for name, values in sample.affect.items()},
+        annotated={name: values[rows] for name, values in sample.annotated.items()},
     )
 
 
@@ -142,7 +146,10 @@ def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:
     label = np.zeros((len(windows), length), np.int64)
     first = samples[windows[0].sample]
     streams = {n: np.zeros((*mask.shape, values.shape[1]), np.float32) for n, values in first.features.items()}
-    affect = {n: np.full((*mask.shape, values.shape[1]), np.nan, np.float32) for n, values in first.affect.items()}
+    affect, annotated = (
+        {n: np.full((*mask.shape, values.shape[1]), np.nan, np.float32) for n, values in known.items()}
+        for known in (first.affect, first.annotated)
+    )
     for row, window in enumerate(windows):
         sample, span = samples[window.sample], slice(window.start, window.stop)
         frames = window.stop - window.start
@@ -152,7 +159,10 @@ def collate(samples: Sequence[VideoSample], windows: Sequence[Window]) -> Batch:
             stream[row, :frames] = sample.features[name][span]
         for name, target in affect.items():
             target[row, :frames] = sample.affect[name][span]
-    return Batch(_tensors(streams), torch.from_numpy(label), torch.from_numpy(mask), _tensors(affect))
+        for name, said in annotated.items():
+            said[row, :frames] = sample.annotated[name][span]
+    given = (_tensors(values) for values in (affect, annotated))
+    return Batch(_tensors(streams), torch.from_numpy(label), torch.from_numpy(mask), *given)
 
 
 def _tensors(arrays: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from waver.modalities import streams
+from waver.models.fusion.conflict.settings import ConflictConfig
 from waver.registry import FUSIONS
 from waver.training.frames.variants import check_variants, model_named, models_of, modules_of, recipe_of
 from waver.training.trained_model import TrainedModel
@@ -92,6 +93,15 @@ class Frames(Stage):
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the training config that decides it: without the list of the others."""
         return recipe_of(self.config.train, wildcards.fusion).recipe
+
+    def segments(self, wildcards: Wildcards) -> list[str]:
+        """Tables of the annotators' certainty and cues, where its recipe learns from them."""
+        own = recipe_of(self.config.train, wildcards.fusion)
+        fusion = self.fusion(wildcards)
+        counted = fusion == "conflict" and ConflictConfig(**own.options.get(fusion, {})).counts_pairs
+        if not (own.cue_share or own.certainty or counted):
+            return []
+        return [self.paths.shard_table("segments").format(shard=shard) for shard in self.run.shards]
 
     def streams(self, wildcards: Wildcards) -> dict[str, Any]:
         """What it takes from the records of its modalities."""

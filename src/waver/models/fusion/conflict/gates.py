@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-PRIORS = {
-    frozenset({"visual", "text"}): 0.69,
-    frozenset({"audio", "text"}): 0.165,
-    frozenset({"visual", "audio"}): 0.043,
-}
-"""Share of the annotators' inconsistencies that lie between two modalities (dataset paper, cue statistics:
-face-language 42.6 %, language-body 26.6, language-audio 16.5, face-audio 2.7, audio-body 1.6). The video shows
-face and body. What lies within it (face-body, 10.1 %) belongs to no pair."""
-
 UNKNOWN = 0.5
-"""Prior of what the annotators' statistics do not have: a gate that starts half open."""
+"""Start of a gate of which the annotators say nothing: half open."""
 
 
-def prior(first: str, second: str) -> float:
-    """Share of the inconsistencies that lie between two modalities."""
-    return PRIORS.get(frozenset({first, second}), UNKNOWN)
+def start_of(shares: Mapping[str, float], first: str, second: str) -> float:
+    """Where the gate of two modalities starts: their share of the annotators' inconsistencies, if that is known."""
+    return shares.get("+".join(sorted((first, second))), UNKNOWN)
 
 
 class Gate(nn.Module):
@@ -31,13 +23,14 @@ class Gate(nn.Module):
 
     Args:
         size: of anchor and item.
-        start: probability near which the gate starts; its logit is clipped to [-3, 3].
+        start: probability near which the gate starts, at 0 and 1 too; its logit is clipped to [-3, 3].
     """
 
     def __init__(self, size: int, start: float = UNKNOWN) -> None:
         super().__init__()
         self.first = nn.Linear(2 * size, 32)
         self.second = nn.Linear(32, 1)
+        start = min(max(start, 1e-6), 1 - 1e-6)
         nn.init.constant_(self.second.bias, min(max(math.log(start / (1 - start)), -3.0), 3.0))
 
     def forward(self, anchor: Tensor, item: Tensor) -> Tensor:

@@ -8,11 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from waver.models.fusion.conflict.gates import prior
 from waver.models.soft_f1 import soft_macro_f1
 
 
-def frame_loss(logits: Tensor, label: Tensor, mask: Tensor, weight: Tensor | None, f1_share: float) -> Tensor:
+def frame_loss(
+    logits: Tensor,
+    label: Tensor,
+    mask: Tensor,
+    weight: Tensor | None,
+    f1_share: float,
+    of_frame: Tensor | None = None,
+) -> Tensor:
     """Cross entropy of the frames and 1 - soft macro F1 over the batch.
 
     Args:
@@ -22,11 +28,16 @@ def frame_loss(logits: Tensor, label: Tensor, mask: Tensor, weight: Tensor | Non
         weight: float32 [2], inverse frequency of the classes; the positive class then weighs the square root
             of their ratio, a compromise between recall and calibration.
         f1_share: factor of the F1 term.
+        of_frame: float32 [B, T], weight of each frame in the cross entropy; None: all the same.
     """
     margin = (logits[..., 1] - logits[..., 0])[mask].float()
     truth = label[mask].float()
     positive = None if weight is None else (weight[1] / weight[0]).sqrt()
-    loss = binary_cross_entropy_with_logits(margin, truth, pos_weight=positive)
+    if of_frame is None:
+        loss = binary_cross_entropy_with_logits(margin, truth, pos_weight=positive)
+    else:
+        own = of_frame[mask]
+        loss = binary_cross_entropy_with_logits(margin, truth, own, pos_weight=positive, reduction="sum") / own.sum()
     return loss + f1_share * (1 - soft_macro_f1(margin.sigmoid(), truth)) if f1_share else loss
 
 
@@ -47,17 +58,20 @@ def smooth_loss(margin: Tensor, mask: Tensor, most: float = 4.0) -> Tensor:
     return change[:, both].mean()
 
 
-def conflict_loss(distance: Mapping[tuple[str, str], Tensor], share: Tensor, mask: Tensor) -> Tensor:
+def conflict_loss(
+    distance: Mapping[tuple[str, str], Tensor], share: Tensor, mask: Tensor, starts: Mapping[tuple[str, str], float]
+) -> Tensor:
     """Modalities should point the same way where there is no A/H, and apart where there is.
 
     Args:
-        distance: pair -> (1 - cosine) / 2, [B, S]; the mean is weighted by the annotators' shares.
+        distance: pair -> (1 - cosine) / 2, [B, S].
         share: float32 [B, S], share of a step's frames that are A/H.
         mask: bool [B, S].
+        starts: pair -> where its gate starts, its weight in the mean of the distances.
     """
     if not distance:
         return share.new_zeros(())
-    weights = torch.tensor([prior(*pair) for pair in distance], device=share.device)
+    weights = torch.tensor([max(starts[pair], 1e-6) for pair in distance], device=share.device)
     mean = torch.stack(list(distance.values()), -1) @ (weights / weights.sum())
     cost = share * (0.5 - mean).clamp(min=0) + (1 - share) * mean
     return cost[mask].mean()

@@ -2,7 +2,7 @@
 
 It follows the two levels that the 2026 paper recommends (section 7). Level 1 describes the affect of each
 modality alone. Level 2 compares modalities with one another and each with itself over time; gates, which
-start from the annotators' statistics of what was inconsistent with what, weigh this evidence around an
+start from what the annotators of the training videos found inconsistent, weigh this evidence around an
 anchor (the words, where there are any). The question asked (``question``) is context: it enters the anchor
 and is never part of a conflict.
 """
@@ -30,7 +30,7 @@ from waver.models.fusion.conflict.evidence import (
     pair_size,
     within_features,
 )
-from waver.models.fusion.conflict.gates import UNKNOWN, Context, ContextInput, Gate, prior
+from waver.models.fusion.conflict.gates import UNKNOWN, Context, ContextInput, Gate, start_of
 from waver.models.fusion.conflict.settings import ANCHORS, ORDER, ConflictConfig
 from waver.models.fusion.conflict.video_head import VideoHead
 
@@ -59,14 +59,8 @@ class Conflict(FusionModel):
         self.modalities = sorted(
             set(dims) - {"question"}, key=lambda n: (n not in ORDER, ORDER.index(n) if n in ORDER else 0, n)
         )
-        self.encoders = nn.ModuleDict(
-            {
-                n: AffectEncoder(
-                    dims[n], config.channels[n], config.kernel, config.dropout, config.causal, config.input_norm
-                )
-                for n in self.modalities
-            }
-        )
+        own = (config.kernel, config.dropout, config.causal, config.input_norm)
+        self.encoders = nn.ModuleDict({n: AffectEncoder(dims[n], config.channels[n], *own) for n in self.modalities})
         preferred = [config.anchor, *ANCHORS, *self.modalities]
         self.anchor = next((name for name in preferred if name in dims), None)
         self.question = (
@@ -95,7 +89,9 @@ class Conflict(FusionModel):
         self.pairs = nn.ModuleDict({_joined(p): Evidence(wide, 64, config.size) for p in self.pair_names})
         withins = names if config.within else []
         self.withins = nn.ModuleDict({name: Evidence(len(WITHIN) + 1, 32, config.size) for name in withins})
-        starts = {_joined(pair): prior(*pair) if config.prior else UNKNOWN for pair in self.pair_names}
+        shares = config.pair_shares if config.prior else {}
+        self.starts = {pair: start_of(shares, *pair) for pair in self.pair_names}
+        starts = {_joined(pair): start for pair, start in self.starts.items()}
         starts |= {f"within:{name}": UNKNOWN for name in withins}
         starts |= {name: UNKNOWN for name in names if name != self.anchor}
         self.items = list(starts)
@@ -228,6 +224,11 @@ class Conflict(FusionModel):
         return margins
 
     @staticmethod
+    def informed(config: ConflictConfig, pair_shares: Mapping[str, float]) -> ConflictConfig:
+        """With the shares, where the gates are to start from them."""
+        return config.model_copy(update={"pair_shares": dict(pair_shares)}) if config.counts_pairs else config
+
+    @staticmethod
     def taught_affect(config: ConflictConfig) -> bool:
         """Affect has a part in the loss."""
         return config.affect_share > 0
@@ -249,6 +250,7 @@ class Conflict(FusionModel):
         weight: Tensor | None = None,
         affect: Mapping[str, Tensor] | None = None,
         f1_share: float = 0.0,
+        of_frame: Tensor | None = None,
     ) -> Tensor:
         """The model's own loss, in place of the frame cross entropy.
 
@@ -262,25 +264,24 @@ class Conflict(FusionModel):
             affect: modality -> target float32 [B, T, 3] in [0, 1], nan where nothing is known; under ``question``
                 the same in every frame, what the words should hold at some time.
             f1_share: of the recipe, and unused: the model's own config has one.
+            of_frame: float32 [B, T], weight of each frame in the cross entropy.
         """
         config, reading = self.config, self.read(streams, mask)
         taught = self._affect_loss(reading, streams, mask, affect or {}) if config.affect_share else None
         if self.warming and taught is not None:
             return taught
-        total = losses.frame_loss(self._logits(reading, mask), label, mask, weight, config.f1_share)
+        total = losses.frame_loss(self._logits(reading, mask), label, mask, weight, config.f1_share, of_frame)
         total = total + config.smooth_share * losses.smooth_loss(reading.margin, reading.mask)
         share = pooled(label[..., None].float(), mask, config.pool)[..., 0]
-        total = total + config.conflict_share * losses.conflict_loss(reading.distance, share, reading.mask)
+        apart = losses.conflict_loss(reading.distance, share, reading.mask, self.starts)
+        total = total + config.conflict_share * apart
         if taught is not None:
             total = total + config.affect_share * taught
         if self.video_head is not None:
             whole, alone = self._videos(reading)
             truth = (label.bool() & mask).any(1)
-            total = (
-                total
-                + config.video_share * losses.video_loss(whole, truth)
-                + config.anchor_share * losses.video_loss(alone, truth)
-            )
+            total = total + config.video_share * losses.video_loss(whole, truth)
+            total = total + config.anchor_share * losses.video_loss(alone, truth)
         return total
 
     def _affect_loss(

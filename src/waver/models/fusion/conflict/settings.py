@@ -70,7 +70,16 @@ class ConflictConfig(Section):
     )
     within: bool = Field(True, description="look for conflict of a modality with itself over time")
     gates: bool = Field(True, description="weigh evidence by gates; otherwise it is summed")
-    prior: bool = Field(True, description="gates of pairs start from the annotators' statistics; otherwise half open")
+    prior: bool = Field(
+        True,
+        description="gates of pairs start from what the annotators of the training videos found inconsistent, where "
+        "they name any; otherwise half open",
+    )
+    pair_shares: dict[str, float] = Field(
+        {},
+        description="pair of modalities (audio+text) -> share of the inconsistencies that lie between them, for prior; "
+        "empty: counted in the training segments",
+    )
     stop_gradient: bool = Field(
         False, description="the affect tracks learn nothing from A/H; for training with targets of affect"
     )
@@ -98,6 +107,19 @@ class ConflictConfig(Section):
     @classmethod
     def _over_defaults(cls, given: object) -> object:
         return over_defaults({**default_channels(), **_CHANNELS}, given)
+
+    @property
+    def counts_pairs(self) -> bool:
+        """Whether the cues of the training segments decide where gates start."""
+        return self.prior and self.pairs and not self.pair_shares
+
+    @field_validator("pair_shares")
+    @classmethod
+    def _are_shares(cls, given: dict[str, float]) -> dict[str, float]:
+        for pair, share in given.items():
+            if pair != "+".join(sorted(pair.split("+"))) or "+" not in pair or not 0 <= share <= 1:
+                raise ValueError(f"pair_shares: {pair}: {share} is no pair such as audio+text with a share from 0 to 1")
+        return given
 
     @model_validator(mode="after")
     def _heads_fit(self) -> ConflictConfig:

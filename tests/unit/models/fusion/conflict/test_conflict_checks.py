@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from waver.errors import WaverError
 from waver.models.duration_hmm import KAPPAS
 from waver.models.fusion.conflict.affect import AffectEncoder
-from waver.models.fusion.conflict.gates import PRIORS
 from waver.models.fusion.conflict.model import Conflict
 from waver.models.losses import frame_cross_entropy
-from waver.records import method_config
+from waver.records import load, method_config
 from waver.registry import FUSIONS
 
 DIMS = {"visual": 9, "audio": 6, "text": 11, "question": 19}
@@ -61,16 +61,18 @@ def test_level_one_reaches_61_steps_beside_the_baseline(causal, reach):
     assert len(reach) == 61
 
 
-def test_priors_are_sums_of_what_annotators_found_inconsistent():
-    percent = {"face-language": 42.6, "language-body": 26.6, "language-audio": 16.5, "face-audio": 2.7,
-               "audio-body": 1.6, "face-body": 10.1}  # fmt: skip
-    assert sum(percent.values()) == pytest.approx(100, abs=0.2)
-    seen = {
-        frozenset({"visual", "text"}): percent["face-language"] + percent["language-body"],
-        frozenset({"audio", "text"}): percent["language-audio"],
-        frozenset({"visual", "audio"}): percent["face-audio"] + percent["audio-body"],
-    }
-    assert pytest.approx({pair: share / 100 for pair, share in seen.items()}, abs=5e-3) == PRIORS
+def test_the_model_is_told_shares_unless_it_is_given_some_or_wants_none():
+    seen = {"text+visual": 0.7, "audio+text": 0.2, "audio+visual": 0.0}
+    informed = load(FUSIONS, "conflict").informed
+    plain = method_config(FUSIONS, "conflict", {})
+    assert (plain.pair_shares, informed(plain, seen).pair_shares) == ({}, seen)
+    given = method_config(FUSIONS, "conflict", {"pair_shares": {"audio+text": 0.5}})
+    assert informed(given, seen) == given
+    for options in ({"prior": False}, {"pairs": False}):
+        without = method_config(FUSIONS, "conflict", options)
+        assert informed(without, seen) == without
+    with pytest.raises(WaverError, match="is no pair such as"):
+        method_config(FUSIONS, "conflict", {"pair_shares": {"visual+text": 0.5}})
 
 
 def test_the_loss_is_the_sum_of_its_terms_by_their_factors():

@@ -211,7 +211,10 @@ def test_pairs_are_compared_by_the_parts_named(parts, size):
 
 
 def test_the_prior_moves_the_gates_of_pairs_alone():
-    first, second = build().state_dict(), build(prior=False).state_dict()
+    seen = {"text+visual": 0.69, "audio+text": 0.165, "audio+visual": 0.0}
+    first, second = build(pair_shares=seen).state_dict(), build(prior=False).state_dict()
+    nothing_known = build().state_dict()
+    assert all(torch.equal(nothing_known[name], second[name]) for name in second)
     changed = {name: first[name].item() for name in first if not torch.equal(first[name], second[name])}
     assert changed == pytest.approx(
         {

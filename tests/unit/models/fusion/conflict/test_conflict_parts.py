@@ -156,13 +156,14 @@ def test_agreement_is_asked_for_outside_of_conflict():
     mask, label = torch.tensor([[True, True, False]]), torch.tensor([[1.0, 0.0, 1.0]])
     apart = {("visual", "text"): torch.tensor([[1.0, 0.0, 0.0]])}
     together = {("visual", "text"): torch.tensor([[0.0, 1.0, 0.0]])}
-    assert conflict_loss(apart, label, mask).item() == 0
-    assert conflict_loss(together, label, mask).item() == pytest.approx((0.5 + 1) / 2)
+    starts = {("visual", "text"): 0.69, ("visual", "audio"): 0.043}
+    assert conflict_loss(apart, label, mask, starts).item() == 0
+    assert conflict_loss(together, label, mask, starts).item() == pytest.approx((0.5 + 1) / 2)
     both = {**together, ("visual", "audio"): torch.tensor([[1.0, 0.0, 0.0]])}
     share = 0.69 / (0.69 + 0.043)
     expected = (max(0, 0.5 - (1 - share)) + share) / 2
-    assert conflict_loss(both, label, mask).item() == pytest.approx(expected)
-    assert conflict_loss({}, label, mask).item() == 0
+    assert conflict_loss(both, label, mask, starts).item() == pytest.approx(expected)
+    assert conflict_loss({}, label, mask, {}).item() == 0
 
 
 def test_affect_counts_only_where_something_is_known():
