@@ -44,7 +44,7 @@ class FinetuneConfig(Section):
     """
 
     models: tuple[str, ...] = Field(
-        (), description="models, by their names in the registry; each is asked as <name>_ft, about whole videos"
+        (), description="models, by their names in the registry; each is asked as <name>_tuned<seed> about whole videos"
     )
     prompt: str = Field("td1", description="prompt of the set that is learned, and asked afterwards")
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="seeds; tables show the mean of them")
@@ -81,7 +81,7 @@ class ZeroShotConfig(Section):
     prompts: tuple[str, ...] = Field(
         ("s", "d1", "d2", "ts", "td1", "td2"),
         min_length=1,
-        description="prompts of the set; those that a model can say nothing to, or that the set lacks, are left out",
+        description="prompts of the set; a model that reads alone is asked those that quote what was said or tell cues",
     )
     video: bool = Field(True, description="ask about whole videos")
     windows: tuple[int, ...] = Field(

@@ -117,9 +117,13 @@ class Items:
 
     def rows(self) -> list[Row]:
         """Videos of the splits that are asked about; of a model that needs no recording, all that are listed."""
-        table = read_table(self._sources.videos, VIDEOS) if self._sources.videos else []
-        table = table or read_table(self._sources.answers, ANSWERS)
+        sources = self._sources
+        table = read_table(sources.videos, VIDEOS) if sources.videos else read_table(sources.answers, ANSWERS)
         return [row for row in table if row["split"] in self._config.splits]
+
+    def recording(self, row: Row) -> tuple[str | None, str | None]:
+        """Sum of a video's file and key of its store of faces; None of what is not shown and not heard."""
+        return row.get("checksum"), self._faces.get(row["video"], {}).get("key")
 
     def plan(self, row: Row) -> PlannedVideo:
         """Windows and prompts of a video; nothing is decoded.

@@ -1,7 +1,8 @@
 """The answers of an unfinished job, appended batch by batch, so that a killed one goes on where it was.
 
 The journal stays beside the job's output: a prompt or a video that is added costs its own calls alone. An answer is
-taken from it where everything that decides it is as it was: model, code, options, prompt, frames and file.
+taken from it where everything that decides it is as it was: model, code, options, prompt with its answers, frames,
+file and faces.
 """
 
 from __future__ import annotations

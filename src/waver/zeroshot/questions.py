@@ -19,7 +19,7 @@ from waver.zeroshot.prompts.prompt_set import Prompt
 from waver.zeroshot.transcripts import quoted, read_spoken, written
 from waver.zeroshot.windows import Window
 
-_QUOTING = re.compile(r"[^.\n{]*\{transcript\}[.\s]*")
+_QUOTING = re.compile(r"[^.\n{]*\{transcript\}[\"'”’».\s]*")
 """The part of a prompt that quotes what was said."""
 
 

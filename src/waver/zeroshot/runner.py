@@ -23,7 +23,7 @@ from waver.zeroshot.families.base import Family, Item
 from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.items import Items, Planned, Row, Sources
 from waver.zeroshot.journal import Entry, Journal
-from waver.zeroshot.questions import questions_of
+from waver.zeroshot.questions import Question, questions_of
 from waver.zeroshot.records import window_of
 
 log = logging.getLogger(__name__)
@@ -84,10 +84,11 @@ def ask_shard(
     options = config.options.get(name, {})
     made_from = {"model": record.key if record else name, "options": options, "code": code, "scored": scored, **change}
     made_from |= config.model_dump(include=_DECIDING)
+    made_from |= {"dtype": family.describe().get("dtype", config.dtype)}  # auto: another one on another device
     with exclusive(Path(f"{output}.lock")):
         private = output.with_name(f".{output.stem}.private.jsonl") if config.keep_answers else None
         journal = Journal(output.with_suffix(".journal.jsonl"))
-        job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, list(questions), private)
+        job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, asked, private)
         rows = job.run()
         about = {
             "model": {**family.describe(), **change},
@@ -124,11 +125,13 @@ class _Job:
         batches: Batches,
         journal: Journal,
         made_from: Mapping[str, Any],
-        prompts: Sequence[str],
+        questions: Sequence[Question],
         private: Path | None,
     ) -> None:
         self._items, self._batches, self._journal = items, batches, journal
-        self._made_from, self._prompts, self._private = made_from, prompts, private
+        self._made_from, self._private = made_from, private
+        self._prompts = [question.prompt for question in questions]
+        self._wanted = [question.answers.model_dump() for question in questions]
         self._rows: dict[str, list[Row]] = {}
         self._failed: dict[str, bool] = {}
 
@@ -181,10 +184,10 @@ class _Job:
         known = {name: row[name] for name in ("video", "participant", "split")}
         known |= {"start_frame": window and window.start_frame, "end_frame": window and window.end_frame}
         sums = [hashlib.sha256(prompt.text.encode()).hexdigest() for prompt in part.prompts]
-        decided = [self._made_from, row["video"], row.get("checksum"), shown]
+        decided = [self._made_from, row["video"], *self._items.recording(row), shown]
         return [
-            {**known, "prompt": prompt, "prompt_sha256": own, "key": digest([*decided, own])}
-            for prompt, own in zip(self._prompts, sums, strict=True)
+            {**known, "prompt": prompt, "prompt_sha256": own, "key": digest([*decided, own, answers])}
+            for prompt, own, answers in zip(self._prompts, sums, self._wanted, strict=True)
         ]
 
     def _answer(self, key: str) -> Entry:

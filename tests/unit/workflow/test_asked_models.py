@@ -72,6 +72,7 @@ def test_a_job_has_the_files_that_its_model_needs():
 def test_answers_depend_on_what_decides_them():
     before = stage_of().recipe(JOB)
     same = {"windows": [24], "prompts": ["td2"], "unparsable": "score", "models": ["video_llava"], "video": True}
+    same["spread"] = True
     assert stage_of({"zeroshot": {**same, "options": {"causal_lm": {"chat": False}}}}).recipe(JOB) == before
     for change in ({"frames": {"number": 4}}, {"decoding": "generate"}, {"options": {"video_llava": {}}}):
         assert stage_of({"zeroshot": change}).recipe(JOB) != before

@@ -92,11 +92,17 @@ def test_every_shard_is_learned_from():
         ({"models": ["openai"]}, "zeroshot.finetune.models: openai is not in this process"),
         ({"models": ["video_lava"]}, "zeroshot.finetune.models: 'video_lava' is not a known method"),
         ({"prompt": "td9"}, "has td9, which released lacks"),
+        ({"models": ["causal_lm"], "prompt": "s"}, "zeroshot.finetune.prompt: s quotes nothing, and causal_lm reads"),
     ],
 )
 def test_a_mistake_is_named(changes, told):
     with pytest.raises(WaverError, match=re.escape(told)):
         flow_of({"zeroshot": {"finetune": changes}}).zeroshot.check(load=False)
+
+
+def test_a_tuned_model_has_somebody_to_be_asked_about():
+    with pytest.raises(WaverError, match=r"zeroshot\.splits: a fine-tuned model is not asked about train"):
+        flow_of({"zeroshot": {"splits": ["train"]}}).zeroshot.check(load=False)
 
 
 def test_a_server_elsewhere_is_refused_before_anything_runs():

@@ -20,6 +20,7 @@ from waver.features.clock import frame_clock
 from waver.io.tables import (
     ANSWERS,
     ASKED,
+    FEATURE_INDEX,
     PACK_INDEX,
     PREDICTIONS,
     VIDEOS,
@@ -27,6 +28,7 @@ from waver.io.tables import (
     read_table,
     write_table,
 )
+from waver.io.zarr_store import new_store
 from waver.registry import ZERO_SHOT_MODELS
 from waver.workflow.fingerprint import closure, followed
 from waver.zeroshot.families.video_llava import VideoLlava
@@ -58,10 +60,19 @@ class Place:
     def packs(self) -> Path:
         return self.folder / "packs.parquet"
 
-    def ask(self, output: Path, granularity: str = "w8", **config: Any) -> list[dict[str, Any]]:
+    def ask(
+        self,
+        output: Path,
+        granularity: str = "w8",
+        questions: dict[str, dict[str, Any]] = QUESTIONS,
+        faces: Path | None = None,
+        videos: Path | None = None,
+        **config: Any,
+    ) -> list[dict[str, Any]]:
         settings = ZeroShotConfig(**{"batch": 2, "dtype": "float32", **config})
-        sources = Sources(self.folder / "answers.parquet", self.folder / "videos.parquet", self.folder)
-        ask_shard(sources, self.model, "video_llava", granularity, QUESTIONS, settings, False, "code", output)
+        table = videos or self.folder / "videos.parquet"
+        sources = Sources(self.folder / "answers.parquet", table, self.folder, faces=faces)
+        ask_shard(sources, self.model, "video_llava", granularity, questions, settings, False, "code", output)
         return read_table(output, ASKED)
 
 
@@ -145,6 +156,35 @@ def test_a_killed_job_goes_on_after_its_last_batch(place, answered, tmp_path, mo
     count = len(calls)
     assert timeless(place.ask(tmp_path / "000.parquet")) == timeless(found)
     assert len(calls) == count
+
+
+def test_answers_that_a_prompt_no_longer_asks_for_are_not_taken_from_the_journal(place, tmp_path):
+    before = place.ask(tmp_path / "000.parquet", "video")
+    other = {**QUESTIONS, "td1": {**QUESTIONS["td1"], "answers": {"positive": "Yes", "negative": "No"}}}
+    after = place.ask(tmp_path / "000.parquet", "video", other)
+    changed = [one["prompt"] for one, same in zip(after, before, strict=True) if one["negative"] != same["negative"]]
+    assert changed == ["td1"] * len(LENGTHS)
+
+
+def test_answers_about_other_faces_are_not_taken_from_the_journal(place, tmp_path):
+    found = []
+    for key, grey in (("one", 0), ("two", 250)):
+        rows = []
+        for video, frames in LENGTHS.items():
+            rows.append({"video": video, "participant": video[:5], "status": "ok", "frames": frames, "key": key})
+            with new_store(tmp_path / f"{key}/stores/{video[:5]}/{video}.zarr", key) as writer:
+                writer.put("image", np.full((frames, 32, 32, 3), grey, np.uint8))
+        write_table(tmp_path / key / "000.parquet", rows_of(FEATURE_INDEX, rows), FEATURE_INDEX)
+        faces = tmp_path / key / "000.parquet"
+        found.append(place.ask(tmp_path / "asked.parquet", "video", faces=faces, frames={"picture": "face"}))
+    assert len(found[0]) == 3 * len(LENGTHS)
+    for one, other in zip(*found, strict=True):
+        assert one["positive"] != other["positive"]
+
+
+def test_a_shard_without_a_readable_video_has_no_answers(place, tmp_path):
+    write_table(tmp_path / "none.parquet", [], VIDEOS)
+    assert place.ask(tmp_path / "000.parquet", videos=tmp_path / "none.parquet") == []
 
 
 def test_memory_that_does_not_suffice_halves_the_batch_for_good(place, answered, tmp_path, monkeypatch, caplog):

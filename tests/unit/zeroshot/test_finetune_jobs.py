@@ -23,7 +23,7 @@ from waver.zeroshot.families.causal_lm import CausalLm, CausalLmConfig
 from waver.zeroshot.finetune.job import finetune
 from waver.zeroshot.finetune.samples import samples_of
 from waver.zeroshot.finetune.training import AdapterTraining
-from waver.zeroshot.items import Sources
+from waver.zeroshot.items import Items, Sources
 from waver.zeroshot.predictions import predict_asked
 from waver.zeroshot.prompts.prompt_set import Prompt as Template
 from waver.zeroshot.questions import Question
@@ -208,6 +208,21 @@ def test_a_killed_job_goes_on_and_ends_the_same(text_model, tuned, tmp_path, mon
     monkeypatch.setattr(AdapterTraining, "validate", whole)
     again = run(sources, text_model, tmp_path / "adapter")
     assert (again / "adapter_model.safetensors").read_bytes() == (tuned / "adapter_model.safetensors").read_bytes()
+
+
+def test_a_killed_job_does_not_go_on_with_other_recordings(text_model, tmp_path, monkeypatch):
+    sources, keys = answers(tmp_path / "answers.parquet"), []
+
+    def killed(training, job):
+        keys.append(job.key)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("waver.zeroshot.finetune.job.train", killed)
+    for checksum in ("one", "one", "two"):
+        monkeypatch.setattr(Items, "recording", lambda items, row, own=checksum: (own, None))
+        with pytest.raises(KeyboardInterrupt):
+            run(sources, text_model, tmp_path / "adapter")
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(text_model, tmp_path):

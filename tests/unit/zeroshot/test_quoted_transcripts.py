@@ -7,6 +7,8 @@ import pytest
 
 from waver.errors import WaverError
 from waver.features.cues.columns import TimedWords
+from waver.zeroshot.prompts.prompt_set import read_prompts
+from waver.zeroshot.questions import Question
 from waver.zeroshot.transcripts import quoted, written
 
 
@@ -45,3 +47,18 @@ def test_a_transcript_without_times_has_no_pauses_and_no_windows():
         written("x", "timed")
     with pytest.raises(WaverError, match="scope: window, and this data set has no times"):
         written("x", "clean", whole=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "question"),
+    [
+        ("released", "ts", "Classify the emotion in the video as"),
+        ("textual", "tcues", "A person answers a question about a habit that they might change.What was seen"),
+    ],
+)
+def test_a_question_without_its_quotation_leaves_no_part_of_it(name, prompt, question):
+    given = read_prompts(name)
+    asked = Question(prompt, given.prompts[prompt], given.answers).about({"transcript": "Bien.", "cues": "x"})
+    assert asked.question.startswith(question)
+    assert "Bien" not in asked.question
+    assert asked.transcript == "Bien."

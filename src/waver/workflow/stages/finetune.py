@@ -50,6 +50,15 @@ class Finetune:
                 raise WaverError(
                     f"zeroshot.finetune.models: {name} looks at videos, which transcripts lack; leave it out"
                 )
+            if record.inputs == "text" and not self._question.slots:
+                raise WaverError(
+                    f"zeroshot.finetune.prompt: {self._recipe.prompt} quotes nothing, and {name} reads alone; choose "
+                    "one like td1"
+                )
+        if self._recipe.models and set(self._asked.splits) == {"train"}:
+            raise WaverError(
+                "zeroshot.splits: a fine-tuned model is not asked about train, from which it learned; add val or test"
+            )
         if self._recipe.models and not CUE_SLOTS.isdisjoint(self._question.slots):
             raise WaverError(f"zeroshot.finetune.prompt: {self._recipe.prompt} tells cues; choose one like td1")
 

@@ -222,7 +222,7 @@ class ZeroShot(Stage):
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides the answers of one model."""
         asked, model = self.config.zeroshot, AskedModel.of(wildcards.asked_model)
-        left = {"models", "prompt_set", "prompts", "video", "windows", "unparsable", "options", "finetune"}
+        left = {"models", "prompt_set", "prompts", "video", "windows", "spread", "unparsable", "options", "finetune"}
         options = options_of(asked, model.base)
         known = {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
         # a fine-tuned model has learned the answers of train

@@ -69,7 +69,7 @@ def finetune(
     samples = samples_of(family, shards, asked, config, hesitations)
     counts = [sum(one.split == split for one in samples) for split in ("train", "val")]
     log.info("%d videos to learn from, %d to choose the epoch with", *counts)
-    about = [(one.participant, one.split, one.label, one.ids) for one in samples]
+    about = [(one.participant, one.split, one.label, one.ids, one.first, one.recording) for one in samples]
     key = digest([record.key, name, seed, config.model_dump(), code, torch.__version__, about])
     with exclusive(Path(f"{outputs['weights']}.lock"), remove=True):
         state, history = folder / "resume.state", folder / "history.part"

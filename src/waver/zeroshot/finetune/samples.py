@@ -30,6 +30,7 @@ class Sample:
         ids: tokens of the prompt.
         first: of both answers the first token behind it, no A/H before A/H.
         pictures: name -> what the model takes, on the CPU, the first axis that of items.
+        recording: what pictures and sound were made of, see ``Items.recording``.
     """
 
     participant: str
@@ -38,6 +39,7 @@ class Sample:
     ids: list[int] = field(repr=False)
     first: tuple[int, int]
     pictures: Mapping[str, Tensor] = field(repr=False)
+    recording: tuple[str | None, str | None] = (None, None)
 
 
 def samples_of(
@@ -83,7 +85,7 @@ def _of_video(family: TransformersModel, items: Items, row: Row, question: Quest
         log.warning("%s left out: %s", row["video"], problem)
         return []
     first = (answers[0][0], answers[1][0])
-    return [Sample(row["participant"], row["split"], label, ids, first, pictures)]
+    return [Sample(row["participant"], row["split"], label, ids, first, pictures, items.recording(row))]
 
 
 def _check(samples: Sequence[Sample]) -> None:
