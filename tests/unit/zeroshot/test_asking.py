@@ -16,6 +16,7 @@ from tracing.executed import definitions, traced
 from video_clips import number_of, write_clip
 from waver.assets.manifest import install
 from waver.config.zeroshot import ZeroShotConfig
+from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.io.tables import (
     ANSWERS,
@@ -185,6 +186,11 @@ def test_answers_about_other_faces_are_not_taken_from_the_journal(place, tmp_pat
 def test_a_shard_without_a_readable_video_has_no_answers(place, tmp_path):
     write_table(tmp_path / "none.parquet", [], VIDEOS)
     assert place.ask(tmp_path / "000.parquet", videos=tmp_path / "none.parquet") == []
+
+
+def test_more_frames_than_fit_are_refused_before_anything_is_asked(place, tmp_path):
+    with pytest.raises(WaverError, match=r"zeroshot\.frames\.number is 900, and .* room for 739; give fewer"):
+        place.ask(tmp_path / "000.parquet", "video", frames={"number": 900})
 
 
 def test_memory_that_does_not_suffice_halves_the_batch_for_good(place, answered, tmp_path, monkeypatch, caplog):

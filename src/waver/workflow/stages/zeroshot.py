@@ -18,7 +18,7 @@ from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.finetune import Finetune, options_of
-from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, read_prompts
+from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, check_published, read_prompts
 from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, AskedModel, Condition, window_of
 
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
@@ -45,6 +45,8 @@ class ZeroShot(Stage):
                 method(ZERO_SHOT_MODELS, name).load(Path(), options, asked.dtype)
         if asked.finetune.models:
             self.finetune.check(load)
+        for name in self.names:
+            check_published(self.prompts(name))
 
     @cached_property
     def finetune(self) -> Finetune:
