@@ -61,7 +61,6 @@ def test_first_word_adds_the_ways_to_write_an_answer():
     found = first_word(TOP, "Ambivalent", "Non-Ambivalent")
     assert found.positive == pytest.approx(math.log(math.exp(-0.25) + math.exp(-3)))
     assert (found.negative, found.bounded) == (-2.0, False)
-    assert found.mass == pytest.approx(math.exp(-0.25) + math.exp(-3) + math.exp(-2))
 
 
 def test_an_answer_that_is_not_told_has_the_smallest_told_probability_at_most():
