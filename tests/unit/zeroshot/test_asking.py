@@ -16,6 +16,7 @@ from tracing.executed import definitions, traced
 from video_clips import number_of, write_clip
 from waver.assets.manifest import install
 from waver.config.zeroshot import ZeroShotConfig
+from waver.datasets.folds import folds_of
 from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.io.tables import (
@@ -277,6 +278,33 @@ def test_a_word_is_a_certain_margin(place, tmp_path):
     assert {row["video"] for row in rows} == LENGTHS.keys()
     assert {abs(row["margin"]) for row in rows} == {CERTAIN}
     assert {row["frame"] for row in rows} == {None}
+
+
+def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
+    people = [f"9{number:04}" for number in range(12)]
+    rows = [
+        {"video": f"{one}_Q1", "participant": one, "split": "train", "text": "", "language": "en"} for one in people
+    ]
+    write_table(tmp_path / "answers.parquet", rows_of(ANSWERS, rows), ANSWERS)
+    numbers = {
+        "negative": -1.0,
+        "positive": -2.0,
+        "parsed": None,
+        "prompt": "td1",
+        "start_frame": None,
+        "end_frame": None,
+    }
+    about = {"model": {}, "key": "x", "set": "tiny", "decoding": "score", "excluded": 3, "window": None}
+    asked = [{**{key: row[key] for key in ("video", "participant", "split")}, **numbers} for row in rows[3:]]
+    write_table(tmp_path / "asked.parquet", rows_of(ASKED, asked), ASKED, about)
+    outputs = {"none_folds": tmp_path / "folds.parquet"}
+    known = {"family": "x", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
+    arguments = [(3, "numbers"), ("score", 1), outputs, known, {"modalities": "T"}, [tmp_path / "answers.parquet"]]
+    predict_asked([tmp_path / "asked.parquet"], [], "causal_lm", "video", "td1", *arguments)
+    found = {row["participant"]: row["fold"] for row in read_table(outputs["none_folds"], PREDICTIONS)}
+    everybody = folds_of(people, 3, "numbers")
+    assert found == {one: everybody[one] for one in people[3:]}
+    assert found != folds_of(people[3:], 3, "numbers")
 
 
 @pytest.mark.parametrize("rule", ["zeroshot_ask", "zeroshot_predict", "zeroshot_spread"])

@@ -163,6 +163,10 @@ class ZeroShot(Stage):
         """Answers about all shards."""
         return [self.paths.zeroshot_asked.format(**{**wildcards, "shard": shard}) for shard in self.run.shards]
 
+    def listed(self, wildcards: Wildcards) -> list[str]:
+        """Answers of all shards, where their people are dealt out to folds."""
+        return [self.paths.shard_table("answers").format(shard=shard) for shard in self.run.shards if self.folding]
+
     def packs(self, wildcards: Wildcards) -> list[str]:
         """Pack indexes of all shards, where windows become frames."""
         shards = self.run.shards if wildcards.granularity != VIDEO else []
