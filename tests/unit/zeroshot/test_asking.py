@@ -227,6 +227,8 @@ def test_what_is_written_is_kept_only_where_the_config_asks(place, tmp_path):
     rows = place.ask(tmp_path / "000.parquet", "video", decoding="constrained", keep_answers=True)
     told = [json.loads(line) for line in (tmp_path / ".000.private.jsonl").read_text().splitlines()]
     assert [(one["video"], one["prompt"]) for one in told] == [(row["video"], row["prompt"]) for row in rows]
+    journal = [json.loads(line) for line in (tmp_path / "000.journal.jsonl").read_text().splitlines()]
+    assert [one["key"] for one in told] == [one["key"] for one in journal]
     labels = {"Ambivalent": 1, "Non-Ambivalent": 0}
     assert [labels[one["text"].strip()] for one in told] == [row["parsed"] for row in rows]
 
