@@ -150,8 +150,9 @@ def check_published(asked: Mapping[str, Prompt]) -> None:
     Raises:
         WaverError: a prompt has the id of a published one, and a text of its own.
     """
+    published = [read_prompts(one).prompts for one in PUBLISHED]
     for name, prompt in asked.items():
-        texts = [own[name].text for own in (read_prompts(one).prompts for one in PUBLISHED) if name in own]
+        texts = [own[name].text for own in published if name in own]
         if texts and prompt.text not in texts:
             raise WaverError(
                 f"zeroshot.prompt_set: {name} is the id of a published prompt, whose row in the papers' tables another "
