@@ -76,6 +76,7 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
         input:
             asked=after_ingest(flow.zeroshot.asked),
             packs=after_ingest(flow.zeroshot.packs),
+            answers=after_ingest(flow.zeroshot.listed),
         output:
             **flow.zeroshot.files(),
         log:

@@ -46,4 +46,4 @@ def said(text, *tokens):
     """A record of the protocol; tokens are pairs of a token and what could have been there."""
     logprobs = [{"token": token, "top_logprobs": [{"token": t, "logprob": p} for t, p in top]} for token, top in tokens]
     choice = {"message": {"content": text}, "logprobs": {"content": logprobs} if tokens else None}
-    return {"choices": [choice], "usage": {"total_tokens": 77}}
+    return {"choices": [choice], "usage": {"prompt_tokens": 77, "total_tokens": 80}}

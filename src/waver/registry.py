@@ -241,7 +241,7 @@ ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
         "waver.zeroshot.families.openai:OpenAi", label="Served model", inputs="video", local=False
     ),
     "openai_text": ZeroShotModelRecord(
-        "waver.zeroshot.families.openai:OpenAi", label="Served text model", inputs="text", local=False
+        "waver.zeroshot.families.openai:OpenAiText", label="Served text model", inputs="text", local=False
     ),
     "causal_lm": ZeroShotModelRecord(
         "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"

@@ -17,4 +17,5 @@ with job(snakemake) as j:
         outputs={name: Path(path) for name, path in j.output.items()},
         known=j.params.known,
         record=j.params.record,
+        answers=[Path(path) for path in j.input.answers],
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -129,28 +127,12 @@ def _span_s(segment: Row, paths: Mapping[str, Path]) -> tuple[float, float] | No
 
 
 def _annotated(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Video -> segments in which annotators named cues, with their names as ``told``."""
+    """Video -> segments in which annotators named cues of the codebook, with their names as ``told``."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["cues"] is not None:
-            found[row["video"]].append(row | {"told": annotated_cues(row["cues"])})
+        if row["cue_names"]:
+            found[row["video"]].append(row | {"told": {name.partition(": ")[2] for name in row["cue_names"]}})
     return dict(found)
-
-
-def annotated_cues(cues: str) -> set[str]:
-    """Names of the codebook's cues in the record of a segment; others are not counted.
-
-    Args:
-        cues: JSON object of the SEGMENTS table; a channel has names in a list or between commas.
-    """
-    names = {_plain(rule.cue): rule.cue for rule in cue_rules().rules}
-    values = [item for value in json.loads(cues).values() for item in (value if isinstance(value, list) else [value])]
-    said = {_plain(part) for value in values for part in re.split(r"[,;/\n]", str(value))}
-    return {names[name] for name in said if name in names}
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.casefold().split())
 
 
 def cue_scores(segments: Sequence[Segment], least: int) -> list[Row]:

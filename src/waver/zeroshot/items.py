@@ -11,7 +11,7 @@ import numpy as np
 
 from waver.config.zeroshot import ZeroShotConfig
 from waver.datasets.answers import Answer, read_answers
-from waver.errors import ExcludedItem
+from waver.errors import ExcludedItem, WaverError
 from waver.features.clock import FrameClock, frame_clock
 from waver.features.waveform import RATE_HZ, read_waveform
 from waver.io.shard_job import store_path
@@ -97,6 +97,9 @@ class Items:
         window: frames of a window; None: whole videos.
         config: whom to ask about, frames and transcript.
         hesitations: the recogniser was asked for them.
+
+    Raises:
+        WaverError: the model has no room for as many frames.
     """
 
     def __init__(
@@ -110,6 +113,12 @@ class Items:
     ) -> None:
         self._sources, self._takes, self._questions, self._window = sources, takes, questions, window
         self._config = config
+        number = config.frames.number
+        if takes.most_frames is not None and number > takes.most_frames:
+            raise WaverError(
+                f"zeroshot.frames.number is {number}, and beside a prompt the model has room for {takes.most_frames}; "
+                "give fewer"
+            )
         answers = read_answers([sources.answers])
         self._said = Said(answers, sources.speech, config.transcript, hesitations)
         self._told = _told(sources, answers, questions, config)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from waver.datasets.answers import read_answers
 from waver.datasets.folds import Folding, folds_of
 from waver.errors import WaverError
 from waver.io.predictions import Item, frames_of, prediction_table
@@ -71,6 +72,7 @@ def predict_asked(
     outputs: Mapping[str, Path],
     known: Mapping[str, Any],
     record: Mapping[str, Any],
+    answers: Sequence[Path] = (),
 ) -> None:
     """Write the predictions of a model for one prompt (rule ``zeroshot_predict``).
 
@@ -90,6 +92,8 @@ def predict_asked(
         known: what ``ZeroShotRecord`` has from the config.
         record: ``model_set``, ``code``, ``config`` and ``modalities``, copied into the metadata; random weights are a
             set of their own.
+        answers: ANSWERS tables, whose people of train and val are dealt out to the folds, as for every other method,
+            whoever of them has an answer here; read with ``folding``.
 
     Raises:
         WaverError: too many answers are neither of the two.
@@ -110,8 +114,13 @@ def predict_asked(
         known_folds = folding if kind == "folds" else None
         if known_folds and model.seed is not None:  # it has learned from those who would be held out
             known_folds, kept = None, np.zeros_like(kept)
-        fold_of = folds_of(found.column("participant")[kept], *known_folds) if known_folds else None
+        fold_of = folds_of(_learned_from(answers), *known_folds) if known_folds else None
         write_arrow(path, _table(found, _margins(found, labels, calibration), kept, lengths, fold_of), metadata)
+
+
+def _learned_from(answers: Sequence[Path]) -> list[str]:
+    """Participants of train and val, of whom models that learn would learn."""
+    return [answer.participant for answer in read_answers(answers) if answer.split in ("train", "val")]
 
 
 def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -> None:

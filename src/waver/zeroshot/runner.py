@@ -56,7 +56,8 @@ def ask_shard(
     """Ask a model about every video of a shard, or every window of it (rule ``zeroshot_ask``).
 
     ``<output without suffix>.journal.jsonl`` keeps what is answered, see ``waver.zeroshot.journal``. With
-    ``config.keep_answers`` what the model wrote is kept in ``.<output without suffix>.private.jsonl`` beside it.
+    ``config.keep_answers`` what the model wrote is kept in ``.<output without suffix>.private.jsonl`` beside it,
+    under the keys of the journal: earlier texts stay.
 
     Args:
         sources: files of the shard.
@@ -213,8 +214,9 @@ class _Job:
             return
         start = one.part.window and one.part.window.start_frame
         with open(self._private, "a", encoding="utf-8") as stream:
-            for prompt, answer in zip(self._prompts, answers, strict=True):
-                told = {"video": one.row["video"], "start_frame": start, "prompt": prompt, "text": answer.text}
+            for prompt, key, answer in zip(self._prompts, one.keys, answers, strict=True):
+                told = {"key": key, "video": one.row["video"], "start_frame": start, "prompt": prompt}
+                told["text"] = answer.text
                 stream.write(json.dumps(told, ensure_ascii=False) + "\n")
 
     def content_free(self) -> dict[str, float | None]:

@@ -97,6 +97,17 @@ def test_a_config_that_cannot_be_is_refused_in_a_sentence(changes, told):
         stage_of({"zeroshot": changes}).check(False)
 
 
+def test_another_text_does_not_fill_the_row_of_a_published_prompt(tmp_path):
+    file = tmp_path / "mine.yaml"
+    own = "answers: {positive: Ambivalent, negative: Non-Ambivalent}\nprompts: {td1: {label: t, text: '{transcript}?'}}"
+    file.write_text(own)
+    changes = {"prompt_set": str(file), "prompts": ["td1"]}
+    with pytest.raises(WaverError, match="td1 is the id of a published prompt"):
+        stage_of({"zeroshot": changes}).check(False)
+    file.write_text(own.replace("td1", "mine"))
+    stage_of({"zeroshot": {**changes, "prompts": ["mine"]}}).check(False)
+
+
 def test_transcripts_are_not_looked_at():
     with pytest.raises(WaverError, match="video_llava looks at videos, which transcripts lack; leave it out"):
         stage_of({**TRANSCRIPTS, "train": {"folds": 0, "runs": []}}).check(False)

@@ -16,6 +16,8 @@ from tracing.executed import definitions, traced
 from video_clips import number_of, write_clip
 from waver.assets.manifest import install
 from waver.config.zeroshot import ZeroShotConfig
+from waver.datasets.folds import folds_of
+from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.io.tables import (
     ANSWERS,
@@ -187,6 +189,11 @@ def test_a_shard_without_a_readable_video_has_no_answers(place, tmp_path):
     assert place.ask(tmp_path / "000.parquet", videos=tmp_path / "none.parquet") == []
 
 
+def test_more_frames_than_fit_are_refused_before_anything_is_asked(place, tmp_path):
+    with pytest.raises(WaverError, match=r"zeroshot\.frames\.number is 900, and .* room for 739; give fewer"):
+        place.ask(tmp_path / "000.parquet", "video", frames={"number": 900})
+
+
 def test_memory_that_does_not_suffice_halves_the_batch_for_good(place, answered, tmp_path, monkeypatch, caplog):
     score, sizes = VideoLlava.score, []
 
@@ -220,6 +227,8 @@ def test_what_is_written_is_kept_only_where_the_config_asks(place, tmp_path):
     rows = place.ask(tmp_path / "000.parquet", "video", decoding="constrained", keep_answers=True)
     told = [json.loads(line) for line in (tmp_path / ".000.private.jsonl").read_text().splitlines()]
     assert [(one["video"], one["prompt"]) for one in told] == [(row["video"], row["prompt"]) for row in rows]
+    journal = [json.loads(line) for line in (tmp_path / "000.journal.jsonl").read_text().splitlines()]
+    assert [one["key"] for one in told] == [one["key"] for one in journal]
     labels = {"Ambivalent": 1, "Non-Ambivalent": 0}
     assert [labels[one["text"].strip()] for one in told] == [row["parsed"] for row in rows]
 
@@ -271,6 +280,33 @@ def test_a_word_is_a_certain_margin(place, tmp_path):
     assert {row["video"] for row in rows} == LENGTHS.keys()
     assert {abs(row["margin"]) for row in rows} == {CERTAIN}
     assert {row["frame"] for row in rows} == {None}
+
+
+def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
+    people = [f"9{number:04}" for number in range(12)]
+    rows = [
+        {"video": f"{one}_Q1", "participant": one, "split": "train", "text": "", "language": "en"} for one in people
+    ]
+    write_table(tmp_path / "answers.parquet", rows_of(ANSWERS, rows), ANSWERS)
+    numbers = {
+        "negative": -1.0,
+        "positive": -2.0,
+        "parsed": None,
+        "prompt": "td1",
+        "start_frame": None,
+        "end_frame": None,
+    }
+    about = {"model": {}, "key": "x", "set": "tiny", "decoding": "score", "excluded": 3, "window": None}
+    asked = [{**{key: row[key] for key in ("video", "participant", "split")}, **numbers} for row in rows[3:]]
+    write_table(tmp_path / "asked.parquet", rows_of(ASKED, asked), ASKED, about)
+    outputs = {"none_folds": tmp_path / "folds.parquet"}
+    known = {"family": "x", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
+    arguments = [(3, "numbers"), ("score", 1), outputs, known, {"modalities": "T"}, [tmp_path / "answers.parquet"]]
+    predict_asked([tmp_path / "asked.parquet"], [], "causal_lm", "video", "td1", *arguments)
+    found = {row["participant"]: row["fold"] for row in read_table(outputs["none_folds"], PREDICTIONS)}
+    everybody = folds_of(people, 3, "numbers")
+    assert found == {one: everybody[one] for one in people[3:]}
+    assert found != folds_of(people[3:], 3, "numbers")
 
 
 @pytest.mark.parametrize("rule", ["zeroshot_ask", "zeroshot_predict", "zeroshot_spread"])

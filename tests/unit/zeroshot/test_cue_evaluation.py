@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from checkout import ROOT
 from tracing.executed import definitions, traced
 from waver.io.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table, write_table
 from waver.io.zarr_store import new_store
 from waver.workflow.fingerprint import closure, followed
-from waver.zeroshot.cue_evaluation import CUE_SCORES, Segment, annotated_cues, cue_scores, evaluate_cues
+from waver.zeroshot.cue_evaluation import CUE_SCORES, Segment, cue_scores, evaluate_cues
 
 ALL = {"Slow", "Smile", "Hedging"}
 
@@ -46,18 +45,6 @@ def test_counts_of_few_people_are_withheld():
     assert scores(seen, least=2)["Slow"]["both"] == 4
 
 
-@pytest.mark.parametrize(
-    ("record", "names"),
-    [
-        ('{"audio": "Slow, volume", "facial": "SMILE"}', {"Slow", "Volume", "Smile"}),
-        ('{"audio": ["Slow", "No  Mot"], "x": 3}', {"Slow", "No mot"}),
-        ('{"language": "Filler word; Mot", "free text": "slowly"}', {"Filler word", "Mot"}),
-    ],
-)
-def test_annotated_cues_are_names_of_the_codebook(record, names):
-    assert annotated_cues(record) == names
-
-
 def video(number):
     fields = dict.fromkeys(VIDEOS.names)
     return fields | {
@@ -82,11 +69,17 @@ def test_segments_are_on_the_clock_of_the_stores(tmp_path):
     index = [row | {"video": "1_Q1", "status": "ok"}, row | {"video": "1_Q2", "status": "set_aside"}]
     write_table(tmp_path / "index.parquet", index, FEATURE_INDEX)
     write_table(tmp_path / "videos.parquet", [video(1), video(2)], VIDEOS)
-    cues, untimed = '{"facial": "Smile"}', {"start_s": None, "end_s": None, "certainty": None}
-    spans = [("1_Q1", 0, 0, 48), ("1_Q1", 1, 120, 180), ("1_Q2", 0, 0, 48)]
+    about = {"cues": '{"facial": {"smile": true}}', "start_s": None, "end_s": None, "certainty": None}
+    said = ["facial: Smile"]
+    spans = [
+        ("1_Q1", 0, 0, 48, said),
+        ("1_Q1", 1, 120, 180, said),
+        ("1_Q1", 2, 180, 190, None),
+        ("1_Q2", 0, 0, 48, said),
+    ]
     rows = [
-        {"video": name, "segment": number, "start_frame": start, "end_frame": end, "cues": cues, **untimed}
-        for name, number, start, end in spans
+        {"video": name, "segment": number, "start_frame": start, "end_frame": end, "cue_names": names, **about}
+        for name, number, start, end, names in spans
     ]
     write_table(tmp_path / "segments.parquet", rows, SEGMENTS)
     names = ("faces", "visual")

@@ -16,8 +16,10 @@ import pytest
 from chat_stub import Stub, said
 from checkout import ROOT
 from waver.errors import WaverError
+from waver.records import load
+from waver.registry import ZERO_SHOT_MODELS
 from waver.zeroshot.answers import Answers
-from waver.zeroshot.families.base import Item, Prompt
+from waver.zeroshot.families.base import Capabilities, Item, Prompt
 from waver.zeroshot.families.openai import OpenAi, OpenAiConfig
 from waver.zeroshot.served.client import ChatClient, Question, ServerSettings
 from waver.zeroshot.served.first_word import first_word
@@ -59,7 +61,6 @@ def test_first_word_adds_the_ways_to_write_an_answer():
     found = first_word(TOP, "Ambivalent", "Non-Ambivalent")
     assert found.positive == pytest.approx(math.log(math.exp(-0.25) + math.exp(-3)))
     assert (found.negative, found.bounded) == (-2.0, False)
-    assert found.mass == pytest.approx(math.exp(-0.25) + math.exp(-3) + math.exp(-2))
 
 
 def test_an_answer_that_is_not_told_has_the_smallest_told_probability_at_most():
@@ -81,7 +82,6 @@ def test_scores_come_from_the_first_word(serve):
     assert server.asked[0]["top_logprobs"] == 20
     assert server.asked[0]["temperature"] == 0
     assert model.describe()["architecture"] == "a-model"
-    assert not model.capabilities.local
 
 
 def test_a_server_that_rejects_probabilities_is_asked_without(serve, caplog):
@@ -141,6 +141,13 @@ def test_replies_keep_the_order_and_only_so_many_are_asked_at_once(serve):
     replies = ChatClient(settings(server, max_concurrency=3)).ask_all([Question(text) for text in texts])
     assert [reply.text for reply in replies] == texts
     assert 1 < server.most <= 3
+
+
+def test_a_text_model_is_sent_no_pictures_whatever_is_known_of_a_recording():
+    family, record = load(ZERO_SHOT_MODELS, "openai_text"), ZERO_SHOT_MODELS["openai_text"]
+    assert (record.inputs, record.local) == ("text", False)
+    assert family.capabilities == Capabilities()
+    assert load(ZERO_SHOT_MODELS, "openai").capabilities == Capabilities(video=True)
 
 
 # trouble ----------------------------------------------------------------------------------------------------

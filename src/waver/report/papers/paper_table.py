@@ -129,6 +129,7 @@ class PaperTableBuilder:
             return "not run; to run it: " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
         kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
+        kind = "tuned" if method.split(".")[0].endswith(TUNED) else kind
         names = {"method": method, "variant": group.get("variant"), "modalities": modalities}
         lines = [how[kind].format(**names, **_asked(method))]
         lines += [group["config"]] if "config" in group else []
@@ -210,9 +211,7 @@ def _asked(method: str) -> dict[str, str]:
     if asked is None:
         return {}
     granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
-    key = "finetune.models" if asked.model.endswith(TUNED) else "models"
-    model = asked.model.removesuffix(TUNED)
-    return {"key": key, "model": model, "prompt": asked.prompt, "granularity": granularity}
+    return {"model": asked.model.removesuffix(TUNED), "prompt": asked.prompt, "granularity": granularity}
 
 
 def _size(scored: MethodScores) -> tuple[int, int]:

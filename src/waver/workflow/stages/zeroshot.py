@@ -18,7 +18,7 @@ from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.finetune import Finetune, options_of
-from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, read_prompts
+from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, check_published, read_prompts, shipped_sets
 from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, AskedModel, Condition, window_of
 
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
@@ -45,6 +45,8 @@ class ZeroShot(Stage):
                 method(ZERO_SHOT_MODELS, name).load(Path(), options, asked.dtype)
         if asked.finetune.models:
             self.finetune.check(load)
+        if asked.prompt_set not in shipped_sets():
+            check_published({key: one for name in self.names for key, one in self.prompts(name).items()})
 
     @cached_property
     def finetune(self) -> Finetune:
@@ -160,6 +162,10 @@ class ZeroShot(Stage):
     def asked(self, wildcards: Wildcards) -> list[str]:
         """Answers about all shards."""
         return [self.paths.zeroshot_asked.format(**{**wildcards, "shard": shard}) for shard in self.run.shards]
+
+    def listed(self, wildcards: Wildcards) -> list[str]:
+        """Answers of all shards, where their people are dealt out to folds."""
+        return [self.paths.shard_table("answers").format(shard=shard) for shard in self.run.shards if self.folding]
 
     def packs(self, wildcards: Wildcards) -> list[str]:
         """Pack indexes of all shards, where windows become frames."""

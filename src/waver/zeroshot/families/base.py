@@ -27,21 +27,17 @@ Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a family takes.
+    """What a family takes beside a prompt.
 
     Attributes:
         video: frames of a video.
         audio: the sound.
-        text: the transcript.
         most_frames: that fit into its context; None: no limit of its own.
-        local: it runs in this process, and nothing leaves the machine.
     """
 
     video: bool = False
     audio: bool = False
-    text: bool = True
     most_frames: int | None = None
-    local: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from waver.config.section import Section
-from waver.device import torch_device
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
-from waver.zeroshot.families.transformers_model import TransformersModel, torch_dtype
+from waver.zeroshot.families.transformers_model import TransformersModel, read_network
 
 
 class CausalLmConfig(Section):
@@ -44,7 +43,7 @@ class CausalLm(TransformersModel):
         """Read a folder, or the one GGUF file in it.
 
         Raises:
-            WaverError: it holds no language model with its tokenizer.
+            WaverError: it holds no language model with its tokenizer, or not all of it.
         """
         disable_progress_bar()
         with reading_folder(folder, "language model with its tokenizer", "correct the model's path in models.paths"):
@@ -52,9 +51,9 @@ class CausalLm(TransformersModel):
             if len(files) > 1:
                 raise ValueError(f"there are several GGUF files, {files[0]} and {files[1]} among them")
             packed = {"gguf_file": files[0]} if files else {}
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch_dtype(dtype), **packed, **LOCAL_WEIGHTS)
+            model = read_network(AutoModelForCausalLM, folder, dtype, **packed)
             tokenizer = AutoTokenizer.from_pretrained(folder, **packed, **LOCAL)
-        return cls(model.to(torch_device()), tokenizer, config)
+        return cls(model, tokenizer, config)
 
     def wrapped(self, item: Item, prompt: Prompt) -> str:
         """One turn of the user, up to where the model's turn begins."""

@@ -18,11 +18,10 @@ from transformers import AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from waver.config.section import Section
-from waver.device import torch_device
-from waver.errors import WaverError, first_names
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.errors import WaverError
+from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
-from waver.zeroshot.families.transformers_model import TransformersModel, torch_dtype
+from waver.zeroshot.families.transformers_model import TransformersModel, read_network
 
 _SETTINGS = ("video_preprocessor_config.json", "processor_config.json", "preprocessor_config.json")
 """Files that may hold the scale of the pixels; the first one that does counts."""
@@ -70,13 +69,9 @@ class ChatVideoModel(TransformersModel):
         """
         disable_progress_bar()
         with reading_folder(folder, cls.kind, "correct the model's path in models.paths"):
-            model, found = cls.Network.from_pretrained(
-                folder, dtype=torch_dtype(dtype), output_loading_info=True, **LOCAL_WEIGHTS
-            )
-            if found["missing_keys"]:
-                raise WaverError(f"it lacks {first_names(sorted(found['missing_keys']))}")
+            model = read_network(cls.Network, folder, dtype)
             tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-            made = cls(model.to(torch_device()), tokenizer, config, pixel_scale(folder), chat_template(folder))
+            made = cls(model, tokenizer, config, pixel_scale(folder), chat_template(folder))
             made.check_tokens()
         return made
 

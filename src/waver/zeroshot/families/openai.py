@@ -36,7 +36,7 @@ class OpenAi:
     """A model that a server offers."""
 
     Config: ClassVar[type[Section]] = OpenAiConfig
-    capabilities = Capabilities(video=True, local=False)
+    capabilities = Capabilities(video=True)
 
     def __init__(self, config: OpenAiConfig) -> None:
         """Of a server that may be asked, see ``ChatClient``."""
@@ -101,6 +101,12 @@ class OpenAi:
             return Scored(_NOT_WRITTEN, _NOT_WRITTEN, reply.tokens)
         pair = (_NOT_WRITTEN, _WRITTEN) if label else (_WRITTEN, _NOT_WRITTEN)
         return Scored(*pair, reply.tokens)
+
+
+class OpenAiText(OpenAi):
+    """A model of a server that is sent words alone, whatever is known of the recording."""
+
+    capabilities = Capabilities()
 
 
 def _small(pictures: Pictures, side: int) -> list[Pictures]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from waver.device import torch_device
-from waver.errors import ExcludedItem, WaverError
+from waver.errors import ExcludedItem, WaverError, first_names
+from waver.models.pretrained_folder import LOCAL_WEIGHTS
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
 from waver.zeroshot.families.shared_prefix import Positions, SharedPrefix, text_positions
@@ -220,6 +222,26 @@ def _choice(logits: Tensor, written: list[int], only: Sequence[Sequence[int]]) -
         return logits.argmax()
     tokens = torch.tensor(allowed, device=logits.device)
     return tokens[logits[tokens].argmax()]
+
+
+def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:
+    """A model of a folder of pretrained files, on the device of this process.
+
+    Args:
+        kind: class of the transformers library.
+        folder: of the files.
+        dtype: of the weights.
+        packed: further arguments, of files that are packed.
+
+    Raises:
+        WaverError: the files lack parameters, which the library would draw at random.
+    """
+    model, found = kind.from_pretrained(
+        folder, dtype=torch_dtype(dtype), output_loading_info=True, **packed, **LOCAL_WEIGHTS
+    )
+    if found["missing_keys"]:
+        raise WaverError(f"it lacks {first_names(sorted(found['missing_keys']))}")
+    return model.to(torch_device())
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:

@@ -17,12 +17,11 @@ from transformers import AutoTokenizer, VideoLlavaForConditionalGeneration
 from transformers.utils.logging import disable_progress_bar
 
 from waver.config.section import Section
-from waver.device import torch_device
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.models.vision_language.clip_folder import DEVIATION, MEAN
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
 from waver.zeroshot.families.pixels import Geometry, shaped
-from waver.zeroshot.families.transformers_model import TransformersModel, torch_dtype
+from waver.zeroshot.families.transformers_model import TransformersModel, read_network
 from waver.zeroshot.prompts.prompt_set import vicuna_turn
 
 
@@ -42,17 +41,15 @@ class VideoLlava(TransformersModel):
         """Read a folder.
 
         Raises:
-            WaverError: it holds no Video-LLaVA with its tokenizer.
+            WaverError: it holds no Video-LLaVA with its tokenizer, or not all of it.
         """
         disable_progress_bar()
         with reading_folder(folder, "Video-LLaVA with its tokenizer", "correct models.paths.video_llava"):
-            model = VideoLlavaForConditionalGeneration.from_pretrained(
-                folder, dtype=torch_dtype(dtype), **LOCAL_WEIGHTS
-            )
+            model = read_network(VideoLlavaForConditionalGeneration, folder, dtype)
             tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
             if int(tokenizer.convert_tokens_to_ids("<video>")) != model.config.video_token_id:
                 raise ValueError("its tokenizer does not have the model's token <video>")
-        return cls(model.to(torch_device()), tokenizer, config)
+        return cls(model, tokenizer, config)
 
     @property
     def capabilities(self) -> Capabilities:

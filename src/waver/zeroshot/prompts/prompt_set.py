@@ -18,6 +18,9 @@ from waver.zeroshot.answers import Answers
 SLOTS = ("transcript", "cues", "timeline")
 """What a prompt may have put in, in braces: the words of the answer, and its cues as sentences or as a timeline."""
 
+PUBLISHED = ("released", "bah2025", "paper2026")
+"""Sets of the papers and of their program, whose ids name the rows of the papers' tables."""
+
 PromptId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
@@ -26,7 +29,7 @@ class Prompt(Section):
     """One prompt: the user's turn, without the wrapper of a chat.
 
     Attributes:
-        label: as tables name it; those of the published prompts fill the papers' rows.
+        label: as tables name it.
         text: with the slots in braces; all other braces stand for themselves.
         answers: where they differ from those of the set.
     """
@@ -139,6 +142,22 @@ def _first(error: ValidationError | TypeError) -> str:
     wrong = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in wrong["loc"] if part != "[key]")
     return ": ".join(filter(None, [place, str(wrong["msg"]).removeprefix("Value error, ")]))
+
+
+def check_published(asked: Mapping[str, Prompt]) -> None:
+    """The papers' tables find their rows by the ids of prompts: another text needs another id.
+
+    Raises:
+        WaverError: a prompt has the id of a published one, and a text of its own.
+    """
+    published = [read_prompts(one).prompts for one in PUBLISHED]
+    for name, prompt in asked.items():
+        texts = [own[name].text for own in published if name in own]
+        if texts and prompt.text not in texts:
+            raise WaverError(
+                f"zeroshot.prompt_set: {name} is the id of a published prompt, whose row in the papers' tables another "
+                "text would fill; give yours another id"
+            )
 
 
 def vicuna_turn(text: str, media: str = "<video>\n") -> str:

@@ -86,7 +86,7 @@ class Reply:
         text: of the answer.
         alternatives: tokens that could have begun its first word, and their log-probabilities, greatest first; empty
             where the server does not tell.
-        tokens: of the question and the answer, where the server counts them, else 0.
+        tokens: of the question, where the server counts them, else 0.
         seconds: until it was there, attempts before included.
     """
 
@@ -253,7 +253,7 @@ def _reply(content: bytes, name: str, seconds: float) -> Reply:
         choice = record["choices"][0]
         text = choice["message"]["content"] or ""
         told = (choice.get("logprobs") or {}).get("content") or []
-        used = int((record.get("usage") or {}).get("total_tokens") or 0)
+        used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
         # a line break or a quotation mark may come before the first word
         first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
         pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]

@@ -14,13 +14,11 @@ class FirstWord:
     Attributes:
         positive: of A/H; the greatest value it may have where it is not among the tokens that were told.
         negative: of none, in the same way.
-        mass: share of both among all that the server could have said.
         bounded: one of the two is such a bound.
     """
 
     positive: float
     negative: float
-    mass: float
     bounded: bool
 
 
@@ -45,8 +43,7 @@ def first_word(alternatives: Sequence[tuple[str, float]], positive: str, negativ
         return None
     bound = min(value for _, value in alternatives)
     found = {answer: _log_sum(values) if values else bound for answer, values in begins.items()}
-    mass = sum(math.exp(_log_sum(values)) for values in begins.values() if values)
-    return FirstWord(found[positive], found[negative], min(mass, 1.0), not all(begins.values()))
+    return FirstWord(found[positive], found[negative], not all(begins.values()))
 
 
 def _begins(token: str, answer: str) -> bool:

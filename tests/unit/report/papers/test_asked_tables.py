@@ -70,6 +70,11 @@ def test_windows_fill_the_tables_of_frames():
             ("AffectGPT", "Simple"),
             "affectgpt], with s among zeroshot.prompts, and zeroshot.video",
         ),
+        (
+            "2026_table_7_video",
+            ("Video-LLaVA", "Transcript + Definition 1", "fine-tuned"),
+            "zeroshot.finetune.models: [video_llava], and zeroshot.finetune.prompt: td1",
+        ),
     ],
 )
 def test_a_row_that_was_not_run_names_the_lines_that_run_it(name, labels, how):

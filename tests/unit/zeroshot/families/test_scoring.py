@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, VideoLlavaImageProcessor
 
 from waver.errors import ExcludedItem, WaverError
@@ -162,6 +163,19 @@ def test_another_model_in_the_folder_is_refused_in_a_sentence(tmp_path):
     for family, config, kind in ((VideoLlava, VideoLlavaConfig(), "Video-LLaVA"), (CausalLm, CausalLmConfig(), "lang")):
         with pytest.raises(WaverError, match=rf"holds no {kind}.* correct .*models\.paths"):
             family.load(tmp_path, config, "float32")
+
+
+def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(tmp_path):
+    folders = {
+        VideoLlava: write_tiny_video_llava(tmp_path / "video_llava"),
+        CausalLm: write_llama(tmp_path / "llama"),
+    }
+    for family, folder in folders.items():
+        weights = load_file(folder / "model.safetensors")
+        lost = next(name for name in weights if name.endswith("layers.1.self_attn.o_proj.weight"))
+        save_file({name: value for name, value in weights.items() if name != lost}, folder / "model.safetensors")
+        with pytest.raises(WaverError, match=r"it lacks .*layers\.1\.self_attn\.o_proj\.weight"):
+            family.load(folder, family.Config(), "float32")
 
 
 def test_five_prompts_read_at_most_half_as_many_tokens_again_as_one(tmp_path):
