@@ -18,7 +18,7 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.inputs import Given, of_known_questions, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import LINKS, Given, of_known_questions, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -115,7 +115,7 @@ class _Batch:
             given = [replace(one, transcript=None) for one in given]
         if not given:
             return []
-        root = self.out / "recordings"
+        root = self.out / LINKS
         spoken = write_data_set(given, root, self.trained.questions, options.transcripts, self.set_aside)
         ingest_recordings(root, self.work)
         self.set_aside += read_table(self.work / "ingest/set_aside.parquet", SET_ASIDE)

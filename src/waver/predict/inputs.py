@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
+from waver.datasets.absent_files import ALLOW
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.annotations import TRANSCRIPTS_FILE
 from waver.datasets.folder.csv_table import MEND_LINE, Line, read_csv
@@ -26,6 +28,8 @@ from waver.predict.transcript_files import Said, find_transcript, read_transcrip
 
 MAPPING = "private/recordings.csv"
 """File of the output folder that says which file a recording is; for its owner's eyes."""
+LINKS = "recordings"
+"""Folder of the output folder with a link to each recording."""
 SPLIT = "test"
 """Split of recordings that no model learns from."""
 _ID = re.compile(r"recording_[0-9]{3,9}")
@@ -70,43 +74,60 @@ def read_inputs(inputs: Sequence[Path], known: Given, set_aside: list[Row]) -> l
     Args:
         inputs: video files, folders with video files, and lists (``.csv``).
         known: what holds of all of them that a list does not say otherwise.
-        set_aside: gets a row for each argument, and each line of a list, that cannot be used.
+        set_aside: gets a row for each argument, each folder and each line of a list that cannot be used. The item is
+            the argument's number, as what is written of it may hold no name of a file; the path is for the user alone.
 
     Raises:
         WaverError: a list cannot be read, or there is no recording at all.
     """
     found: dict[Path, Given] = {}
-    for path in inputs:
-        for one in _named(path, known, set_aside):
-            found.setdefault(one.file, one)
+    for place, path in enumerate(inputs, start=1):
+        for item, one in _named(f"input {place}", path, known, set_aside):
+            if found.setdefault(one.file, one) != one and item:
+                remedy = "keep one line of each recording"
+                reason = "it says of a recording other than what was said of it before, and is not used"
+                set_aside.append(exclusion_row(item, reason, remedy, path=one.file.name))
     if not found and not set_aside:
         raise WaverError(f"no recording is named; give files or folders with {_KINDS}")
     return list(found.values())
 
 
-def _named(path: Path, known: Given, set_aside: list[Row]) -> Iterable[Given]:
-    if path.is_dir():
-        videos = [one.path for one in scan(path) if one.path.lower().endswith(VIDEO_SUFFIXES)]
-        return [replace(known, file=_absolute(path / video)) for video in videos]
-    if path.suffix.lower() == ".csv":
-        return _listed(path, known, set_aside)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return [replace(known, file=_absolute(path))]
-    there = "it is no recording of a kind that is read" if path.exists() else "there is nothing at this path"
-    set_aside.append(exclusion_row(path.name, there, f"correct the path, or convert it to one of {_KINDS}"))
-    return ()
+def _named(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterator[tuple[str, Given]]:
+    """The recordings of an argument; those of a list with the number of their line."""
+    if os.path.isdir(path):
+        yield from (("", replace(known, file=file)) for file in _in_folder(item, path, set_aside))
+    elif path.suffix.lower() == ".csv":
+        yield from _listed(item, path, known, set_aside)
+    elif path.suffix.lower() in VIDEO_SUFFIXES and os.path.lexists(path):
+        yield "", replace(known, file=_absolute(path))
+    else:
+        there = "it is no recording of a kind that is read" if os.path.exists(path) else "there is nothing at this path"
+        remedy = f"correct the path, or convert it to one of {_KINDS}"
+        set_aside.append(exclusion_row(item, there, remedy, path=path.name))
+
+
+def _in_folder(item: str, folder: Path, set_aside: list[Row]) -> Iterator[Path]:
+    """Videos at any depth, but not the links that earlier calls made in their output folders."""
+    unreadable: list[str] = []
+    for found in scan(folder, unreadable):
+        file = _absolute(folder / found.path)
+        is_link = file.parent.name == LINKS and (file.parents[1] / MAPPING).is_file()
+        if found.path.lower().endswith(VIDEO_SUFFIXES) and not is_link:
+            yield file
+    set_aside += [exclusion_row(item, "a folder in it cannot be read", ALLOW, path=one) for one in unreadable]
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _listed(path: Path, known: Given, set_aside: list[Row]) -> Iterable[Given]:
+def _listed(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterator[tuple[str, Given]]:
     for line in read_csv(path, ("video",), ("participant", "question", "language", "transcript")):
+        place = f"{item}{line.where.removeprefix(path.name)}"
         try:
-            yield _of_line(line, path.parent, known)
+            yield place, _of_line(line, path.parent, known)
         except ExcludedItem as problem:
-            set_aside.append(exclusion_row(line.where, problem.reason, problem.remedy))
+            set_aside.append(exclusion_row(place, problem.reason, problem.remedy, path=line["video"] or path.name))
 
 
 def _of_line(line: Line, folder: Path, known: Given) -> Given:
@@ -115,6 +136,8 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
     file = _absolute(folder / line["video"])
     if file.suffix.lower() not in VIDEO_SUFFIXES:
         raise ExcludedItem("it is no recording of a kind that is read", f"convert it to one of {_KINDS}")
+    if not os.path.lexists(file):
+        raise ExcludedItem("there is nothing at this path", "correct the path, which is relative to the list")
     return replace(
         known,
         file=file,
@@ -226,7 +249,8 @@ def write_data_set(
             set_aside.append(exclusion_row(one.recording, problem.reason, problem.remedy, one.owner))
             continue
         spoken += [[one.link, *("" if t is None else f"{t:.3f}" for t in line[:2]), line.text] for line in lines]
-    listing = [[one.owner, one.link, SPLIT, one.question or "", one.language or ""] for one in given]
+    # the reader makes ids of what it reads, as was done here already
+    listing = [[unquote(one.owner), one.link, SPLIT, one.question or "", one.language or ""] for one in given]
     _write_csv(folder / LISTING, ("participant", "video", "split", "question", "language"), listing)
     _write_csv(folder / TRANSCRIPTS_FILE, ("video", "start_s", "end_s", "text"), spoken)
     _write_csv(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _asked(questions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_files_folders_and_lists_are_read_each_recording_once(tmp_path):
     folder, file = tmp_path / "more", tmp_path / "A B.MOV"
-    touch(folder / "deep/b.webm", folder / "a.mp4", folder / "notes.txt", file)
+    touch(folder / "deep/b.webm", folder / "a.mp4", folder / "c.mp4", folder / "notes.txt", file)
     table = tmp_path / "list.csv"
     table.write_text("video;participant;question;language;transcript\nmore/a.mp4;Zoë/1;2;FR;a.vtt\nmore/c.mp4;;;;\n")
     found = read_inputs([table, folder, file], Given(Path(), "P0", 3, "en"), [])
@@ -43,20 +44,52 @@ def test_files_folders_and_lists_are_read_each_recording_once(tmp_path):
 def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(tmp_path):
     touch(tmp_path / "a.mp4", tmp_path / "a.docx")
     table = tmp_path / "list.csv"
-    table.write_text("video,question\na.mp4,1\na.docx,1\na.mp4,often\n,2\n")
+    table.write_text("video,question\na.mp4,1\na.docx,1\na.mp4,often\n,2\ngone.mp4,1\n")
     set_aside: list[dict[str, object]] = []
-    found = read_inputs([table, tmp_path / "a.docx", tmp_path / "gone"], Given(Path()), set_aside)
+    found = read_inputs([table, tmp_path / "a.docx", tmp_path / "gone.mp4"], Given(Path()), set_aside)
     assert [one.file.name for one in found] == ["a.mp4"]
     assert [(row["item"], row["reason"]) for row in set_aside] == [
-        ("list.csv, line 3", "it is no recording of a kind that is read"),
-        ("list.csv, line 4", "question is no number from 1 to 127"),
-        ("list.csv, line 5", "no video is given"),
-        ("a.docx", "it is no recording of a kind that is read"),
-        ("gone", "there is nothing at this path"),
+        ("input 1, line 3", "it is no recording of a kind that is read"),
+        ("input 1, line 4", "question is no number from 1 to 127"),
+        ("input 1, line 5", "no video is given"),
+        ("input 1, line 6", "there is nothing at this path"),
+        ("input 2", "it is no recording of a kind that is read"),
+        ("input 3", "there is nothing at this path"),
     ]
+    assert [row["path"] for row in set_aside] == ["a.docx", "a.mp4", "list.csv", "gone.mp4", "a.docx", "gone.mp4"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(WaverError, match="no recording is named"):
         read_inputs([tmp_path / "empty"], Given(Path()), [])
+
+
+def test_a_line_that_says_something_else_of_a_recording_is_told(tmp_path):
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "list.csv").write_text("video,question\na.mp4,1\na.mp4,1\na.mp4,2\n")
+    set_aside: list[dict[str, object]] = []
+    found = read_inputs([tmp_path / "list.csv", tmp_path], Given(Path()), set_aside)
+    assert [one.question for one in found] == [1]
+    assert [(row["item"], row["path"]) for row in set_aside] == [("input 1, line 4", "a.mp4")]
+
+
+def test_results_inside_the_folder_of_recordings_are_no_recordings(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "results/recordings/recording_001.mp4", tmp_path / "results" / MAPPING)
+    found = read_inputs([tmp_path], Given(Path()), [])
+    assert [one.file for one in found] == [tmp_path / "a.mp4"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    touch(tmp_path / "a.mp4", tmp_path / "Anna/b.mp4")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("Anna"):
+            raise PermissionError
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    set_aside: list[dict[str, object]] = []
+    assert len(read_inputs([tmp_path], Given(Path()), set_aside)) == 1
+    assert [(row["item"], row["path"]) for row in set_aside] == [("input 1", "Anna")]
 
 
 def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
@@ -81,7 +114,7 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     (tmp_path / "said/b.txt").write_text("Well,\n maybe.")
     (tmp_path / "said/c.srt").write_text("1\n00:01 --> nowhere\nhm\n")
     given = [
-        Given(tmp_path / "a.mp4", "P1", 1, "en", None, "recording_001"),
+        Given(tmp_path / "a.mp4", "P%2F1", 1, "en", None, "recording_001"),
         Given(tmp_path / "b.mp4", "", None, None, None, "recording_002"),
         Given(tmp_path / "c.mp4", "", None, None, None, "recording_003"),
     ]
@@ -91,7 +124,7 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     assert (folder / "recording_001.mp4").resolve() == (tmp_path / "a.mp4").resolve()
     assert [row["item"] for row in set_aside] == ["recording_003"]
     assert [list(row.values()) for row in rows(folder / "videos.csv")] == [
-        ["P1", "recording_001.mp4", "test", "1", "en"],
+        ["P/1", "recording_001.mp4", "test", "1", "en"],
         ["recording_002", "recording_002.mp4", "test", "", ""],
         ["recording_003", "recording_003.mp4", "test", "", ""],
     ]

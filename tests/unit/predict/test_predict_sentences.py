@@ -38,13 +38,13 @@ def test_there_is_a_control_or_the_reason_why_not(changed, said):
 
 def test_what_is_not_used_is_told_with_the_name_of_the_file_and_the_remedy():
     rows = [
-        {"item": "recording_002", "reason": "it is empty", "remedy": "copy it again"},
-        {"item": "list.csv, line 3", "reason": "no video is given", "remedy": "mend it"},
+        {"item": "recording_002", "path": None, "reason": "it is empty", "remedy": "copy it again"},
+        {"item": "input 1, line 3", "path": "list.csv", "reason": "no video is given", "remedy": "mend it"},
     ]
-    assert list(closing(rows, {"recording_002": "b.mp4"}, Path("out"))) == [
+    assert list(closing(rows, {"recording_002": "b\n\udce9\x1b[1m.mp4"}, Path("out"))) == [
         "2 not used, or not as given:",
-        "  recording_002 (b.mp4): it is empty; copy it again",
-        "  list.csv, line 3: no video is given; mend it",
+        "  recording_002 (b\\n\\udce9\\x1b[1m.mp4): it is empty; copy it again",
+        "  input 1, line 3 (list.csv): no video is given; mend it",
         LIMITS,
         "results: out",
     ]
