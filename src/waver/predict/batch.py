@@ -18,7 +18,8 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.inputs import LINKS, Given, of_known_questions, read_inputs, with_ids, write_data_set
+from waver.predict.given_checks import in_ids, of_known_questions, still_there
+from waver.predict.inputs import LINKS, Given, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -110,7 +111,7 @@ class _Batch:
         known = Given(Path(), safe_id(options.participant), options.question, options.language)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
         self.names = {one.recording: one.file.name for one in given}
-        given = of_known_questions(given, self.trained.questions, self.set_aside)
+        given = of_known_questions(still_there(given, self.set_aside), self.trained.questions, self.set_aside)
         if not options.words:
             given = [replace(one, transcript=None) for one in given]
         if not given:
@@ -118,7 +119,7 @@ class _Batch:
         root = self.out / LINKS
         spoken = write_data_set(given, root, self.trained.questions, options.transcripts, self.set_aside)
         ingest_recordings(root, self.work)
-        self.set_aside += read_table(self.work / "ingest/set_aside.parquet", SET_ASIDE)
+        self.set_aside += in_ids(read_table(self.work / "ingest/set_aside.parquet", SET_ASIDE), given)
         for row in read_table(self.work / "ingest/videos.parquet", VIDEOS):
             self.videos[row["video"]] = row
         for row in read_table(self.work / "ingest/transcripts.parquet", TRANSCRIPTS):

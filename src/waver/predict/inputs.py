@@ -208,22 +208,6 @@ def _as_row(one: Given) -> list[object]:
     return [one.recording, one.file, one.participant, one.question or "", one.language or "", one.transcript or ""]
 
 
-def of_known_questions(given: Sequence[Given], questions: Questions, set_aside: list[Row]) -> list[Given]:
-    """The recordings, without the number of a question of which the model knows nothing.
-
-    Args:
-        given: all recordings of the output folder.
-        questions: those that the model was trained on.
-        set_aside: gets a row for each such number.
-    """
-    strange = [one for one in given if one.question is not None and one.question > questions.count]
-    for one in strange:
-        remedy = f"give a number from 1 to {questions.count}, or none"
-        reason = "its question is none of those that the model knows, and it is predicted without it"
-        set_aside.append(exclusion_row(one.recording, reason, remedy, one.owner))
-    return [replace(one, question=None) if one in strange else one for one in given]
-
-
 def write_data_set(
     given: Sequence[Given], folder: Path, questions: Questions, transcripts: Path | None, set_aside: list[Row]
 ) -> set[str]:

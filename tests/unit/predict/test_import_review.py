@@ -223,7 +223,7 @@ def test_reviewed_segments_are_the_labels_of_a_training_set(predictions: Path, t
     spans = read_segments(tmp_path / "set", [one], excluded)[one.video]
     assert excluded == []
     said = frames_of_spans([(0, 1), (49, 89), (239, 240)], FRAMES)
-    assert np.array_equal(_within(spans, FRAMES), said)
+    assert np.array_equal(_within([(one.start_s, one.end_s) for one in spans], FRAMES), said)
     unsure = edited(predictions, tmp_path / "other", (2000, 3000, "unsure"))
     assert main([str(unsure), *command]) == 0
     assert "recording_001 is not added: the coder was unsure" in capsys.readouterr().out

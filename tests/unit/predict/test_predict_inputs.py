@@ -10,7 +10,8 @@ import pytest
 
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.predict.inputs import MAPPING, Given, of_known_questions, read_inputs, with_ids, write_data_set
+from waver.predict.given_checks import in_ids, of_known_questions, still_there
+from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
 from waver.predict.transcript_files import Said, read_transcript
 
 QUESTIONS = Questions(3, ((1, Question((("en", "Why?"), ("fr", "Pourquoi ?")), "ambivalent", ("positive",))),))
@@ -141,6 +142,19 @@ def test_a_question_that_the_model_does_not_know_is_left_out_and_said(tmp_path):
     assert [(row["item"], row["remedy"]) for row in set_aside] == [
         ("recording_004", "give a number from 1 to 3, or none")
     ]
+
+
+def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    names = ("gone", "a", "b")
+    given = [Given(tmp_path / f"{name}.mp4", recording=f"recording_{name}") for name in names]
+    set_aside: list[dict[str, object]] = []
+    there = still_there(given, set_aside)
+    assert [(row["item"], row["reason"]) for row in set_aside] == [("recording_gone", "its file is no longer there")]
+    reason, remedy = "the file is a copy of that of videos.csv, line 2", "keep one of the two lines"
+    copy = {"item": "recording_b", "reason": reason, "remedy": remedy}
+    (said,) = in_ids([copy], there)
+    assert (said["reason"], said["remedy"]) == ("the file is a copy of that of recording_a", "it is predicted once")
 
 
 @pytest.mark.parametrize(

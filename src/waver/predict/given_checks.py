@@ -1,0 +1,60 @@
+"""What of the recordings of an output folder cannot be used as it was given, said with the ids of the folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from waver.datasets.exclusions import Row, exclusion_row
+from waver.datasets.folder.listing import LISTING
+from waver.datasets.questions import Questions
+from waver.predict.inputs import MAPPING, Given
+
+_LINE = re.compile(rf"{re.escape(LISTING)}, line ([0-9]+)")
+
+
+def still_there(given: Sequence[Given], set_aside: list[Row]) -> list[Given]:
+    """The recordings whose file is there; one of an earlier call may have been moved since.
+
+    Args:
+        given: all recordings of the output folder.
+        set_aside: gets a row for each other.
+    """
+    gone = [one for one in given if not os.path.lexists(one.file)]
+    remedy = f"bring it back, or delete its line in {MAPPING}"
+    set_aside += [exclusion_row(one.recording, "its file is no longer there", remedy, one.owner) for one in gone]
+    return [one for one in given if one not in gone]
+
+
+def in_ids(rows: Iterable[Row], given: Sequence[Given]) -> list[Row]:
+    """Rows of what the reader set aside, where lines of the listing that was made for it are recordings again."""
+
+    def recording(line: re.Match[str]) -> str:
+        return given[int(line[1]) - 2].recording  # the first line is the header
+
+    return [
+        row
+        | {
+            "reason": _LINE.sub(recording, row["reason"]),
+            "remedy": row["remedy"].replace("keep one of the two lines", "it is predicted once"),
+        }
+        for row in rows
+    ]
+
+
+def of_known_questions(given: Sequence[Given], questions: Questions, set_aside: list[Row]) -> list[Given]:
+    """The recordings, without the number of a question of which the model knows nothing.
+
+    Args:
+        given: all recordings of the output folder.
+        questions: those that the model was trained on.
+        set_aside: gets a row for each such number.
+    """
+    strange = [one for one in given if one.question is not None and one.question > questions.count]
+    for one in strange:
+        remedy = f"give a number from 1 to {questions.count}, or none"
+        reason = "its question is none of those that the model knows, and it is predicted without it"
+        set_aside.append(exclusion_row(one.recording, reason, remedy, one.owner))
+    return [replace(one, question=None) if one in strange else one for one in given]
