@@ -49,6 +49,8 @@ def predict_all(options: Options) -> int:
     Raises:
         WaverError: the model or the folder cannot be used, or the machine has no room.
     """
+    if (options.model / RECORD).is_file() and options.out.is_relative_to(os.path.abspath(options.model)):
+        raise WaverError(f"--out {options.out} is in the folder of the model, which is to be handed over; give another")
     work = options.out / "work"
     work.mkdir(parents=True, exist_ok=True)
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
