@@ -12,14 +12,13 @@ from itertools import groupby
 from pathlib import Path
 
 from waver.datasets.exclusions import Row, exclusion_row
-from waver.datasets.folder.listing import safe_id
 from waver.device import torch_device
 from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
 from waver.predict.given_checks import in_ids, of_known_questions, still_there
-from waver.predict.inputs import LINKS, Given, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import LINKS, Given, participant_id, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -56,6 +55,9 @@ def predict_all(options: Options) -> int:
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
     logging.basicConfig(filename=work / "predict.log", level=logging.INFO, format=form, force=True)
     logging.captureWarnings(True)
+    waits = logging.getLogger(exclusive.__module__)
+    if not waits.handlers:  # whoever calls twice is told why nothing happens
+        waits.addHandler(logging.StreamHandler())
     if not READY.is_dir():  # without what ``make setup`` compiles, it would take a quarter of a minute in every call
         os.environ["NUMBA_CACHE_DIR"] = str(work / "compiled")
     torch_device()  # that a GPU is asked for and not there is said before any work is done
@@ -110,7 +112,7 @@ class _Batch:
     def _recordings(self) -> list[Steps]:
         """The recordings that can be read, as jobs; what cannot is set aside."""
         options = self.options
-        known = Given(Path(), safe_id(options.participant), options.question, options.language)
+        known = Given(Path(), participant_id(options.participant), options.question, options.language)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
         self.names = {one.recording: one.file.name for one in given}
         given = of_known_questions(still_there(given, self.set_aside), self.trained.questions, self.set_aside)

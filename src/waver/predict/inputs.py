@@ -33,6 +33,8 @@ LINKS = "recordings"
 SPLIT = "test"
 """Split of recordings that no model learns from."""
 _ID = re.compile(r"recording_[0-9]{3,9}")
+_LONGEST_ID = 200
+"""Bytes of the longest id that the reader of the folder takes."""
 _KINDS = ", ".join(VIDEO_SUFFIXES)
 _MAPPED = ("recording", "file", "participant", "question", "language", "transcript")
 
@@ -106,6 +108,18 @@ def _named(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterato
         set_aside.append(exclusion_row(item, there, remedy, path=path.name))
 
 
+def participant_id(text: str) -> str:
+    """Id of a participant; empty for no text.
+
+    Raises:
+        ExcludedItem: it is too long to name files.
+    """
+    named = safe_id(text)
+    if len(named.encode()) > _LONGEST_ID:
+        raise ExcludedItem(f"an id of more than {_LONGEST_ID} bytes cannot name a file", "shorten the participant")
+    return named
+
+
 def _in_folder(item: str, folder: Path, set_aside: list[Row]) -> Iterator[Path]:
     """Videos at any depth, but not the links that earlier calls made in their output folders."""
     unreadable: list[str] = []
@@ -141,7 +155,7 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
     return replace(
         known,
         file=file,
-        participant=safe_id(line["participant"]) or known.participant,
+        participant=participant_id(line["participant"]) or known.participant,
         question=number(line, "question", 1, MOST_QUESTIONS) or known.question,
         language=language_of(line) or known.language,
         transcript=_absolute(folder / line["transcript"]) if line["transcript"] else None,

@@ -30,6 +30,8 @@ def about_recording(row: Mapping[str, Any]) -> str:
     said = f"{row['recording']}: {row['band']} ({row['p_video']:.2f})"
     if row["masked"]:
         said += f"; without {row['masked'].replace(',', ', ')}"
+    if chosen := [note for note in row["notes"].split("; ") if note.startswith("sound of track")]:
+        said += f"; {chosen[0]}"
     return f"{said}; {about_controls(row)}"
 
 

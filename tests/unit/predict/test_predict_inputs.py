@@ -63,13 +63,17 @@ def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(tmp_path):
         read_inputs([tmp_path / "empty"], Given(Path()), [])
 
 
-def test_a_line_that_says_something_else_of_a_recording_is_told(tmp_path):
+def test_a_line_that_cannot_count_is_told(tmp_path):
     touch(tmp_path / "a.mp4")
     (tmp_path / "list.csv").write_text("video,question\na.mp4,1\na.mp4,1\na.mp4,2\n")
+    (tmp_path / "long.csv").write_text(f"video,participant\na.mp4,{'x' * 201}\n")
     set_aside: list[dict[str, object]] = []
-    found = read_inputs([tmp_path / "list.csv", tmp_path], Given(Path()), set_aside)
+    found = read_inputs([tmp_path / "list.csv", tmp_path, tmp_path / "long.csv"], Given(Path()), set_aside)
     assert [one.question for one in found] == [1]
-    assert [(row["item"], row["path"]) for row in set_aside] == [("input 1, line 4", "a.mp4")]
+    assert [(row["item"], row["path"]) for row in set_aside] == [
+        ("input 1, line 4", "a.mp4"),
+        ("input 3, line 2", "a.mp4"),
+    ]
 
 
 def test_results_inside_the_folder_of_recordings_are_no_recordings(tmp_path):

@@ -10,7 +10,7 @@ from waver.predict.sentences import LIMITS, about_controls, about_recording, clo
 
 ROW = {
     "recording": "recording_001", "band": "likely", "p_video": 0.874, "masked": "audio,text",
-    "question": 4, "words": 30,
+    "question": 4, "words": 30, "notes": "face in 90% of frames; sound of track 1 of 2",
     "p_content_free": 0.4, "content_free_says": "unlikely", "p_question_only": 0.6, "question_only_says": "likely",
     "guess_says_the_same": True,
 }  # fmt: skip
@@ -18,8 +18,8 @@ ROW = {
 
 def test_a_recording_has_its_band_what_it_lacks_and_what_a_guess_says():
     assert about_recording(ROW) == (
-        "recording_001: likely (0.87); without audio, text; the question alone says likely (0.60), the same without a "
-        "look at the recording; question, length and number of words say unlikely (0.40)"
+        "recording_001: likely (0.87); without audio, text; sound of track 1 of 2; the question alone says likely (0.60), the "
+        "same without a look at the recording; question, length and number of words say unlikely (0.40)"
     )
 
 
