@@ -18,8 +18,8 @@ ROW = {
 
 def test_a_recording_has_its_band_what_it_lacks_and_what_a_guess_says():
     assert about_recording(ROW) == (
-        "recording_001: likely (0.87); without audio, text; sound of track 1 of 2; the question alone says likely (0.60), the "
-        "same without a look at the recording; question, length and number of words say unlikely (0.40)"
+        "recording_001: likely (0.87); without audio, text; sound of track 1 of 2; the question alone says likely "
+        "(0.60), the same without a look at the recording; question, length and number of words say unlikely (0.40)"
     )
 
 
