@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -239,10 +240,11 @@ def write_data_set(
     """
     folder.mkdir(parents=True, exist_ok=True)
     spoken = []
+    named = Counter(one.file.stem for one in given if one.transcript is None)
     for one in given:
         _link(folder / one.link, one.file)
         try:
-            lines = _transcript(one, transcripts)
+            lines = _transcript(one, transcripts, named[one.file.stem] > 1)
         except ExcludedItem as problem:
             set_aside.append(exclusion_row(one.recording, problem.reason, problem.remedy, one.owner))
             continue
@@ -255,8 +257,11 @@ def write_data_set(
     return {str(row[0]).rpartition(".")[0] for row in spoken}
 
 
-def _transcript(one: Given, folder: Path | None) -> Sequence[Said]:
+def _transcript(one: Given, folder: Path | None, ambiguous: bool) -> Sequence[Said]:
     file = one.transcript or (find_transcript(folder, one.file) if folder else None)
+    if file and ambiguous and not one.transcript:
+        reason = "several recordings have its name, and the transcript of this name is used for none of them"
+        raise ExcludedItem(reason, "say in a list which transcript is whose")
     return read_transcript(file) if file else ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,17 @@ def test_a_question_that_the_model_does_not_know_is_left_out_and_said(tmp_path):
     assert [(row["item"], row["remedy"]) for row in set_aside] == [
         ("recording_004", "give a number from 1 to 3, or none")
     ]
+
+
+def test_a_transcript_is_of_one_recording(tmp_path):
+    touch(tmp_path / "monday/q4.mp4", tmp_path / "tuesday/q4.mp4", tmp_path / "friday/q4.mp4")
+    (tmp_path / "q4.txt").write_text("Maybe.")
+    files = [tmp_path / day / "q4.mp4" for day in ("monday", "tuesday", "friday")]
+    given = [Given(file, recording=f"recording_00{place}") for place, file in enumerate(files)]
+    given[2] = replace(given[2], transcript=tmp_path / "q4.txt")
+    set_aside: list[dict[str, object]] = []
+    assert write_data_set(given, tmp_path / "out", QUESTIONS, tmp_path, set_aside) == {"recording_002"}
+    assert [row["item"] for row in set_aside] == ["recording_000", "recording_001"]
 
 
 def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):
