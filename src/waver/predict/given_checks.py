@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from waver.datasets.exclusions import Row, exclusion_row
+from waver.datasets.folder.annotations import TRANSCRIPTS_FILE
 from waver.datasets.folder.listing import LISTING
 from waver.datasets.questions import Questions
 from waver.predict.inputs import MAPPING, Given
 
 _LINE = re.compile(rf"{re.escape(LISTING)}, line ([0-9]+)")
+_SPOKEN = re.compile(rf"{re.escape(TRANSCRIPTS_FILE)}, line [0-9]+")
 
 
 def still_there(given: Sequence[Given], set_aside: list[Row]) -> list[Given]:
@@ -29,7 +31,7 @@ def still_there(given: Sequence[Given], set_aside: list[Row]) -> list[Given]:
 
 
 def in_ids(rows: Iterable[Row], given: Sequence[Given]) -> list[Row]:
-    """Rows of what the reader set aside, where lines of the listing that was made for it are recordings again."""
+    """Rows of what the reader set aside, where lines of the tables that were made for it are what the user gave."""
 
     def recording(line: re.Match[str]) -> str:
         return given[int(line[1]) - 2].recording  # the first line is the header
@@ -37,7 +39,7 @@ def in_ids(rows: Iterable[Row], given: Sequence[Given]) -> list[Row]:
     return [
         row
         | {
-            "reason": _LINE.sub(recording, row["reason"]),
+            "reason": _SPOKEN.sub("its transcript", _LINE.sub(recording, row["reason"])),
             "remedy": row["remedy"].replace("keep one of the two lines", "it is predicted once"),
         }
         for row in rows

@@ -171,6 +171,8 @@ def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):
     copy = {"item": "recording_b", "reason": reason, "remedy": remedy}
     (said,) = in_ids([copy], there)
     assert (said["reason"], said["remedy"]) == ("the file is a copy of that of recording_a", "it is predicted once")
+    (said,) = in_ids([copy | {"reason": "transcripts.csv, line 3: it ends before it starts"}], there)
+    assert said["reason"] == "its transcript: it ends before it starts"
 
 
 @pytest.mark.parametrize(
