@@ -17,7 +17,7 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.given_checks import in_ids, of_known_questions, still_there
+from waver.predict.given_checks import in_ids, longer_transcripts, of_known_questions, still_there
 from waver.predict.inputs import LINKS, Given, participant_id, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
@@ -128,6 +128,7 @@ class _Batch:
             self.videos[row["video"]] = row
         for row in read_table(self.work / "ingest/transcripts.parquet", TRANSCRIPTS):
             self.spoken.setdefault(row["video"], []).append(row)
+        self.set_aside += longer_transcripts(self.videos, self.spoken)
         self.progress = Progress(len(self.videos), sum(row["duration_s"] for row in self.videos.values()))
         recognised = set(self.videos) - spoken if options.words and options.recognise else set()
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from waver.datasets.exclusions import Row, exclusion_row
@@ -44,6 +44,21 @@ def in_ids(rows: Iterable[Row], given: Sequence[Given]) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def longer_transcripts(videos: Mapping[str, Row], spoken: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+    """Rows of recordings whose transcript goes on after they end: it may well be another's.
+
+    Args:
+        videos: recording -> its row (VIDEOS).
+        spoken: recording -> rows of its transcript (TRANSCRIPTS).
+    """
+    for recording, row in videos.items():
+        last_s = max((one["start_s"] or 0.0 for one in spoken.get(recording, ())), default=0.0)
+        if last_s > row["duration_s"]:
+            reason = f"its transcript goes on at {last_s:.1f} s, and it ends at {row['duration_s']:.1f} s"
+            remedy = "see whether the transcript is of another recording; it is used as it is"
+            yield exclusion_row(recording, reason, remedy, row["participant"])
 
 
 def of_known_questions(given: Sequence[Given], questions: Questions, set_aside: list[Row]) -> list[Given]:

@@ -11,7 +11,7 @@ import pytest
 
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.predict.given_checks import in_ids, of_known_questions, still_there
+from waver.predict.given_checks import in_ids, longer_transcripts, of_known_questions, still_there
 from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
 from waver.predict.transcript_files import Said, read_transcript
 
@@ -158,6 +158,13 @@ def test_a_transcript_is_of_one_recording(tmp_path):
     set_aside: list[dict[str, object]] = []
     assert write_data_set(given, tmp_path / "out", QUESTIONS, tmp_path, set_aside) == {"recording_002"}
     assert [row["item"] for row in set_aside] == ["recording_000", "recording_001"]
+
+
+def test_a_transcript_that_goes_on_after_the_end_is_told():
+    videos = {name: {"duration_s": 4.0, "participant": "P"} for name in ("a", "b", "c")}
+    spoken = {"a": [{"start_s": 3.9}], "b": [{"start_s": None}, {"start_s": 50.0}]}
+    (told,) = longer_transcripts(videos, spoken)
+    assert (told["item"], told["reason"]) == ("b", "its transcript goes on at 50.0 s, and it ends at 4.0 s")
 
 
 def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):
