@@ -169,9 +169,14 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     A file keeps its id in later calls, and what was said of it, unless something else is said now.
 
     Raises:
-        WaverError: the list of the folder was edited so that it cannot be read.
+        WaverError: the list of the folder was edited so that it cannot be read, or is gone: ids would be given anew,
+            and what people corrected of one recording taken for another's.
     """
     mapping = out / MAPPING
+    if not mapping.is_file() and (out / LINKS).is_dir():
+        raise WaverError(
+            f"{mapping}, which says which file each recording is, is gone; restore it, or give another --out"
+        )
     before = read_mapping(mapping) if mapping.is_file() else []
     now = {one.file: one for one in given}
     kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
@@ -200,7 +205,11 @@ def read_mapping(path: Path, ids: re.Pattern[str] = _ID) -> list[Given]:
     """
     try:
         with path.open(encoding="utf-8", newline="", errors="surrogateescape") as stream:
-            return [_from_row(row, ids) for row in csv.DictReader(stream)]
+            lines = csv.DictReader(stream)
+            given = [_from_row(row, ids) for row in lines]
+        if tuple(lines.fieldnames or ()) != _MAPPED or len({one.recording for one in given}) < len(given):
+            raise ValueError("other columns, or an id twice")
+        return given
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise WaverError(f"{path} cannot be read; restore it, or give another --out") from error
 

@@ -109,8 +109,15 @@ def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
         ("recording_003", "new.mp4", "", None),
     ]
     assert [one.owner for one in again] == ["recording_001", "P1", "recording_003"]
-    (tmp_path / "out" / MAPPING).write_text("recording,file\n../../etc,x\n")
-    with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
+    mapping = tmp_path / "out" / MAPPING
+    known = mapping.read_text()
+    for damaged in ("recording,file\n../../etc,x\n", "", "\0", known + known.splitlines()[1]):
+        mapping.write_text(damaged)
+        with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
+            with_ids([], tmp_path / "out")
+    mapping.unlink()
+    (tmp_path / "out/recordings").mkdir()
+    with pytest.raises(WaverError, match="is gone; restore it"):
         with_ids([], tmp_path / "out")
 
 
