@@ -17,7 +17,7 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.given_checks import in_ids, longer_transcripts, of_known_questions, still_there
+from waver.predict.given_checks import corrected_before, in_ids, longer_transcripts, of_known_questions, still_there
 from waver.predict.inputs import LINKS, Given, participant_id, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
@@ -159,8 +159,10 @@ class _Batch:
         if ready:
             self.progress.doing(ready[0].recording, "predicting")
             edited: dict[str, str] = {}
-            for one in known:
-                edited |= one.edited(self.out) if one is not None else {}
+            for steps, one in zip(recordings, known, strict=True):
+                own = one.edited(self.out) if one is not None else {}
+                self.set_aside += corrected_before(steps.recording, own, self._owner(steps))
+                edited |= own
             for result in judge(self.trained, ready, self.options.personalise):
                 row = summary_row(result, self.options.personalise)
                 made[result.recording] = Finished(stamp, row, files=self._written(result, stamp, edited))

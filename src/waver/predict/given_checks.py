@@ -61,6 +61,16 @@ def longer_transcripts(videos: Mapping[str, Row], spoken: Mapping[str, Sequence[
             yield exclusion_row(recording, reason, remedy, row["participant"])
 
 
+def corrected_before(recording: str, files: Iterable[str], participant: str) -> list[Row]:
+    """Rows of files that somebody corrected and that stay, though the recording is predicted anew.
+
+    Held against the new prediction, the old one in them would count as a person's.
+    """
+    reason = "was corrected, and still holds the earlier prediction"
+    remedy = "move it to another folder, and run the command again for one of this prediction"
+    return [exclusion_row(recording, f"{name} {reason}", remedy, participant) for name in sorted(files)]
+
+
 def of_known_questions(given: Sequence[Given], questions: Questions, set_aside: list[Row]) -> list[Given]:
     """The recordings, without the number of a question of which the model knows nothing.
 
