@@ -7,6 +7,7 @@ where the user has to act, and returns the exit status otherwise. A new command 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,14 @@ COMMANDS = {
 }
 """Command -> its module, and its line in the list of commands."""
 
+_OF_A_PATH = frozenset(
+    {
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
+        errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    }
+)  # fmt: skip
+"""What a path that the user gave can be wrong by."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name.
@@ -48,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(importlib.import_module(module).main(given.arguments))
     except WaverError as error:
         sys.stderr.write(f"waver {given.command}: {error}\n")
+        return 1
+    except OSError as error:
+        if error.errno not in _OF_A_PATH or error.filename is None:
+            raise
+        what = f"{error.filename} cannot be read or written ({error.strerror})"
+        sys.stderr.write(f"waver {given.command}: {what}; give another path, or mend this one\n")
         return 1
 
 

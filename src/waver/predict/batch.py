@@ -12,13 +12,13 @@ from itertools import groupby
 from pathlib import Path
 
 from waver.datasets.exclusions import Row, exclusion_row
-from waver.datasets.folder.listing import safe_id
 from waver.device import torch_device
 from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
-from waver.predict.inputs import Given, of_known_questions, read_inputs, with_ids, write_data_set
+from waver.predict.given_checks import corrected_before, in_ids, longer_transcripts, of_known_questions, still_there
+from waver.predict.inputs import LINKS, Given, participant_id, read_inputs, with_ids, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -48,11 +48,16 @@ def predict_all(options: Options) -> int:
     Raises:
         WaverError: the model or the folder cannot be used, or the machine has no room.
     """
+    if (options.model / RECORD).is_file() and options.out.is_relative_to(os.path.abspath(options.model)):
+        raise WaverError(f"--out {options.out} is in the folder of the model, which is to be handed over; give another")
     work = options.out / "work"
     work.mkdir(parents=True, exist_ok=True)
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
     logging.basicConfig(filename=work / "predict.log", level=logging.INFO, format=form, force=True)
     logging.captureWarnings(True)
+    waits = logging.getLogger(exclusive.__module__)
+    if not waits.handlers:  # whoever calls twice is told why nothing happens
+        waits.addHandler(logging.StreamHandler())
     if not READY.is_dir():  # without what ``make setup`` compiles, it would take a quarter of a minute in every call
         os.environ["NUMBA_CACHE_DIR"] = str(work / "compiled")
     torch_device()  # that a GPU is asked for and not there is said before any work is done
@@ -107,22 +112,23 @@ class _Batch:
     def _recordings(self) -> list[Steps]:
         """The recordings that can be read, as jobs; what cannot is set aside."""
         options = self.options
-        known = Given(Path(), safe_id(options.participant), options.question, options.language)
+        known = Given(Path(), participant_id(options.participant), options.question, options.language)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
         self.names = {one.recording: one.file.name for one in given}
-        given = of_known_questions(given, self.trained.questions, self.set_aside)
+        given = of_known_questions(still_there(given, self.set_aside), self.trained.questions, self.set_aside)
         if not options.words:
             given = [replace(one, transcript=None) for one in given]
         if not given:
             return []
-        root = self.out / "recordings"
+        root = self.out / LINKS
         spoken = write_data_set(given, root, self.trained.questions, options.transcripts, self.set_aside)
         ingest_recordings(root, self.work)
-        self.set_aside += read_table(self.work / "ingest/set_aside.parquet", SET_ASIDE)
+        self.set_aside += in_ids(read_table(self.work / "ingest/set_aside.parquet", SET_ASIDE), given)
         for row in read_table(self.work / "ingest/videos.parquet", VIDEOS):
             self.videos[row["video"]] = row
         for row in read_table(self.work / "ingest/transcripts.parquet", TRANSCRIPTS):
             self.spoken.setdefault(row["video"], []).append(row)
+        self.set_aside += longer_transcripts(self.videos, self.spoken)
         self.progress = Progress(len(self.videos), sum(row["duration_s"] for row in self.videos.values()))
         recognised = set(self.videos) - spoken if options.words and options.recognise else set()
         return [
@@ -153,8 +159,10 @@ class _Batch:
         if ready:
             self.progress.doing(ready[0].recording, "predicting")
             edited: dict[str, str] = {}
-            for one in known:
-                edited |= one.edited(self.out) if one is not None else {}
+            for steps, one in zip(recordings, known, strict=True):
+                own = one.edited(self.out) if one is not None else {}
+                self.set_aside += corrected_before(steps.recording, own, self._owner(steps))
+                edited |= own
             for result in judge(self.trained, ready, self.options.personalise):
                 row = summary_row(result, self.options.personalise)
                 made[result.recording] = Finished(stamp, row, files=self._written(result, stamp, edited))

@@ -30,6 +30,8 @@ TIERED = {".eaf": read_eaf, ".txt": read_tab, ".tsv": read_tab, ".textgrid": rea
 SUFFIXES = (*TIERED, ".csv", ".json")
 REVIEWER = "reviewer"
 _VERDICTS = {"accept": True, "reject": False, "unsure": None}
+_JUDGED = "judged"
+"""Column that the tables of the viewer alone have."""
 _MOST_BYTES = 64 << 20
 _NUMBER = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 
@@ -115,7 +117,7 @@ def read_codings(
         return list(_tiered(TIERED[suffix](path), recording_of(path, predicted), coder, predicted, tiers, path))
     if suffix not in SUFFIXES:
         raise WaverError(f"{path} is of a kind that is not read; give {', '.join(SUFFIXES)}")
-    found = _table(path, coder, predicted) if suffix == ".csv" else _review(path, coder)
+    found = _table(path, coder, predicted) if suffix == ".csv" else _review(path, coder, predicted)
     unknown = [one.recording for one in found if one.recording not in predicted]
     if unknown:
         raise WaverError(
@@ -180,7 +182,7 @@ def _cues(found: Tiers, wanted: Sequence[str]) -> list[tuple[Span, str]]:
 # tables and reviews -------------------------------------------------------------------------------
 
 
-def _table(path: Path, coder: str, predicted: Mapping[str, object]) -> list[Coding]:
+def _table(path: Path, coder: str, predicted: Mapping[str, Sequence[Span]]) -> list[Coding]:
     """A CSV table: ``start_s``, ``end_s``, perhaps ``recording`` (or ``video``), ``coder`` and ``verdict``.
 
     Without a recording the file is named as one. A line without times says that the recording was coded, and so does a
@@ -196,10 +198,13 @@ def _table(path: Path, coder: str, predicted: Mapping[str, object]) -> list[Codi
         who = row.get("coder") or coder
         coding = codings.setdefault((recording, who), Coding(recording, who))
         try:
-            _add(coding, _span(row), row.get("verdict", ""))
+            span = _span(row)
+            _add(coding, span, row.get("verdict", ""))
         except (ValueError, KeyError, OverflowError) as error:
             raise WaverError(f"{path}, line {number}: it needs start_s and a later end_s in seconds, "
                              f"and a verdict of {', '.join(_VERDICTS)} or none") from error  # fmt: skip
+        if _JUDGED in row and span is not None:
+            _check_predicted(path, recording, span, predicted)
     return list(codings.values())
 
 
@@ -244,7 +249,14 @@ def _add(coding: Coding, span: Span | None, verdict: str) -> None:
         (coding.positive if yes else coding.unsure).append(span)
 
 
-def _review(path: Path, coder: str) -> list[Coding]:
+def _check_predicted(path: Path, recording: str, span: Span, predicted: Mapping[str, Sequence[Span]]) -> None:
+    """Hold a segment that the viewer showed to being one of the prediction; verdicts on others say nothing of it."""
+    if recording in predicted and span not in [tuple(one) for one in predicted[recording]]:
+        raise WaverError(f"{path} reviews segments that these predictions do not have, as those of another model; "
+                         "give the predictions that it is about")  # fmt: skip
+
+
+def _review(path: Path, coder: str, predicted: Mapping[str, Sequence[Span]]) -> list[Coding]:
     """A review of the viewer: ``{"recording", "coder", "segments": [{"start_frame", "end_frame", "verdict"}]}``.
 
     A segment without a verdict was not judged, and counts neither way.
@@ -256,6 +268,7 @@ def _review(path: Path, coder: str) -> list[Coding]:
             span = int(one["start_frame"]), int(one["end_frame"])
             if not 0 <= span[0] < span[1] <= ms_to_frame(MOST_MS):
                 raise ValueError(span)
+            _check_predicted(path, coding.recording, span, predicted)
             _add(coding, span, one.get("verdict") or UNSURE)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise WaverError(f"{path} is no review; save it in the viewer again") from error

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from waver.datasets.base import SPLITS
 from waver.datasets.folder.annotations import SEGMENTS_FILE
@@ -70,7 +71,7 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
 def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[str, str]:
     # ids of recordings are those of one folder of predictions: the content tells recordings of several apart
     name = f"reviewed_{file_sha256(given.file)[:12]}"
-    participant = given.participant or name
+    participant = unquote(given.participant) or name  # as people write it, which is as the folder has it
     return {
         "participant": participant,
         "video": f"{name}{given.file.suffix.lower()}",

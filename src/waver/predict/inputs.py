@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
+from waver.datasets.absent_files import ALLOW
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.annotations import TRANSCRIPTS_FILE
 from waver.datasets.folder.csv_table import MEND_LINE, Line, read_csv
@@ -26,9 +29,13 @@ from waver.predict.transcript_files import Said, find_transcript, read_transcrip
 
 MAPPING = "private/recordings.csv"
 """File of the output folder that says which file a recording is; for its owner's eyes."""
+LINKS = "recordings"
+"""Folder of the output folder with a link to each recording."""
 SPLIT = "test"
 """Split of recordings that no model learns from."""
 _ID = re.compile(r"recording_[0-9]{3,9}")
+_LONGEST_ID = 200
+"""Bytes of the longest id that the reader of the folder takes."""
 _KINDS = ", ".join(VIDEO_SUFFIXES)
 _MAPPED = ("recording", "file", "participant", "question", "language", "transcript")
 
@@ -70,43 +77,72 @@ def read_inputs(inputs: Sequence[Path], known: Given, set_aside: list[Row]) -> l
     Args:
         inputs: video files, folders with video files, and lists (``.csv``).
         known: what holds of all of them that a list does not say otherwise.
-        set_aside: gets a row for each argument, and each line of a list, that cannot be used.
+        set_aside: gets a row for each argument, each folder and each line of a list that cannot be used. The item is
+            the argument's number, as what is written of it may hold no name of a file; the path is for the user alone.
 
     Raises:
         WaverError: a list cannot be read, or there is no recording at all.
     """
     found: dict[Path, Given] = {}
-    for path in inputs:
-        for one in _named(path, known, set_aside):
-            found.setdefault(one.file, one)
+    for place, path in enumerate(inputs, start=1):
+        for item, one in _named(f"input {place}", path, known, set_aside):
+            if found.setdefault(one.file, one) != one and item:
+                remedy = "keep one line of each recording"
+                reason = "it says of a recording other than what was said of it before, and is not used"
+                set_aside.append(exclusion_row(item, reason, remedy, path=one.file.name))
     if not found and not set_aside:
         raise WaverError(f"no recording is named; give files or folders with {_KINDS}")
     return list(found.values())
 
 
-def _named(path: Path, known: Given, set_aside: list[Row]) -> Iterable[Given]:
-    if path.is_dir():
-        videos = [one.path for one in scan(path) if one.path.lower().endswith(VIDEO_SUFFIXES)]
-        return [replace(known, file=_absolute(path / video)) for video in videos]
-    if path.suffix.lower() == ".csv":
-        return _listed(path, known, set_aside)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return [replace(known, file=_absolute(path))]
-    there = "it is no recording of a kind that is read" if path.exists() else "there is nothing at this path"
-    set_aside.append(exclusion_row(path.name, there, f"correct the path, or convert it to one of {_KINDS}"))
-    return ()
+def _named(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterator[tuple[str, Given]]:
+    """The recordings of an argument; those of a list with the number of their line."""
+    if os.path.isdir(path):
+        yield from (("", replace(known, file=file)) for file in _in_folder(item, path, set_aside))
+    elif path.suffix.lower() == ".csv":
+        yield from _listed(item, path, known, set_aside)
+    elif path.suffix.lower() in VIDEO_SUFFIXES and os.path.lexists(path):
+        yield "", replace(known, file=_absolute(path))
+    else:
+        there = "it is no recording of a kind that is read" if os.path.exists(path) else "there is nothing at this path"
+        remedy = f"correct the path, or convert it to one of {_KINDS}"
+        set_aside.append(exclusion_row(item, there, remedy, path=path.name))
+
+
+def participant_id(text: str) -> str:
+    """Id of a participant; empty for no text.
+
+    Raises:
+        ExcludedItem: it is too long to name files.
+    """
+    named = safe_id(text)
+    if len(named.encode()) > _LONGEST_ID:
+        raise ExcludedItem(f"an id of more than {_LONGEST_ID} bytes cannot name a file", "shorten the participant")
+    return named
+
+
+def _in_folder(item: str, folder: Path, set_aside: list[Row]) -> Iterator[Path]:
+    """Videos at any depth, but not the links that earlier calls made in their output folders."""
+    unreadable: list[str] = []
+    for found in scan(folder, unreadable):
+        file = _absolute(folder / found.path)
+        is_link = file.parent.name == LINKS and (file.parents[1] / MAPPING).is_file()
+        if found.path.lower().endswith(VIDEO_SUFFIXES) and not is_link:
+            yield file
+    set_aside += [exclusion_row(item, "a folder in it cannot be read", ALLOW, path=one) for one in unreadable]
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _listed(path: Path, known: Given, set_aside: list[Row]) -> Iterable[Given]:
+def _listed(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterator[tuple[str, Given]]:
     for line in read_csv(path, ("video",), ("participant", "question", "language", "transcript")):
+        place = f"{item}{line.where.removeprefix(path.name)}"
         try:
-            yield _of_line(line, path.parent, known)
+            yield place, _of_line(line, path.parent, known)
         except ExcludedItem as problem:
-            set_aside.append(exclusion_row(line.where, problem.reason, problem.remedy))
+            set_aside.append(exclusion_row(place, problem.reason, problem.remedy, path=line["video"] or path.name))
 
 
 def _of_line(line: Line, folder: Path, known: Given) -> Given:
@@ -115,10 +151,12 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
     file = _absolute(folder / line["video"])
     if file.suffix.lower() not in VIDEO_SUFFIXES:
         raise ExcludedItem("it is no recording of a kind that is read", f"convert it to one of {_KINDS}")
+    if not os.path.lexists(file):
+        raise ExcludedItem("there is nothing at this path", "correct the path, which is relative to the list")
     return replace(
         known,
         file=file,
-        participant=safe_id(line["participant"]) or known.participant,
+        participant=participant_id(line["participant"]) or known.participant,
         question=number(line, "question", 1, MOST_QUESTIONS) or known.question,
         language=language_of(line) or known.language,
         transcript=_absolute(folder / line["transcript"]) if line["transcript"] else None,
@@ -131,9 +169,14 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     A file keeps its id in later calls, and what was said of it, unless something else is said now.
 
     Raises:
-        WaverError: the list of the folder was edited so that it cannot be read.
+        WaverError: the list of the folder was edited so that it cannot be read, or is gone: ids would be given anew,
+            and what people corrected of one recording taken for another's.
     """
     mapping = out / MAPPING
+    if not mapping.is_file() and (out / LINKS).is_dir():
+        raise WaverError(
+            f"{mapping}, which says which file each recording is, is gone; restore it, or give another --out"
+        )
     before = read_mapping(mapping) if mapping.is_file() else []
     now = {one.file: one for one in given}
     kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
@@ -162,7 +205,11 @@ def read_mapping(path: Path, ids: re.Pattern[str] = _ID) -> list[Given]:
     """
     try:
         with path.open(encoding="utf-8", newline="", errors="surrogateescape") as stream:
-            return [_from_row(row, ids) for row in csv.DictReader(stream)]
+            lines = csv.DictReader(stream)
+            given = [_from_row(row, ids) for row in lines]
+        if tuple(lines.fieldnames or ()) != _MAPPED or len({one.recording for one in given}) < len(given):
+            raise ValueError("other columns, or an id twice")
+        return given
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise WaverError(f"{path} cannot be read; restore it, or give another --out") from error
 
@@ -185,22 +232,6 @@ def _as_row(one: Given) -> list[object]:
     return [one.recording, one.file, one.participant, one.question or "", one.language or "", one.transcript or ""]
 
 
-def of_known_questions(given: Sequence[Given], questions: Questions, set_aside: list[Row]) -> list[Given]:
-    """The recordings, without the number of a question of which the model knows nothing.
-
-    Args:
-        given: all recordings of the output folder.
-        questions: those that the model was trained on.
-        set_aside: gets a row for each such number.
-    """
-    strange = [one for one in given if one.question is not None and one.question > questions.count]
-    for one in strange:
-        remedy = f"give a number from 1 to {questions.count}, or none"
-        reason = "its question is none of those that the model knows, and it is predicted without it"
-        set_aside.append(exclusion_row(one.recording, reason, remedy, one.owner))
-    return [replace(one, question=None) if one in strange else one for one in given]
-
-
 def write_data_set(
     given: Sequence[Given], folder: Path, questions: Questions, transcripts: Path | None, set_aside: list[Row]
 ) -> set[str]:
@@ -218,23 +249,28 @@ def write_data_set(
     """
     folder.mkdir(parents=True, exist_ok=True)
     spoken = []
+    named = Counter(one.file.stem for one in given if one.transcript is None)
     for one in given:
         _link(folder / one.link, one.file)
         try:
-            lines = _transcript(one, transcripts)
+            lines = _transcript(one, transcripts, named[one.file.stem] > 1)
         except ExcludedItem as problem:
             set_aside.append(exclusion_row(one.recording, problem.reason, problem.remedy, one.owner))
             continue
         spoken += [[one.link, *("" if t is None else f"{t:.3f}" for t in line[:2]), line.text] for line in lines]
-    listing = [[one.owner, one.link, SPLIT, one.question or "", one.language or ""] for one in given]
+    # the reader makes ids of what it reads, as was done here already
+    listing = [[unquote(one.owner), one.link, SPLIT, one.question or "", one.language or ""] for one in given]
     _write_csv(folder / LISTING, ("participant", "video", "split", "question", "language"), listing)
     _write_csv(folder / TRANSCRIPTS_FILE, ("video", "start_s", "end_s", "text"), spoken)
     _write_csv(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _asked(questions))
     return {str(row[0]).rpartition(".")[0] for row in spoken}
 
 
-def _transcript(one: Given, folder: Path | None) -> Sequence[Said]:
+def _transcript(one: Given, folder: Path | None, ambiguous: bool) -> Sequence[Said]:
     file = one.transcript or (find_transcript(folder, one.file) if folder else None)
+    if file and ambiguous and not one.transcript:
+        reason = "several recordings have its name, and the transcript of this name is used for none of them"
+        raise ExcludedItem(reason, "say in a list which transcript is whose")
     return read_transcript(file) if file else ()
 
 

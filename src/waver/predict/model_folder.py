@@ -27,7 +27,8 @@ from waver.predict.controls import Controls
 from waver.predict.decisions import Decisions
 from waver.predict.preparation import Preparation
 from waver.predict.trained import Trained
-from waver.provenance import file_sha256
+from waver.provenance import digest, file_sha256
+from waver.registry import FUSIONS
 from waver.training.corpus import Normalisation
 from waver.training.frames.checkpoint import Checkpoint
 from waver.training.frames.hmm_decoding import Decoder
@@ -38,6 +39,8 @@ WEIGHTS, RECORD, CARD, GRAPH = "weights.safetensors", "model.json", "MODEL_CARD.
 _NETWORK, _NORMALISATION = "network.", "normalisation."
 _KEPT = ("fusion", "modalities", "options", "window", "hop", "stride", "offset", "record")
 """Fields of a checkpoint that are plain values."""
+_SEAL = "record_digest"
+_OTHER_VERSION = "is of another version of Waver; export the model again with this one"
 _NAMES = ("name", "run", "chosen", "model_set")
 """Texts of a trained model."""
 _SHORTEST = 4
@@ -77,7 +80,7 @@ def write_model_folder(folder: Path, model: HandedModel, card: str, identifiers:
     with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), folder_written_whole(folder) as place:
         place.mkdir()
         save_file(_tensors(model.trained.checkpoint), place / WEIGHTS)
-        record = _record(model) | {"weights_sha256": file_sha256(place / WEIGHTS)}
+        record = _sealed(_record(model) | {"weights_sha256": file_sha256(place / WEIGHTS)})
         texts = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n", CARD: card}
         refuse_names("\n".join(_strings(record)), hidden, RECORD)
         refuse_names("\n".join(line for line in card.splitlines() if not line.startswith("|")), hidden, CARD)
@@ -97,10 +100,16 @@ def load_model_folder(path: str | Path) -> HandedModel:
     if not weights.is_file() or file_sha256(weights) != record["weights_sha256"]:
         raise WaverError(f"{weights} is missing or holds other bytes than were exported; copy the folder again")
     try:
-        tensors = load_file(weights)
+        return _handed(record, load_file(weights))
     except SafetensorError as error:
         raise WaverError(f"{weights} cannot be read ({error}); copy the folder again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # its format is this one's, what is in it not
+        raise WaverError(f"{folder / RECORD} {_OTHER_VERSION}") from error
+
+
+def _handed(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> HandedModel:
     preparation = record["preparation"]
+    FUSIONS[record["checkpoint"]["fusion"]]
     trained = Trained(
         **{name: record[name] for name in _NAMES},
         checkpoint=_checkpoint(record["checkpoint"], tensors),
@@ -171,8 +180,16 @@ def _read_record(folder: Path) -> dict[str, Any]:
             f"{folder} is no folder of a model ({RECORD} is missing or no JSON); make it by waver export-model"
         ) from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise WaverError(f"{file} is of another version of Waver; export the model again with this one")
+        raise WaverError(f"{file} {_OTHER_VERSION}")
+    if _sealed(record) != record:
+        raise WaverError(f"{file} says other than was exported; copy the folder again")
     return record
+
+
+def _sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the digest of all else in it: a changed threshold would give other results in silence."""
+    held: dict[str, Any] = json.loads(json.dumps({name: value for name, value in record.items() if name != _SEAL}))
+    return held | {_SEAL: digest(held)}
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -71,7 +71,7 @@ def coded(codings: Sequence[Coding], predicted: Mapping[str, PredictedFiles]) ->
     """Codes of the people, the model and the annotation, of recordings that a person coded.
 
     Raises:
-        WaverError: a person coded a recording twice, or has a name that is not a person's.
+        WaverError: a person coded a recording twice, or beyond its end, or has a name that is not a person's.
     """
     found: dict[str, dict[str, Codes]] = {}
     for one in codings:
@@ -82,6 +82,12 @@ def coded(codings: Sequence[Coding], predicted: Mapping[str, PredictedFiles]) ->
             own[ANNOTATOR_CODER] = _codes(files.annotated, frames)
         if one.coder in (MODEL_CODER, ANNOTATOR_CODER):
             raise WaverError(f"no coder can be named {one.coder}; give NAME=PATH with another name")
+        last = max((end for _, end in [*one.positive, *one.unsure]), default=0)
+        if last > frames + FPS:
+            raise WaverError(
+                f"{one.coder} codes {one.recording} as far as {float(last / FPS):.3f} s, and it ends at "
+                f"{float(frames / FPS):.3f} s; see whether the coding is of another recording"
+            )
         if one.coder in own:
             raise WaverError(f"{one.coder} codes {one.recording} twice; name the coders: NAME=PATH")
         own[one.coder] = _codes(one.positive, frames)

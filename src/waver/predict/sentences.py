@@ -30,6 +30,8 @@ def about_recording(row: Mapping[str, Any]) -> str:
     said = f"{row['recording']}: {row['band']} ({row['p_video']:.2f})"
     if row["masked"]:
         said += f"; without {row['masked'].replace(',', ', ')}"
+    if chosen := [note for note in row["notes"].split("; ") if note.startswith("sound of track")]:
+        said += f"; {chosen[0]}"
     return f"{said}; {about_controls(row)}"
 
 
@@ -51,7 +53,7 @@ def closing(set_aside: Sequence[Mapping[str, Any]], names: Mapping[str, str], ou
     """What could not be used and what to do, and where the results are.
 
     Args:
-        set_aside: rows (SET_ASIDE).
+        set_aside: rows (SET_ASIDE); the path of what is no recording is the user's.
         names: recording -> name of the user's file, which is told to the user alone and written nowhere.
         out: output folder.
     """
@@ -59,6 +61,12 @@ def closing(set_aside: Sequence[Mapping[str, Any]], names: Mapping[str, str], ou
         yield f"{len(set_aside)} not used, or not as given:"
     for row in set_aside:
         item = row["item"]
-        yield f"  {item}{f' ({names[item]})' if item in names else ''}: {row['reason']}; {row['remedy']}"
+        name = names.get(item) or row["path"]
+        yield f"  {item}{f' ({_shown(name)})' if name else ''}: {row['reason']}; {row['remedy']}"
     yield LIMITS
     yield f"results: {out}"
+
+
+def _shown(name: str) -> str:
+    """A name of a file that a terminal shows on one line, whatever bytes it has."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)

@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -47,3 +48,12 @@ def test_a_model_is_verified_at_each_use_and_read_once_a_process(tmp_path):
     os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # neither size nor time of change tell it
     with pytest.raises(WaverError, match=r"model\.hdf5 holds other bytes than were installed"):
         installed(record)
+
+
+def test_a_full_disk_is_no_missing_model(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(manifest, "copy_from_package", full)
+    with pytest.raises(OSError, match="No space left"):
+        install("mini_xception", tmp_path / "model", {})

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from waver.errors import WaverError
-from waver.predict.codings import read_codings
+from waver.predict.codings import Coding, read_codings
 from waver.predict.elan import write_eaf
+from waver.predict.predicted_files import PredictedFiles
+from waver.predict.review import coded
 from waver.predict.textgrid import write_textgrid
 from waver.predict.tiers import MODEL, REVIEWED, on_grid
 
@@ -75,3 +77,23 @@ def test_a_time_that_is_none_is_one_sentence(value: str, tmp_path: Path) -> None
     )
     with pytest.raises(WaverError, match="no review"):
         read_codings(tmp_path / "a.json", "eva", SEGMENTS, {})
+
+
+def test_verdicts_on_segments_of_another_model_are_refused(tmp_path: Path) -> None:
+    judged = [{"start_frame": 0, "end_frame": 6, "verdict": "reject"}]
+    (tmp_path / "a.json").write_text(json.dumps({"recording": "a", "segments": judged}))
+    (tmp_path / "a.csv").write_text("recording,start_s,end_s,verdict,judged\na,0.0,0.25,reject,1\n")
+    for name in ("a.json", "a.csv"):
+        with pytest.raises(WaverError, match="segments that these predictions do not have"):
+            read_codings(tmp_path / name, "eva", SEGMENTS, {})
+    (tmp_path / "a.csv").write_text("recording,start_s,end_s,verdict,judged\na,0.000,0.208,accept,1\n")
+    (tmp_path / "b.csv").write_text("recording,start_s,end_s\na,0.0,0.25\n")  # no table of the viewer
+    assert read_codings(tmp_path / "a.csv", "eva", SEGMENTS, {})[0].positive == [(0, 5)]
+    assert read_codings(tmp_path / "b.csv", "eva", SEGMENTS, {})[0].positive == [(0, 6)]
+
+
+def test_a_coding_beyond_the_end_is_of_another_recording() -> None:
+    predicted = {"a": PredictedFiles(np.zeros(96, np.float32), [], None)}
+    assert coded([Coding("a", "eva", [(90, 120)])], predicted)["a"]["eva"].sum() == 6
+    with pytest.raises(WaverError, match=r"eva codes a as far as 5\.042 s, and it ends at 4\.000 s"):
+        coded([Coding("a", "eva", [], [(90, 121)])], predicted)

@@ -208,7 +208,7 @@ def test_two_codings_of_one_person_are_refused(predictions: Path, tmp_path: Path
 def test_reviewed_segments_are_the_labels_of_a_training_set(predictions: Path, tmp_path: Path, capsys) -> None:
     """What the reader of the folder gives the frames is what the person said, frame by frame."""
     clip = write_clip(tmp_path / "DESKTOP-7 anna.mp4", constant_rate(24, 12))
-    given = Given(clip, "anna", 3, "en", None, "recording_001")
+    given = Given(clip, "anna%2F1", 3, "en", None, "recording_001")
     write_mapping(predictions / "private/recordings.csv", [given])
     command = ["--predictions", str(predictions), "--out", str(tmp_path / "out"), "--add-to", str(tmp_path / "set")]
     review = edited(predictions, tmp_path / "mine", (0, 42, "A/H"), (2042, 3708, "A/H"), (9958, 10000, "A/H"))
@@ -216,14 +216,14 @@ def test_reviewed_segments_are_the_labels_of_a_training_set(predictions: Path, t
         assert main([str(review), *command]) == 0
     excluded: list[Row] = []
     (one,), (person,) = read_listing(tmp_path / "set", excluded)
-    assert (one.participant, one.split, one.question, one.label, one.language) == ("anna", "train", 3, 1, "en")
+    assert (one.participant, one.split, one.question, one.label, one.language) == ("anna%2F1", "train", 3, 1, "en")
     assert not person["consent_publication"]
     assert (tmp_path / "set" / one.path).read_bytes() == clip.read_bytes()
     assert "DESKTOP" not in (tmp_path / "set/videos.csv").read_text() + one.path
     spans = read_segments(tmp_path / "set", [one], excluded)[one.video]
     assert excluded == []
     said = frames_of_spans([(0, 1), (49, 89), (239, 240)], FRAMES)
-    assert np.array_equal(_within(spans, FRAMES), said)
+    assert np.array_equal(_within([(one.start_s, one.end_s) for one in spans], FRAMES), said)
     unsure = edited(predictions, tmp_path / "other", (2000, 3000, "unsure"))
     assert main([str(unsure), *command]) == 0
     assert "recording_001 is not added: the coder was unsure" in capsys.readouterr().out

@@ -18,11 +18,22 @@ from waver.datasets.questions import bah_questions
 from waver.errors import WaverError
 from waver.io.tables import ANSWERS, PACK_INDEX, PARTICIPANTS, SCORES, read_table, read_tables, write_table
 from waver.models.duration_hmm import Durations
+from waver.predict.batch import predict_all
 from waver.predict.controls import Controls, Linear
 from waver.predict.decisions import Decisions
 from waver.predict.model_card import licence_chain
-from waver.predict.model_folder import CARD, GRAPH, RECORD, WEIGHTS, HandedModel, load_model_folder, write_model_folder
+from waver.predict.model_folder import (
+    CARD,
+    GRAPH,
+    RECORD,
+    WEIGHTS,
+    HandedModel,
+    _sealed,
+    load_model_folder,
+    write_model_folder,
+)
 from waver.predict.onnx_graph import TOLERANCE, largest_difference
+from waver.predict.options import Options
 from waver.predict.preparation import Preparation
 from waver.predict.result import Bands
 from waver.predict.segments import SegmentRule
@@ -210,11 +221,23 @@ def test_damage_and_other_folders_are_told_in_a_sentence(out, tmp_path):
     (tmp_path / WEIGHTS).write_bytes(weights)
     with pytest.raises(WaverError, match="holds other bytes than were exported"):
         load_model_folder(tmp_path)
+    record = json.loads((tmp_path / RECORD).read_text())
+    (tmp_path / WEIGHTS).write_bytes((out / WEIGHTS).read_bytes())
+    (tmp_path / RECORD).write_text(json.dumps(record | {"run": "another"}))
+    with pytest.raises(WaverError, match="says other than was exported; copy the folder again"):
+        load_model_folder(tmp_path)
+    for change in ({"preparation": {}}, {"checkpoint": record["checkpoint"] | {"fusion": "of tomorrow"}}):
+        (tmp_path / RECORD).write_text(json.dumps(_sealed(record | change)))
+        with pytest.raises(WaverError, match="another version"):
+            load_model_folder(tmp_path)
     (tmp_path / RECORD).write_text(json.dumps({"format": 0}))
     with pytest.raises(WaverError, match="another version"):
         load_model_folder(tmp_path)
     with pytest.raises(WaverError, match="no folder of a model"):
         load_model_folder(tmp_path / "nothing")
+    with pytest.raises(WaverError, match="in the folder of the model"):
+        predict_all(Options((), out, out / "predictions"))
+    assert not (out / "predictions").exists()
 
 
 def test_what_is_not_there_is_told_in_a_sentence(place, monkeypatch, capsys):

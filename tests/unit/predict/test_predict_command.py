@@ -38,6 +38,14 @@ def test_what_has_to_be_mended_is_one_sentence(arguments, told, tmp_path, monkey
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_folder_that_cannot_be_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file/below", tmp_path / ("a" * 300)):
+        assert main(["predict", "a.mp4", "--model", str(tmp_path), "--out", str(out)]) == 1
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert re.fullmatch(r"waver predict: .* cannot be read or written \(.*\); give another path.*", said)
+
+
 @pytest.mark.parametrize(
     ("value", "recognise", "words", "folder"),
     [("auto", True, True, False), ("none", False, False, False), ("said", False, True, True)],

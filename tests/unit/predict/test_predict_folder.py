@@ -9,6 +9,7 @@ import pytest
 from waver.assets.manifest import Installed, installed
 from waver.errors import WaverError
 from waver.predict.finished import Finished, read_finished, write_finished
+from waver.predict.given_checks import corrected_before
 from waver.predict.preparation import place_models
 from waver.provenance import file_sha256
 
@@ -25,6 +26,8 @@ def test_what_a_person_corrected_is_whole_and_stays(tmp_path):
     (tmp_path / "a.eaf").write_text("corrected")
     assert known.whole(tmp_path)
     assert known.edited(tmp_path) == {"a.eaf": made.files["a.eaf"]}
+    (told,) = corrected_before("a", known.edited(tmp_path), "P")
+    assert (told["item"], told["reason"]) == ("a", "a.eaf was corrected, and still holds the earlier prediction")
     (tmp_path / "a_frames.csv").write_text("broken")
     assert not known.whole(tmp_path)
     known.remove_left(tmp_path, ["a_frames.csv"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.predict.inputs import MAPPING, Given, of_known_questions, read_inputs, with_ids, write_data_set
+from waver.predict.given_checks import in_ids, longer_transcripts, of_known_questions, still_there
+from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
 from waver.predict.transcript_files import Said, read_transcript
 
 QUESTIONS = Questions(3, ((1, Question((("en", "Why?"), ("fr", "Pourquoi ?")), "ambivalent", ("positive",))),))
@@ -28,7 +31,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_files_folders_and_lists_are_read_each_recording_once(tmp_path):
     folder, file = tmp_path / "more", tmp_path / "A B.MOV"
-    touch(folder / "deep/b.webm", folder / "a.mp4", folder / "notes.txt", file)
+    touch(folder / "deep/b.webm", folder / "a.mp4", folder / "c.mp4", folder / "notes.txt", file)
     table = tmp_path / "list.csv"
     table.write_text("video;participant;question;language;transcript\nmore/a.mp4;Zoë/1;2;FR;a.vtt\nmore/c.mp4;;;;\n")
     found = read_inputs([table, folder, file], Given(Path(), "P0", 3, "en"), [])
@@ -43,20 +46,56 @@ def test_files_folders_and_lists_are_read_each_recording_once(tmp_path):
 def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(tmp_path):
     touch(tmp_path / "a.mp4", tmp_path / "a.docx")
     table = tmp_path / "list.csv"
-    table.write_text("video,question\na.mp4,1\na.docx,1\na.mp4,often\n,2\n")
+    table.write_text("video,question\na.mp4,1\na.docx,1\na.mp4,often\n,2\ngone.mp4,1\n")
     set_aside: list[dict[str, object]] = []
-    found = read_inputs([table, tmp_path / "a.docx", tmp_path / "gone"], Given(Path()), set_aside)
+    found = read_inputs([table, tmp_path / "a.docx", tmp_path / "gone.mp4"], Given(Path()), set_aside)
     assert [one.file.name for one in found] == ["a.mp4"]
     assert [(row["item"], row["reason"]) for row in set_aside] == [
-        ("list.csv, line 3", "it is no recording of a kind that is read"),
-        ("list.csv, line 4", "question is no number from 1 to 127"),
-        ("list.csv, line 5", "no video is given"),
-        ("a.docx", "it is no recording of a kind that is read"),
-        ("gone", "there is nothing at this path"),
+        ("input 1, line 3", "it is no recording of a kind that is read"),
+        ("input 1, line 4", "question is no number from 1 to 127"),
+        ("input 1, line 5", "no video is given"),
+        ("input 1, line 6", "there is nothing at this path"),
+        ("input 2", "it is no recording of a kind that is read"),
+        ("input 3", "there is nothing at this path"),
     ]
+    assert [row["path"] for row in set_aside] == ["a.docx", "a.mp4", "list.csv", "gone.mp4", "a.docx", "gone.mp4"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(WaverError, match="no recording is named"):
         read_inputs([tmp_path / "empty"], Given(Path()), [])
+
+
+def test_a_line_that_cannot_count_is_told(tmp_path):
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "list.csv").write_text("video,question\na.mp4,1\na.mp4,1\na.mp4,2\n")
+    (tmp_path / "long.csv").write_text(f"video,participant\na.mp4,{'x' * 201}\n")
+    set_aside: list[dict[str, object]] = []
+    found = read_inputs([tmp_path / "list.csv", tmp_path, tmp_path / "long.csv"], Given(Path()), set_aside)
+    assert [one.question for one in found] == [1]
+    assert [(row["item"], row["path"]) for row in set_aside] == [
+        ("input 1, line 4", "a.mp4"),
+        ("input 3, line 2", "a.mp4"),
+    ]
+
+
+def test_results_inside_the_folder_of_recordings_are_no_recordings(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "results/recordings/recording_001.mp4", tmp_path / "results" / MAPPING)
+    found = read_inputs([tmp_path], Given(Path()), [])
+    assert [one.file for one in found] == [tmp_path / "a.mp4"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    touch(tmp_path / "a.mp4", tmp_path / "Anna/b.mp4")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("Anna"):
+            raise PermissionError
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    set_aside: list[dict[str, object]] = []
+    assert len(read_inputs([tmp_path], Given(Path()), set_aside)) == 1
+    assert [(row["item"], row["path"]) for row in set_aside] == [("input 1", "Anna")]
 
 
 def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
@@ -70,8 +109,15 @@ def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
         ("recording_003", "new.mp4", "", None),
     ]
     assert [one.owner for one in again] == ["recording_001", "P1", "recording_003"]
-    (tmp_path / "out" / MAPPING).write_text("recording,file\n../../etc,x\n")
-    with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
+    mapping = tmp_path / "out" / MAPPING
+    known = mapping.read_text()
+    for damaged in ("recording,file\n../../etc,x\n", "", "\0", known + known.splitlines()[1]):
+        mapping.write_text(damaged)
+        with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
+            with_ids([], tmp_path / "out")
+    mapping.unlink()
+    (tmp_path / "out/recordings").mkdir()
+    with pytest.raises(WaverError, match="is gone; restore it"):
         with_ids([], tmp_path / "out")
 
 
@@ -81,7 +127,7 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     (tmp_path / "said/b.txt").write_text("Well,\n maybe.")
     (tmp_path / "said/c.srt").write_text("1\n00:01 --> nowhere\nhm\n")
     given = [
-        Given(tmp_path / "a.mp4", "P1", 1, "en", None, "recording_001"),
+        Given(tmp_path / "a.mp4", "P%2F1", 1, "en", None, "recording_001"),
         Given(tmp_path / "b.mp4", "", None, None, None, "recording_002"),
         Given(tmp_path / "c.mp4", "", None, None, None, "recording_003"),
     ]
@@ -91,7 +137,7 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     assert (folder / "recording_001.mp4").resolve() == (tmp_path / "a.mp4").resolve()
     assert [row["item"] for row in set_aside] == ["recording_003"]
     assert [list(row.values()) for row in rows(folder / "videos.csv")] == [
-        ["P1", "recording_001.mp4", "test", "1", "en"],
+        ["P/1", "recording_001.mp4", "test", "1", "en"],
         ["recording_002", "recording_002.mp4", "test", "", ""],
         ["recording_003", "recording_003.mp4", "test", "", ""],
     ]
@@ -108,6 +154,39 @@ def test_a_question_that_the_model_does_not_know_is_left_out_and_said(tmp_path):
     assert [(row["item"], row["remedy"]) for row in set_aside] == [
         ("recording_004", "give a number from 1 to 3, or none")
     ]
+
+
+def test_a_transcript_is_of_one_recording(tmp_path):
+    touch(tmp_path / "monday/q4.mp4", tmp_path / "tuesday/q4.mp4", tmp_path / "friday/q4.mp4")
+    (tmp_path / "q4.txt").write_text("Maybe.")
+    files = [tmp_path / day / "q4.mp4" for day in ("monday", "tuesday", "friday")]
+    given = [Given(file, recording=f"recording_00{place}") for place, file in enumerate(files)]
+    given[2] = replace(given[2], transcript=tmp_path / "q4.txt")
+    set_aside: list[dict[str, object]] = []
+    assert write_data_set(given, tmp_path / "out", QUESTIONS, tmp_path, set_aside) == {"recording_002"}
+    assert [row["item"] for row in set_aside] == ["recording_000", "recording_001"]
+
+
+def test_a_transcript_that_goes_on_after_the_end_is_told():
+    videos = {name: {"duration_s": 4.0, "participant": "P"} for name in ("a", "b", "c")}
+    spoken = {"a": [{"start_s": 3.9}], "b": [{"start_s": None}, {"start_s": 50.0}]}
+    (told,) = longer_transcripts(videos, spoken)
+    assert (told["item"], told["reason"]) == ("b", "its transcript goes on at 50.0 s, and it ends at 4.0 s")
+
+
+def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    names = ("gone", "a", "b")
+    given = [Given(tmp_path / f"{name}.mp4", recording=f"recording_{name}") for name in names]
+    set_aside: list[dict[str, object]] = []
+    there = still_there(given, set_aside)
+    assert [(row["item"], row["reason"]) for row in set_aside] == [("recording_gone", "its file is no longer there")]
+    reason, remedy = "the file is a copy of that of videos.csv, line 2", "keep one of the two lines"
+    copy = {"item": "recording_b", "reason": reason, "remedy": remedy}
+    (said,) = in_ids([copy], there)
+    assert (said["reason"], said["remedy"]) == ("the file is a copy of that of recording_a", "it is predicted once")
+    (said,) = in_ids([copy | {"reason": "transcripts.csv, line 3: it ends before it starts"}], there)
+    assert said["reason"] == "its transcript: it ends before it starts"
 
 
 @pytest.mark.parametrize(

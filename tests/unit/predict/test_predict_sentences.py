@@ -10,7 +10,7 @@ from waver.predict.sentences import LIMITS, about_controls, about_recording, clo
 
 ROW = {
     "recording": "recording_001", "band": "likely", "p_video": 0.874, "masked": "audio,text",
-    "question": 4, "words": 30,
+    "question": 4, "words": 30, "notes": "face in 90% of frames; sound of track 1 of 2",
     "p_content_free": 0.4, "content_free_says": "unlikely", "p_question_only": 0.6, "question_only_says": "likely",
     "guess_says_the_same": True,
 }  # fmt: skip
@@ -18,8 +18,8 @@ ROW = {
 
 def test_a_recording_has_its_band_what_it_lacks_and_what_a_guess_says():
     assert about_recording(ROW) == (
-        "recording_001: likely (0.87); without audio, text; the question alone says likely (0.60), the same without a "
-        "look at the recording; question, length and number of words say unlikely (0.40)"
+        "recording_001: likely (0.87); without audio, text; sound of track 1 of 2; the question alone says likely "
+        "(0.60), the same without a look at the recording; question, length and number of words say unlikely (0.40)"
     )
 
 
@@ -38,13 +38,13 @@ def test_there_is_a_control_or_the_reason_why_not(changed, said):
 
 def test_what_is_not_used_is_told_with_the_name_of_the_file_and_the_remedy():
     rows = [
-        {"item": "recording_002", "reason": "it is empty", "remedy": "copy it again"},
-        {"item": "list.csv, line 3", "reason": "no video is given", "remedy": "mend it"},
+        {"item": "recording_002", "path": None, "reason": "it is empty", "remedy": "copy it again"},
+        {"item": "input 1, line 3", "path": "list.csv", "reason": "no video is given", "remedy": "mend it"},
     ]
-    assert list(closing(rows, {"recording_002": "b.mp4"}, Path("out"))) == [
+    assert list(closing(rows, {"recording_002": "b\n\udce9\x1b[1m.mp4"}, Path("out"))) == [
         "2 not used, or not as given:",
-        "  recording_002 (b.mp4): it is empty; copy it again",
-        "  list.csv, line 3: no video is given; mend it",
+        "  recording_002 (b\\n\\udce9\\x1b[1m.mp4): it is empty; copy it again",
+        "  input 1, line 3 (list.csv): no video is given; mend it",
         LIMITS,
         "results: out",
     ]
