@@ -261,3 +261,10 @@ def test_the_overlay_of_methods_over_clip_names_all_of_them():
     overlay = PRESETS[0].parent / "methods/vision_language.yaml"
     flow = Flow(Run(read_config([PRESETS[0].parent / "bah300.yaml", overlay])))
     assert set(flow.adapt.vision_language) == set(flow.adapt.methods()) == set(VISION_LANGUAGE)
+
+
+def test_the_overlay_of_language_models_asks_what_the_papers_asked():
+    overlay = PRESETS[0].parent / "methods/language_models.yaml"
+    flow = Flow(Run(read_config([PRESETS[0].parent / "bah300.yaml", overlay])))
+    assert set(flow.zeroshot.methods()) >= {"video_llava.td1.video", "video_llava.s.w8", "affectgpt.ts.video"}
+    assert "video_llava_tuned.td1.video" in flow.zeroshot.methods()
