@@ -20,6 +20,9 @@ PROVINCES = {
 }  # fmt: skip
 """Code -> province or territory of Canada."""
 
+FEWEST_WRITERS = 5
+"""So many people must have written the same before it names a group, however low ``evaluate.least_group`` is."""
+
 _OFFERED = re.compile(rf"[0-9]{{2}}-[0-9]{{2}}|65\+|yes|no|{NOT_STATED}|{OTHER}")
 """Statements that are no words of the person."""
 
@@ -82,7 +85,7 @@ def grouped(counts: Mapping[str, int], least: int) -> tuple[Group, ...]:
 def people_by_statement(participants: Sequence[Row], least: int) -> list[Grouping]:
     """Everybody by age group, sex, province, ethnicity, being a student, and each consent.
 
-    What people wrote themselves names no group unless ``least`` people or more wrote the same.
+    What people wrote themselves names no group unless ``least`` of them, and FEWEST_WRITERS, wrote the same.
 
     Args:
         participants: rows of PARTICIPANTS.
@@ -105,7 +108,8 @@ def _counted(values: Iterable[str | None], title: str, least: int) -> dict[str, 
     """Statements by their number, ages in their order; what few people wrote and no answer stand last."""
     counts = Counter(NOT_STATED if value is None else value for value in values)
     if title != "Province":
-        rare = [name for name, number in counts.items() if number < least and not _OFFERED.fullmatch(name)]
+        fewest = max(least, FEWEST_WRITERS)
+        rare = [name for name, number in counts.items() if number < fewest and not _OFFERED.fullmatch(name)]
         counts[OTHER] = sum(counts.pop(name) for name in rare)
     last = {name: counts.pop(name, 0) for name in (OTHER, NOT_STATED)}
     order = sorted(counts) if title == "Age group" else sorted(counts, key=lambda name: (-counts[name], name))

@@ -54,6 +54,12 @@ def test_what_people_wrote_themselves_names_no_group():
     assert found["Consent to publications"] == {"no": "17 (100.0 %)"}
 
 
+def test_one_persons_words_are_not_told_even_where_single_people_are():
+    people = [person(sex="Female") for _ in range(6)] + [person(sex="ask me, 514 555 0199")]
+    found = {one.title: texts(one.groups) for one in people_by_statement(people, 1)}
+    assert found["Sex"] == {"Female": "6 (85.7 %)", OTHER: "1 (14.3 %)"}
+
+
 def test_who_did_not_answer_stands_last():
     people = [person() for _ in range(9)] + [person(sex="Female", student=True) for _ in range(6)]
     found = {one.title: texts(one.groups) for one in people_by_statement(people, 5)}
