@@ -64,11 +64,12 @@ def draw_gains(scores: Sequence[Row], split: str, protocol: str, folder: Path, l
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
         for kind, panel in zip(kinds, panels, strict=True):
             _panel(panel, kind, [gain for gain in found if gain.group.startswith(f"{kind}=")], methods)
+        counted = any(gain.people is not None for gain in found)
         caption = (
             f"{PROTOCOLS[protocol]}: AVGF1 of each method minus that of the same network as it was, means over the "
-            "participants of a group; right of the line it gains. In brackets: participants. Groups of fewer than "
-            f"{plural(least, 'person', 'people')} have no score, nor has a group whose score would tell that of so "
-            "few. Differences between groups of few people may be chance."
+            f"participants of a group; right of the line it gains. {'In brackets: participants. ' * counted}"
+            f"Groups of fewer than {plural(least, 'person', 'people')} have no score, nor has a group whose score "
+            "would tell that of so few. Differences between groups of few people may be chance."
         )
         return finish(figure, name, folder, "Gain by sex and by age group", caption)
 
