@@ -10,6 +10,7 @@ import pytest
 from sounding_clips import tone, write_sounding
 from video_clips import constant_rate, number_of, write_clip
 from waver.align.timeline import _within
+from waver.datasets.folder.annotations import Span
 from waver.datasets.folder.reader import _segment_rows
 from waver.datasets.video_limits import check_jumps
 from waver.datasets.video_probe import probe_video
@@ -34,9 +35,8 @@ def test_the_picture_before_a_hole_stays(tmp_path, name):
 
 def test_labels_stay_with_their_time(tmp_path):
     clip = write_clip(tmp_path / "a.mp4", HOLE)
-    rows, beyond = _segment_rows(
-        "v", [(0.5, 0.75), (3.0, 4.0), (3.5, 5.0), (6.0, 7.0), (10.5, 11.5), (20.0, 30.0)], clip
-    )
+    times = [(0.5, 0.75), (3.0, 4.0), (3.5, 5.0), (6.0, 7.0), (10.5, 11.5), (20.0, 30.0)]
+    rows, beyond = _segment_rows("v", [Span(start_s, end_s) for start_s, end_s in times], clip)
     assert beyond
     assert [(row["segment"], row["start_s"], row["end_s"]) for row in rows] == [
         (0, 0.5, 0.75), (1, 3.0, 5.0), (2, 6.0, 7.0), (3, 10.5, 11.5),

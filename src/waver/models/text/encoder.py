@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from waver.config.sections import Section
 from waver.datasets.answers import Answer
 from waver.device import autocast, torch_device
+from waver.errors import WaverError
 from waver.models.base import Encoding
 from waver.models.lora import LoraSettings, adapt, merge
 from waver.models.text.inputs import Labels
@@ -85,13 +86,23 @@ class TunedEncoder(NeuralAnswerModel):
         merge(self.network)
 
     def _tokens(self, answers: Sequence[Answer]) -> tuple[list[list[int]], list[list[int]] | None]:
-        """Token ids of each answer, after its question if that is known, and the segment of each token."""
+        """Token ids of each answer, after its question if that is known, and the segment of each token.
+
+        Raises:
+            WaverError: a question leaves no room for the answer.
+        """
         texts = [answer.text for answer in answers]
         asked = [answer.questions.text(answer.question) for answer in answers]
         segments = (asked, texts) if self.inputs == "TQ" else (texts,)
         most = most_tokens(self.network.backbone, self.config.most_tokens)
         # of a pair the answer is cut, not the question
         cut = "only_second" if self.inputs == "TQ" else "longest_first"
+        longest = max(map(len, self.tokenizer(sorted(set(asked)))["input_ids"])) if self.inputs == "TQ" else 0
+        if self.inputs == "TQ" and longest + 2 > most:  # one token of the answer, and its end
+            raise WaverError(
+                f"a question has {longest} tokens, and the model reads {most} of question and answer; raise "
+                "answers.options.encoder.most_tokens or give the model the answers alone (inputs: T)"
+            )
         tokens = self.tokenizer(*segments, truncation=cut, max_length=most, padding=False)
         return tokens["input_ids"], tokens.get("token_type_ids")
 

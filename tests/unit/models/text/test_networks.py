@@ -96,16 +96,19 @@ def test_batches_hold_every_text_once_within_the_budget():
 
 # fine-tuning -----------------------------------------------------------------------------------------
 def test_the_question_goes_first_and_the_answer_is_cut(folder):
-    model = tuned(folder, "TQ", most_tokens=32)
+    asked = tuned(folder, "TQ").tokenizer(PROMPTS[7])["input_ids"]
+    most = len(asked) + 16
+    model = tuned(folder, "TQ", most_tokens=most)
     (ids, *_), (kinds, *_) = model._tokens(answers("so it goes " * 40, question=7))
-    asked = model.tokenizer(PROMPTS[7])["input_ids"]
-    assert len(ids) == 32
+    assert len(ids) == most
     assert ids[: len(asked)] == asked
     assert set(kinds[: len(asked)]) == {0}
     assert set(kinds[len(asked) :]) == {1}
     assert "so it goes" in model.tokenizer.decode(ids[len(asked) :])
     unknown = model._tokens(answers("so it goes", question=None))[0][0]
     assert model.tokenizer.decode(unknown) == "[CLS] [SEP] so it goes [SEP]"
+    with pytest.raises(WaverError, match="most_tokens"):
+        tuned(folder, "TQ", most_tokens=16)._tokens(answers("so it goes", question=7))
     plain = tuned(folder, "T")._tokens(answers("so it goes", question=7))[0][0]
     assert model.tokenizer.decode(plain) == "[CLS] so it goes [SEP]"
 
