@@ -10,10 +10,8 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
-import torch
-from torch import Tensor
 from transformers import AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
@@ -21,24 +19,11 @@ from waver.config.section import Section
 from waver.errors import WaverError
 from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
-from waver.zeroshot.families.transformers_model import TransformersModel, read_network
+from waver.zeroshot.families.pixels import PixelScale
+from waver.zeroshot.families.transformers_model import TransformersModel, frames_that_fit, read_network
 
 _SETTINGS = ("video_preprocessor_config.json", "processor_config.json", "preprocessor_config.json")
 """Files that may hold the scale of the pixels; the first one that does counts."""
-_ROOM = 400
-"""Tokens of text for which frames leave room."""
-
-
-class PixelScale(NamedTuple):
-    """Mean and deviation of red, green and blue, from 0 black to 1 white."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Pixels float32 [..., 3, H, W] on the scale of the model."""
-        mean, deviation = (torch.tensor(of, device=pixels.device)[:, None, None] for of in self)
-        return (pixels - mean) / deviation
 
 
 class ChatVideoModel(TransformersModel):
@@ -107,8 +92,7 @@ class ChatVideoModel(TransformersModel):
     @property
     def capabilities(self) -> Capabilities:
         """Video and text."""
-        most = int(self.model.config.get_text_config().max_position_embeddings)
-        return Capabilities(video=True, most_frames=max((most - _ROOM) // self.tokens_of_frame, 1))
+        return Capabilities(video=True, most_frames=frames_that_fit(self.model, self.tokens_of_frame))
 
     def wrapped(self, item: Item, prompt: Prompt) -> str:
         """One turn of the user with the video before the text, up to where the model's turn begins.

@@ -16,7 +16,7 @@ from waver.config.section import Section
 from waver.errors import WaverError
 from waver.zeroshot.families.base import Item
 from waver.zeroshot.families.chat_video import ChatVideoModel
-from waver.zeroshot.families.pixels import Geometry, shaped
+from waver.zeroshot.families.pixels import Geometry, squares
 
 
 class InternVlConfig(Section):
@@ -70,6 +70,5 @@ class InternVl(ChatVideoModel):
 
     def pictures(self, items: Sequence[Item]) -> Mapping[str, Tensor]:
         """Pixels of all frames one after another, [B x F, 3, side, side]."""
-        made = [shaped(item.frames, self._side, self.config.geometry) for item in items if item.frames is not None]
-        pixels = self.scale(torch.cat(made).to(self.model.device))
+        pixels = self.scale(torch.cat(squares(items, self._side, self.config.geometry)).to(self.model.device))
         return {"pixel_values": pixels.to(self.model.dtype)}

@@ -13,7 +13,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from waver.config.section import Section
 from waver.zeroshot.families.base import Item
 from waver.zeroshot.families.chat_video import ChatVideoModel
-from waver.zeroshot.families.pixels import Geometry, shaped
+from waver.zeroshot.families.pixels import Geometry, squares
 
 
 class LlavaOnevisionConfig(Section):
@@ -49,6 +49,5 @@ class LlavaOnevision(ChatVideoModel):
 
     def pictures(self, items: Sequence[Item]) -> Mapping[str, Tensor]:
         """Pixels [B, F, 3, side, side]."""
-        made = [shaped(item.frames, self._side, self.config.geometry) for item in items if item.frames is not None]
-        pixels = self.scale(torch.stack(made).to(self.model.device))
+        pixels = self.scale(torch.stack(squares(items, self._side, self.config.geometry)).to(self.model.device))
         return {"pixel_values_videos": pixels.to(self.model.dtype)}

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from waver.zeroshot.families.base import Pictures
+from waver.zeroshot.families.base import Item, Pictures
 
 Geometry = Literal["squash", "centre_crop", "letterbox"]
 """``squash``: the shape is lost, as in the released code; ``centre_crop``: the shorter edge fits, and what is beside it
 is cut off, as the checkpoint's own processor does; ``letterbox``: the longer edge fits, grey beside it."""
 _GREY = (128, 128, 128)
+
+
+class PixelScale(NamedTuple):
+    """Mean and deviation of red, green and blue, from 0 black to 1 white."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Pixels float32 [..., 3, H, W] on the scale of the model."""
+        mean, deviation = (torch.tensor(of, device=pixels.device)[:, None, None] for of in self)
+        return (pixels - mean) / deviation
+
+
+def squares(items: Sequence[Item], side: int, geometry: Geometry) -> list[Tensor]:
+    """The frames of each item that has some, see ``shaped``."""
+    return [shaped(item.frames, side, geometry) for item in items if item.frames is not None]
 
 
 def shaped(pictures: Pictures, side: int, geometry: Geometry) -> Tensor:

@@ -19,6 +19,8 @@ from waver.zeroshot.families.shared_prefix import Positions, SharedPrefix, text_
 
 _TAIL = 60
 """Characters of a prompt's end, with which an answer is tokenised."""
+_ROOM = 400
+"""Tokens of text for which frames leave room."""
 
 
 class TransformersModel(ABC):
@@ -222,6 +224,12 @@ def _choice(logits: Tensor, written: list[int], only: Sequence[Sequence[int]]) -
         return logits.argmax()
     tokens = torch.tensor(allowed, device=logits.device)
     return tokens[logits[tokens].argmax()]
+
+
+def frames_that_fit(model: Any, tokens_of_frame: int) -> int:
+    """Frames for which a network has positions beside ``_ROOM`` tokens of text, at least one."""
+    most = int(model.config.get_text_config().max_position_embeddings)
+    return max((most - _ROOM) // tokens_of_frame, 1)
 
 
 def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:

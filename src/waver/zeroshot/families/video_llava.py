@@ -20,9 +20,11 @@ from waver.config.section import Section
 from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.models.vision_language.clip_folder import DEVIATION, MEAN
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
-from waver.zeroshot.families.pixels import Geometry, shaped
-from waver.zeroshot.families.transformers_model import TransformersModel, read_network
+from waver.zeroshot.families.pixels import Geometry, PixelScale, squares
+from waver.zeroshot.families.transformers_model import TransformersModel, frames_that_fit, read_network
 from waver.zeroshot.prompts.prompt_set import vicuna_turn
+
+_SCALE = PixelScale(tuple(MEAN), tuple(DEVIATION))
 
 
 class VideoLlavaConfig(Section):
@@ -53,9 +55,8 @@ class VideoLlava(TransformersModel):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Video and text; as many frames as fit beside 400 tokens of text."""
-        most = self.model.config.get_text_config().max_position_embeddings
-        return Capabilities(video=True, most_frames=max((most - 400) // self._tokens_of_frame, 1))
+        """Video and text; as many frames as fit."""
+        return Capabilities(video=True, most_frames=frames_that_fit(self.model, self._tokens_of_frame))
 
     @property
     def _side(self) -> int:
@@ -77,7 +78,5 @@ class VideoLlava(TransformersModel):
 
     def pictures(self, items: Sequence[Item]) -> Mapping[str, Tensor]:
         """Pixels [B, F, 3, side, side]."""
-        made = [shaped(item.frames, self._side, self.config.geometry) for item in items if item.frames is not None]
-        pixels = torch.stack(made).to(self.model.device)
-        mean, deviation = (torch.tensor(of, device=pixels.device)[:, None, None] for of in (MEAN, DEVIATION))
-        return {"pixel_values_videos": ((pixels - mean) / deviation).to(self.model.dtype)}
+        pixels = _SCALE(torch.stack(squares(items, self._side, self.config.geometry)).to(self.model.device))
+        return {"pixel_values_videos": pixels.to(self.model.dtype)}
