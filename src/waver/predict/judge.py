@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,31 +56,52 @@ def _sample(trained: Trained, steps: Steps) -> VideoSample:
 def _result(trained: Trained, steps: Steps, sample: VideoSample, adapted: Logits | None) -> RecordingResult:
     row = rows_with_questions([steps.pack_index], PACK_INDEX)[0]
     video = read_table(steps.table("videos"), VIDEOS)[0]
-    words, language = _words(steps, video)
     chance = probability(predict(trained.checkpoint, [sample])[sample.video] if adapted is None else adapted)
-    controls: tuple[float, float] | tuple[None, None] = (None, None)
+    valid = {name: valid for name, valid in sample.valid.items() if name != CONTEXT}
+    tracks = _tracks(trained, sample) if adapted is None else {}
+    result = replace(
+        result_of(trained, row, chance, valid, tracks, _words(steps, video)),
+        video=steps.root / str(video["path"]),
+        contributions=contributions(trained, sample) if adapted is None else None,
+        notes=_notes(steps),
+    )
+    return with_segments(result, trained.decisions.segments)
+
+
+def result_of(
+    trained: Trained, row: Mapping[str, Any], chance: npt.NDArray[Any], valid: Mapping[str, npt.NDArray[Any]],
+    tracks: Mapping[str, npt.NDArray[Any]], spoken: tuple[list[Word] | None, str | None],
+) -> RecordingResult:  # fmt: skip
+    """The result of one recording, with the decisions and controls of its model, without segments.
+
+    Args:
+        trained: the model.
+        row: of PACK_INDEX, with the number of the question.
+        chance: probability of A/H, [T].
+        valid: modality -> bool [T].
+        tracks: of a model that explains itself, name -> [T].
+        spoken: words and language.
+    """
+    words, language = spoken
+    controls: tuple[float | None, float | None] = (None, None)
     if trained.controls is not None and row["question"] is not None:
         controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    result = RecordingResult(
-        recording=sample.video,
-        participant=sample.participant,
-        question=sample.question,
+    return RecordingResult(
+        recording=row["video"],
+        participant=row["participant"],
+        question=row["question"],
         language=language,
         duration_s=float(row["duration_s"]),
         probability=chance.astype(np.float32),
-        valid={name: valid for name, valid in sample.valid.items() if name != CONTEXT},
+        valid=valid,
         threshold=trained.decisions.frame_threshold,
         video_probability=trained.decisions.video_probability(chance),
         bands=trained.decisions.bands,
         control=controls[0],
         question_only=controls[1],
         words=words,
-        video=steps.root / str(video["path"]),
-        contributions=contributions(trained, sample) if adapted is None else None,
-        tracks=_tracks(trained, sample) if adapted is None else {},
-        notes=_notes(steps),
+        tracks=tracks,
     )
-    return with_segments(result, trained.decisions.segments)
 
 
 def _notes(steps: Steps) -> list[str]:

@@ -18,7 +18,7 @@ from waver.io.shard_job import store_path
 from waver.io.tables import FEATURE_INDEX, PREDICTIONS, VIDEOS, read_arrow, read_table
 from waver.io.zarr_store import read_store, store_attributes
 from waver.modalities import modality_names, packed, stored_modalities
-from waver.predict.judge import contributions
+from waver.predict.judge import contributions, result_of
 from waver.predict.preparation import provenance
 from waver.predict.result import RecordingResult, Word
 from waver.predict.segments import Span, with_segments
@@ -86,7 +86,7 @@ def _of_pack(
             continue
         valid = {name: _valid(found[array]) for name, array in arrays.items()}
         spoken = _words(data, shard, row)
-        result = _result(trained, row, predicted[video]["probability"], valid, tracks.get(video, {}), spoken)
+        result = result_of(trained, row, predicted[video]["probability"], valid, tracks.get(video, {}), spoken)
         yield Predicted(result, _runs(found["label"]) if row["labelled"] else None, files[video])
 
 
@@ -94,32 +94,6 @@ def packs_of(folder: Path, model: Path) -> list[Path]:
     """Index tables of the packs that a model of a run was made from."""
     root = Path(os.path.abspath(folder)).parents[1]
     return [root / path for path in provenance(model)["input"]]
-
-
-def _result(
-    trained: Trained, row: Mapping[str, Any], chance: Array, valid: Mapping[str, Array],
-    tracks: Mapping[str, Array], spoken: tuple[list[Word] | None, str | None],
-) -> RecordingResult:  # fmt: skip
-    words, language = spoken
-    controls: tuple[float | None, float | None] = (None, None)
-    if trained.controls is not None and row["question"] is not None:
-        controls = trained.controls.of({**row, "words": None if words is None else len(words)})
-    return RecordingResult(
-        recording=row["video"],
-        participant=row["participant"],
-        question=row["question"],
-        language=language,
-        duration_s=float(row["duration_s"]),
-        probability=chance.astype(np.float32),
-        valid=valid,
-        threshold=trained.decisions.frame_threshold,
-        video_probability=trained.decisions.video_probability(chance),
-        bands=trained.decisions.bands,
-        control=controls[0],
-        question_only=controls[1],
-        words=words,
-        tracks=tracks,
-    )
 
 
 def _valid(array: Array) -> npt.NDArray[np.bool_]:
