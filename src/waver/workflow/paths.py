@@ -95,7 +95,7 @@ class Paths:
     @property
     def adapt_diagnostics(self) -> str:
         """Beside the predictions: what the method did, a line a participant."""
-        return f"{self.adapt_predictions}.diagnostics.jsonl"
+        return diagnostics_of(self.adapt_predictions)
 
     @property
     def adapt_participant(self) -> str:
@@ -109,7 +109,7 @@ class Paths:
 
     @property
     def adapt_fusion_diagnostics(self) -> str:
-        return f"{self.adapt_fusion}.diagnostics.jsonl"
+        return diagnostics_of(self.adapt_fusion)
 
     # zeroshot -----------------------------------------------------------------------------------
     @property
@@ -185,3 +185,8 @@ class Paths:
     def _side(self, top: str, rule: str, wildcards: tuple[str, ...], suffix: str) -> str:
         name = "/".join(f"{{{wildcard}}}" for wildcard in wildcards) or "all"
         return f"{top}/{self.run}/{rule}/{name}.{suffix}"
+
+
+def diagnostics_of(predictions: str) -> str:
+    """The file that a job of adaptation writes beside its predictions."""
+    return f"{predictions}.diagnostics.jsonl"

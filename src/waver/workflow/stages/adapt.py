@@ -16,6 +16,7 @@ from waver.records import VisionLanguageRecord
 from waver.registry import ADAPTATIONS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
+from waver.workflow.paths import diagnostics_of
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 
@@ -56,7 +57,7 @@ class Adapt(Stage):
 
     def diagnostics(self) -> list[str]:
         """Beside the predictions, in their order."""
-        return [f"{path}.diagnostics.jsonl" for path in self.predictions()]
+        return [diagnostics_of(path) for path in self.predictions()]
 
     def shards_of_participant(self, wildcards: Wildcards) -> list[str]:
         """Predictions, of every seed, for the shard of one participant."""

@@ -14,6 +14,7 @@ from waver.registry import ADAPTATIONS
 from waver.training.frames.variants import models_of, modules_of
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
+from waver.workflow.paths import diagnostics_of
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 
@@ -59,7 +60,7 @@ class Fusions(Stage):
 
     def diagnostics(self) -> list[str]:
         """Beside the predictions, in their order."""
-        return [f"{path}.diagnostics.jsonl" for path in self.predictions()]
+        return [diagnostics_of(path) for path in self.predictions()]
 
     def methods(self) -> Iterable[str]:
         """The methods of the config."""
