@@ -136,15 +136,17 @@ class Workspace:
 
 BACKBONE = {
     "train": {"folds": 0},
-    "features": {"visual": {"backbone": "resnet18"}},
+    "features": {"visual": {"backbone": "resnet18", "options": {"size": 128}}},
     "backbone": {
         "stages": ["emotions", "ah"],
         "emotions": {"sets": [{"path": "pictures"}], "epochs": 1, "batch": 4, "at_once": 4},
         "ah": {"epochs": 1, "batch": 4, "at_once": 4, "every": 48},
     },
 }
-"""A visual backbone with a training of its own."""
+"""A visual backbone with a training of its own, whose features are as long as those of the packs that are there."""
 BACKBONE_FILES = [f"resources/{name}/train/resnet18/asset.json" for name in ("emotions", "tiny")]
+JUDGED = "results/tiny/train/backbones/resnet18/predictions.parquet"
+"""Its frames, by the packs as they are: its own features would take as long as all other jobs."""
 DEMO = {"train": 3, "val": 1, "test": 2, "questions": 2, "clauses": 2, "width": 320, "height": 240, "trouble": False}
 
 
@@ -237,6 +239,7 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     both = dict(zip(runs, (own, traced), strict=True))
     everything, explained = _side_by_side(both), _side_by_side(both, "explained.json", "--", *EXPLAINED_FILES, PERSON)
     _side_by_side({runs[1]: traced}, "backbone.json", "--", *BACKBONE_FILES)
+    _side_by_side({runs[1]: traced}, "backbone.json", "--allowed-rules", "train_backbone_frames", "--", JUDGED)
     touched = {path for path, _ in before ^ _environment_files()}
     output = tuple(map("".join, zip(everything, explained, strict=True)))
     return FirstRuns(runs, home, temporary, touched, output, trace)

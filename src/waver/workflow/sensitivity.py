@@ -50,6 +50,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "align_pack": _OWN,
     "train_emotions": {**_BACKBONE, "pictures": _FACES, "set_aside": _FACES},
     "train_backbone": _BACKBONE,
+    "train_backbone_frames": _OWN,
     "train_fusion": _MODEL,
     "train_folds": {"predictions": _OWN, "history": _ALL},
     "train_video_head": _OWN,

@@ -77,8 +77,8 @@ def test_every_row_of_tables_2_to_4_is_trained(preset):
     rows = {(run.fusion, run.modalities): run.variants for run in preset.train.runs}
     assert {subset for fusion, subset in rows if fusion == "lfan"} == set(SUBSETS)
     assert {fusion for fusion, subset in rows if subset == "VAT"} == {"lfan", "can", "mt", "jmt"}
-    without = preset.train.changed(preset.train.variants["without_context"]).options
-    assert (rows["lfan", "V"], without["lfan"]["temporal"]) == (("without_context",), "none")
+    without = preset.train.changed(preset.train.variants["frame_alone"]).options
+    assert (rows["lfan", "V"], without["lfan"]["temporal"]) == (("frame_alone",), "none")
     assert rows["mt", "VAT"] == rows["jmt", "VAT"] == ("released",)
     released = preset.train.changed(preset.train.variants["released"]).options
     assert released["mt"]["variant"] == released["jmt"]["variant"] == "released"
