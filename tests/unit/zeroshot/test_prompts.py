@@ -139,6 +139,16 @@ def test_a_file_that_is_none_is_refused_in_one_sentence(tmp_path, text, sentence
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("file", "named"), [("released.yaml", ""), ("mine.yaml", "name: textual\n")])
+def test_a_users_own_file_is_not_called_as_a_set_that_waver_brings(tmp_path, file, named):
+    path = tmp_path / file
+    path.write_text(named + OWN.replace("{curly}", ""))
+    with pytest.raises(WaverError, match=r"is called (released|textual), as a set that Waver brings.*; rename"):
+        read_prompts(str(path))
+    path.write_text("name: my_own\n" + OWN.replace("{curly}", ""))
+    assert read_prompts(str(path)).name == "my_own"
+
+
 def test_an_unknown_set_or_prompt_is_named_with_those_there_are():
     with pytest.raises(WaverError, match=r"there is no bah2024; .* bah2025, paper2026, released"):
         read_prompts("bah2024")

@@ -126,9 +126,15 @@ def read_prompts(name: str) -> PromptSet:
     if not isinstance(loaded, dict):
         raise WaverError(f"{path} is no table; give it answers and prompts, as docs/zeroshot_prompts.md shows")
     try:
-        return PromptSet(**{"name": path.stem} | _named(loaded))
+        found = PromptSet(**{"name": path.stem} | _named(loaded))
     except (ValidationError, TypeError) as error:
         raise WaverError(f"{path}: {_first(error)}; correct it (docs/zeroshot_prompts.md)") from None
+    if found.name in shipped_sets() and path != prompt_file(found.name):
+        raise WaverError(
+            f"{path} is called {found.name}, as a set that Waver brings, and tables could not tell them apart; rename "
+            "the file, or give it a name of its own (name: ...)"
+        )
+    return found
 
 
 def _named(loaded: Mapping[Any, Any]) -> dict[str, Any]:
