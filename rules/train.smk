@@ -6,6 +6,7 @@ cross-validation. Of answers (video level): one job per model, inputs and seed f
 rule train_emotions:
     input:
         initial=flow.backbone.given(),
+        detector=flow.backbone.detector(),
     output:
         record=flow.backbone.trained_file("emotions"),
         history=flow.backbone.trained_file("emotions", "history.jsonl"),
@@ -23,6 +24,7 @@ rule train_emotions:
     params:
         config=cfg.backbone.emotions.model_dump(),
         pictures=flow.backbone.pictures(),
+        faces=flow.backbone.detection(),
         start=lambda wildcards: flow.backbone.start("train_emotions"),
     message:
         "Training the visual backbone on basic emotions"
