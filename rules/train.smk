@@ -7,6 +7,7 @@ model, inputs and seed for both.
 rule train_emotions:
     input:
         initial=flow.backbone.given(),
+        detector=flow.backbone.detector(),
     output:
         record=flow.backbone.trained_file("emotions"),
         history=flow.backbone.trained_file("emotions", "history.jsonl"),
@@ -24,6 +25,7 @@ rule train_emotions:
     params:
         config=cfg.backbone.emotions.model_dump(),
         pictures=flow.backbone.pictures(),
+        faces=flow.backbone.detection(),
         start=lambda wildcards: flow.backbone.start("train_emotions"),
     message:
         "Training the visual backbone on basic emotions"

@@ -112,6 +112,15 @@ class Backbone(Stage):
             "code": self.code(rule),
         }
 
+    def detector(self) -> list[str]:
+        """Record of what finds the faces in pictures of basic emotions, where any is to be found."""
+        found = any(one.faces != "whole" for one in self.config.backbone.emotions.sets)
+        return [self.run.model_record("face_detector")] if found else []
+
+    def detection(self) -> dict[str, Any]:
+        """How they are found and aligned: as the faces of videos."""
+        return self.config.features.faces.model_dump(include={"threshold", "nms", "long_side", "size"})
+
     def pictures(self) -> str:
         """Changes when the pictures of basic emotions do; what looks at them is loaded where there are any."""
         sets = self.config.backbone.emotions.sets
