@@ -170,6 +170,11 @@ class Paths:
         """Shares of the question, the length and the person in each score."""
         return f"{self.results}/evaluate/decomposition.parquet"
 
+    @property
+    def explained_cues(self) -> str:
+        """What explanations of models point at, against annotated cues."""
+        return f"{self.results}/evaluate/explained_cues.parquet"
+
     def report(self, name: str) -> str:
         return f"{self.results}/report/{name}"
 

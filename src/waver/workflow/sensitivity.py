@@ -72,6 +72,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "zeroshot_cues": _ALL,
     "evaluate_controls": _OWN,
     "evaluate_scores": _ALL,
+    "evaluate_explanations": _ALL,
     "report_tables": _ALL,
     "report_html": _ALL,
 }
