@@ -14,7 +14,7 @@ from waver.device import VARIABLE
 from waver.errors import WaverError
 from waver.predict.methods import NONE, WITHOUT_LABELS
 from waver.predict.options import TAKE_BACK, Options
-from waver.workflow.environment import close_network, set_environment
+from waver.workflow.environment import set_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr.flush()
     os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
     os.environ[VARIABLE] = options.device
-    close_network()
     set_environment()
     from waver.predict.batch import predict_all  # loads torch, after the environment is set
 
