@@ -103,7 +103,10 @@ class Paths:
 
     @property
     def adapt_participant(self) -> str:
-        """One participant, seeds averaged; ``adapted`` is a method, or ``fusions/<fusion>/<modalities>/<method>``."""
+        """One participant, seeds averaged.
+
+        ``adapted`` is a method, ``fusions/<fusion>/<modalities>/<method>`` or ``faces/<network>/<scope>/<method>``.
+        """
         return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
 
     @property
@@ -114,6 +117,15 @@ class Paths:
     @property
     def adapt_fusion_diagnostics(self) -> str:
         return diagnostics_of(self.adapt_fusion)
+
+    @property
+    def adapt_faces(self) -> str:
+        """Of a network that is adapted from the pictures of faces on."""
+        return self.adapt_predictions.replace("{method}", "faces/{face_network}/{scope}/{method}")
+
+    @property
+    def adapt_faces_diagnostics(self) -> str:
+        return diagnostics_of(self.adapt_faces)
 
     # zeroshot -----------------------------------------------------------------------------------
     @property

@@ -62,6 +62,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "adapt_fit": _OWN,
     "adapt_target": _OWN,
     "adapt_fusion": _OWN,
+    "adapt_faces": _OWN,
     "adapt_vision_language": _OWN,
     "adapt_participant": _OWN,
     "zeroshot_ask": _FACES,
