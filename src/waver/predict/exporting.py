@@ -17,7 +17,7 @@ from waver.io.tables import PARTICIPANTS, read_table
 from waver.predict.elan import read_eaf, write_eaf
 from waver.predict.export import Asked
 from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
-from waver.predict.given import MAPPING, Given, write_mapping
+from waver.predict.given import MAPPING, Given, hand_on_mapping, write_mapping
 from waver.predict.of_run import packs_of, run_results
 from waver.predict.result import RecordingResult
 from waver.predict.result_files import write_annotations, write_frames, write_segments
@@ -66,6 +66,7 @@ def _of_predictions(asked: Asked) -> int:
         elif file.is_file() and file.name.endswith(endings):
             with atomic_write(asked.out / file.name) as place:
                 shutil.copyfile(file, place)
+    hand_on_mapping(asked.source, asked.out, recordings)
     return len(recordings)
 
 
@@ -97,7 +98,7 @@ def _of_run(asked: Asked) -> tuple[int, int]:
         written.append(given)
     if pages:
         write_index(pages, asked.out, about)
-    if asked.media is not None:
+    if asked.purpose == "internal":
         write_mapping(asked.out / MAPPING, written)
     return len(written), left_out
 

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from waver import __version__
+from waver.datasets.consent import learner_mark
 from waver.errors import WaverError
 from waver.evaluation.calibration import LEAST, MOST, temperature
 from waver.evaluation.labels import frame_truth, video_truth
 from waver.evaluation.predictions import read_predictions, to_videos
+from waver.io.site_secret import site_secret
 from waver.io.tables import ANSWERS, PARTICIPANTS, SCORES, read_table, read_tables
 from waver.predict.model_card import card_text, data_facts, licence_chain, shown_rows
-from waver.predict.model_folder import HandedModel, add_graph, write_model_folder
+from waver.predict.model_folder import LEARNT, HandedModel, add_graph, write_model_folder
 from waver.predict.preparation import provenance
 from waver.predict.trained import Trained, load_trained
 from waver.provenance import versions
@@ -108,8 +110,9 @@ class Finished:
 
 
 def export_model(
-    folder: Path, method: str, seed: int | None, out: Path, licences: Mapping[str, str], graph: bool
-) -> HandedModel:
+    folder: Path, method: str, seed: int | None, out: Path, licences: Mapping[str, str], graph: bool,
+    secret: Path | None = None,
+) -> HandedModel:  # fmt: skip
     """Write the folder of a model.
 
     Args:
@@ -119,6 +122,8 @@ def export_model(
         out: folder to write.
         licences: role -> licence, of models that were given by path or trained in the run.
         graph: add an ONNX graph.
+        secret: file with the secret of the site, by which it can tell later whom the model learnt from; None: that of
+            the run's working folder.
 
     Raises:
         WaverError: the run is not finished, a licence is unknown, there is no control, or the graph cannot be made.
@@ -130,6 +135,7 @@ def export_model(
             f"{folder}: the training recordings have labels of one class alone, so there is no control to hand over "
             "with the model; check the annotation files and the split"
         )
+    site = site_secret(secret or Path(os.path.abspath(folder)).parents[1] / ".waver/secret")
     chain = licence_chain(_models_of(trained), licences)
     onnx = _graph(trained) if graph else b""
     people, answers = read_table(run.people, PARTICIPANTS), read_tables(run.answers, ANSWERS)
@@ -139,6 +145,7 @@ def export_model(
         about={
             "model": {**run.model.record, "seed": int(trained.name.split("/")[2])},
             "data": data_facts(run.people, people, answers, int(run.evaluate["least_group"])),
+            LEARNT: [learner_mark(row["participant"], site) for row in people if row["split"] in ("train", "val")],
             "scores": shown_rows(run.scores, run.model),
             "licences": chain,
             "versions": versions("torch", "numpy", "transformers") | {"waver": __version__},

@@ -11,6 +11,7 @@ from waver.errors import WaverError
 from waver.predict.codings import REVIEWER, Coding, TierOf, read_codings, read_tier_list
 from waver.predict.data_tables import write_csv, write_dictionary, write_json
 from waver.predict.extend import add_to
+from waver.predict.given import hand_on_mapping
 from waver.predict.import_review import Asked
 from waver.predict.predicted_files import PredictedFiles, read_predicted
 from waver.predict.review import (
@@ -46,6 +47,7 @@ def import_reviews(asked: Asked) -> tuple[list[str], bool]:
     rows, apart, shared = list(agreement_rows(by)), disagreements(by, predicted), people_alpha(by)
     tables = {"agreement": rows, "disagreements": apart, "codings": list(coding_rows(codings))}
     _write(asked.out, tables, shared)
+    hand_on_mapping(asked.predictions, asked.out, by)
     lines = _told(rows, shared, len(coders_of(by)) - 1, len(apart), asked.out)
     lines += [f"{path}: nobody changed it, and it is left out" for path in untouched]
     if asked.add_to and codings:

@@ -15,6 +15,7 @@ from test_model_folder import place  # noqa: F401  the working folder of a small
 from waver.align.packs import read_packs
 from waver.cli import main
 from waver.io.tables import PACK_INDEX, PARTICIPANTS, PREDICTIONS, VIDEOS, read_table, read_tables, write_table
+from waver.predict.given import ANY_ID, read_mapping
 from waver.predict.predicted_files import read_predicted
 from waver.predict.segments import frames_of_spans
 from waver.training.corpus import read_corpus
@@ -79,6 +80,8 @@ def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -
     assert "places that annotators marked" in page
     added = pq.read_table(next((tmp_path / "out").glob("*_frames.parquet")))
     assert "visual_adds" not in added.column_names
+    export(run, tmp_path / "unlinked", "--purpose", "internal", "--format", "vtt")
+    assert {one.file for one in read_mapping(tmp_path / "unlinked/private/recordings.csv", ANY_ID)} == {Path()}
     with (tmp_path / "out/private/recordings.csv").open(encoding="utf-8") as stream:
         listed = {row["recording"]: row["participant"] for row in csv.DictReader(stream)}
     rows = read_tables(indexes, PACK_INDEX)

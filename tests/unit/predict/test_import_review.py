@@ -20,7 +20,7 @@ from waver.errors import WaverError
 from waver.predict.codings import read_codings, read_tier_list
 from waver.predict.export import Asked
 from waver.predict.exporting import export
-from waver.predict.given import Given, write_mapping
+from waver.predict.given import Given, read_mapping, write_mapping
 from waver.predict.import_review import main
 from waver.predict.predicted_files import read_predicted
 from waver.predict.result_files import write_annotations, write_frames, write_segments
@@ -254,6 +254,8 @@ def test_cues_are_added_with_the_segments_and_those_of_other_recordings_stay(pre
     command = ["--predictions", str(predictions), "--out", str(tmp_path / "out"), "--add-to", str(tmp_path / "set")]
     for _ in range(2):
         assert main([str(review), *command]) == 0
+    (whose,) = read_mapping(tmp_path / "out/private/recordings.csv")
+    assert (whose.participant, whose.file) == ("anna", Path())
     listed, _ = read_listing(tmp_path / "set", [])
     spans = read_segments(tmp_path / "set", listed, [])
     (bobs,) = spans["b"]

@@ -14,8 +14,10 @@ from waver.assets.entries import manifest
 from waver.assets.manifest import Installed
 from waver.cli import main
 from waver.config.sections import AlignConfig, FeaturesConfig, TrainConfig
+from waver.datasets.consent import learner_mark
 from waver.datasets.questions import bah_questions
 from waver.errors import WaverError
+from waver.io.site_secret import site_secret
 from waver.io.tables import ANSWERS, PACK_INDEX, PARTICIPANTS, SCORES, read_table, read_tables, write_table
 from waver.models.duration_hmm import Durations
 from waver.predict.batch import predict_all
@@ -180,6 +182,11 @@ def test_it_comes_back_as_the_run_gives_it(place, out):
     assert found.trained.controls is not None
     assert found.temperature.keys() == {"frame", "video"}
     assert found.temperature["frame"] > 0
+    people = read_table(place / "resources/tiny/ingest/participants.parquet", PARTICIPANTS)
+    learnt = {row["participant"] for row in people if row["split"] != "test"}
+    secret = site_secret(place / ".waver/secret")
+    assert len(learnt) == 7
+    assert set(found.about["learnt_from"]) == {learner_mark(one, secret) for one in learnt}
 
 
 def test_its_graph_is_its_network(out):
