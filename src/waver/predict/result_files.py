@@ -111,6 +111,7 @@ def write_annotations(
     kept: Collection[str] = (),
     annotated: Sequence[Span] | None = None,
     formats: Collection[str] = FORMATS,
+    stamp: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Write ``<id>.eaf`` (ELAN), ``<id>.TextGrid`` (Praat), ``<id>.vtt`` and, of the words, ``<id>_words.vtt``.
 
@@ -121,6 +122,7 @@ def write_annotations(
         kept: names of files that stay as they are.
         annotated: segments of the annotation of the data set; None where there is none.
         formats: of ``FORMATS``.
+        stamp: what predicted it, for the ELAN file.
 
     Returns:
         Name -> sha256 of the files that there are now.
@@ -128,7 +130,7 @@ def write_annotations(
     tiers = tiers_of(result, rule.unclear(result.probability), annotated)
     captions = [one._replace(text=f"A/H {one.text}") for one in tiers[MODEL]]
     written: dict[str, Callable[[Path], None]] = {
-        ".eaf": partial(write_eaf, tiers=tiers, media=result.video),
+        ".eaf": partial(write_eaf, tiers=tiers, media=result.video, stamp=stamp),
         ".TextGrid": partial(write_textgrid, tiers=tiers, end_ms=round(result.duration_s * 1000)),
         ".vtt": partial(write_vtt, captions=captions),
     }
