@@ -57,12 +57,10 @@ class HandedModel:
 
     Attributes:
         trained: the model, with what it takes to apply it to new recordings.
-        temperature: frame or video -> what margins are divided by, so that probabilities fit the labels of val.
         about: for people: ``model``, ``data``, ``scores``, ``licences``, ``versions``.
     """
 
     trained: Trained
-    temperature: Mapping[str, float]
     about: Mapping[str, Any]
 
 
@@ -132,7 +130,7 @@ def _handed(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> HandedM
         controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
     )
-    return HandedModel(trained, record["temperature"], record["about"])
+    return HandedModel(trained, record["about"])
 
 
 def add_graph(folder: Path, graph: bytes) -> None:
@@ -234,7 +232,6 @@ def _record(model: HandedModel) -> dict[str, Any]:
         "decisions": trained.decisions.state(),
         "controls": trained.controls.state() if trained.controls else None,
         "questions": asdict(trained.questions),
-        "temperature": dict(model.temperature),
         "about": dict(model.about),
     }
 

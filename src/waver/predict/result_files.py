@@ -36,6 +36,7 @@ def frames_schema(modalities: Sequence[str], contributions: bool) -> pa.Schema:
         column("frame", pa.int32(), "frame on the 24 fps clock, from 0"),
         column("time_s", pa.float64(), "beginning of the frame, seconds from the beginning of the recording"),
         column("p_ah", pa.float32(), "probability of ambivalence/hesitancy"),
+        column("p_ah_calibrated", pa.float32(), "p_ah after the temperature that fits the labels of validation best"),
         column("ah", pa.bool_(), "p_ah reaches the threshold that was chosen on the validation split"),
     ]
     fields += [
@@ -75,7 +76,8 @@ def write_frames(result: RecordingResult, out: Path, record: Mapping[str, Any]) 
     names = list(result.valid)
     frame = np.arange(result.frames)
     schema = frames_schema(names, result.contributions is not None)
-    columns: list[Any] = [frame, frame / result.fps, result.probability, result.probability >= result.threshold]
+    columns: list[Any] = [frame, frame / result.fps, result.probability, result.calibrated]
+    columns += [result.probability >= result.threshold]
     columns += [result.valid[name] for name in names]
     if result.contributions is not None:
         columns += list(result.contributions.T)
