@@ -226,9 +226,10 @@ class _Batch:
 
     def _written(self, result: RecordingResult, stamp: str, edited: dict[str, str]) -> dict[str, str]:
         """Write the files of a recording, but for those that a person has changed; name -> sha256 as written."""
-        about = {"model": self.trained.name, "model_sha256": self.trained.sha256, "stamp": stamp}
+        about = {"model": self.trained.name, "run": self.trained.run, "model_sha256": self.trained.sha256}
+        about |= {"stamp": stamp}
         tables = write_frames(result, self.out, about) | write_segments(result, self.out, about)
-        annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited)
+        annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited, stamp=about)
         own = {name: sha256 for name, sha256 in edited.items() if name in annotations}
         page, _ = write_page(result, self.out, self.about, self.trained.decisions.segments)
         return tables | annotations | own | {page.name: file_sha256(page)}

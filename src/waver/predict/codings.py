@@ -11,7 +11,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Coding:
         positive: where there is A/H, frames.
         unsure: where the coder could not tell; it counts neither way.
         cues: where the coder saw a cue, and which, e.g. ``cue_face: frown``.
+        corrected: it is the predicted tier, which the coder corrected in place.
     """
 
     recording: str
@@ -52,6 +53,7 @@ class Coding:
     positive: list[Span] = field(default_factory=list)
     unsure: list[Span] = field(default_factory=list)
     cues: list[tuple[Span, str]] = field(default_factory=list)
+    corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _tiered(
         if found.get(REVIEWED):
             yield _coding(found, recording, coder, TierOf(REVIEWED))
         elif MODEL in found and to_frames(found[MODEL]) != list(predicted[recording]):
-            yield _coding(found, recording, coder, TierOf(MODEL))
+            yield replace(_coding(found, recording, coder, TierOf(MODEL)), corrected=True)
         elif MODEL not in found and REVIEWED not in found:
             raise WaverError(f"{path} has no tier {REVIEWED}; say whose tier is which with --tiers")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,16 +13,18 @@ from waver.datasets.base import SPLITS
 from waver.datasets.codebook import CHANNELS
 from waver.datasets.folder.annotations import SEGMENT_NEEDED, SEGMENT_OPTIONAL, SEGMENTS_FILE
 from waver.datasets.folder.csv_table import read_csv
-from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path
+from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path, safe_id
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
 from waver.predict.codings import Coding
-from waver.predict.given import MAPPING, Given, read_mapping
+from waver.predict.given import ANY_ID, MAPPING, Given, read_mapping
 from waver.predict.segments import Span
 from waver.predict.tiers import frame_to_ms
 from waver.provenance import file_sha256
 
-_ANY_ID = re.compile(r"[^/\\\0]+")
+_ADDED = "reviewed_"
+_LINK = re.compile(rf"{_ADDED}[0-9a-f]{{12}}\.\w+")
+"""Name of the link to a recording that was added."""
 _CHANNEL = {"face": "facial", "voice": "audio", **{channel: channel for channel in CHANNELS}}
 """What the name of a tier of cues ends with -> column of the segments."""
 
@@ -52,7 +54,7 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
     if not (predictions / MAPPING).is_file():
         raise WaverError(f"{predictions / MAPPING} does not say which file each recording is; export with --purpose "
                          "internal --media <root of the data set>, or give the --out of waver predict")  # fmt: skip
-    given = {one.recording: one for one in read_mapping(predictions / MAPPING, _ANY_ID)}
+    given = {one.recording: one for one in read_mapping(predictions / MAPPING, ANY_ID)}
     chosen = [one for one in codings if not one.unsure]
     for one in chosen:
         if one.recording not in given or not given[one.recording].file.is_file():
@@ -73,9 +75,36 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
     return [one.recording for one in chosen]
 
 
+def reviewed_of(folder: Path, participant: str) -> list[str]:
+    """Recordings of a participant that ``add_to`` added to a folder: their links; empty where it is no data set.
+
+    Raises:
+        WaverError: its listing cannot be read.
+    """
+    rows = _lines(folder / LISTING, NEEDED, OPTIONAL)
+    own = [row for row in rows if participant in (row["participant"], safe_id(row["participant"]))]
+    videos = [plain_path(row["video"]) for row in own]
+    # what is no link under such a name is the user's own recording
+    return [video for video in videos if _LINK.fullmatch(video) and not _is_file(folder / video)]
+
+
+def take_out(folder: Path, videos: Collection[str]) -> None:
+    """Take lines of recordings out of the tables of a folder.
+
+    Raises:
+        WaverError: a table cannot be read.
+    """
+    segments = _lines(folder / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL)
+    said = [name for name in SEGMENT_OPTIONAL if any(row.get(name) for row in segments)]
+    kept = [row for row in segments if plain_path(row["video"]) not in videos]
+    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), kept)
+    listed = [row for row in _lines(folder / LISTING, NEEDED, OPTIONAL) if plain_path(row["video"]) not in videos]
+    _write(folder / LISTING, (*NEEDED, *OPTIONAL), listed)
+
+
 def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[str, str]:
     # ids of recordings are those of one folder of predictions: the content tells recordings of several apart
-    name = f"reviewed_{file_sha256(given.file)[:12]}"
+    name = f"{_ADDED}{file_sha256(given.file)[:12]}"
     participant = unquote(given.participant) or name  # as people write it, which is as the folder has it
     return {
         "participant": participant,
@@ -97,6 +126,10 @@ def _segment(video: str, span: Span, cues: Sequence[tuple[Span, str]]) -> dict[s
         if channel and cue and start < span[1] and span[0] < end:
             seen.setdefault(channel, {})[cue] = None
     return {"video": video, "start_s": start_s, "end_s": end_s} | {name: "; ".join(said) for name, said in seen.items()}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _link(file: Path, place: Path) -> None:

@@ -21,6 +21,8 @@ MAPPING = "private/recordings.csv"
 LINKS = "recordings"
 """Folder of the output folder with a link to each recording."""
 _ID = re.compile(r"recording_[0-9]{3,9}")
+ANY_ID = re.compile(r"[^/\\\0]+")
+"""Ids of recordings of a data set, which ``waver export`` writes."""
 SAID = ("participant", "question", "language", "transcript")
 """What is said of a recording."""
 _MAPPED = ("recording", "file", *SAID)
@@ -118,6 +120,19 @@ def read_mapping(path: Path, ids: re.Pattern[str] = _ID) -> list[Given]:
         raise WaverError(f"{path} cannot be read; restore it, or give another --out") from error
 
 
+def hand_on_mapping(source: Path, out: Path, recordings: Collection[str]) -> None:
+    """Write whose recordings an output folder is about, without the names of their files.
+
+    Args:
+        source: folder that says it; where it does not, nothing is written.
+        out: output folder.
+        recordings: ids.
+    """
+    if (source / MAPPING).is_file():
+        own = [one for one in read_mapping(source / MAPPING, ANY_ID) if one.recording in recordings]
+        write_mapping(out / MAPPING, [replace(one, file=Path(), transcript=None) for one in own])
+
+
 def _from_row(row: Mapping[str, str], ids: re.Pattern[str]) -> Given:
     if not ids.fullmatch(row["recording"]):
         raise ValueError(row["recording"])
@@ -133,7 +148,8 @@ def _from_row(row: Mapping[str, str], ids: re.Pattern[str]) -> Given:
 
 
 def _as_row(one: Given) -> list[object]:
-    return [one.recording, one.file, one.participant, one.question or "", one.language or "", one.transcript or ""]
+    file = "" if one.file == Path() else one.file
+    return [one.recording, file, one.participant, one.question or "", one.language or "", one.transcript or ""]
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

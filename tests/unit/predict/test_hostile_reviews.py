@@ -13,7 +13,7 @@ from waver.errors import WaverError
 from waver.predict.codings import Coding, read_codings, read_tier_list
 from waver.predict.elan import write_eaf
 from waver.predict.predicted_files import PredictedFiles
-from waver.predict.review import coded
+from waver.predict.review import check_coding, coded
 from waver.predict.textgrid import write_textgrid
 from waver.predict.tiers import MODEL, REVIEWED, on_grid
 
@@ -96,7 +96,8 @@ def test_a_coding_beyond_the_end_is_of_another_recording() -> None:
     predicted = {"a": PredictedFiles(np.zeros(96, np.float32), [], None)}
     assert coded([Coding("a", "eva", [(90, 120)])], predicted)["a"]["eva"].sum() == 6
     with pytest.raises(WaverError, match=r"eva codes a as far as 5\.042 s, and it ends at 4\.000 s"):
-        coded([Coding("a", "eva", [], [(90, 121)])], predicted)
+        check_coding(Coding("a", "eva", [], [(90, 121)]), predicted["a"])
+
 
 
 @pytest.mark.parametrize("tier", ["[[x]]", "{x: y}", "[{x: y}]", "!!int ''", "*a"])

@@ -179,8 +179,7 @@ def test_it_comes_back_as_the_run_gives_it(place, out):
     kept = {"checkpoint": found.trained.checkpoint, "sha256": found.trained.sha256}
     assert found.trained == replace(expected, **kept)
     assert found.trained.controls is not None
-    assert found.temperature.keys() == {"frame", "video"}
-    assert found.temperature["frame"] > 0
+    assert found.trained.decisions.video_temperature != 1
 
 
 def test_its_graph_is_its_network(out):
@@ -265,14 +264,15 @@ def any_model(fusion, **changes):
     state = method(sizes, config).state_dict()
     checkpoint = Checkpoint(fusion, "VAT", config.model_dump(), scale, state, window=48, hop=24, **changes)
     decisions = Decisions(
-        0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24, SegmentRule("hysteresis", 0.6, 0.3, 12)
-    )
+        0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24, SegmentRule("hysteresis", 0.6, 0.3, 12),
+        1.5, 0.7,
+    )  # fmt: skip
     one = Linear((0.5, -1.25), 0.1)
     trained = Trained(
         f"{fusion}/VAT/0", "any", "the only one", checkpoint, "",
         Preparation(FeaturesConfig(), AlignConfig()), decisions, Controls(one, one, one), bah_questions(), "embedded",
     )  # fmt: skip
-    return HandedModel(trained, {"frame": 1.5, "video": 1.0}, {"note": "none"})
+    return HandedModel(trained, {"note": "none"})
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
