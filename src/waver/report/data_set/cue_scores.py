@@ -43,8 +43,8 @@ def _models(rows: Sequence[Row], pairs: bool) -> ShownTable | None:
         return _table(chosen, caption, "Pair", _pair)
     caption = (
         f"{SPLITS[chosen[0]['split']].capitalize()}: of each segment of A/H in which the annotators name an "
-        "inconsistency between two modalities, the pair whose evidence in the model's explanation lies furthest above what is usual for it. "
-        "Precision: the share of these segments in which the annotators name that pair. "
+        "inconsistency between two modalities, the pair whose evidence in the model's explanation lies furthest above "
+        "what is usual for it. Precision: the share of these segments in which the annotators name that pair. "
     )
     return _table(chosen, caption + _CHANCE, "Model", _model)
 
