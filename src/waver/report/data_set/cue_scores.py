@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from waver.datasets.codebook import PAIRS
 from waver.evaluation.cue_agreement import ALL
 from waver.report.data import Material
+from waver.report.data_set.cues_figures import ABBREVIATED, CHANNEL_NAMES, pair_name
 from waver.report.formatting import SPLITS, count, interval, listed, method_name, plural, score, signed
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 
@@ -23,29 +25,28 @@ _PARTS = {"visual": "picture", "audio": "voice", "text": "words"}
 """Modality -> what a reader of the annotators' codebook calls it."""
 
 
-def cue_tables(material: Material) -> list[tuple[str, ShownTable]]:
-    """(heading, table): pairs that models point at, pair by pair, and cues that rules find; those that say anything."""
+def cue_tables(material: Material) -> tuple[list[tuple[str, ShownTable]], list[tuple[str, ShownTable]]]:
+    """(heading, table) of what models point at and of cues that rules find; and, to unfold, of each pair alone."""
     explained = [row for row in material.explained_cues if row["found"] is not None]
     splits = [split for split in ("test", "val") if any(row["split"] == split for row in explained)]
     here = [row for row in explained if splits and row["split"] == splits[0]]
-    return existing(
-        ("What models point at", _models(here, pairs=False)),
-        ("What models point at, by pair", _models(here, pairs=True)),
-        ("Cues that rules find", _rules(material.cue_scores)),
-    )
+    found = ("What models point at", _models(here, pairs=False)), ("Cues that rules find", _rules(material.cue_scores))
+    return existing(*found), existing(("What models point at, by pair", _models(here, pairs=True)))
 
 
 def _models(rows: Sequence[Row], pairs: bool) -> ShownTable | None:
     chosen = [row for row in rows if (row["cue"] != ALL) is pairs]
     if not chosen:
         return None
-    split = SPLITS[chosen[0]["split"]]
+    if pairs:
+        caption = "The same for each pair alone. A pair that a model never points at has no precision."
+        return _table(chosen, caption, "Pair", _pair)
     caption = (
-        f"{split.capitalize()}: of each segment of A/H in which the annotators name an inconsistency between two "
-        "modalities, the pair whose evidence in the model's explanation lies furthest above what is usual for it. "
-        "Precision: the share of these segments in which the annotators name that pair. "
+        f"{SPLITS[chosen[0]['split']].capitalize()}: of each segment of A/H in which the annotators name an "
+        "inconsistency between two modalities, the pair whose evidence in the model's explanation lies furthest above "
+        "what is usual for it. Precision: the share of these segments in which the annotators name that pair. "
     )
-    return _table(chosen, caption + _CHANCE, "Pair" if pairs else "Model", _pair if pairs else _model)
+    return _table(chosen, caption + _CHANCE, "Model", _model)
 
 
 def _model(row: Row) -> tuple[str, str]:
@@ -63,17 +64,21 @@ def _rules(rows: Sequence[Row]) -> ShownTable | None:
     shown = [row for row in known if row["annotated"]]
     if not shown:
         return None
-    never = listed([f"{row['cue']} ({count(row['found'])})" for row in known if not row["annotated"]])
+    never = listed([f"{_cue(row)[0]} ({count(row['found'])})" for row in known if not row["annotated"]])
     caption = (
         "Segments of A/H in which a cue was annotated, found by the rules of the textualisation, and both. Annotators "
-        f"need not name every cue they see, which lowers precision. {_CHANCE} Cues of too few people are left out."
-        + (f" Found and never annotated here: {never}." if never else "")
+        f"need not name every cue they see, which lowers precision. {ABBREVIATED} {_CHANCE} Cues of too few people are "
+        "left out." + (f" Found and never annotated here: {never}." if never else "")
     )
     return _table(shown, caption, "Cue", _cue)
 
 
 def _cue(row: Row) -> tuple[str, str]:
-    return ("All cues", "") if row["cue"] == ALL else (row["cue"], row["channel"])
+    if row["cue"] == ALL:
+        return "All cues", ""
+    if row["cue"] in PAIRS:
+        return pair_name(row["cue"]), "do not match"
+    return row["cue"], CHANNEL_NAMES[row["channel"]]
 
 
 def _table(rows: Sequence[Row], caption: str, first: str, name: Callable[[Row], tuple[str, str]]) -> ShownTable:

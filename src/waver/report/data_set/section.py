@@ -41,10 +41,12 @@ class CuesSection:
     Attributes:
         figures: of what annotators name.
         tables: (heading, table) of what models and rules point at.
+        more: the same of each pair of modalities alone.
     """
 
     figures: tuple[Drawn, ...]
-    tables: tuple[tuple[str, ShownTable], ...]
+    tables: list[tuple[str, ShownTable]]
+    more: list[tuple[str, ShownTable]]
 
     @property
     def any(self) -> bool:
@@ -60,12 +62,12 @@ def cues_section(material: Material, folder: Path) -> CuesSection:
         folder: of the figures.
     """
     shares = cue_shares(annotated_segments(material.segments, material.answers), material.config.evaluate)
-    tables = tuple(cue_tables(material))
+    tables = cue_tables(material)
     if shares is None:
-        return CuesSection((), tables)
+        return CuesSection((), *tables)
     least = material.config.evaluate.least_group
     drawn = (draw_cues(shares, least, folder), draw_conflict(shares, material.questions, least, folder))
-    return CuesSection(tuple(figure for figure in drawn if figure is not None), tables)
+    return CuesSection(tuple(figure for figure in drawn if figure is not None), *tables)
 
 
 def data_set_section(material: Material, folder: Path) -> DataSetSection:
