@@ -99,7 +99,6 @@ def test_a_coding_beyond_the_end_is_of_another_recording() -> None:
         check_coding(Coding("a", "eva", [], [(90, 121)]), predicted["a"])
 
 
-
 @pytest.mark.parametrize("tier", ["[[x]]", "{x: y}", "[{x: y}]", "!!int ''", "*a"])
 def test_a_list_of_tiers_names_texts_alone(tier: str, tmp_path: Path) -> None:
     (tmp_path / "tiers.yaml").write_text(f"anna: {{tier: {tier}}}\n")
