@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.clean_text import composed, printable
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
@@ -79,20 +78,27 @@ def read_tier_list(path: Path) -> dict[str, TierOf]:
         WaverError: the file cannot be read or says anything else.
     """
     try:
-        given = yaml.safe_load(decoded(path.read_bytes()))
         return {
-            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()}) for coder, one in given.items()
+            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()})
+            for coder, one in read_yaml(path).items()
         }
-    except OSError as error:
-        raise WaverError(f"{path} cannot be read ({error.strerror}); give a YAML file of coders and tiers") from error
-    except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise WaverError(
             f"{path} is no list of coders; write lines such as anna: {{tier: Codes A, positive: [ambivalent]}}"
         ) from error
 
 
 def _texts(value: Any) -> Any:
-    return tuple(map(str, value)) if isinstance(value, list) else str(value)
+    """A text, or a list of texts, of YAML's scalars.
+
+    Raises:
+        TypeError: it is, or holds, a list or a table.
+    """
+    if isinstance(value, list) and not any(isinstance(one, list | dict | tuple) for one in value):
+        return tuple(map(str, value))
+    if isinstance(value, list | dict | tuple):
+        raise TypeError(type(value))
+    return str(value)
 
 
 def read_codings(

@@ -17,7 +17,7 @@ from waver.io.tables import PARTICIPANTS, read_table
 from waver.predict.elan import read_eaf, write_eaf
 from waver.predict.export import Asked
 from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
-from waver.predict.inputs import MAPPING, Given, write_mapping
+from waver.predict.given import MAPPING, Given, write_mapping
 from waver.predict.of_run import packs_of, run_results
 from waver.predict.result import RecordingResult
 from waver.predict.result_files import write_annotations, write_frames, write_segments

@@ -175,15 +175,22 @@ def _read_record(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WaverError(
             f"{folder} is no folder of a model ({RECORD} is missing or no JSON); make it by waver export-model"
         ) from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise WaverError(f"{file} {_OTHER_VERSION}")
-    if _sealed(record) != record:
+    if not _is_sealed(record):
         raise WaverError(f"{file} says other than was exported; copy the folder again")
     return record
+
+
+def _is_sealed(record: Mapping[str, Any]) -> bool:
+    try:
+        return _sealed(record) == record
+    except ValueError:  # half of a surrogate pair
+        return False
 
 
 def _sealed(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "tiles": tiles(material),
         "made": made_by(material),
         "headings": _headings(
-            cues=bool(cues),
+            cues=cues.any,
             control=control is not None,
             personal=bool(protocols),
             asked=asked is not None,

@@ -20,8 +20,8 @@ from waver.errors import WaverError
 from waver.predict.codings import read_codings, read_tier_list
 from waver.predict.export import Asked
 from waver.predict.exporting import export
+from waver.predict.given import Given, write_mapping
 from waver.predict.import_review import main
-from waver.predict.inputs import Given, write_mapping
 from waver.predict.predicted_files import read_predicted
 from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.segments import DURATIONS, frames_of_spans, with_segments
@@ -233,6 +233,33 @@ def test_reviewed_segments_are_the_labels_of_a_training_set(predictions: Path, t
     (predictions / "private/recordings.csv").unlink()
     with pytest.raises(WaverError, match="does not say which file"):
         main([str(review), *command])
+
+
+def test_cues_are_added_with_the_segments_and_those_of_other_recordings_stay(predictions: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 12))
+    write_mapping(predictions / "private/recordings.csv", [Given(clip, "anna", 3, "en", None, "recording_001")])
+    review = edited(predictions, tmp_path / "mine", (1000, 2000, "A/H"), (3000, 4000, "A/H"))
+    for tier, start, cue in (
+        ("cue_face", 1500, "frown"), ("cue_face", 1800, "gaze; away"), ("cue_voice", 1000, "sigh"),
+        ("cue_body", 3500, "shrug"), ("cue_of_mine", 1000, "x"), ("cue_face", 9000, "smile"),
+    ):  # fmt: skip
+        edited_copy = Eaf(str(review))
+        if tier not in edited_copy.get_tier_names():
+            edited_copy.add_tier(tier)
+        edited_copy.add_annotation(tier, start, start + 200, cue)
+        edited_copy.to_file(str(review))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/videos.csv").write_text("participant,video,split,label\nbob,b.mp4,val,1\n")
+    (tmp_path / "set/segments.csv").write_text("video,start_s,end_s,certainty,facial\nb.mp4,1,2.5,3,smile\n")
+    command = ["--predictions", str(predictions), "--out", str(tmp_path / "out"), "--add-to", str(tmp_path / "set")]
+    for _ in range(2):
+        assert main([str(review), *command]) == 0
+    listed, _ = read_listing(tmp_path / "set", [])
+    spans = read_segments(tmp_path / "set", listed, [])
+    (bobs,) = spans["b"]
+    assert (bobs.start_s, bobs.end_s, bobs.certainty, bobs.cues) == (1, 2.5, 3, (("facial", "smile"),))
+    own = spans[next(one.video for one in listed if one.participant == "anna")]
+    assert [one.cues for one in own] == [(("facial", "frown; gaze; away"), ("audio", "sigh")), (("body", "shrug"),)]
 
 
 def test_the_files_say_what_was_predicted(predictions: Path) -> None:

@@ -24,6 +24,7 @@ from waver.predict.decisions import Decisions
 from waver.predict.model_card import licence_chain
 from waver.predict.model_folder import (
     CARD,
+    FORMAT,
     GRAPH,
     RECORD,
     WEIGHTS,
@@ -226,6 +227,10 @@ def test_damage_and_other_folders_are_told_in_a_sentence(out, tmp_path):
     (tmp_path / RECORD).write_text(json.dumps(record | {"run": "another"}))
     with pytest.raises(WaverError, match="says other than was exported; copy the folder again"):
         load_model_folder(tmp_path)
+    for text in (f'{{"format": {FORMAT}, "run": "\\ud800", "record_digest": ""}}', "[" * 100_000):
+        (tmp_path / RECORD).write_text(text)
+        with pytest.raises(WaverError, match=r"copy the folder again|no folder of a model"):
+            load_model_folder(tmp_path)
     for change in ({"preparation": {}}, {"checkpoint": record["checkpoint"] | {"fusion": "of tomorrow"}}):
         (tmp_path / RECORD).write_text(json.dumps(_sealed(record | change)))
         with pytest.raises(WaverError, match="another version"):

@@ -124,7 +124,7 @@ def test_a_users_own_file_is_read(tmp_path):
         (OWN.replace("label: torn?", "labels: torn?"), "prompts.torn.label: Field required"),
         (OWN.replace('"No"', '"yes"'), "the answer 'Yes' cannot be told from the other one"),
         (OWN.replace('"Yes"', "true"), "answers.positive: Input should be a valid string"),
-        ("answers: [", "cannot be read as YAML"),
+        ("answers: [", "not readable as YAML"),
         ("- a", "is no table"),
         ("1: 2", "answers: Field required"),
     ],

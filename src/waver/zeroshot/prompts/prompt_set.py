@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from waver.config.section import Section
+from waver.datasets.bah.release_yaml import read_yaml
 from waver.errors import WaverError
 from waver.zeroshot.answers import Answers
 
@@ -160,16 +160,10 @@ def read_prompts(name: str) -> PromptSet:
         WaverError: there is no such set, or the file is none.
     """
     path = prompt_file(name)
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(shipped_sets())
-        raise WaverError(
-            f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
-        raise WaverError(f"{path} cannot be read as YAML in UTF-8 ({what}); correct it") from error
+        raise WaverError(f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}")
+    loaded = read_yaml(path)
     if not isinstance(loaded, dict):
         raise WaverError(f"{path} is no table; give it answers and prompts, as docs/zeroshot_prompts.md shows")
     try:
