@@ -24,6 +24,7 @@ ORDER = [
     {"models"},
     {"features"},
     {"align"},
+    {"store"},
     {"training"},
     {"evaluation"},
     {"adaptation", "zeroshot"},
