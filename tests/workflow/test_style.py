@@ -20,7 +20,7 @@ ORDER = [
     | {"workflow.sensitivity"},
     {"assets"},
     {"datasets"},
-    {"cluster", "withdrawal"},
+    {"cluster"},
     {"models"},
     {"features"},
     {"align"},
@@ -31,6 +31,7 @@ ORDER = [
     {"report"},
     {"workflow"},
     {"predict"},
+    {"withdrawal"},
     {"cli", "__main__"},
 ]
 SMK = ["Snakefile", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "rules").glob("*.smk"))]
