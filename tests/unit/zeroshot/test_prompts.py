@@ -124,6 +124,9 @@ def test_a_users_own_file_is_read(tmp_path):
         (OWN.replace("label: torn?", "labels: torn?"), "prompts.torn.label: Field required"),
         (OWN.replace('"No"', '"yes"'), "the answer 'Yes' cannot be told from the other one"),
         (OWN.replace('"Yes"', "true"), "answers.positive: Input should be a valid string"),
+        (OWN.replace("label: torn?", 'label: " "'), "prompts.torn.label: String should match pattern"),
+        (OWN.replace("label: torn?", 'label: "a\\nb"'), "prompts.torn.label: String should match pattern"),
+        ('name: ""\n' + OWN, "name: String should match pattern"),
         ("answers: [", "not readable as YAML"),
         ("- a", "is no table"),
         ("1: 2", "answers: Field required"),
@@ -152,5 +155,8 @@ def test_a_users_own_file_is_not_called_as_a_set_that_waver_brings(tmp_path, fil
 def test_an_unknown_set_or_prompt_is_named_with_those_there_are():
     with pytest.raises(WaverError, match=r"there is no bah2024; .* bah2025, choices, paper2026, released"):
         read_prompts("bah2024")
+    for name in ("../prompts/released", "/etc/passwd", "", "~nobody_there/mine.yaml", f"{'x' * 300}.yaml"):
+        with pytest.raises(WaverError, match=r"zeroshot\.prompt_set: there is no .*; give the path"):
+            read_prompts(name)
     with pytest.raises(WaverError, match=r"zeroshot\.prompts has td3, which released lacks; choose among: s, d1"):
         read_prompts("released").chosen(("s", "td3"))

@@ -17,6 +17,8 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from waver.errors import WaverError
+
 Row = Sequence[int]
 Positions = Callable[[Tensor, Tensor], Tensor]
 """Of new tokens int64 [B, L], and a mask bool [B, all tokens so far], their positions int64 [B, L] or [axes, B, L]."""
@@ -96,6 +98,11 @@ class SharedPrefix:
         return held
 
     def _read(self, rows: Sequence[Row], keep: int, pictures: Mapping[str, Tensor]) -> Tensor:
+        """Logits float32 [B, keep, V] after the last of some tokens, which are kept.
+
+        Raises:
+            WaverError: they are no numbers: damaged weights, or float16 that overflows.
+        """
         length = max(map(len, rows))
         ids = torch.tensor([[self._pad] * (length - len(row)) + list(row) for row in rows], device=self._model.device)
         new = torch.tensor([[False] * (length - len(row)) + [True] * len(row) for row in rows], device=ids.device)
@@ -110,4 +117,9 @@ class SharedPrefix:
             **pictures,
         )
         logits: Tensor = output.logits.float()
+        if not bool((logits < torch.inf).all()):
+            raise WaverError(
+                f"the model's output is not a number (its weights are {self._model.dtype}); set zeroshot.dtype to "
+                "bfloat16 or float32, or check its files"
+            )
         return logits

@@ -24,6 +24,8 @@ _OPTIONS = "options"
 PUBLISHED = ("released", "bah2025", "paper2026")
 """Sets of the papers and of their program, whose ids name the rows of the papers' tables."""
 
+Label = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+"""One line, as tables of the report show it."""
 PromptId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
@@ -55,7 +57,7 @@ class Prompt(Section):
         options: of a prompt that asks for a letter, which stand in the place of ``{options}``.
     """
 
-    label: str = Field(min_length=1)
+    label: Label
     text: str
     answers: Answers | None = None
     options: Options | None = None
@@ -113,7 +115,7 @@ class Prompt(Section):
 class PromptSet(Section):
     """Prompts that are asked together, and the answers that they ask for."""
 
-    name: str
+    name: Label
     answers: Answers
     prompts: dict[PromptId, Prompt] = Field(min_length=1)
 
@@ -143,9 +145,15 @@ class PromptSet(Section):
         return {name: self.prompts[name] for name in names}
 
 
-def prompt_file(name: str) -> Path:
-    """File of a set that Waver brings, or of the user: a name that ends with ``.yaml`` is a path."""
-    return Path(name).expanduser() if name.endswith((".yaml", ".yml")) else Path(__file__).with_name(f"{name}.yaml")
+def prompt_file(name: str) -> Path | None:
+    """File of a set that Waver brings, or of the user: a name that ends with ``.yaml`` is a path; None: no such."""
+    if not name.endswith((".yaml", ".yml")):
+        return Path(__file__).with_name(f"{name}.yaml") if name in shipped_sets() else None
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # a name that no file can have, or the home of nobody
+        return None
 
 
 def shipped_sets() -> tuple[str, ...]:
@@ -160,7 +168,7 @@ def read_prompts(name: str) -> PromptSet:
         WaverError: there is no such set, or the file is none.
     """
     path = prompt_file(name)
-    if not path.exists():
+    if path is None:
         known = ", ".join(shipped_sets())
         raise WaverError(f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}")
     loaded = read_yaml(path)

@@ -178,6 +178,19 @@ def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(tmp_path)
             family.load(folder, family.Config(), "float32")
 
 
+def test_an_output_that_is_no_number_is_refused(tmp_path):
+    folder = write_llama(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    grown = {name: value * 1e30 if name.endswith("mlp.up_proj.weight") else value for name, value in weights.items()}
+    save_file(grown, folder / "model.safetensors")
+    model = CausalLm.load(folder, CausalLmConfig(), "float16")
+    asked = [prompts("Perhaps.", "td1", "td2")]
+    with pytest.raises(WaverError, match=r"not a number \(.*float16\); set zeroshot\.dtype"):
+        model.score([Item()], asked, ANSWERS, "first_token")
+    with pytest.raises(WaverError, match=r"not a number"):
+        model.generate([Item()], asked, 4)
+
+
 def test_five_prompts_read_at_most_half_as_many_tokens_again_as_one(tmp_path):
     folder = write_tiny_video_llava(tmp_path, side=224, patch=14, width=8, layers=1)
     model, read = VideoLlava.load(folder, VideoLlavaConfig(), "float32"), []
