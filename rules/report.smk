@@ -71,11 +71,15 @@ rule report_html:
         histories=flow.frames.outputs("history.jsonl"),
         predictions=flow.frames.outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
-        adapted=flow.adapt.predictions() + flow.fusions.predictions(),
-        diagnostics=flow.adapt.diagnostics() + flow.fusions.diagnostics(),
+        adapted=flow.adapt.predictions()
+        + flow.fusions.predictions()
+        + flow.faces.predictions(),
+        diagnostics=flow.adapt.diagnostics()
+        + flow.fusions.diagnostics()
+        + flow.faces.diagnostics(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
-        asked=list(flow.zeroshot.tables().values()),
+        further=list(flow.tables().values()),
         tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -99,7 +103,7 @@ rule report_html:
         benchmarks=f"benchmarks/{cfg.run}",
         config=flow.report.page_config(),
         trained=flow.frames.records_of_outputs(),
-        asked=list(flow.zeroshot.tables()),
+        further=list(flow.tables()),
         run=cfg.run,
         demo=flow.run.demo,
         methods=flow.methods(),

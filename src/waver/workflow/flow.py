@@ -16,6 +16,7 @@ from waver.workflow.stages.backbone import Backbone
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.costs import Costs
 from waver.workflow.stages.evaluate import Evaluate
+from waver.workflow.stages.faces import Faces
 from waver.workflow.stages.features import Features
 from waver.workflow.stages.frames import Frames
 from waver.workflow.stages.fusions import Fusions
@@ -41,6 +42,7 @@ class Flow:
         self.videos = Videos(run)
         self.adapt = Adapt(run)
         self.fusions = Fusions(run)
+        self.faces = Faces(run, self.backbone, self.adapt)
         self.zeroshot = ZeroShot(run)
         self.evaluate = Evaluate(run)
         self.report = Report(run)
@@ -80,6 +82,10 @@ class Flow:
             letter: [one.name, one.label, one.feature, list(one.networks), bool(one.function)]
             for letter, one in MODALITIES.items()
         }
+
+    def tables(self) -> dict[str, str]:
+        """Field of the report's inputs -> table, of all stages."""
+        return {field: path for stage in self.stages for field, path in stage.tables().items()}
 
     def targets(self) -> list[str]:
         """What a whole run makes."""
