@@ -71,6 +71,7 @@ rule features_audio:
     params:
         root=flow.ingest.root,
         config=cfg.features.audio.deciding,
+        language=cfg.features.speech.language,
         code=flow.features.audio_code,
     message:
         "Audio features of shard {wildcards.shard}"

@@ -47,7 +47,8 @@ def write_clip(
     """
     with av.open(str(path), "w", options=options or {}) as out:
         video = out.add_stream(codec, rate=1000)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.width, video.height = WIDTH, HEIGHT
+        video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         video.codec_context.time_base = video.time_base = Fraction(1, 24000)
         if codec == "libx264":
             video.options = {"g": "12", "bf": "2", "crf": "20"}

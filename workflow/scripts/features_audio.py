@@ -15,4 +15,5 @@ with job(snakemake) as j:
         index=Path(j.output.index),
         config=AudioConfig(**j.params.config),
         code=j.params.code,
+        language=j.params.language,
     )

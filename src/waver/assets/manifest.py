@@ -7,6 +7,7 @@ one. Every other job takes the installed record as an input and works offline.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -79,13 +80,15 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
         WaverError: no source has a file with the right bytes.
     """
     target = Path(folder)
-    with exclusive(target.with_name(f".{target.name}.lock"), remove=True), folder_written_whole(target) as place:
+    # one at a time, so that a file of several models is on the disk once
+    with exclusive(target.with_name(".install.lock"), remove=True), folder_written_whole(target) as place:
         place.mkdir()
         if name.startswith("path."):
             about = _install_path(name, place, Path(paths[name.removeprefix("path.")]))
         else:
             for file in manifest()[name].files:
-                _install_file(name, file, place / file.name)
+                if not _linked(name, file, target.parent, place / file.name):
+                    _install_file(name, file, place / file.name)
             if manifest()[name].made:
                 imported(manifest()[name].made)(place)
             about = _about(name, place)
@@ -172,6 +175,18 @@ def _about(name: str, place: Path) -> dict[str, Any]:
     if asset.made:
         shas = {str(file.relative_to(place)): file_sha256(file) for file in _files_of(place)}
     return {**asset.model_dump(include={"role", "set", "title", "licence"}), "files": shas}
+
+
+def _linked(name: str, file: AssetFile, models: Path, target: Path) -> bool:
+    """Link a file that another model of the manifest has, where that is installed; whether there was one."""
+    for other, asset in manifest().items():
+        for own in (models / other / one.name for one in asset.files if one.sha256 == file.sha256 and other != name):
+            if file.sha256 and own.is_file() and file_sha256(own) == file.sha256:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(OSError):  # a file system without links
+                    os.link(own, target)
+                    return True
+    return False
 
 
 def _install_file(name: str, file: AssetFile, target: Path) -> None:

@@ -138,7 +138,7 @@ def _line(name: str, own: Sequence[Cost], found: Forecast) -> str:
     gpu = sum(cost.jobs for cost in own if found.on_gpu(cost.rule))
     disk, inodes = sum(cost.disk_mb for cost in own) / 1000, sum(cost.inodes for cost in own)
     uncounted = sum(cost.uncounted for cost in own)
-    mark = "+" if uncounted else ""
+    mark = "~" * any(cost.estimated for cost in own) + "+" * bool(uncounted)
     total, each = ("?", "?") if uncounted == jobs else (f"{hours:.1f}{mark}", f"{hours / jobs:.2f}{mark}")
     return f"{name:<20}{jobs:>6}{total:>10}{each:>11}{gpu or '-':>10}{disk:>10.1f}{inodes:>10.0f}"
 
@@ -159,6 +159,8 @@ def _basis(found: Forecast) -> list[str]:
     ]
     if any(cost.uncounted for cost in found.costs):
         out.append("?: work that was never measured, or cannot be counted yet. +: such work is missing in the number.")
+    if any(cost.estimated for cost in found.costs):
+        out.append("~: with an estimate for models that were never measured.")
     for cost in found.costs:
         out += cost.remarks
         if cost.like:

@@ -14,6 +14,7 @@ from waver.datasets.emotions.readers import read_emotions
 from waver.errors import WaverError
 from waver.registry import ZERO_SHOT_MODELS
 from waver.shapes import FPS
+from waver.zeroshot.prompts.prompt_set import read_prompts
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Part:
         other: the config gives the network options of its own, and rates are those of its defaults.
         missing: what keeps the amount from being known; empty where it is.
         note: what a reader should know of the amount.
+        items: videos and windows that a model is asked about.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Part:
     other: bool = False
     missing: str = ""
     note: str = ""
+    items: float = 0
 
 
 def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, Any]) -> list[Part]:
@@ -121,6 +124,8 @@ def _asked(config: Config, work: Workload) -> Iterator[Part]:
     asked = config.zeroshot
     frames = [FPS * lengths for split, lengths in work.lengths_s.items() if split in asked.splits]
     videos = sum(map(len, frames))
+    known = read_prompts(asked.prompt_set).chosen(asked.prompts)
+    prompts = sum(len(prompt.orders()) for prompt in known.values())
     for name in asked.models:
         windows = asked.windows if ZERO_SHOT_MODELS[name].inputs != "text" or asked.transcript.scope == "window" else ()
         items = videos * asked.video + sum(
@@ -129,11 +134,13 @@ def _asked(config: Config, work: Workload) -> Iterator[Part]:
             for own in frames
         )
         jobs = config.dataset.shards * (asked.video + len(windows))
-        calls = items * len(asked.prompts)
-        note = f"at most {calls:,.0f} calls: {len(asked.prompts)} prompts about {items:,.0f} videos and windows"
-        yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)
+        calls = items * prompts
+        note = f"at most {calls:,.0f} calls: {prompts} prompts about {items:,.0f} videos and windows"
+        amount = {"job": jobs, "asked_prompt": calls}
+        yield Part(name, jobs, amount, bool(asked.options.get(name)), note=note, items=items)
     learned = sum(len(work.lengths_s.get(split, ())) for split in asked.splits if split != "train")
     for name in asked.finetune.models:
         jobs, calls = config.dataset.shards * len(asked.finetune.seeds), learned * len(asked.finetune.seeds)
         note = f"at most {calls:,.0f} calls of {name} after fine-tuning, which is not counted"
-        yield Part(name, jobs, {"job": jobs, "asked_prompt": calls}, bool(asked.options.get(name)), note=note)
+        amount = {"job": jobs, "asked_prompt": calls}
+        yield Part(name, jobs, amount, bool(asked.options.get(name)), note=note, items=calls)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from waver.cluster.asked_models import estimated
 from waver.cluster.model_jobs import parts_of_rule
 from waver.cluster.workload import Workload
 from waver.config.model import Config
@@ -33,6 +34,7 @@ class Cost:
         inodes: files and folders left on the disk.
         like: the rule whose rates were taken for want of its own; empty where it has some.
         longest_s: CPU seconds of the longest job.
+        estimated: jobs whose own work was never measured, and is estimated in ``cpu_s``.
         uncounted: jobs whose own work is not in ``cpu_s``, for it was never measured or cannot be known.
         remarks: what a reader must know of the number, in words.
     """
@@ -46,6 +48,7 @@ class Cost:
     longest_s: float = 0.0
     uncounted: int = 0
     remarks: tuple[str, ...] = ()
+    estimated: int = 0
 
     @property
     def stage(self) -> str:
@@ -126,6 +129,7 @@ def costs(
                 cpu.longest_s * factor + start_s,
                 cpu.uncounted,
                 cpu.remarks,
+                cpu.estimated,
             )
         )
     return found
@@ -139,6 +143,7 @@ class _Cpu:
     longest_s: float
     uncounted: int = 0
     remarks: tuple[str, ...] = ()
+    estimated: int = 0
 
 
 def _cpu_of_rule(own: Mapping[str, Any], amount: Mapping[str, float]) -> _Cpu:
@@ -151,10 +156,16 @@ def _cpu_of_rule(own: Mapping[str, Any], amount: Mapping[str, float]) -> _Cpu:
 def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, Any]) -> _Cpu:
     """Of a rule whose jobs train models of very different cost, each with rates of its own."""
     known: dict[str, dict[str, float]] = rates["rules"][rule]["models"]
-    seconds, longest, uncounted, remarks = 0.0, 0.0, 0, []
+    seconds, longest, uncounted, guessed, remarks = 0.0, 0.0, 0, 0, []
     for part in parts_of_rule(rule, config, work, rates):
         which = f"{rule}, {part.model} (jobs: {part.jobs})"
         remarks += [f"{which}: {part.note}."] if part.note else []
+        estimate = None if part.model in known else estimated(part, config, rates)
+        if estimate is not None:
+            seconds, longest = seconds + estimate.cpu_s, max(longest, estimate.cpu_s / part.jobs)
+            guessed += part.jobs
+            remarks.append(f"{which}: {estimate.told}.")
+            continue
         if part.missing or part.model not in known:
             uncounted += part.jobs
             remarks.append(f"{which}: {part.missing or 'never measured'}; the work is not counted.")
@@ -163,7 +174,7 @@ def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, A
         seconds, longest = seconds + own, max(longest, own / part.jobs)
         if part.other:
             remarks.append(f"{which}: measured with the default options of the network, which has others here.")
-    return _Cpu(seconds, longest, uncounted, tuple(remarks))
+    return _Cpu(seconds, longest, uncounted, tuple(remarks), guessed)
 
 
 def calibrate(folder: Path, jobs: Mapping[str, int], config: Config, work: Workload) -> dict[str, float]:

@@ -27,7 +27,17 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 _ACCEPTED = {"yes": True, "true": True, "no": False, "false": False}
 _NAME_LETTERS = 5
 """Letters of a pseudonym, of 32: more where two participants would have the same."""
-_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_SAME_NUMBER = (
+    (re.compile(r"(?<=[0-9])o(?=[0-9o])"), "0"),
+    (re.compile(r"(?<=[0-9])[il](?=[0-9il])"), "1"),
+    (re.compile(r"[.,]0+$"), ""),
+    (re.compile(r"(?<=[0-9])[^a-z0-9](?=[0-9]{3}(?![0-9]))"), ""),
+    (re.compile(r"^[^\w]+|[^\w]+$"), ""),
+    (re.compile(r"(?<![0-9])0+(?=[0-9])"), ""),
+)
+"""What people write in a number that leaves it the same: O and l, decimals of a spreadsheet, thousands, zeros."""
+_LOOKALIKES = str.maketrans("асеһіјорѕухαορν", "acehijopsyxaopv")
+"""Small letters of Cyrillic and Greek, and those of Latin that look the same."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,16 @@ def yes_no(text: str) -> bool | None:
 
 
 def near(text: str) -> str:
-    """Equal for ids that people may take for one: case, blanks, leading zeros and forms of characters do not count."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = (c for c in folded if c != "_" and unicodedata.category(c)[0] not in "ZC")
-    return _ZEROS.sub("", "".join(str(unicodedata.decimal(c, c)) for c in kept))
+    """Equal for ids that people may take for one.
+
+    Case, blanks, forms of characters, accents, marks at the ends, and ways to write a number do not count.
+    """
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LOOKALIKES)
+    kept = (c for c in folded if c != "_" and unicodedata.category(c)[0] not in "ZCM")
+    alike = "".join(str(unicodedata.decimal(c, c)) for c in kept)
+    for written, same in _SAME_NUMBER:
+        alike = written.sub(same, alike)
+    return alike or text
 
 
 def decide(statements: Iterable[Statement], participants: Iterable[str], exclusions: list[Row]) -> Consent:

@@ -138,7 +138,7 @@ def probe_video(path: str | Path) -> Probe:
         times = unsorted[order]
         last_s = float(shown.durations[int(order[-1])])
         declared = len(stream.index_entries) if found.indexed else 0
-        promised_s = float(container.duration or 0) / av.time_base + float(container.start_time or 0) / av.time_base
+        promised_s = float(container.duration or 0) / av.time_base  # MP4 and Matroska count it from 0
         truncated = _why_truncated(found, declared, promised_s)
     pts_s = times - times[0]
     if last_s > MOST_HOLE_S and not sound_goes_on(times[-1], times[-1] + last_s, sound_s):

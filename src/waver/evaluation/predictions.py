@@ -105,6 +105,12 @@ def read_predictions(
     return [_join(name, truths[level], files[name, level]) for name, level in sorted(files)]
 
 
+def prompt_sets(paths: Sequence[Path]) -> dict[str, str]:
+    """Method -> name of the set of prompts, of those that are models that were asked."""
+    known = [read_metadata(path) for path in paths]
+    return {about["method"]: about["zeroshot"]["prompt_set"] for about in known if about.get("zeroshot")}
+
+
 def _about(path: Path) -> dict[str, Any]:
     about = read_metadata(path)
     missing = [key for key in ("method", "modalities", "level", "protocol") if key not in about]

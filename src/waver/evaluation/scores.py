@@ -20,7 +20,7 @@ from waver.evaluation.groups import EVERYONE, group_names, members
 from waver.evaluation.labels import frame_truth, video_truth
 from waver.evaluation.method_tables import DIFFERENCES, SPLITS, Table, arrange, method_row
 from waver.evaluation.paired_resamples import Paired, common_items
-from waver.evaluation.predictions import Predicted, read_predictions
+from waver.evaluation.predictions import Predicted, prompt_sets, read_predictions
 from waver.evaluation.reliability import CALIBRATION, calibration_rows, out_of_fold
 from waver.evaluation.single_seeds import with_single_seeds
 from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, people_behind, withhold
@@ -74,7 +74,7 @@ def score_predictions(
     everyone = [Paired(table, config) for table in tables]
     scored = [row for paired in everyone for row in table_rows(paired, groups, config)]
     rows = list(with_single_seeds(scored, everyone, truths, groups, config))
-    write_table(outputs["scores"], rows, SCORES)
+    write_table(outputs["scores"], rows, SCORES, {"prompt_sets": prompt_sets(predictions)})
     _write_json(outputs["json"], rows)
     write_statistics(everyone, config, outputs["comparisons"], outputs["calibration"], outputs["decomposition"])
 

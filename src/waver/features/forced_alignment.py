@@ -23,9 +23,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.device import encoder_settings
 from waver.errors import WaverError
-from waver.features.audio.windows import in_windows, scaled, timing
+from waver.features.audio.windows import AS_IT_IS, in_windows, scale_of, timing
+from waver.features.samples import RATE_HZ, Samples
 from waver.features.spoken import Times
-from waver.features.waveform import RATE_HZ
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
 from waver.models.text.cue_counts import normalised
 from waver.models.text.pretrained_encoder import check_whole
@@ -86,10 +86,10 @@ class Aligner:
         self._model, self._device = model.eval().to(device), device
         self._scaled = bool(extractor.do_normalize)
 
-    def __call__(self, samples: Floats) -> Times:
-        """Listen to a recording, float32 [S] at 16 kHz."""
-        given = scaled(samples) if self._scaled else samples.astype(np.float32)
-        heard = [own for _, (own,) in in_windows(given, self._model.config, self._emission)]
+    def __call__(self, samples: Samples) -> Times:
+        """Listen to a recording, [S] at 16 kHz."""
+        scale = scale_of(samples) if self._scaled else AS_IT_IS
+        heard = [own for _, (own,) in in_windows(samples, self._model.config, self._emission, scale)]
         emission, step_s = torch.from_numpy(np.concatenate(heard)), timing(self._model.config)[0] / RATE_HZ
 
         def times(texts: Sequence[str], start_s: float, end_s: float) -> list[tuple[float, float]] | None:

@@ -8,16 +8,25 @@ from typing import Any
 
 import ctranslate2
 import numpy as np
-import numpy.typing as npt
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from waver.features.level import is_silent, levelled, stretches
+from waver.features.samples import RATE_HZ, Floats, Samples
 from waver.features.speech_phrases import invented, prompt
-from waver.features.spoken import NO_WORDS, NOBODY, Piece, Spoken, Times, retimed, spoken, with_border
-from waver.features.waveform import RATE_HZ
+from waver.features.spoken import (
+    NO_WORDS,
+    NOBODY,
+    Piece,
+    Spoken,
+    Times,
+    end_to_end,
+    retimed,
+    spoken,
+    with_border,
+)
 
-Samples = npt.NDArray[np.float32]
 Vote = Callable[[str, float], str]
 """The detected language and its probability to the one that is spoken, by the participant's other recordings."""
 Align = Callable[[str, Samples], Times | None]
@@ -33,9 +42,6 @@ UNCERTAIN, VOTED = "its language is uncertain", "language by the participant's o
 _SPANS = VadOptions(min_silence_duration_ms=100, speech_pad_ms=0)
 _NO_SPEECH, _UNSURE, _RATHER_UNSURE = 0.6, -1.0, -0.5
 """Probability that there is no speech, and mean log probabilities of a segment's words."""
-_QUIET_DB, _RAISED_DB, _SILENT_DB = -35.0, -22.0, -75.0
-"""Levels of the loud parts, dB below full scale: quiet below the first, and raised to the second; silent."""
-_WINDOW, _LOUD = RATE_HZ // 10, 0.95  # samples; share of the windows
 
 
 class Recogniser(WhisperModel):
@@ -91,7 +97,7 @@ def transcribe(
 
     Args:
         model: Whisper.
-        samples: float32 [S], 16 kHz.
+        samples: [S], 16 kHz.
         language: ISO 639-1 code, or None to detect it.
         beam: beam size.
         candidates: languages of which the most probable is taken; empty for all.
@@ -100,17 +106,27 @@ def transcribe(
         align: asked for forced alignment, whose times replace the recogniser's, which come from its attention.
     """
     hearing = _Hearing(language or None, beam, candidates, verbatim, vote, align)
-    silent = is_silent(samples)
-    raised = levelled(samples)
-    found = _listen(model, raised, hearing, detector=True)
+    silent, raised = is_silent(samples), levelled(samples)
+    found = _listen_in_turn(model, raised, hearing, detector=True)
     if not found.words and not silent:
-        found = _listen(model, raised, hearing, detector=False)
+        found = _listen_in_turn(model, raised, hearing, detector=False)
     if not found.words:
         return replace(found, notes=(*found.notes, NOBODY if silent else NO_WORDS))
     return found if raised is samples else replace(found, notes=(RAISED, *found.notes))
 
 
-def _listen(model: WhisperModel, samples: Samples, hearing: _Hearing, detector: bool) -> Spoken:
+def _listen_in_turn(model: WhisperModel, samples: Samples, hearing: _Hearing, detector: bool) -> Spoken:
+    """Listen to a recording, to a long one stretch by stretch: the first that has words decides about the language."""
+    found: list[tuple[float, Spoken]] = []
+    for first, end in stretches(samples):
+        one = _listen(model, samples[first:end], hearing, detector)
+        if one.words and hearing.language is None:
+            hearing = replace(hearing, language=one.language)
+        found.append((first / RATE_HZ, one))
+    return end_to_end(found)
+
+
+def _listen(model: WhisperModel, samples: Floats, hearing: _Hearing, detector: bool) -> Spoken:
     def listen(language: str | None) -> tuple[Iterable[Segment], Any]:
         found: tuple[Iterable[Segment], Any] = model.transcribe(
             samples,
@@ -157,8 +173,12 @@ def detect(model: WhisperModel, samples: Samples, candidates: Sequence[str]) -> 
     """
     if is_silent(samples):
         return None
-    _, info = model.transcribe(levelled(samples), language=None, vad_filter=True)  # words come on demand
-    return _best(info, candidates) if _sounds(info) else None
+    raised = levelled(samples)
+    for first, end in stretches(raised):
+        _, info = model.transcribe(raised[first:end], language=None, vad_filter=True)  # words come on demand
+        if _sounds(info):
+            return _best(info, candidates)
+    return None
 
 
 def _sounds(info: Any) -> bool:
@@ -224,8 +244,12 @@ def _nobody_says(segment: Segment, known: bool, detector: bool) -> bool:
 
 
 def speech_spans(samples: Samples) -> list[tuple[float, float]]:
-    """Start and end of the spans of speech in a waveform, seconds."""
-    return [(span["start"] / RATE_HZ, span["end"] / RATE_HZ) for span in get_speech_timestamps(samples, _SPANS)]
+    """Start and end of the spans of speech in a waveform, seconds; of a long one stretch by stretch."""
+    return [
+        ((first + span["start"]) / RATE_HZ, (first + span["end"]) / RATE_HZ)
+        for first, end in stretches(samples)
+        for span in get_speech_timestamps(samples[first:end], _SPANS)
+    ]
 
 
 def cut_to(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -> tuple[float, float]:
@@ -238,29 +262,3 @@ def cut_to(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -
     """
     met = [span for span in spans if span[0] < end_s and span[1] > start_s]
     return (max(start_s, met[0][0]), min(end_s, met[-1][1])) if met else (start_s, end_s)
-
-
-# level ----------------------------------------------------------------------------------------------
-def is_silent(samples: Samples) -> bool:
-    """Whether no window of 0.1 s is louder than the noise of a microphone that is off."""
-    return not bool((_levels_db(samples) >= _SILENT_DB).any())
-
-
-def levelled(samples: Samples) -> Samples:
-    """A quiet sound raised to the level of speech, as far as its peak allows; the same array where it is not quiet.
-
-    Its level is that of the windows of 0.1 s which 95 % of those that are not silent do not exceed.
-    """
-    levels = _levels_db(samples)
-    if not (levels >= _SILENT_DB).any():
-        return samples
-    level = float(np.quantile(levels[levels >= _SILENT_DB], _LOUD))
-    gain = min(10 ** ((_RAISED_DB - level) / 20), 0.99 / float(np.abs(samples).max()))
-    return samples if level >= _QUIET_DB or gain <= 1 else samples * np.float32(gain)
-
-
-def _levels_db(samples: Samples) -> npt.NDArray[np.float64]:
-    """Level of each window, dB below full scale."""
-    padded = np.append(samples, np.zeros(-len(samples) % _WINDOW, np.float32)).reshape(-1, _WINDOW)
-    found: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(np.mean(padded.astype(np.float64) ** 2, axis=1), 1e-30))
-    return found

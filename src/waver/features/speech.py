@@ -19,21 +19,13 @@ from waver.datasets.transcripts import guessed_language
 from waver.device import USED, ctranslate2_place, threads, torch_device
 from waver.errors import ExcludedItem, WaverError
 from waver.features.clock import frame_clock
-from waver.features.recogniser import (
-    Recogniser,
-    Samples,
-    cut_to,
-    detect,
-    is_silent,
-    levelled,
-    speech_spans,
-    transcribe,
-)
+from waver.features.level import is_silent, levelled
+from waver.features.recogniser import Recogniser, cut_to, detect, speech_spans, transcribe
+from waver.features.samples import Samples
 from waver.features.spoken import NOBODY, Spoken, Times, language_of, spoken, spread_chunks
-from waver.features.waveform import Sound, read_waveform
+from waver.features.waveform import Sound, read_in_worker, spoken_in
 from waver.io.shard_job import Compute, Row, run_shard
 from waver.io.tables import TRANSCRIPTS, VIDEOS, read_table
-from waver.io.worker_process import call_in_worker
 from waver.io.zarr_store import StoreWriter
 from waver.provenance import digest, seed_for
 from waver.records import load
@@ -159,7 +151,7 @@ def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechCon
             return video["language"], 1.0
         if video["video"] not in detected:
             try:
-                sound, _ = _sound(root / video["path"])
+                sound, _ = _sound(root / video["path"], None)
                 detected[video["video"]] = detect(whisper(), sound.samples, config.languages)
             except ExcludedItem:
                 detected[video["video"]] = None
@@ -175,10 +167,10 @@ def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechCon
         return vote
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
-        sound, frames = _sound(root / video["path"])
+        language = spoken_in(video, config.language)
+        sound, frames = _sound(root / video["path"], language)
         # sampled only where the search at temperature 0 fails; the seed makes a resumed job reproducible
         ctranslate2.set_random_seed(seed_for("speech", video["video"]))
-        language = video["language"] if config.language == "auto" else config.language
         found = transcribe(
             whisper(), sound.samples, language, config.beam, config.languages, config.verbatim, voter(video), align
         )
@@ -188,11 +180,11 @@ def _recogniser(rows: Sequence[Row], root: Path, folder: Path, config: SpeechCon
     return compute
 
 
-def _sound(path: Path) -> tuple[Sound, int]:
-    """The sound of a video and its number of frames."""
+def _sound(path: Path, language: str | None) -> tuple[Sound, int]:
+    """The sound of a video, that in a language where there are several, and its number of frames."""
     clock = frame_clock(path)
     frames = len(clock.source_frame)
-    return call_in_worker(read_waveform, path, clock.audio_start_s, frames / FPS), frames
+    return read_in_worker(path, clock.audio_start_s, frames / FPS, language), frames
 
 
 def load_whisper(folder: Path, device: str, compute_type: str) -> Recogniser:
@@ -255,7 +247,7 @@ def _times_in_sound(video: Row, chunks: Sequence[Row], root: Path, align: Aligne
     if language not in align.keys:
         return None, "no model aligns its language"
     try:
-        sound, _ = _sound(root / video["path"])
+        sound, _ = _sound(root / video["path"], language)
     except ExcludedItem as problem:
         return None, f"words not aligned: {problem.reason}"
     if is_silent(sound.samples):

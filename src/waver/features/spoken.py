@@ -113,6 +113,32 @@ def spoken(pieces: Iterable[tuple[Any, ...]], language: str) -> Spoken:
     )
 
 
+def end_to_end(found: Sequence[tuple[float, Spoken]]) -> Spoken:
+    """The words of stretches of a recording, one after another; of one stretch from the beginning, its words.
+
+    Language and its probability are those of the first that has words, else of the first.
+
+    Args:
+        found: where each stretch begins, seconds, and its words.
+    """
+    if len(found) == 1:
+        return found[0][1]
+    first = next((one for _, one in found if one.words), found[0][1])
+    apart = [replace(one, start_s=one.start_s + np.float32(at), end_s=one.end_s + np.float32(at)) for at, one in found]
+    return replace(
+        first,
+        words=[word for one in apart for word in one.words],
+        start_s=np.concatenate([one.start_s for one in apart]),
+        end_s=np.concatenate([one.end_s for one in apart]),
+        probability=np.concatenate([one.probability for one in apart]),
+        no_speech_prob=np.concatenate([one.no_speech_prob for one in apart]),
+        avg_logprob=np.concatenate([one.avg_logprob for one in apart]),
+        flagged=np.concatenate([one.flagged for one in apart]),
+        measured=np.concatenate([one.measured for one in apart]),
+        notes=tuple(dict.fromkeys(note for one in apart for note in one.notes)),
+    )
+
+
 def _in_order(start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
     """Starts that never fall: no earlier than those before, or no later than those after, if that moves far less."""
     raised = np.maximum.accumulate(start_s)

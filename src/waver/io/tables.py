@@ -230,7 +230,8 @@ SCORES = pa.schema(
         *MODEL_FIELDS,
     ]
 )
-"""``seed_mean`` is comparable with a published score, which is of one model; with one seed it equals ``value``."""
+"""``seed_mean`` is comparable with a published score, which is of one model; with one seed it equals ``value``. Schema
+metadata: ``prompt_sets``, method -> set of prompts, of models that were asked."""
 
 Row = Mapping[str, Any]
 

@@ -138,14 +138,18 @@ class _Worker:
         ours, theirs = socket.socketpair()
         self._memory = os.memfd_create("pictures")
         self._shared = SharedArrays(self._memory)
+        self._line = Connection(ours.detach())
         with theirs:
             numbers = [theirs.fileno(), self._memory]
             command = [sys.executable, "-c", _START, json.dumps(sys.path), *map(str, [*numbers, _memory_bytes()])]
-            self._process = subprocess.Popen(
-                command, pass_fds=numbers, stdin=subprocess.DEVNULL,
-                stdout=self._said, stderr=self._said,
-            )  # fmt: skip
-        self._line = Connection(ours.detach())
+            try:
+                self._process = subprocess.Popen(
+                    command, pass_fds=numbers, stdin=subprocess.DEVNULL,
+                    stdout=self._said, stderr=self._said,
+                )  # fmt: skip
+            except OSError as error:  # of whatever number: no recording is to blame
+                self._close()
+                raise OSError(errno.EIO, f"the worker process does not start ({error.strerror})") from error
 
     def alive(self) -> bool:
         return not self._line.closed and self._process.poll() is None
@@ -210,6 +214,9 @@ class _Worker:
         self.busy = False
         self._process.kill()
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
         self._line.close()
         self._said.close()
         os.close(self._memory)

@@ -140,7 +140,7 @@ class Steps:
         models = self._records("audio")
         extract_audio(
             self.table("videos"), self.root, models[0] if models else None, self.stores("audio"), self.index("audio"),
-            self.preparation.features.audio, code_version(_ENTRIES["audio"]),
+            self.preparation.features.audio, code_version(_ENTRIES["audio"]), self.preparation.features.speech.language,
         )  # fmt: skip
 
     def _speech(self) -> None:

@@ -241,7 +241,7 @@ def _prompts(conditions: Sequence[Row]) -> list[tuple[str, list[tuple[str, str, 
     used = {(row["prompt_set"], row["prompt"]) for row in conditions}
     found = []
     for name in shipped_sets():
-        texts = [(prompt, one.label, one.text) for prompt, one in read_prompts(name).prompts.items()
+        texts = [(prompt, one.label, one.orders()[0][0].text) for prompt, one in read_prompts(name).prompts.items()
                  if (name, prompt) in used]  # fmt: skip
         found += [(name, texts)] if texts else []
     return found

@@ -13,10 +13,10 @@ from waver.config.zeroshot import ZeroShotConfig
 from waver.datasets.answers import Answer, read_answers
 from waver.errors import ExcludedItem, WaverError
 from waver.features.clock import FrameClock, frame_clock
-from waver.features.waveform import RATE_HZ, read_waveform
+from waver.features.samples import RATE_HZ, Samples
+from waver.features.waveform import read_in_worker
 from waver.io.shard_job import store_path
 from waver.io.tables import ANSWERS, FEATURE_INDEX, VIDEOS, read_table
-from waver.io.worker_process import call_in_worker
 from waver.records import load
 from waver.registry import TELLERS
 from waver.shapes import FPS
@@ -185,9 +185,9 @@ class Items:
             raise ExcludedItem("its face was set aside", "see what the stage features says about the video")
         return faces(store_path(self._sources.faces.with_name("stores"), known), cut)
 
-    def _sound(self, row: Row, clock: FrameClock) -> np.typing.NDArray[np.float32]:
+    def _sound(self, row: Row, clock: FrameClock) -> Samples:
         path, length_s = self._sources.root / row["path"], clock.frames / FPS
-        return call_in_worker(read_waveform, path, clock.audio_start_s, length_s).samples
+        return read_in_worker(path, clock.audio_start_s, length_s, row["language"]).samples
 
     def content_free(self) -> tuple[Item, list[Prompt]]:
         """An item of nothing: grey pictures, silence, and prompts without what anybody said."""

@@ -46,12 +46,14 @@ class Asked:
     """The answers to one prompt.
 
     Attributes:
-        table: ASKED rows.
+        table: ASKED rows, one a video or window.
+        calls: of the model; two a row where a prompt was asked with its options in both orders.
         content_free: margin about nothing, of each row; None where that was not asked.
         about: metadata of one of the shards; they differ in what they excluded alone.
     """
 
     table: pa.Table
+    calls: int
     content_free: Doubles | None
     about: Mapping[str, Any]
 
@@ -141,16 +143,42 @@ def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -
 
 
 def _read(paths: Sequence[Path], prompt: str) -> Asked:
-    tables, nothing, about = [], [], {}
+    tables, nothing, about, calls = [], [], {}, 0
     for path in paths:
         table = read_arrow(path, ASKED)
-        own = table.filter(pc.equal(table["prompt"], prompt))
+        asked = table.filter(pc.equal(table["prompt"], prompt))
+        own, calls = in_one_row(asked), calls + len(asked)
         about = read_metadata(path)
         tables.append(own)
         margin = about.get("content_free", {}).get(prompt)
         nothing.append(np.full(len(own), np.nan if margin is None else margin))
     joined = np.concatenate(nothing)
-    return Asked(pa.concat_tables(tables), None if np.isnan(joined).any() else joined, about)
+    return Asked(pa.concat_tables(tables), calls, None if np.isnan(joined).any() else joined, about)
+
+
+def in_one_row(table: pa.Table) -> pa.Table:
+    """ASKED rows of one prompt, those of one item in both orders of its options as one.
+
+    Log probabilities are their means, so that a margin that follows a letter cancels out; a written answer counts where
+    both are alike. Tokens and seconds are those of one call.
+    """
+    items: dict[tuple[Any, Any], list[dict[str, Any]]] = defaultdict(list)
+    for row in table.to_pylist():
+        items[row["video"], row["start_frame"]].append(row)
+    if len(items) == len(table):
+        return table
+    return pa.Table.from_pylist([_joined(rows) for rows in items.values()], table.schema)
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def mean(name: str) -> float | None:
+        known = [row[name] for row in rows if row[name] is not None]
+        return sum(known) / len(known) if len(known) == len(rows) else None
+
+    means = {name: mean(name) for name in ("negative", "positive", "mass", "seconds")}
+    labels = {row["parsed"] for row in rows}
+    parsed = labels.pop() if len(labels) == 1 else None
+    return {**rows[0], **means, "tokens": round(mean("tokens") or 0), "parsed": parsed}
 
 
 def _labels(found: Asked, policy: Policy, as_released: int) -> list[int | None] | None:
@@ -193,7 +221,7 @@ def _measured(found: Asked) -> dict[str, Any]:
         "quantisation": model.get("quantisation", "none"),
         "adapter": model.get("adapter", ""),
         "answers": mode,
-        "calls": count,
+        "calls": found.calls,
         "unparsable": None if mode == "score" or not count else neither / count,
         "label_mass": None if np.isnan(mass).all() else float(np.nanmedian(mass)),
         "seconds_per_call": float(found.column("seconds").mean()) if count else None,

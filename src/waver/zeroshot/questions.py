@@ -45,9 +45,17 @@ class Question:
 
 
 def questions_of(params: Mapping[str, Mapping[str, Any]]) -> list[Question]:
-    """Questions of a job's params: id -> fields of ``Prompt``, its answers among them."""
+    """Questions of a job's params: id -> fields of ``Prompt``, its answers among them.
+
+    A prompt with options is two questions of one id.
+    """
     prompts = {name: Prompt(**values) for name, values in params.items()}
-    return [Question(name, one, one.answers) for name, one in prompts.items() if one.answers is not None]
+    return [
+        Question(name, one, answers)
+        for name, prompt in prompts.items()
+        for one, answers in prompt.orders()
+        if answers is not None
+    ]
 
 
 def by_answers(questions: Sequence[Question]) -> list[list[int]]:

@@ -229,13 +229,15 @@ class _Job:
                 stream.write(json.dumps(told, ensure_ascii=False) + "\n")
 
     def content_free(self) -> dict[str, float | None]:
-        """Prompt -> margin about nothing; None where answers are not scored."""
+        """Prompt -> margin about nothing, of both orders its mean; None where answers are not scored."""
         item, prompts = self._items.content_free()
         (answers,) = self._batches.ask([item], [prompts])
         if isinstance(answers, ExcludedItem):
             raise answers
-        margins = [None if one.scored is None else one.scored.margin for one in answers]
-        return dict(zip(self._prompts, margins, strict=True))
+        found: dict[str, list[float]] = {prompt: [] for prompt in self._prompts}
+        for prompt, one in zip(self._prompts, answers, strict=True):
+            found[prompt] += [] if one.scored is None else [one.scored.margin]
+        return {prompt: sum(own) / len(own) if own else None for prompt, own in found.items()}
 
 
 def _numbers_of(answer: Answered) -> dict[str, Any]:

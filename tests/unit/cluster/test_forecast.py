@@ -204,9 +204,13 @@ def test_calls_of_models_that_are_asked_are_counted_by_video_window_and_prompt(t
     assert (sees.model, sees.jobs, sees.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * (2 + windows))
     assert (reads.model, reads.jobs, reads.amount["asked_prompt"]) == ("causal_lm", 4, 2 * 2)
     (cost,) = costs({"zeroshot_ask": 16}, config, work)
-    assert cost.uncounted == sees.jobs
+    assert (cost.uncounted, cost.estimated) == (0, sees.jobs)
     assert any("at most 122 calls: 2 prompts about 61 videos and windows" in remark for remark in cost.remarks)
-    assert any("video_llava (jobs: 12): never measured" in remark for remark in cost.remarks)
+    assert any("video_llava (jobs: 12): never measured: ESTIMATED from 7.4 billion" in one for one in cost.remarks)
+    # 61 items of 8 x 257 tokens and 91 that prompts share, 122 prompts of 50; the text model's 4 calls beside
+    tokens = 61 * (8 * 257 + 91) + 122 * 50
+    expected = 12 * 14 + 0.21 * tokens * 7.4e9 / (80 * 134.5e6) + 4 * 14 + 4 * 0.21
+    assert cost.cpu_s == pytest.approx(expected + 16 * load_rates()["start_cpu_s"])
 
 
 def test_a_tuned_model_is_asked_once_a_seed_about_those_it_has_not_learned_from(tmp_path):
@@ -218,7 +222,7 @@ def test_a_tuned_model_is_asked_once_a_seed_about_those_it_has_not_learned_from(
     (tuned,) = parts_of_rule("zeroshot_ask", config, work, load_rates())
     assert (tuned.model, tuned.jobs, tuned.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * 3)
     (asking, learning) = costs({"zeroshot_ask": 12, "zeroshot_finetune": 3}, config, work)
-    assert (asking.uncounted, learning.uncounted) == (12, 3)
+    assert (asking.estimated, asking.uncounted, learning.uncounted) == (12, 0, 3)
 
 
 def test_the_time_of_a_training_is_that_of_its_models(trained):

@@ -26,7 +26,8 @@ from waver.errors import ExcludedItem, WaverError
 from waver.predict import transcript_files
 from waver.predict.codings import read_codings, read_tier_list
 from waver.predict.elan import write_eaf
-from waver.predict.inputs import Given, read_inputs, read_mapping
+from waver.predict.given import Given, read_mapping
+from waver.predict.inputs import read_inputs
 from waver.predict.model_folder import load_model_folder
 from waver.predict.textgrid import write_textgrid
 from waver.predict.tiers import MODEL, REVIEWED, on_grid

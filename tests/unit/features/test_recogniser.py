@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from waver.features.recogniser import is_silent, levelled, transcribe
+from waver.features.level import is_silent, levelled
+from waver.features.recogniser import transcribe
 from waver.features.speech_phrases import invented, prompt
 
 TONE = (0.1 * np.sin(np.arange(32000) / 5)).astype(np.float32)

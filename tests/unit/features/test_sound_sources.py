@@ -10,22 +10,34 @@ import av
 import numpy as np
 import pytest
 
-from sounding_clips import tone
+from sounding_clips import tone, write_videos
+from waver.config.sections import AudioConfig
+from waver.datasets.languages import ISO_639_1, is_language
+from waver.features.audio.extract import extract_audio
 from waver.features.clock import frame_clock
 from waver.features.waveform import RATE_HZ, Sound, read_waveform
+from waver.io.tables import FEATURE_INDEX, read_table
+from waver.io.zarr_store import read_store
 
 VOICE = tone(1.0, level=0.5)
 OTHER = tone(1.0, 700, level=0.5)
 SILENT = np.zeros_like(VOICE)
 
 
-def write(path: Path, tracks: Sequence[tuple[str, Sequence[np.ndarray]]], default: int | None = None) -> Path:
+def write(
+    path: Path,
+    tracks: Sequence[tuple[str, Sequence[np.ndarray]]],
+    default: int | None = None,
+    languages: Sequence[str] = (),
+) -> Path:
     """A second of black picture, and tracks of (layout, channels) at 16 kHz; ``default`` is flagged."""
     with av.open(str(path), "w") as out:
         picture = out.add_stream("mpeg4", rate=24)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         codec = "pcm_s16le" if path.suffix == ".mkv" else "aac"
         sounds = [out.add_stream(codec, rate=RATE_HZ, layout=layout) for layout, _ in tracks]
+        for stream, language in zip(sounds, languages, strict=False):
+            stream.metadata["language"] = language
         for number, stream in enumerate(sounds):
             flag = type(stream.disposition).default
             stream.disposition = flag if number == default else type(stream.disposition)(0)
@@ -45,9 +57,9 @@ def write(path: Path, tracks: Sequence[tuple[str, Sequence[np.ndarray]]], defaul
     return path
 
 
-def heard(path: Path) -> Sound:
+def heard(path: Path, language: str | None = None) -> Sound:
     clock = frame_clock(path)
-    return read_waveform(path, clock.audio_start_s, clock.frames / 24)
+    return read_waveform(path, clock.audio_start_s, clock.frames / 24, language)
 
 
 def level(sound: Sound, frequency_hz: float = 1000.0) -> float:
@@ -118,6 +130,48 @@ def test_tracks(tmp_path, name):
     assert sound.note == f"sound of track {taken} of {len(tracks)}"
     assert sound.silent == (name == "all silent")
     assert name == "quiet, and nothing else" or sound.silent or level(sound) == pytest.approx(0.5, rel=0.01)
+
+
+LANGUAGES = {
+    "the second is in it": ("a.mkv", [NEXT, MONO], ("eng", "fre"), "fr", "2 of 2, whose language is fr"),
+    "by its other code, in an MP4": ("a.mp4", [NEXT, MONO], ("eng", "fra"), "fr", "2 of 2, whose language is fr"),
+    "with a region": ("a.mkv", [NEXT, MONO], ("en-GB", "fr-CA"), "fr", "2 of 2, whose language is fr"),
+    "before the default": ("a.mkv", [NEXT, NEXT, MONO], ("eng", "eng", "deu"), "de", "3 of 3, whose language is de"),
+    "two are, and one is silent": ("a.mkv", [MUTE, MONO], ("fra", "fra"), "fr", "2 of 2, whose language is fr"),
+    "silent": ("a.mkv", [MONO, MUTE], ("eng", "fra"), "fr", "1 of 2"),
+    "nobody says": ("a.mkv", [MONO, NEXT], (), "fr", "1 of 2"),
+    "none is in it": ("a.mkv", [MONO, NEXT], ("eng", "und"), "fr", "1 of 2"),
+    "not asked for": ("a.mkv", [MONO, NEXT], ("eng", "fra"), None, "1 of 2"),
+}
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_of_two_languages_the_spoken_one_is_heard(tmp_path, name):
+    file, tracks, languages, language, taken = LANGUAGES[name]
+    sound = heard(write(tmp_path / file, tracks, 0, languages), language)
+    assert sound.note == f"sound of track {taken}"
+    assert level(sound) == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(("listed", "configured", "track"), [("fr", "auto", 2), (None, "auto", 1), ("fr", "en", 1)])
+def test_the_stores_hold_the_sound_in_the_language_of_the_video(tmp_path, listed, configured, track):
+    """That of its table, as ``waver predict --language`` and lists give it, or the configured one of all."""
+    clip = write(tmp_path / "a.mkv", [NEXT, MONO], 0, ("eng", "fra"))
+    write_videos(tmp_path / "videos.parquet", [clip], tmp_path, language=listed)
+    config, index = AudioConfig(), tmp_path / "i.parquet"
+    extract_audio(tmp_path / "videos.parquet", tmp_path, None, tmp_path / "s", index, config, "1", configured)
+    (row,) = read_table(index, FEATURE_INDEX)
+    assert row["note"].startswith(f"sound of track {track} of 2")
+    loudest = read_store(tmp_path / "s" / "82001" / "82001_Q1.zarr")["logmel"].argmax(axis=1)
+    assert (loudest[10] == 19) == (track == 2), "the band of 1000 Hz"
+
+
+def test_codes_of_languages():
+    assert len(ISO_639_1) == 184
+    assert all(is_language(code, code) for code in ISO_639_1)
+    assert [is_language(tag, "fr") for tag in ("fra", "fre", "FR", "fr_CA", "en", "frr", "", None)] == [
+        True, True, True, True, False, False, False, False,
+    ]  # fmt: skip
 
 
 def test_a_track_that_starts_later_than_the_first(tmp_path):

@@ -123,3 +123,13 @@ def test_a_worker_that_does_not_start_is_trouble_of_the_machine(monkeypatch, cap
         call_in_worker(bad_decoders.read, "a.mp4")
     assert is_machine_trouble(failed.value)
     assert "no library" in caplog.text
+
+
+def test_a_program_that_is_gone_is_trouble_of_the_machine_and_leaves_nothing_open(monkeypatch):
+    # in a thread of its own: it has no worker yet
+    monkeypatch.setattr(module.sys, "executable", "/no/such/python")
+    before = len(os.listdir("/proc/self/fd"))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="does not start") as failed:
+        pool.submit(call_in_worker, bad_decoders.read, "a.mp4").result()
+    assert is_machine_trouble(failed.value)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -150,7 +150,7 @@ def test_a_users_own_file_is_not_called_as_a_set_that_waver_brings(tmp_path, fil
 
 
 def test_an_unknown_set_or_prompt_is_named_with_those_there_are():
-    with pytest.raises(WaverError, match=r"there is no bah2024; .* bah2025, paper2026, released"):
+    with pytest.raises(WaverError, match=r"there is no bah2024; .* bah2025, choices, paper2026, released"):
         read_prompts("bah2024")
     with pytest.raises(WaverError, match=r"zeroshot\.prompts has td3, which released lacks; choose among: s, d1"):
         read_prompts("released").chosen(("s", "td3"))

@@ -7,9 +7,12 @@ Keys and values are taken as the text that stands in the file: YAML would make o
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,11 @@ from waver.errors import WaverError
 AGE_GROUPS = ((18, 24), (25, 34), (35, 44), (45, 54), (55, 64))
 """Years, both ends included; who is older is in ``65+``."""
 
-_ASKED: dict[str, Purpose] = {"useinpublications": "publication", "useinchallenges": "challenge"}
+_FIELDS: dict[str, Purpose] = {"useinpublications": "publication", "useinchallenges": "challenge"}
+_STEMS: dict[Purpose, tuple[str, ...]] = {"publication": ("publica", "publish"), "challenge": ("challenge",)}
+_NEAR = 0.85
+"""Share of letters in order in which a field's name is nearly another one."""
+_UNREADABLE_NAME = "?"
 _NO_TEXT = "(no text)"
 _SAVE_AGAIN = "save it in UTF-8, or copy it again from the release"
 _NOT_UTF_8 = "(not UTF-8)"
@@ -62,12 +69,16 @@ def read_metadata(path: Path | None) -> list[Record]:
     if not isinstance(content, Pairs):
         raise WaverError(f"{path} holds no table of participants; copy it again from the release")
     # an entry that cannot be read has no fields: its participant has allowed nothing
-    return [Record(who.strip(), _fields(told)) for who, told in content if isinstance(who, str)]
+    return [Record(who.strip(), tuple(_fields(record))) for who, record in content if isinstance(who, str)]
 
 
-def _fields(told: Any) -> tuple[tuple[str, str], ...]:
-    pairs = told if isinstance(told, Pairs) else Pairs()
-    return tuple((_plain(name), _text(value)) for name, value in pairs if isinstance(name, str))
+def _fields(record: Any, table: str = "") -> Iterator[tuple[str, str]]:
+    """Fields, of tables within the record too: their names begin with that of the table."""
+    for name, value in record if isinstance(record, Pairs) else ():
+        plain = table + (_plain(name) if isinstance(name, str) else _UNREADABLE_NAME)
+        yield plain, _text(value)
+        if not table:  # a table in a table is no field, and aliases make many of them
+            yield from _fields(value, f"{plain}/")
 
 
 def _text(value: Any) -> str:
@@ -110,9 +121,25 @@ def _statement(record: Record, repeated: bool) -> Statement:
     """A record that is there twice says nothing plain, whatever both say."""
     answers: dict[Purpose, list[str]] = {}
     for name, text in record.fields:
-        if name in _ASKED:
-            answers.setdefault(_ASKED[name], []).extend([text] * (2 if repeated else 1))
+        for purpose in _purposes(name):
+            # what stands under a name that is nearly the field's says nothing plain either
+            answers.setdefault(purpose, []).extend([text] * (2 if repeated or name not in _FIELDS else 1))
     return Statement(record.participant, record.participant, answers)
+
+
+@cache
+def _purposes(name: str) -> tuple[Purpose, ...]:
+    """Purposes that a field may be about, by its name."""
+    if name in _FIELDS:
+        return (_FIELDS[name],)
+    last = name.rpartition("/")[2]
+    return tuple(
+        purpose
+        for field, purpose in _FIELDS.items()
+        if last == _UNREADABLE_NAME
+        or any(stem in last for stem in _STEMS[purpose])
+        or SequenceMatcher(None, last[:100], field, autojunk=False).ratio() >= _NEAR
+    )
 
 
 def _row(record: Record, split: str) -> Row:
@@ -132,7 +159,9 @@ def _row(record: Record, split: str) -> Row:
 
 
 def _plain(name: str) -> str:
-    return "" if UNREADABLE in name else re.sub(r"[^a-z]", "", name.lower())
+    if UNREADABLE in name:
+        return _UNREADABLE_NAME
+    return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", name).lower())
 
 
 def _age(text: str | None) -> int | None:

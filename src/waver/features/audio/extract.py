@@ -17,23 +17,31 @@ from waver.features.audio.logmel import Floats, padded_log_mel, patch_starts, pa
 from waver.features.audio.prosody import prosody
 from waver.features.audio.vggish import load_vggish
 from waver.features.clock import frame_clock
-from waver.features.waveform import Sound, read_waveform
+from waver.features.samples import Samples
+from waver.features.waveform import Sound, read_in_worker, spoken_in
 from waver.io.shard_job import Row, run_shard
 from waver.io.tables import VIDEOS, read_table
-from waver.io.worker_process import call_in_worker
 from waver.io.zarr_store import StoreWriter
+from waver.provenance import digest
 from waver.records import load
 from waver.registry import READERS
 from waver.shapes import FPS
 
-Describe = Callable[[Floats, Floats, int], tuple[Floats, Floats]]
+Describe = Callable[[Samples, Floats, int], tuple[Floats, Floats]]
 """From samples [S], log-mel track [R, 64] and T to features [T, D] and valence [T], see ``extract_audio``."""
 
 _BATCH = 64
 
 
 def extract_audio(
-    videos: Path, root: Path, model: Path | None, stores: Path, index: Path, config: AudioConfig, code: str
+    videos: Path,
+    root: Path,
+    model: Path | None,
+    stores: Path,
+    index: Path,
+    config: AudioConfig,
+    code: str,
+    language: str = "auto",
 ) -> None:
     """Make the audio stores of a shard.
 
@@ -51,6 +59,7 @@ def extract_audio(
         index: FEATURE_INDEX table to write.
         config: which feature.
         code: code version of this module.
+        language: ISO 639-1 code of the sound that is taken of a file with several; auto: that of the table.
 
     Raises:
         WaverError: the feature's model is not given or cannot be read, or a GPU is requested and none is available.
@@ -60,7 +69,7 @@ def extract_audio(
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
         clock = frame_clock(root / video["path"])
         frames = len(clock.source_frame)
-        sound = call_in_worker(read_waveform, root / video["path"], clock.audio_start_s, frames / FPS)
+        sound = read_in_worker(root / video["path"], clock.audio_start_s, frames / FPS, spoken_in(video, language))
         track = padded_log_mel(sound.samples)
         writer.put("logmel", track)
         feature, valence = describe(sound.samples, track, frames)
@@ -73,7 +82,14 @@ def extract_audio(
         return frames, "; ".join(filter(None, (sound.note, silent)))
 
     made_from = {"feature": "audio", "config": config.deciding, "code": code, "model": key}
-    run_shard(read_table(videos, VIDEOS), stores, index, made_from, compute)
+    rows = [{**row, "checksum": _heard(row, language)} for row in read_table(videos, VIDEOS)]
+    run_shard(rows, stores, index, made_from, compute)
+
+
+def _heard(video: Row, language: str) -> str:
+    """What decides the sound that is taken."""
+    spoken = spoken_in(video, language)
+    return digest([video["checksum"], spoken]) if spoken else str(video["checksum"])
 
 
 def sounding_frames(sound: Sound, frames: int) -> npt.NDArray[np.bool_]:
@@ -99,7 +115,7 @@ def _describer(config: AudioConfig, model: Path | None) -> tuple[Describe, str |
     return lambda samples, _, frames: encoder(samples, frames), record.key
 
 
-def _statistics(_: Floats, track: Floats, frames: int) -> tuple[Floats, Floats]:
+def _statistics(_: Samples, track: Floats, frames: int) -> tuple[Floats, Floats]:
     return patch_statistics(track, patch_starts(frames, len(track))), _unknown(frames)
 
 
@@ -107,7 +123,7 @@ def embedder(weights: Path, device: torch.device) -> Describe:
     """VGGish over patches."""
     model = load_vggish(weights).to(device)
 
-    def embed(_: Floats, track: Floats, frames: int) -> tuple[Floats, Floats]:
+    def embed(_: Samples, track: Floats, frames: int) -> tuple[Floats, Floats]:
         starts, parts = patch_starts(frames, len(track)), []
         with torch.inference_mode():
             for first in range(0, len(starts), _BATCH):

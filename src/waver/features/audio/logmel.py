@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from waver.features.waveform import RATE_HZ
+from waver.features.samples import RATE_HZ, Samples
 from waver.shapes import FPS
 
 Floats = npt.NDArray[np.float32]
@@ -52,30 +52,39 @@ def _mel(frequency_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return scaled
 
 
-def log_mel(samples: Floats) -> Floats:
+def log_mel(samples: Samples) -> Floats:
     """Log-mel track of a waveform.
 
     Args:
-        samples: float [S] in [-1, 1), 16 kHz.
+        samples: [S] in [-1, 1), 16 kHz.
 
     Returns:
         float32 [R, 64], one row each 10 ms over 25 ms windows that are completely inside the waveform:
         ``ln(mel + 0.01)`` of the magnitude spectrum.
     """
-    if len(samples) < _WINDOW:
+    return _track(samples, len(samples), 0.0)
+
+
+def padded_log_mel(samples: Samples) -> Floats:
+    """``log_mel`` of the waveform followed by 1 s of its last value, as in the released features."""
+    if not len(samples):
+        return log_mel(samples)
+    return _track(samples, len(samples) + RATE_HZ, float(samples[-1:][0]))
+
+
+def _track(samples: Samples, length: int, after: float) -> Floats:
+    """``log_mel`` of the samples, followed by a value up to a length."""
+    if length < _WINDOW:
         return np.zeros((0, BANDS), np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    rows = np.empty((len(windows), BANDS), np.float32)
-    for start in range(0, len(windows), _BLOCK):
-        block = windows[start : start + _BLOCK].astype(np.float64) * hann
+    rows = np.empty((1 + (length - _WINDOW) // _HOP, BANDS), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        first, last = start * _HOP, (min(start + _BLOCK, len(rows)) - 1) * _HOP + _WINDOW
+        heard = samples[first:last]
+        heard = np.append(heard, np.full(last - first - len(heard), after, np.float32))
+        block = np.lib.stride_tricks.sliding_window_view(heard, _WINDOW)[::_HOP].astype(np.float64) * hann
         rows[start : start + _BLOCK] = np.log(np.abs(np.fft.rfft(block, _FFT)) @ mel_matrix() + _OFFSET)
     return rows
-
-
-def padded_log_mel(samples: Floats) -> Floats:
-    """``log_mel`` of the waveform followed by 1 s of its last value, as in the released features."""
-    return log_mel(np.pad(samples, (0, RATE_HZ), "edge") if len(samples) else samples)
 
 
 def patch_starts(frames: int, rows: int) -> npt.NDArray[np.int64]:
@@ -117,14 +126,16 @@ def patch_statistics(track: Floats, starts: npt.NDArray[np.int64]) -> Floats:
     """
     # sums over a patch are differences of running sums; subtracting the track's mean first keeps precision
     centre = track.mean(axis=0, dtype=np.float64)
-    moved = track - centre
-    mean = _window_sum(moved, starts) / PATCH_ROWS
-    square = _window_sum(moved * moved, starts) / PATCH_ROWS
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    return np.concatenate([mean + centre, spread], axis=1).astype(np.float32)
-
-
-def _window_sum(values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    summed: npt.NDArray[np.float64] = running[starts + PATCH_ROWS] - running[starts]
-    return summed
+    found = np.empty((len(starts), 2 * BANDS), np.float32)
+    at, before = 0, np.zeros((2, BANDS))  # sums of the rows before ``at``, and of their squares
+    for first in range(0, len(starts), _BLOCK):
+        own = starts[first : first + _BLOCK]
+        moved = track[at : own[-1] + PATCH_ROWS] - centre
+        sums = [
+            np.cumsum(np.vstack([carried, x]), axis=0) for carried, x in zip(before, (moved, moved**2), strict=True)
+        ]
+        mean, square = ((x[own + PATCH_ROWS - at] - x[own - at]) / PATCH_ROWS for x in sums)
+        spread = np.sqrt(np.maximum(square - mean * mean, 0.0))
+        found[first : first + _BLOCK] = np.concatenate([mean + centre, spread], axis=1)
+        before, at = np.stack([x[own[-1] - at] for x in sums]), int(own[-1])
+    return found

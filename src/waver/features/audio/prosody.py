@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import numpy.typing as npt
 
-from waver.features.waveform import RATE_HZ
+from waver.features.samples import RATE_HZ, Samples, within
 from waver.shapes import FPS
 
 Floats = npt.NDArray[np.float32]
@@ -26,11 +26,11 @@ _QUIET_DB = 35.0  # a frame this far below the loud frames of a recording is bac
 _BLOCK = 2048  # frames per block, which bounds the memory for a long recording
 
 
-def prosody(samples: Floats, frames: int) -> Floats:
+def prosody(samples: Samples, frames: int) -> Floats:
     """Level, pitch and voicing at the middle of every frame.
 
     Args:
-        samples: float32 [S] in [-1, 1), 16 kHz, sample 0 at the first frame.
+        samples: [S] in [-1, 1), 16 kHz, sample 0 at the first frame.
         frames: T, at least 1.
 
     Returns:
@@ -40,11 +40,12 @@ def prosody(samples: Floats, frames: int) -> Floats:
     """
     middle = np.round((np.arange(frames) + 0.5) * RATE_HZ / FPS).astype(np.int64)
     half = _STRETCH // 2
-    missing = max(int(middle[-1]) + half - len(samples), 0)
-    stretches = np.lib.stride_tricks.sliding_window_view(np.pad(samples, (half, missing)), _STRETCH)
     found = np.zeros((frames, 3), np.float32)
     for first in range(0, frames, _BLOCK):
-        block = stretches[middle[first : first + _BLOCK]].astype(np.float64)
+        own = middle[first : first + _BLOCK]
+        start = int(own[0]) - half
+        heard = within(samples, start, int(own[-1]) + half)
+        block = np.lib.stride_tricks.sliding_window_view(heard, _STRETCH)[own - half - start].astype(np.float64)
         block -= block.mean(axis=1, keepdims=True)
         pitch_hz, correlation = _pitch(block)
         part = found[first : first + _BLOCK]

@@ -20,8 +20,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.device import encoder_settings
 from waver.errors import WaverError
-from waver.features.audio.windows import in_windows, scaled, timing
-from waver.features.waveform import RATE_HZ
+from waver.features.audio.windows import AS_IT_IS, in_windows, scale_of, timing
+from waver.features.samples import RATE_HZ, Samples
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
 from waver.models.text.pretrained_encoder import check_whole
 from waver.models.weights import read_state
@@ -31,6 +31,7 @@ Floats = npt.NDArray[np.float32]
 
 VALENCE_S = 103 / FPS
 """Sound over which valence is estimated: a mean A/H segment (2026 paper, data set)."""
+_BLOCK = 2048  # frames
 
 
 class SpeechEncoder:
@@ -69,27 +70,37 @@ class SpeechEncoder:
         self._scaled = bool(extractor.do_normalize)
         self._head = _valence_head(folder, model.config.hidden_size, device)
 
-    def __call__(self, samples: Floats, frames: int) -> tuple[Floats, Floats]:
+    def __call__(self, samples: Samples, frames: int) -> tuple[Floats, Floats]:
         """Features and valence of a waveform.
 
         Args:
-            samples: float32 [S], 16 kHz.
+            samples: [S], 16 kHz.
             frames: T.
 
         Returns:
             float32 [T, D]; and float32 [T], 0 negative to 1 positive, nan for an encoder that was not trained on it.
         """
-        if self._scaled:
-            samples = scaled(samples)
-        states = list(in_windows(samples.astype(np.float32), self._model.config, self._states))
-        middle_s = (np.concatenate([at for at, _ in states]) + timing(self._model.config)[1] / 2) / RATE_HZ
-        feature = mean_of_frames(np.concatenate([own for _, (own, _) in states]), middle_s, frames)
+        feature, last = FrameMeans(frames), FrameMeans(frames)
+        scale, reach = scale_of(samples) if self._scaled else AS_IT_IS, timing(self._model.config)[1]
+        for at, (own, top) in in_windows(samples, self._model.config, self._states, scale):
+            middle_s = (at + reach / 2) / RATE_HZ
+            feature.add(own, middle_s)
+            if self._head is not None:
+                last.add(top, middle_s)
         if self._head is None:
-            return feature, np.full(frames, np.nan, np.float32)
-        last = mean_of_frames(np.concatenate([last for _, (_, last) in states]), middle_s, frames)
-        with torch.inference_mode():
-            valence = self._head(torch.from_numpy(_smoothed(last, round(VALENCE_S * FPS))).to(self._device))
-        return feature, valence[:, 2].clamp(0, 1).float().cpu().numpy()
+            return feature.finish(), np.full(frames, np.nan, np.float32)
+        return feature.finish(), self._valence(last.finish())
+
+    def _valence(self, last: Floats) -> Floats:
+        """Of the last layer [T, D], smoothed over ``VALENCE_S``, in blocks."""
+        assert self._head is not None
+        width, found = round(VALENCE_S * FPS), []
+        for first in range(0, len(last), _BLOCK):
+            start, end = max(first - width, 0), first + _BLOCK
+            own = _smoothed(last[start : end + width], width)[first - start : end - start]
+            with torch.inference_mode():
+                found.append(self._head(torch.from_numpy(own).to(self._device))[:, 2].clamp(0, 1).float().cpu().numpy())
+        return np.concatenate(found)
 
     def _states(self, heard: Floats) -> tuple[Floats, Floats]:
         """The layer's states of a window, and the last layer's."""
@@ -99,25 +110,56 @@ class SpeechEncoder:
         return own, last
 
 
-def mean_of_frames(states: Floats, middle_s: npt.NDArray[np.float64], frames: int) -> Floats:
+class FrameMeans:
     """Mean of the states whose middle lies in each frame; a frame without any takes the nearest one's.
 
-    Args:
-        states: [R, D].
-        middle_s: [R], ascending seconds.
-        frames: T.
+    States are added in their order, and only those of the last frame are kept.
 
-    Returns:
-        float32 [T, D].
+    Args:
+        frames: T.
     """
-    frame = np.floor(middle_s * FPS).astype(np.int64)
-    inside = frame < frames
-    total = np.zeros((frames, states.shape[1]), np.float64)
+
+    def __init__(self, frames: int) -> None:
+        self._frames, self._done = frames, 0
+        self._means: Floats | None = None
+        self._states: Floats | None = None
+        self._middle_s = np.zeros(0)
+
+    def add(self, states: Floats, middle_s: npt.NDArray[np.float64]) -> None:
+        """Further states [R, D] and their middles [R], ascending seconds."""
+        self._states = states if self._states is None else np.concatenate([self._states, states])
+        self._middle_s = np.append(self._middle_s, middle_s)
+        frame = np.floor(self._middle_s * FPS).astype(np.int64)
+        self._fill(min(int(frame[-1]), self._frames))
+        # the state before the first frame to come may be its nearest
+        kept = max(int(np.searchsorted(frame, self._done)) - 1, 0)
+        self._states, self._middle_s = self._states[kept:], self._middle_s[kept:]
+
+    def finish(self) -> Floats:
+        """float32 [T, D]."""
+        self._fill(self._frames)
+        assert self._means is not None
+        return self._means
+
+    def _fill(self, end: int) -> None:
+        assert self._states is not None
+        if self._means is None:
+            self._means = np.empty((self._frames, self._states.shape[1]), np.float32)
+        if end > self._done:
+            self._means[self._done : end] = _means(self._states, self._middle_s, self._done, end)
+            self._done = end
+
+
+def _means(states: Floats, middle_s: npt.NDArray[np.float64], first: int, end: int) -> Floats:
+    """Those of the frames from ``first`` to before ``end``."""
+    frame = np.floor(middle_s * FPS).astype(np.int64) - first
+    inside = (frame >= 0) & (frame < end - first)
+    total = np.zeros((end - first, states.shape[1]), np.float64)
     np.add.at(total, frame[inside], states[inside])
-    count = np.bincount(frame[inside], minlength=frames)[:, None]
+    count = np.bincount(frame[inside], minlength=end - first)[:, None]
     # the border half-way between the middles of two states separates the frames nearest to each
     borders_s = (middle_s[1:] + middle_s[:-1]) / 2
-    nearest = states[np.searchsorted(borders_s, (np.arange(frames) + 0.5) / FPS)]
+    nearest = states[np.searchsorted(borders_s, (np.arange(first, end) + 0.5) / FPS)]
     mean: Floats = np.where(count > 0, total / count.clip(min=1), nearest).astype(np.float32)
     return mean
 

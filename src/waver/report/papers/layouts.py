@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from waver.evaluation.control_names import STANDARD
-from waver.io.tables import SCORES, read_table
+from waver.io.tables import SCORES, read_metadata, read_table
 from waver.report.formatting import SPLITS, is_control, plural, share
 from waver.report.papers.published import PublishedTable, published
 from waver.report.ranking import COMPARABLE, MethodScores, shown_scores
@@ -39,6 +39,7 @@ class Run:
         kinds: what rows may require of a run: its backbone, ``zero_shot`` or ``fine_tuned``; of another its label.
         scores: rows of its scores table.
         data: name of the data set in captions.
+        prompt_sets: method -> set of prompts, of models that were asked.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Run:
     kinds: frozenset[str]
     scores: Sequence[dict[str, Any]]
     data: str = ""
+    prompt_sets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,10 +84,16 @@ def read_runs(own: Path, backbone: str, kinds: Iterable[str], data: str, other_r
         WaverError: a table cannot be read.
     """
     others = [
-        Run(label, label, frozenset({label}), shown_scores(read_table(path, SCORES)))
+        Run(label, label, frozenset({label}), shown_scores(read_table(path, SCORES)), "", _prompt_sets(path))
         for label, path in other_runs.items()
     ]
-    return [Run("", backbone, frozenset({backbone, *kinds}), shown_scores(read_table(own, SCORES)), data), *others]
+    scores = shown_scores(read_table(own, SCORES))
+    return [Run("", backbone, frozenset({backbone, *kinds}), scores, data, _prompt_sets(own)), *others]
+
+
+def _prompt_sets(scores: Path) -> dict[str, str]:
+    found: dict[str, str] = read_metadata(scores).get("prompt_sets", {})
+    return found
 
 
 def printed_table(layout: Layout) -> PublishedTable:

@@ -89,7 +89,7 @@ class PaperTableBuilder:
         if run is not None and scored is not None:
             self.used.add((run.label, scored.method, scored.modalities))
             self.ours += 1
-            note = self._other_items(run, scored)
+            note = self._of_ours(run, scored)
         else:
             note = self.notes.number(self._missing(row, group, run))
         setting = row.get("setting") or group.get("setting")
@@ -134,13 +134,15 @@ class PaperTableBuilder:
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; to run it: {line}"
 
-    def _other_items(self, run: Run, scored: MethodScores) -> int:
-        """Number of the note that another run was scored on other items than this run; 0 where it was not."""
+    def _of_ours(self, run: Run, scored: MethodScores) -> int:
+        """Number of the note of a score: the prompts of a model that was asked, and the other data of another run."""
         mine = next(iter(self.found[self.own.label].values()), None)
-        if not run.label or (mine is not None and _size(mine) == _size(scored)):
-            return 0
-        items = f"{count(_size(scored)[0])} {self.layout['level']}s"
-        return self.notes.number(f"from the run {run.label}, which was scored on other data: {items}")
+        asked = run.prompt_sets.get(scored.method)
+        words = [f"asked with the prompts {asked}"] if asked else []
+        if run.label and (mine is None or _size(mine) != _size(scored)):
+            items = f"{count(_size(scored)[0])} {self.layout['level']}s"
+            words.append(f"from the run {run.label}, which was scored on other data: {items}")
+        return self.notes.number("; ".join(words)) if words else 0
 
     # methods that the paper lacks ---------------------------------------------------------------
     def _backbone_lines(self) -> Iterator[Line]:
@@ -159,7 +161,7 @@ class PaperTableBuilder:
                 for scored in self._variants(run, group):
                     self.ours += 1
                     cells = [self._with_printed(None, self._blank) for _ in self.groups]
-                    cells[place] = self._with_printed(scored, self._blank, self._other_items(run, scored))
+                    cells[place] = self._with_printed(scored, self._blank, self._of_ours(run, scored))
                     yield Line(self._labelled(_of_run(scored, run)), tuple(chain(*cells)), ALSO)
 
     def _variants(self, run: Run, group: Layout) -> Iterator[MethodScores]:
@@ -182,7 +184,7 @@ class PaperTableBuilder:
                     yield self._more_line(run, scored)
 
     def _more_line(self, run: Run, scored: MethodScores) -> Line:
-        cells = self._with_printed(scored, self._blank, self._other_items(run, scored))
+        cells = self._with_printed(scored, self._blank, self._of_ours(run, scored))
         return Line(self._labelled(_of_run(scored, run)), tuple(cells), ALSO)
 
     def _labelled(self, name: str) -> tuple[str, ...]:

@@ -61,6 +61,11 @@ class Finetune:
             )
         if self._recipe.models and not CUE_SLOTS.isdisjoint(self._question.slots):
             raise WaverError(f"zeroshot.finetune.prompt: {self._recipe.prompt} tells cues; choose one like td1")
+        if self._recipe.models and self._question.options:
+            raise WaverError(
+                f"zeroshot.finetune.prompt: {self._recipe.prompt} asks for a letter in two orders, and one answer is "
+                "learned; choose one like td1"
+            )
 
     @property
     def _question(self) -> Any:

@@ -18,11 +18,31 @@ from waver.zeroshot.answers import Answers
 SLOTS = ("transcript", "cues", "timeline")
 """What a prompt may have put in, in braces: the words of the answer, and its cues as sentences or as a timeline."""
 
+LETTERS = ("A", "B")
+_OPTIONS = "options"
+
 PUBLISHED = ("released", "bah2025", "paper2026")
 """Sets of the papers and of their program, whose ids name the rows of the papers' tables."""
 
 PromptId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
 _SLOT = re.compile(r"\{([a-z_]+)\}")
+
+
+class Options(Section):
+    """What two letters stand for, in one order and in the other, so that a model's liking of a letter cancels out.
+
+    Attributes:
+        positive, negative: what A/H and none are called.
+    """
+
+    positive: str = Field(min_length=1)
+    negative: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _stand_for_themselves(self) -> Options:
+        if slot := _SLOT.search(self.positive + self.negative):
+            raise ValueError(f"an option holds {slot[0]}; put it into the text")
+        return self
 
 
 class Prompt(Section):
@@ -32,30 +52,54 @@ class Prompt(Section):
         label: as tables name it.
         text: with the slots in braces; all other braces stand for themselves.
         answers: where they differ from those of the set.
+        options: of a prompt that asks for a letter, which stand in the place of ``{options}``.
     """
 
     label: str = Field(min_length=1)
     text: str
     answers: Answers | None = None
+    options: Options | None = None
 
     @field_validator("text")
     @classmethod
     def _has_known_slots(cls, text: str) -> str:
         if not text.strip():
             raise ValueError("the prompt is empty")
-        if unknown := sorted(set(_SLOT.findall(text)) - set(SLOTS)):
+        if unknown := sorted(set(_SLOT.findall(text)) - {*SLOTS, _OPTIONS}):
             raise ValueError(f"{{{unknown[0]}}} is none of {', '.join(f'{{{slot}}}' for slot in SLOTS)}")
         return text
+
+    @model_validator(mode="after")
+    def _has_its_options(self) -> Prompt:
+        if (self.options is not None) != (_OPTIONS in _SLOT.findall(self.text)):
+            raise ValueError("options and {options} in the text go together")
+        return self
 
     @property
     def slots(self) -> tuple[str, ...]:
         """Names of what has to be put in, in their order."""
-        return tuple(dict.fromkeys(_SLOT.findall(self.text)))
+        return tuple(slot for slot in dict.fromkeys(_SLOT.findall(self.text)) if slot != _OPTIONS)
+
+    def orders(self) -> tuple[tuple[Prompt, Answers | None], ...]:
+        """The prompt with its options in either order, and what it then asks for; without options itself alone."""
+        if self.options is None:
+            return ((self, self.answers),)
+        both = (self.options.positive, self.options.negative)
+        return tuple(
+            (self._ordered(*said), Answers(positive=letter, negative=other))
+            for said, letter, other in ((both, *LETTERS), (both[::-1], *LETTERS[::-1]))
+        )
+
+    def _ordered(self, first: str, second: str) -> Prompt:
+        lines = "\n".join(f"{letter}. {said}" for letter, said in zip(LETTERS, (first, second), strict=True))
+        text = self.text.replace(f"{{{_OPTIONS}}}", lines)
+        return self.model_copy(update={"text": text, "options": None})
 
     @property
     def sha256(self) -> str:
         """Of the text with empty slots, as hex: it identifies the prompt and holds nothing of a person."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        (prompt, _), *_ = self.orders()
+        return hashlib.sha256(prompt.text.encode()).hexdigest()
 
     def render(self, said: Mapping[str, str]) -> str:
         """The prompt with its slots filled; what is put in is never read as a template.
@@ -78,11 +122,14 @@ class PromptSet(Section):
         labels = [prompt.label for prompt in self.prompts.values()]
         if twice := next((label for label in labels if labels.count(label) > 1), None):
             raise ValueError(f"two prompts have the label {twice!r}")
+        if lettered := [name for name, one in self.prompts.items() if one.options and one.answers]:
+            raise ValueError(f"{lettered[0]} has options, and asks for a letter; take its answers out")
         return self
 
     def answers_of(self, prompt: str) -> Answers:
-        """The answers that a prompt asks for."""
-        return self.prompts[prompt].answers or self.answers
+        """The answers that a prompt asks for; of one with options, in their first order."""
+        (_, own), *_ = self.prompts[prompt].orders()
+        return own or self.answers
 
     def chosen(self, names: tuple[str, ...]) -> dict[str, Prompt]:
         """Some of the prompts, in the order of the names.

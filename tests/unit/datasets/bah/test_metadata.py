@@ -109,9 +109,26 @@ TWICE = {
     "a blank inside": "'80 001':\n{no}'80001':\n{yes}",
     "no width": "\"80\\u200b001\":\n{no}'80001':\n{yes}",
     "underscores": "8_0_001:\n{no}'80001':\n{yes}",
+    "hyphens": "'80-001':\n{no}'80001':\n{yes}",
+    "a mark before": "'#80001':\n{no}'80001':\n{yes}",
+    "a stop after": "'80001.':\n{no}'80001':\n{yes}",
+    "thousands": "'80,001':\n{no}'80001':\n{yes}",
+    "a spreadsheet's number": "80001.0:\n{no}'80001':\n{yes}",
+    "a letter for a digit": "'8O0O1':\n{no}'80001':\n{yes}",
+    "no braces": "'(80001)':\n{no}'80001':\n{yes}",
     "nothing of the other": "'080001':\n  Age: 30\n'80001':\n{yes}",
     "two answers in a record": "'80001':\n{yes}{no}",
     "two spellings in a record": "'80001':\n{yes}  use-in-publications: no\n",
+    "another question of nearly its name": "'80001':\n{yes}  Use in publication: No\n",
+    "a letter missing": "'80001':\n{yes}  Use in pubications: No\n",
+    "letters changed": "'80001':\n{yes}  Use in pulbications: No\n",
+    "an accent": "'80001':\n{yes}  Us\u00e9 in publications: No\n",
+    "a letter of another script": "'80001':\n{yes}  \u0055s\u0435 in publications: No\n",
+    "a longer name": "'80001':\n{yes}  Use in scientific publications: No\n",
+    "nearly its name alone": "'80001':\n  Use in publication: Yes\n",
+    "nearly its name, and nothing": "'80001':\n{yes}  Use in publication:\n",
+    "a list for a name": "'80001':\n{yes}  [Use in publications]: No\n",
+    "in a table of its own": "'80001':\n{yes}  Consent:\n    Use in publications: No\n",
     "a list": "'80001':\n  Use in publications: [Yes]\n",
     "no record": "'80001': Yes\n",
     "merged from elsewhere": "x: &x\n{yes}'80001':\n  <<: *x\n",
@@ -123,8 +140,7 @@ def test_what_is_not_one_plain_yes_is_no(rows, text):
     yes, no = ANSWER.format("Yes"), ANSWER.format("No")
     table, listed = rows(text.format(yes=yes, no=no), "80001")
     assert table["80001"]["consent_publication"] is False
-    said_nothing = text in (TWICE["no record"], TWICE["merged from elsewhere"])
-    assert [who for who, _ in listed] == ([] if said_nothing else ["80001"])
+    assert {who for who, _ in listed} == ({"80001"} if text != TWICE["no record"] else set())
 
 
 def test_near_ids_with_one_answer_keep_it(rows):
@@ -132,6 +148,21 @@ def test_near_ids_with_one_answer_keep_it(rows):
         "'080001':\n  Use in publications: TRUE\n80001:\n  Use in publications: ' yes '\n", "80001", "080001"
     )
     assert [row["consent_publication"] for row in table.values()] == [True, True]
+    assert listed == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("1-11", "11-1"), ("80001", "80011"), ("1.10", "1.1"), ("P1", "1")])
+def test_ids_that_differ_keep_their_own_answers(rows, one, other):
+    text = f"'{one}':\n  Use in publications: Yes\n'{other}':\n  Use in publications: No\n"
+    table, listed = rows(text, one, other)
+    assert [table[who]["consent_publication"] for who in (one, other)] == [True, False]
+    assert listed == []
+
+
+def test_fields_of_other_names_say_nothing_of_consent(rows):
+    fields = "  Use in publications: Yes\n  Use in challenges: No\n  User: No\n  Country: No\n"
+    table, listed = rows(f"'80001':\n{fields}", "80001")
+    assert (table["80001"]["consent_publication"], table["80001"]["consent_challenge"]) == (True, False)
     assert listed == []
 
 

@@ -12,7 +12,7 @@ from tiny_bert import write_bert
 from tiny_speech import saved, with_head
 from waver.errors import WaverError
 from waver.features.audio import windows
-from waver.features.audio.speech_encoder import SpeechEncoder, mean_of_frames
+from waver.features.audio.speech_encoder import FrameMeans, SpeechEncoder
 
 STEP, REACH = 320, 400
 CPU = torch.device("cpu")
@@ -82,9 +82,26 @@ def test_a_classifier_of_other_layers_is_refused(tmp_path):
         SpeechEncoder(tmp_path, -1, CPU)
 
 
-def test_a_frame_without_a_state_takes_the_nearest():
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_a_frame_without_a_state_takes_the_nearest(at_once):
     states, middle = np.array([[1.0], [3.0], [5.0]], np.float32), np.array([0.05, 0.06, 0.30])
-    assert mean_of_frames(states, middle, 8)[:, 0].tolist() == [1, 2, 3, 3, 5, 5, 5, 5]
+    means = FrameMeans(8)
+    for first in range(0, 3, at_once):
+        means.add(states[first : first + at_once], middle[first : first + at_once])
+    assert means.finish()[:, 0].tolist() == [1, 2, 3, 3, 5, 5, 5, 5]
+
+
+def test_states_are_kept_of_the_last_frame_alone():
+    """Whatever the parts, the means are the same, and what is held does not grow."""
+    states = np.random.default_rng(0).standard_normal((3000, 4)).astype(np.float32)
+    middle = (np.arange(3000) * 320 + 200) / 16000
+    whole, means, held = FrameMeans(1440), FrameMeans(1440), []
+    whole.add(states, middle)
+    for first in range(0, 3000, 250):
+        means.add(states[first : first + 250], middle[first : first + 250])
+        held.append(len(means._states))
+    np.testing.assert_array_equal(means.finish(), whole.finish())
+    assert max(held) <= 5
 
 
 def without_a_part(folder):

@@ -7,8 +7,9 @@ import pytest
 
 from waver.evaluation import metrics
 from waver.evaluation.prevalence import constant_score
+from waver.io.tables import SCORES, write_table
 from waver.report.formatting import row_name
-from waver.report.papers.layouts import Run, layouts
+from waver.report.papers.layouts import Run, layouts, read_runs
 from waver.report.papers.paper_table import paper_tables
 from waver.report.papers.published import published, releases
 from waver.report.ranking import best, ranked_methods
@@ -90,6 +91,24 @@ def test_cells_of_constants_are_marked_and_random_weights_are_named():
     assert mine["AVGF1, published"].below == "= all-negative"
     assert mine["Predicted A/H"].below.endswith("= all-negative")
     assert mine["Seeds, models"].below == "tiny random"
+
+
+def test_a_cell_says_which_prompts_made_it(tmp_path):
+    files = {name: tmp_path / f"{name}.parquet" for name in ("own", "other")}
+    scores = {
+        "own": rows("video_llava.td1.video", "VT", AVGF1=0.6),
+        "other": rows("affectgpt.s.video", "VA", AVGF1=0.5),
+    }
+    for name, prompts in (("own", "released"), ("other", "paper2026")):
+        about = {"prompt_sets": {scores[name][0]["method"]: prompts}}
+        write_table(files[name], [dict.fromkeys(SCORES.names) | row for row in scores[name]], SCORES, about)
+    runs = read_runs(files["own"], "", [], "data", {"again": files["other"]})
+    layout = next(entry for entry in layouts()["tables"] if entry["table"] == "2026_table_7_video")
+    table = paper_tables(layout, runs)[0]
+    note = cells(table, "Video-LLaVA", "Transcript + Definition 1")["AVGF1"].note
+    assert table.notes[note - 1] == "asked with the prompts released"
+    (other,) = [line for line in table.lines if "run again" in line.labels[0]]
+    assert table.notes[other.cells[0].note - 1] == "asked with the prompts paper2026"
 
 
 def test_every_published_number_of_a_language_model_is_in_a_layout():

@@ -1,0 +1,69 @@
+"""What it takes to ask a model that was never measured: an estimate from its parameters and the tokens that it reads.
+
+A pass over T tokens takes about 2 T operations a parameter (Kaplan et al., "Scaling laws for neural language models",
+2020, section 2.1), so that of two models on one machine the times are to each other as parameters times tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from waver.cluster.model_jobs import Part
+from waver.config.model import Config
+from waver.registry import ZERO_SHOT_MODELS
+
+_GPU_OPERATIONS_S = 1e14
+"""Of half precision, that a large GPU of a data centre sustains: a round number, measured nowhere here."""
+
+
+class Estimate(NamedTuple):
+    """CPU seconds of all jobs of a part, and in words what they rest on."""
+
+    cpu_s: float
+    told: str
+
+
+def estimated(part: Part, config: Config, rates: Mapping[str, Any]) -> Estimate | None:
+    """What a part of the rule ``zeroshot_ask`` costs that has no rates; None where nothing is known of its model.
+
+    Args:
+        part: of a model that was never measured.
+        config: of the run.
+        rates: the table.
+    """
+    basis: Mapping[str, Any] = rates["asked_estimate"]
+    own = basis["models"].get(part.model)
+    if own is None:
+        return None
+    counted = _parameters(config.models.paths.get(ZERO_SHOT_MODELS[part.model].asset))
+    parameters = counted or float(own["parameters"])
+    shown = part.items * (own["frame"] * config.zeroshot.frames.number + basis["text"]["shared"])
+    tokens = shown + part.amount["asked_prompt"] * basis["text"]["prompt"]
+    measured = rates["rules"]["zeroshot_ask"]["models"][basis["like"]]
+    second = measured["asked_prompt"] / (float(basis["parameters"]) * basis["tokens"])
+    gpu_h = 2 * parameters * tokens / _GPU_OPERATIONS_S / 3600
+    source = "counted in its folder" if counted else "of the papers' checkpoint"
+    told = (
+        f"never measured: ESTIMATED from {parameters / 1e9:.1f} billion parameters ({source}), {tokens:,.0f} tokens "
+        f"and the measured time of {basis['like']}; on a GPU perhaps {gpu_h:.1f} h, at 1e14 operations a second"
+    )
+    return Estimate(measured["job"] * part.amount["job"] + second * parameters * tokens, told)
+
+
+def _parameters(folder: Path | str | None) -> float:
+    """Numbers in the weights of a folder; 0 where they are not there, or in files of another kind."""
+    files = sorted(Path(folder).expanduser().rglob("*.safetensors")) if folder else []
+    try:
+        return float(sum(_numbers(file) for file in files))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return 0.0
+
+
+def _numbers(file: Path) -> int:
+    with open(file, "rb") as stream:
+        header = json.loads(stream.read(min(int.from_bytes(stream.read(8), "little"), 100_000_000)))
+    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
