@@ -3,7 +3,7 @@
 Usage: python bench/decode.py VIDEO [MILLISECONDS]
 
 With MILLISECONDS the reader rests so long after each frame, as one that looks for faces does; decord
-then decodes ahead and holds what it has.
+then decodes ahead and holds what it has, unless it is read in windows, as Waver does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-DECODERS = ("decord", "pyav", "opencv", "waver")
+DECODERS = ("decord", "pyav", "opencv", "waver by decord", "waver")
 
 
 def frames_of(name: str, path: Path) -> Iterator[object]:
@@ -50,7 +50,8 @@ def frames_of(name: str, path: Path) -> Iterator[object]:
         from waver.features.video import Decoding, decode_frames
 
         clock = frame_clock(path)
-        yield from decode_frames(path, clock.probe, clock.needed, Decoding())
+        decoder = "decord" if name == "waver by decord" else "auto"
+        yield from decode_frames(path, clock.probe, clock.needed, Decoding(), decoder)
 
 
 def measure(name: str, path: Path, rest_s: float) -> None:

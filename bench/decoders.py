@@ -3,7 +3,7 @@
 Usage: python bench/decoders.py VIDEO [VIDEO ...]
 
 Both decode the frames that the 24 fps clock shows; the decoders take turns, and the least of ROUNDS counts.
-Recordings that decord is not used for (no frame index, an edit list, too long) are left out.
+Recordings that decord is not used for (no frame index, an edit list) are left out.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ by the container's index. It ignores edit lists, counts frames that do not exist
 pictures with correct times from MPEG-TS. So it is used only where the index of an MP4 or QuickTime file lists exactly
 the frames that its packets hold, all of them displayed, and decord's times agree with theirs. A frame that it cannot
 decode then raises an error (the endless loop of dmlc/decord#373 needs an index that lists too many), and PyAV
-continues. decord does not wait for a slow reader and may hold a whole decoded video in memory, so long ones are read
-by PyAV. Both return bit-identical pictures (measured by bench/decoders.py).
+continues. decord does not wait for a slow reader and decodes ahead to the end of the video. So it reads windows that
+begin at key frames, and what it decoded ahead is dropped after each: memory does not grow with the video, and PyAV is
+the faster one (bench/decode.py). Both return bit-identical pictures (measured by bench/decoders.py).
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ Picture = npt.NDArray[np.uint8]
 """[H, W, 3] RGB, upright."""
 
 _SAME_TIME_S = 1e-3
-_BATCH_BYTES = 16 << 20
-"""Size of a batch of pictures from decord."""
-_VIDEO_BYTES = 768 << 20
-"""A video of more decoded bytes (870 frames of 640x480) is read by PyAV."""
+_WINDOW_BYTES = 64 << 20
+"""Decoded pictures of a window from decord, if more than one key frame fits; it holds four times as much at most."""
+_MOST_BYTES = 256 << 20
+"""Where key frames are farther apart than so many decoded bytes (290 frames of 640x480), PyAV decodes."""
 
 
 @dataclass
@@ -168,8 +169,6 @@ def _trusted_reader(path: str | Path, probe: Probe) -> tuple[Any | None, str]:
         return None, "pixels are not square"
     if probe.resized:
         return None, "its size changes"
-    if count * probe.width * probe.height * 3 > _VIDEO_BYTES:
-        return None, "too long for decord's memory"
     try:
         reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=threads())
         if len(reader) != count:
@@ -179,6 +178,8 @@ def _trusted_reader(path: str | Path, probe: Probe) -> tuple[Any | None, str]:
         decord_s = np.asarray(reader.get_frame_timestamp(np.arange(count)), np.float64)[:, 0]
     except decord.DECORDError:
         return None, "decord cannot open it"
+    if max(map(len, _windows(reader, range(count)))) * probe.width * probe.height * 3 > _MOST_BYTES:
+        return None, "its key frames are too far apart"
     if np.abs(decord_s - decord_s[0] - probe.pts_s).max() >= _SAME_TIME_S:
         return None, "decord's times differ"
     return reader, ""
@@ -191,14 +192,24 @@ def _same_picture(reader: Any, path: str | Path, probe: Probe) -> bool:
 
 
 def _with_decord(reader: Any, wanted: list[int]) -> Iterator[tuple[int, Picture]]:
-    at_once = 1
-    start = 0
-    while start < len(wanted):
-        numbers = wanted[start : start + at_once]
+    for numbers in _windows(reader, wanted):
         pictures = reader.get_batch(numbers).asnumpy()
-        at_once = int(np.clip(_BATCH_BYTES // pictures[0].nbytes, 1, 32))
+        reader.seek(0)  # drops what it decoded ahead, and stops it
         yield from zip(numbers, pictures, strict=True)
-        start += len(numbers)
+
+
+def _windows(reader: Any, wanted: Sequence[int]) -> list[list[int]]:
+    """The wanted frames in portions that begin at key frames, of _WINDOW_BYTES at most or from one to the next."""
+    height, width, _ = reader[0].shape
+    most = _WINDOW_BYTES // (height * width * 3)
+    groups = np.split(np.asarray(wanted), np.searchsorted(wanted, reader.get_key_indices()[1:]))
+    windows: list[list[int]] = []
+    for group in (group.tolist() for group in groups if len(group)):
+        if windows and len(windows[-1]) + len(group) <= most:
+            windows[-1] += group
+        else:
+            windows.append(group)
+    return windows
 
 
 def _with_pyav(path: str | Path, probe: Probe, wanted: list[int], decoding: Decoding) -> Iterator[tuple[int, Picture]]:

@@ -120,12 +120,26 @@ def test_damaged_packets_are_passed_over(tmp_path, caplog):
     assert f"{60 - len(given)} of 60 frames could not be decoded" in told
 
 
-def test_long_videos_are_kept_from_decord(tmp_path, monkeypatch):
+def test_decord_reads_windows_that_begin_at_key_frames(tmp_path, monkeypatch):
+    clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 120))
+    with av.open(str(clip)) as container:
+        keys = sum(packet.is_keyframe for packet in container.demux(video=0))
+    frame_bytes = 200 * 120 * 3
+    monkeypatch.setattr(video, "_WINDOW_BYTES", 30 * frame_bytes)
+    windows = []
+    monkeypatch.setattr(video, "_windows", lambda *given, of=video._windows: windows.append(of(*given)) or windows[-1])
+    given, burnt, told = numbers(clip)
+    assert (given, burnt, told) == (list(range(120)), list(range(120)), "decoder=decord")
+    assert 1 < len(windows[-1]) <= keys
+    assert max(map(len, windows[-1])) <= 30 + 12
+
+
+def test_where_key_frames_are_far_apart_pyav_decodes(tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 20))
-    monkeypatch.setattr(video, "_VIDEO_BYTES", 200 * 120 * 3 * 19)
+    monkeypatch.setattr(video, "_MOST_BYTES", 200 * 120 * 3 * 5)
     given, burnt, told = numbers(clip)
     assert given == burnt == list(range(20))
-    assert told == "decoder=pyav (too long for decord's memory)"
+    assert told == "decoder=pyav (its key frames are too far apart)"
 
 
 def test_real_variable_rate_recording(installed_models: Path):

@@ -116,7 +116,7 @@ class OnnxNetwork:
 
     def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]], width: int, height: int) -> Outputs:
         """Outputs for pictures, brought to a width and height."""
-        batch = np.stack([_network_input(picture, width, height) for picture in pictures])
+        batch = _batch(pictures, width, height)
         loc, conf, points = self._session.run(list(_OUTPUTS), {self._input: batch})
         return loc, conf, points
 
@@ -219,13 +219,14 @@ def shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _network_input(picture: npt.NDArray[np.uint8], width: int, height: int) -> Floats:
-    if picture.shape[:2] != (height, width):
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    planes = np.empty((3, height, width), np.float32)
-    for plane, channel, mean in zip(planes, cv2.split(picture)[::-1], _BGR_MEAN, strict=True):
-        np.subtract(channel, np.float32(mean), out=plane)
-    return planes
+def _batch(pictures: Sequence[npt.NDArray[np.uint8]], width: int, height: int) -> Floats:
+    batch = np.empty((len(pictures), 3, height, width), np.float32)
+    for planes, picture in zip(batch, pictures, strict=True):
+        if picture.shape[:2] != (height, width):
+            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        for plane, channel, mean in zip(planes, cv2.split(picture)[::-1], _BGR_MEAN, strict=True):
+            np.subtract(channel, np.float32(mean), out=plane)
+    return batch
 
 
 @lru_cache(maxsize=8)
