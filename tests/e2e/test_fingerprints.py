@@ -52,7 +52,9 @@ RULES = re.findall(
 
 @pytest.mark.parametrize(
     "rule",
-    sorted(set(RULES) - OVER_CLIP - OF_FACES - ASKED - NETWORK - {"models", "models_convert", "tables", "features_derived"}),
+    sorted(
+        set(RULES) - OVER_CLIP - OF_FACES - ASKED - NETWORK - {"models", "models_convert", "tables", "features_derived"}
+    ),
 )
 def test_every_definition_that_a_rule_executes_is_in_its_fingerprint(first_runs, rule):
     found = closure(NAMED.get(rule, []), ROOT / f"workflow/scripts/{rule}.py")

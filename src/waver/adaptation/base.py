@@ -179,7 +179,7 @@ class SourceView:
     """Labelled frames of the source participants (train split).
 
     Attributes:
-        features: float32 [N, D], normalised; of a network of faces the pictures, uint8 [N, S, S, 3].
+        features: float32 [N, D], normalised; for a network of faces uint8 [N, S, S, 3].
         labels: uint8 [N].
         participant: int32 [N], number of the frame's participant.
     """
@@ -298,11 +298,5 @@ class OnlineAdapter(Protocol):
     batch: int
 
     def begin(self, model: Network, source: SourceView | None, seed: int) -> Stream:
-        """A stream that starts from the source model; ``model`` itself stays as it was.
-
-        Args:
-            model: the source model.
-            source: source frames where ``needs.source``, else None.
-            seed: of everything drawn.
-        """
+        """A stream that starts from the model, which stays as it was; arguments as of ``Adapter.adapt``."""
         ...
