@@ -54,3 +54,29 @@ rule evaluate_scores:
         "Scoring all methods and controls"
     script:
         "../workflow/scripts/evaluate_scores.py"
+
+
+if flow.frames.explained():
+
+    rule evaluate_explanations:
+        input:
+            explanations=flow.frames.explained(),
+            packs=every_shard(paths.pack_index),
+            segments=dataset_table("segments"),
+        output:
+            cues=paths.explained_cues,
+        log:
+            paths.log("evaluate_explanations"),
+        benchmark:
+            paths.benchmark("evaluate_explanations")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+        params:
+            config=cfg.evaluate.model_dump(),
+            code=code_of("evaluate_explanations"),
+        message:
+            "Comparing what models point at with annotated cues"
+        script:
+            "../workflow/scripts/evaluate_explanations.py"

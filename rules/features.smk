@@ -23,7 +23,7 @@ rule features_faces:
         mem_mb=3000,
     params:
         root=flow.ingest.root,
-        config=cfg.features.faces.model_dump(),
+        config=cfg.features.faces.deciding,
         code=code_of("features_faces"),
     message:
         "Faces of shard {wildcards.shard}"

@@ -79,7 +79,7 @@ rule report_html:
         + flow.faces.diagnostics(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
-        asked=list(flow.zeroshot.tables().values()),
+        further=list(flow.tables().values()),
         tables=paths.report_table("tables.json"),
     output:
         page=report(paths.report("report.html"), category="Report"),
@@ -103,7 +103,7 @@ rule report_html:
         benchmarks=f"benchmarks/{cfg.run}",
         config=flow.report.page_config(),
         trained=flow.frames.records_of_outputs(),
-        asked=list(flow.zeroshot.tables()),
+        further=list(flow.tables()),
         run=cfg.run,
         demo=flow.run.demo,
         methods=flow.methods(),

@@ -171,7 +171,7 @@ if flow.zeroshot.told_features():
             mem_mb=2000,
         params:
             features=list(flow.zeroshot.told_features()),
-            least=cfg.evaluate.least_group,
+            config=cfg.evaluate.model_dump(),
             code=code_of("zeroshot_cues"),
         message:
             "Comparing the cues that are told with annotated ones"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from waver.errors import WaverError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-FOLDERS = frozenset({"videos"})
+FOLDERS = frozenset({"videos", "backbones"})
 """Folders below ``results/<run>/train`` that no method may be called like."""
 
 

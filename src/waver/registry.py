@@ -93,14 +93,15 @@ TEMPORALS: dict[str, Record] = {
 """Temporal contexts of one stream, see ``waver.models.base.Temporal``."""
 
 BACKBONES: dict[str, MethodRecord] = {
-    "resnet18": MethodRecord("waver.models.backbones.resnet:ResNet18"),
-    "resnet34": MethodRecord("waver.models.backbones.resnet:ResNet34"),
-    "resnet50": MethodRecord("waver.models.backbones.resnet:ResNet50"),
-    "resnet101": MethodRecord("waver.models.backbones.resnet:ResNet101"),
-    "resnet152": MethodRecord("waver.models.backbones.resnet:ResNet152"),
-    "apvit": MethodRecord("waver.models.backbones.apvit:Apvit"),
-    "ir50": MethodRecord("waver.models.backbones.ir50_embedding:Ir50Embedding"),
+    "resnet18": MethodRecord("waver.models.backbones.resnet:ResNet18", label="ResNet18"),
+    "resnet34": MethodRecord("waver.models.backbones.resnet:ResNet34", label="ResNet34"),
+    "resnet50": MethodRecord("waver.models.backbones.resnet:ResNet50", label="ResNet50"),
+    "resnet101": MethodRecord("waver.models.backbones.resnet:ResNet101", label="ResNet101"),
+    "resnet152": MethodRecord("waver.models.backbones.resnet:ResNet152", label="ResNet152"),
+    "apvit": MethodRecord("waver.models.backbones.apvit:Apvit", label="APViT"),
+    "ir50": MethodRecord("waver.models.backbones.ir50_embedding:Ir50Embedding", label="IR-50"),
 }
+"""Visual backbones. One that was trained on frames with A/H predicts frames itself, as a method of its name."""
 
 ANSWER_MODELS: dict[str, MethodRecord] = {
     "question_prior": MethodRecord("waver.models.text.question_prior:QuestionPrior", label="Question prior"),
@@ -284,6 +285,7 @@ MEASUREMENTS: dict[str, Record] = {
 """What a model is passed at once -> what measures its costs."""
 
 KINDS: dict[str, Mapping[str, MethodRecord]] = {
+    "visual backbones": BACKBONES,
     "fusions": FUSIONS,
     "models of answers": ANSWER_MODELS,
     "video-level models": VIDEO_MODELS,

@@ -43,6 +43,8 @@ OF_FACES = {"adapt_faces"}
 """As well; tests/contract/test_adapted_faces.py traces it."""
 ASKED = {f"zeroshot_{job}" for job in ("ask", "finetune", "predict", "spread", "conditions", "cues")}
 """As well; the tests in tests/unit/zeroshot trace them."""
+EXPLAINED = {"evaluate_explanations"}
+"""As well; tests/unit/evaluation/test_explained_cues.py traces it."""
 NETWORK = {"models_fetch"}
 """As well; tests/unit/assets/test_fetch_models.py traces it."""
 RULES = re.findall(
@@ -53,7 +55,13 @@ RULES = re.findall(
 @pytest.mark.parametrize(
     "rule",
     sorted(
-        set(RULES) - OVER_CLIP - OF_FACES - ASKED - NETWORK - {"models", "models_convert", "tables", "features_derived"}
+        set(RULES)
+        - OVER_CLIP
+        - OF_FACES
+        - ASKED
+        - EXPLAINED
+        - NETWORK
+        - {"models", "models_convert", "tables", "features_derived"}
     ),
 )
 def test_every_definition_that_a_rule_executes_is_in_its_fingerprint(first_runs, rule):

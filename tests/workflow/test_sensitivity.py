@@ -45,7 +45,9 @@ def test_what_is_published_is_all_of_the_report_and_the_scores(walked):
     published = {(rule, name) for rule, name, path in walked if is_published(path)}
     assert {rule for rule, _ in published} == {
         "evaluate_scores",
+        "evaluate_explanations",
         "zeroshot_conditions",
+        "zeroshot_cues",
         "report_tables",
         "report_html",
     }

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from waver.workflow.job import job
 from waver.config.sections import FacesConfig
-from waver.features.faces.extract import extract_faces
+from waver.features.faces.released import make_faces
 
 with job(snakemake) as j:
-    extract_faces(
+    make_faces(
         videos=Path(j.input.videos),
         root=Path(j.params.root),
         model=Path(j.input.model),

@@ -18,7 +18,7 @@ with job(snakemake) as j:
         packs=Path(j.input.packs[0]).with_name("packs"),
         histories=dict(zip(map(Path, j.input.histories), j.params.trained, strict=True)),
         benchmarks=Path(j.params.benchmarks),
-        **dict(zip(j.params.asked, map(Path, j.input.asked), strict=True)),
+        **dict(zip(j.params.further, map(Path, j.input.further), strict=True)),
         tables=Path(j.input.tables),
     )
     config = PageConfig(**j.params.config)

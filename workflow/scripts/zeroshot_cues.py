@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from waver.workflow.job import job
+from waver.config.sections import EvaluateConfig
 from waver.zeroshot.cue_evaluation import evaluate_cues
 
 with job(snakemake) as j:
@@ -11,6 +12,6 @@ with job(snakemake) as j:
         segments=Path(j.input.segments),
         indexes={name: [Path(path) for path in j.input[name]] for name in j.params.features},
         stores={name: Path(j.input[name][0]).with_name("stores") for name in j.params.features},
-        least=j.params.least,
+        config=EvaluateConfig(**j.params.config),
         output=Path(j.output.cues),
     )

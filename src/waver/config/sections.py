@@ -121,6 +121,15 @@ class ModelsConfig(Section):
 class FacesConfig(Section):
     """Detection, choice and alignment of the face (dataset paper, section 3; face.evoLVe template)."""
 
+    source: Literal["detect", "released"] = Field(
+        "detect",
+        description="detect: found in the videos; released: the release's own cropped and aligned pictures",
+    )
+    compare_every: int = Field(
+        24,
+        ge=0,
+        description="released: detect in every n-th frame too, to tell how far both agree; 0: do not",
+    )
     threshold: float = Field(0.9, gt=0, lt=1, description="minimum detection score")
     nms: float = Field(0.4, gt=0, lt=1, description="overlap above which the weaker box is dropped")
     long_side: int = Field(
@@ -139,6 +148,11 @@ class FacesConfig(Section):
         description="who decodes the pictures; auto: PyAV; decord (FFmpeg of 2018; trusted files alone): PyAV where "
         "its index cannot be relied on",
     )
+
+    @property
+    def deciding(self) -> dict[str, object]:
+        """The keys that decide the faces."""
+        return self.model_dump(exclude=set() if self.source == "released" else {"source", "compare_every"})
 
 
 class VisualConfig(Section):

@@ -48,6 +48,7 @@ from waver.report.text.facts import (
     tiles,
 )
 from waver.report.text.findings import gaps
+from waver.report.text.released_faces import released_faces
 from waver.report.text.speech import recognised_speech
 from waver.report.text.summary import summary
 from waver.report.zeroshot import zero_shot_chapter
@@ -144,7 +145,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "tiles": tiles(material),
         "made": made_by(material),
         "headings": _headings(
-            cues=bool(cues),
+            cues=cues.any,
             control=control is not None,
             personal=bool(protocols),
             asked=asked is not None,
@@ -162,7 +163,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "models": sorted(material.models, key=lambda model: model.role),
         "model_sets": model_sets(material),
         "languages": languages(material),
-        "decoding": [*decoding(material), *recognised_speech(material)],
+        "decoding": [*decoding(material), *released_faces(material), *recognised_speech(material)],
         "levels": [_frame_level(material, folder), _video_level(material, folder)],
         "protocols": protocols,
         "personal_published": published_tables("participant"),

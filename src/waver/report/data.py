@@ -12,6 +12,7 @@ from waver.config.sections import EvaluateConfig, ReportConfig, Section
 from waver.datasets.folds import Folding
 from waver.datasets.questions import Questions, questions_of
 from waver.evaluation.comparisons import COMPARISONS
+from waver.evaluation.cue_agreement import CUE_SCORES
 from waver.evaluation.decomposition import DECOMPOSITION
 from waver.evaluation.reliability import CALIBRATION
 from waver.io.tables import (
@@ -31,7 +32,6 @@ from waver.io.tables import (
 from waver.report.ranking import shown_scores
 from waver.training.trained_model import TrainedModel
 from waver.zeroshot.condition_scores import CONDITIONS
-from waver.zeroshot.cue_evaluation import CUE_SCORES
 
 Row = dict[str, Any]
 
@@ -57,7 +57,8 @@ class ReportInputs:
         models: records ``asset.json`` of the models in use.
         benchmarks: folder ``benchmarks/<run>`` of Snakemake's measurements.
         conditions: CONDITIONS table of the models that were asked; None: none was.
-        cue_scores: CUE_SCORES table of the textualisation; None: no prompt has cues.
+        cue_scores: CUE_SCORES table of the textualisation; None: no model was asked about recordings.
+        explained_cues: CUE_SCORES table of models that explain themselves; None: none was trained.
         tables: the papers' tables and the costs (``waver.report.tables.write``); None: the page shows none.
     """
 
@@ -83,6 +84,7 @@ class ReportInputs:
     benchmarks: Path
     conditions: Path | None = None
     cue_scores: Path | None = None
+    explained_cues: Path | None = None
     tables: Path | None = None
 
 
@@ -148,6 +150,7 @@ class Material:
     models: list[Installed]
     conditions: list[Row]
     cue_scores: list[Row]
+    explained_cues: list[Row]
 
     @property
     def recorded(self) -> bool:
@@ -195,6 +198,7 @@ def load(inputs: ReportInputs, config: PageConfig, run: str, demo: bool) -> Mate
         models=[read_record(path) for path in inputs.models],
         conditions=read_table(inputs.conditions, CONDITIONS) if inputs.conditions else [],
         cue_scores=read_table(inputs.cue_scores, CUE_SCORES) if inputs.cue_scores else [],
+        explained_cues=read_table(inputs.explained_cues, CUE_SCORES) if inputs.explained_cues else [],
     )
 
 

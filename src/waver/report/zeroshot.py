@@ -39,7 +39,7 @@ class Chapter(NamedTuple):
     Attributes:
         opening: paragraphs before the tables.
         tables: (heading, table) of this run, of each level the split to show first.
-        more: those of the other splits, languages and cues.
+        more: those of the other splits, and languages.
         prompts: (set, its (id, label, text)) of the prompts that Waver brings.
         published: (paragraph, table) of the published scores at each level.
     """
@@ -66,9 +66,7 @@ def zero_shot_chapter(material: Material) -> Chapter | None:
     return Chapter(
         opening=_opening(material.conditions),
         tables=first,
-        more=existing(
-            *others, ("By language", _by_language(material)), ("Cues that are told", _cues(material.cue_scores))
-        ),
+        more=existing(*others, ("By language", _by_language(material))),
         prompts=_prompts(material.conditions),
         published=[(plain_statement(asked_cells(level)), cell_table(level)) for level in LEVELS],
     )
@@ -237,30 +235,7 @@ def _grouped(row: Row | None) -> ShownCell:
     return NOTHING if row is None else _number(row["value"], interval(row["low"], row["high"]))
 
 
-# cues and prompts -----------------------------------------------------------------------------------
-def _cues(rows: Sequence[Row]) -> ShownTable | None:
-    """Cues that are told against annotated ones; None where nothing was annotated."""
-    known = [row for row in rows if row["annotated"] is not None]
-    shown, never = ([row for row in known if bool(row["annotated"]) == said] for said in (True, False))
-    if not shown:
-        return None
-    lines = tuple(
-        ShownRow(row["cue"], row["channel"], False, (
-            *(ShownCell(count(row[name]), "", float(row[name])) for name in ("annotated", "found", "both", "segments")),
-            _number(row["precision"]), _number(row["recall"])))
-        for row in shown
-    )  # fmt: skip
-    others = listed([f"{row['cue']} ({count(row['found'])})" for row in never])
-    return ShownTable(
-        caption="Segments of A/H: in how many a cue was annotated, found by the rules of the textualisation, and both. "
-        "Annotators need not name every cue they see, which lowers the precision. Cues of too few people are left out."
-        + (f" Found and never annotated here: {others}." if never else ""),
-        heads=("Annotated", "Found", "Both", "Segments", "Precision", "Recall"),
-        methods=lines,
-        controls=(),
-    )
-
-
+# prompts --------------------------------------------------------------------------------------------
 def _prompts(conditions: Sequence[Row]) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Texts of the prompts that were asked, of the sets that Waver brings; a user's own stay off the page."""
     used = {(row["prompt_set"], row["prompt"]) for row in conditions}

@@ -83,6 +83,10 @@ class Flow:
             for letter, one in MODALITIES.items()
         }
 
+    def tables(self) -> dict[str, str]:
+        """Field of the report's inputs -> table, of all stages."""
+        return {field: path for stage in self.stages for field, path in stage.tables().items()}
+
     def targets(self) -> list[str]:
         """What a whole run makes."""
         return [self.run.paths.report("report.html"), *(file for stage in self.stages for file in stage.extras())]

@@ -62,6 +62,10 @@ class Paths:
         """asset.json, history.jsonl of a backbone trained on the data set's frames."""
         return f"{self.resources}/train/{backbone}/{name}"
 
+    def backbone_predictions(self, backbone: str) -> str:
+        """What a backbone that was trained on the data set's frames says of those of val and test itself."""
+        return f"{self.results}/train/backbones/{backbone}/predictions.parquet"
+
     def train(self, name: str) -> str:
         """model.pt, history.jsonl, predictions.parquet, explanations.parquet of one run; folds.parquet of its folds."""
         return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
@@ -177,6 +181,11 @@ class Paths:
     def decomposition(self) -> str:
         """Shares of the question, the length and the person in each score."""
         return f"{self.results}/evaluate/decomposition.parquet"
+
+    @property
+    def explained_cues(self) -> str:
+        """What explanations of models point at, against annotated cues."""
+        return f"{self.results}/evaluate/explained_cues.parquet"
 
     def report(self, name: str) -> str:
         return f"{self.results}/report/{name}"

@@ -50,6 +50,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "align_pack": _OWN,
     "train_emotions": {**_BACKBONE, "pictures": _FACES, "set_aside": _FACES},
     "train_backbone": _BACKBONE,
+    "train_backbone_frames": _OWN,
     "train_fusion": _MODEL,
     "train_folds": {"predictions": _OWN, "history": _ALL},
     "train_video_head": _OWN,
@@ -72,6 +73,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "zeroshot_cues": _ALL,
     "evaluate_controls": _OWN,
     "evaluate_scores": _ALL,
+    "evaluate_explanations": _ALL,
     "report_tables": _ALL,
     "report_html": _ALL,
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from waver.config.sections import EvaluateConfig
+from waver.evaluation.cue_agreement import CUE_SCORES, Segment, Source, cue_scores
 from waver.io.shard_job import store_path
 from waver.io.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_tables, write_table
 from waver.io.zarr_store import read_store
@@ -22,37 +23,8 @@ Row = dict[str, Any]
 CLOCKS = ("faces", "audio")
 """Those that say which source frame is shown in each slot."""
 
-CUE_SCORES = pa.schema(
-    [
-        pa.field("channel", pa.string(), False, {"meaning": "channel of the codebook"}),
-        pa.field("cue", pa.string(), False, {"meaning": "cue of the codebook"}),
-        pa.field(
-            "segments", pa.int32(), False, {"meaning": "segments with any annotated cue where this one can be found"}
-        ),
-        pa.field("participants", pa.int32(), True, {"meaning": "people in whose segments it was annotated or found"}),
-        pa.field("annotated", pa.int32(), True, {"meaning": "segments in which it was annotated; null of few people"}),
-        pa.field("found", pa.int32(), True, {"meaning": "segments in which it was found; null of few people"}),
-        pa.field("both", pa.int32(), True, {"meaning": "segments with both; null of few people"}),
-        pa.field("precision", pa.float64(), True, {"meaning": "both / found; null where undefined or withheld"}),
-        pa.field("recall", pa.float64(), True, {"meaning": "both / annotated; null where undefined or withheld"}),
-    ]
-)
-"""One row for each cue that rules can find; no times and no words."""
-
-
-class Segment(NamedTuple):
-    """Cues of one segment of A/H.
-
-    Attributes:
-        participant: whose.
-        annotated, found: cues that annotators named, and that overlap it.
-        findable: cues whose signals or words are known in its video.
-    """
-
-    participant: str
-    annotated: set[str]
-    found: set[str]
-    findable: set[str]
+SOURCE = Source("textualisation", "", "all", 0)
+"""Rules, which nobody trained: every split is scored at once."""
 
 
 def evaluate_cues(
@@ -60,7 +32,7 @@ def evaluate_cues(
     segments: Path,
     indexes: Mapping[str, Sequence[Path]],
     stores: Mapping[str, Path],
-    least: int,
+    config: EvaluateConfig,
     output: Path,
 ) -> None:
     """Write how well the cues that are told agree with annotated ones (CUE_SCORES; rule ``zeroshot_cues``).
@@ -72,7 +44,7 @@ def evaluate_cues(
         segments: SEGMENTS table.
         indexes: feature -> FEATURE_INDEX tables of its shards.
         stores: feature -> folder of its stores.
-        least: people below which counts and scores are withheld.
+        config: resamples, seed, and the people below which counts and scores are withheld.
         output: Parquet file to write.
     """
     annotated = _annotated(read_tables([segments], SEGMENTS))
@@ -83,19 +55,24 @@ def evaluate_cues(
     people: dict[str, list[Row]] = defaultdict(list)
     for row in read_tables(videos, VIDEOS):
         people[row["participant"]].append(row)
-    seen = [
-        Segment(person, *cues)
+    found = [
+        Segment(person, *seen)
         for person, rows in sorted(people.items())
         if any(row["video"] in annotated for row in rows)
-        for cues in _segments_of(rows, annotated, ok, stores)
+        for seen in _segments_of(rows, annotated, ok, stores)
     ]
-    write_table(output, cue_scores(seen, least), CUE_SCORES)
+    write_table(output, cue_scores(found, channels(), SOURCE, config), CUE_SCORES)
+
+
+def channels() -> dict[str, str]:
+    """Cue -> its channel, of those that rules can find, in the order of the rules."""
+    return {rule.cue: rule.channel for rule in cue_rules().rules}
 
 
 def _segments_of(
     rows: Sequence[Row], annotated: Mapping[str, list[Row]], ok: Mapping[str, set[str]], stores: Mapping[str, Path]
-) -> Iterator[tuple[set[str], set[str], set[str]]]:
-    """Annotated and found cues of each annotated segment of a person, and those that can be found in its video."""
+) -> Iterator[tuple[int | None, set[str], set[str], set[str]]]:
+    """Of each annotated segment of a person: its question, what was annotated and found, and what could be found."""
     paths = {
         row["video"]: {name: store_path(stores[name], row) for name in ok if row["video"] in ok[name]} for row in rows
     }
@@ -107,7 +84,7 @@ def _segments_of(
         for segment in annotated.get(video, ()):
             span = _span_s(segment, paths[video])
             if span is not None:
-                yield segment["told"], _within(detections, *span), findable(answers[video])
+                yield row["question"], segment["told"], _within(detections, *span), findable(answers[video])
 
 
 def _within(detections: Sequence[Detected], start_s: float, end_s: float) -> set[str]:
@@ -133,30 +110,3 @@ def _annotated(rows: Sequence[Row]) -> dict[str, list[Row]]:
         if row["cue_names"]:
             found[row["video"]].append(row | {"told": {name.partition(": ")[2] for name in row["cue_names"]}})
     return dict(found)
-
-
-def cue_scores(segments: Sequence[Segment], least: int) -> list[Row]:
-    """CUE_SCORES rows, in the order of the rules.
-
-    Args:
-        segments: those with annotated cues.
-        least: people below which counts and scores are withheld.
-    """
-    channels = {rule.cue: rule.channel for rule in cue_rules().rules}
-    return [_scored(cue, channel, segments, least) for cue, channel in channels.items()]
-
-
-def _scored(cue: str, channel: str, segments: Sequence[Segment], least: int) -> Row:
-    known = [segment for segment in segments if cue in segment.findable]
-    here = [segment for segment in known if cue in segment.annotated | segment.found]
-    people = len({segment.participant for segment in here})
-    head = {"channel": channel, "cue": cue, "segments": len(known)}
-    if people < least:
-        return head | dict.fromkeys(CUE_SCORES.names[3:])
-    annotated = sum(cue in segment.annotated for segment in here)
-    found = sum(cue in segment.found for segment in here)
-    both = annotated + found - len(here)
-    return head | {
-        "participants": people, "annotated": annotated, "found": found, "both": both,
-        "precision": both / found if found else None, "recall": both / annotated if annotated else None,
-    }  # fmt: skip

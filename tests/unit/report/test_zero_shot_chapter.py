@@ -26,7 +26,6 @@ from waver.report.data import load
 from waver.report.papers.asked_cells import EQUAL, NOT_ABOVE, asked_cells, plain_statement
 from waver.report.zeroshot import zero_shot_chapter
 from waver.zeroshot.condition_scores import score_conditions
-from waver.zeroshot.cue_evaluation import CUE_SCORES
 from waver.zeroshot.records import Condition
 
 SIMPLE, SPOKEN = Condition("video_llava", "s"), Condition("video_llava", "td1")
@@ -71,13 +70,8 @@ def asked(made, report_config, tmp_path_factory):
         write_table(written[name], [], schema)
     write_scores(folder / "scores.parquet", [*controls, *paths], made.inputs, config)
     score_conditions(paths, indexes, made.inputs.packs, made.inputs.answers, config, folder / "conditions.parquet")
-    known = {"channel": "audio", "segments": 9, "participants": 7, "annotated": 4, "found": 5, "both": 3}
-    hidden = {"channel": "body", "cue": "Tilt", "segments": 9} | dict.fromkeys(CUE_SCORES.names[3:])
-    never = {**known, "cue": "Nod", "annotated": 0, "both": 0, "precision": 0.0, "recall": None}
-    cues = [{**known, "cue": "Slow", "precision": 0.6, "recall": 0.75}, never, hidden]
-    write_table(folder / "cues.parquet", cues, CUE_SCORES)
     tables = {"scores": folder / "scores.parquet", "conditions": folder / "conditions.parquet"}
-    inputs = replace(made.inputs, histories={}, **written, **tables, cue_scores=folder / "cues.parquet")
+    inputs = replace(made.inputs, histories={}, **written, **tables)
     return inputs, report_config, folder
 
 
@@ -132,7 +126,7 @@ def test_controls_stand_below_and_val_has_no_tuned_threshold(chapter):
     _, val = cells(table(chapter, "Videos, validation"), "Text LLM")
     assert val["AVGF1, threshold of val"].text == "–"
     assert [label for label, _ in chapter.tables] == ["Videos, test split", "Frames, test split"]
-    assert {label for label, _ in chapter.more} >= {"Frames, validation split", "By language", "Cues that are told"}
+    assert {label for label, _ in chapter.more} >= {"Frames, validation split", "By language"}
 
 
 def test_the_page_says_what_random_weights_are_worth_and_which_prompts_were_asked(page, chapter):
@@ -142,14 +136,6 @@ def test_the_page_says_what_random_weights_are_worth_and_which_prompts_were_aske
     prompts = dict(chapter.prompts)
     assert [prompt for prompt, _, _ in prompts["released"]] == ["s", "td1"]
     assert "Video transcript: {transcript}." in page
-
-
-def test_cues_of_few_people_are_not_on_the_page(page, chapter):
-    shown = table(chapter, "Cues")
-    assert [row.name for row in shown.methods] == ["Slow"]
-    assert cells(shown, "Slow")[1]["Precision"].text == ".600"
-    assert shown.caption.endswith("Found and never annotated here: Nod (5).")
-    assert "Tilt" not in page
 
 
 def test_languages_have_their_own_scores(chapter):

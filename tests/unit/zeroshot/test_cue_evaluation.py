@@ -1,4 +1,4 @@
-"""Cues that are told against annotated ones: counts by hand, and nothing of few people."""
+"""Cues that rules find, and those that annotators name, in the segments of stores."""
 
 from __future__ import annotations
 
@@ -6,43 +6,12 @@ import numpy as np
 
 from checkout import ROOT
 from tracing.executed import definitions, traced
+from waver.config.sections import EvaluateConfig
+from waver.evaluation.cue_agreement import CUE_SCORES
 from waver.io.tables import FEATURE_INDEX, SEGMENTS, VIDEOS, read_table, write_table
 from waver.io.zarr_store import new_store
 from waver.workflow.fingerprint import closure, followed
-from waver.zeroshot.cue_evaluation import CUE_SCORES, Segment, cue_scores, evaluate_cues
-
-ALL = {"Slow", "Smile", "Hedging"}
-
-
-def scores(segments, least=1):
-    return {row["cue"]: row for row in cue_scores(segments, least)}
-
-
-def test_precision_and_recall_are_of_segments():
-    seen = [
-        Segment("a", {"Slow", "Smile"}, {"Slow"}, ALL),
-        Segment("a", {"Slow"}, {"Smile"}, ALL),
-        Segment("b", {"Smile"}, {"Slow", "Smile"}, ALL),
-    ]
-    found = scores(seen)
-    slow = found["Slow"]
-    assert (slow["segments"], slow["annotated"], slow["found"], slow["both"]) == (3, 2, 2, 1)
-    assert (slow["precision"], slow["recall"], slow["participants"]) == (0.5, 0.5, 2)
-    assert found["Smile"]["recall"] == 0.5
-    assert found["Hedging"]["precision"] is None
-
-
-def test_a_cue_that_cannot_be_found_somewhere_is_not_missed_there():
-    seen = [Segment("a", {"Slow"}, set(), {"Smile"}), Segment("b", {"Slow"}, {"Slow"}, ALL)]
-    assert scores(seen)["Slow"]["segments"] == 1
-    assert scores(seen)["Slow"]["recall"] == 1.0
-
-
-def test_counts_of_few_people_are_withheld():
-    seen = [Segment(person, {"Slow"}, {"Slow"}, ALL) for person in "aabb"]
-    row = scores(seen, least=3)["Slow"]
-    assert {row[name] for name in CUE_SCORES.names[3:]} == {None}
-    assert scores(seen, least=2)["Slow"]["both"] == 4
+from waver.zeroshot.cue_evaluation import evaluate_cues
 
 
 def video(number):
@@ -86,7 +55,8 @@ def test_segments_are_on_the_clock_of_the_stores(tmp_path):
     indexes = {name: [tmp_path / "index.parquet"] for name in names}
     stores = {name: tmp_path / name for name in names}
     files = [tmp_path / "videos.parquet"], tmp_path / "segments.parquet"
-    traced(lambda: evaluate_cues(*files, indexes, stores, 1, tmp_path / "out.parquet"), tmp_path / "trace")
+    config = EvaluateConfig(bootstrap=100, least_group=1)
+    traced(lambda: evaluate_cues(*files, indexes, stores, config, tmp_path / "out.parquet"), tmp_path / "trace")
     ran, found = definitions(tmp_path / "trace"), closure([], ROOT / "workflow/scripts/zeroshot_cues.py")
     assert {reference for reference in ran if followed(reference)} - set(found) == set()
     smiled = next(row for row in read_table(tmp_path / "out.parquet", CUE_SCORES) if row["cue"] == "Smile")

@@ -119,7 +119,7 @@ def test_a_prompt_that_tells_cues_needs_the_features_that_they_are_found_in(tmp_
     assert recorded.record(job())["modalities"] == "VAT"
     spoken = flow({"source": "demo"}, ["td1"], prompt_set="released").zeroshot
     assert spoken.told(job()) == []
-    assert set(spoken.tables()) == {"conditions"}
+    assert set(spoken.tables()) == {"conditions", "cue_scores"}
     assert spoken.ask_code(job()) != recorded.ask_code(job())
 
 

@@ -69,7 +69,7 @@ def extract_faces(
     cv2.setNumThreads(threads())
     record = installed(model)
     detector = load_detector(record, config, threads())
-    made_from = {"feature": "faces", "config": config.model_dump(), "code": code, "model": record.key}
+    made_from = {"feature": "faces", "config": config.deciding, "code": code, "model": record.key}
     looks = None
     if embedding is not None:
         known = installed(embedding)

@@ -15,7 +15,9 @@ from waver.report.data_set.groups import TOO_FEW
 from waver.report.figures.style import BLUE, INK, LINE, MUTED, Drawn, finish, new_figure, plot_style
 from waver.report.formatting import percent, plural
 
-_TITLES = {"facial": "Face", "language": "Words", "audio": "Voice", "body": "Body"}
+CHANNEL_NAMES = {"facial": "face", "language": "words", "audio": "voice", "body": "body"}
+"""Channel of the codebook -> what the page calls it."""
+ABBREVIATED = "Mot, Cap and Opp are motivation, capability and opportunity; No mot and so on: the lack of it."
 _SEEN = tuple(channel for channel in CHANNELS if channel != CONFLICT)
 
 
@@ -38,11 +40,11 @@ def draw_cues(shares: CueShares, least: int, folder: Path) -> Drawn | None:
             figure.subplots(1, len(channels), squeeze=False)[0], channels.items(), strict=True
         ):
             _panel(axes, own, most)
-            axes.set_title(_TITLES[name])
+            axes.set_title(CHANNEL_NAMES[name].capitalize())
         caption = (
             f"Share of {_basis(shares)} in which the annotators name a cue of the codebook (dataset paper, Tables 9 to "
             "12), with 95 % intervals over participants. Cues at the top are what a model has to see to see what the "
-            f"annotators saw. No share is given of a cue that fewer than {least} people show (“too few”)."
+            f"annotators saw. {ABBREVIATED} No share is given of a cue that fewer than {least} people show (“too few”)."
         )
         return finish(figure, "cues", folder, "Cues by channel", caption)
 
@@ -62,7 +64,7 @@ def draw_conflict(shares: CueShares, questions: Questions, least: int, folder: P
     with plot_style("conflict"):
         figure = new_figure(10.2, 0.9 + 0.38 * len(pairs))
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
-        _panel(left, pairs, len(pairs), names=[_pair(share) for share in pairs])
+        _panel(left, pairs, len(pairs), names=[pair_name(share.cue) for share in pairs])
         left.set_title("Which modalities do not match")
         _by_question(right, pairs, shares, questions)
         caption = (
@@ -78,8 +80,9 @@ def _basis(shares: CueShares) -> str:
     return f"the {plural(shares.segments, 'A/H segment')} with cues, of {plural(shares.people, 'person', 'people')},"
 
 
-def _pair(share: CueShare) -> str:
-    return " and ".join(PAIRS[share.cue.rpartition(" ")[2]])
+def pair_name(cue: str) -> str:
+    """``face and words`` of ``FL`` or ``inconsistencies: FL``."""
+    return " and ".join(CHANNEL_NAMES.get(part, part) for part in PAIRS[cue.rpartition(" ")[2]])
 
 
 def _panel(axes: Any, shares: Sequence[CueShare], rows: int, names: Sequence[str] = ()) -> None:
@@ -115,7 +118,7 @@ def _by_question(axes: Any, pairs: Sequence[CueShare], shares: CueShares, questi
             within = f"\n{100 * share.low:.0f}–{100 * share.high:.0f}" if share is not None and share.told else ""
             axes.text(column, place, text + within, ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(table)), [f"Q{number}\n{questions.response(number)}" for number in table], fontsize=8)
-    axes.set_yticks(np.arange(len(pairs)), [_pair(pair) for pair in pairs])
+    axes.set_yticks(np.arange(len(pairs)), [pair_name(pair.cue) for pair in pairs])
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlim(-0.55, max(len(table) - 0.45, 0.55))
     axes.spines[:].set_color(LINE)

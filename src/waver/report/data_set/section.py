@@ -8,6 +8,7 @@ from pathlib import Path
 from waver.evaluation.cue_shares import annotated_segments, cue_shares
 from waver.report.data import Material
 from waver.report.data_set.answers_figure import draw_answers, draw_segments
+from waver.report.data_set.cue_scores import cue_tables
 from waver.report.data_set.cues_figures import draw_conflict, draw_cues
 from waver.report.data_set.facts import PRINTED_OF, Fact, facts, spans_of, videos_per_participant
 from waver.report.data_set.groups import people_by_statement
@@ -15,6 +16,7 @@ from waver.report.data_set.people_figure import draw_people
 from waver.report.figures.style import Drawn
 from waver.report.papers.published import releases
 from waver.report.papers.release_counts import LAYOUTS
+from waver.report.tables.results import ShownTable
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,40 @@ class DataSetSection:
     figures: tuple[Drawn, ...]
 
 
-def cues_section(material: Material, folder: Path) -> tuple[Drawn, ...]:
-    """Drawings of the annotators' cues; none where fewer than ``evaluate.least_group`` people have segments with any.
+@dataclass(frozen=True)
+class CuesSection:
+    """What the section on cues holds.
+
+    Attributes:
+        figures: of what annotators name.
+        tables: (heading, table) of what models and rules point at.
+        more: the same of each pair of modalities alone.
+    """
+
+    figures: tuple[Drawn, ...]
+    tables: list[tuple[str, ShownTable]]
+    more: list[tuple[str, ShownTable]]
+
+    @property
+    def any(self) -> bool:
+        """Whether it holds anything."""
+        return bool(self.figures or self.tables)
+
+
+def cues_section(material: Material, folder: Path) -> CuesSection:
+    """The annotators' cues; no figure where fewer than ``evaluate.least_group`` people have segments with any.
 
     Args:
         material: the report's inputs.
         folder: of the figures.
     """
     shares = cue_shares(annotated_segments(material.segments, material.answers), material.config.evaluate)
+    tables = cue_tables(material)
     if shares is None:
-        return ()
+        return CuesSection((), *tables)
     least = material.config.evaluate.least_group
     drawn = (draw_cues(shares, least, folder), draw_conflict(shares, material.questions, least, folder))
-    return tuple(figure for figure in drawn if figure is not None)
+    return CuesSection(tuple(figure for figure in drawn if figure is not None), *tables)
 
 
 def data_set_section(material: Material, folder: Path) -> DataSetSection:

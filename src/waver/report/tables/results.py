@@ -73,12 +73,14 @@ class ShownTable:
     Attributes:
         heads: column headings after that of the method.
         methods, controls: its two bodies.
+        first: heading of the first column.
     """
 
     caption: str
     heads: tuple[str, ...]
     methods: tuple[ShownRow, ...]
     controls: tuple[ShownRow, ...]
+    first: str = "Method"
 
 
 def results(scores: Sequence[dict[str, Any]], level: str, split: str, protocol: str = "standard") -> ShownTable | None:

@@ -46,19 +46,38 @@ def _annotated(sample: VideoSample, rows: Sequence[Mapping[str, Any]]) -> dict[s
     names = cue_names()
     cues = np.full((sample.frames, len(names)), np.nan, np.float32)
     certainty = np.full((sample.frames, 1), np.nan, np.float32)
-    runs = list(_runs(sample.label)) if sample.labelled else []
-    if len(runs) == len(rows):
-        for run, row in zip(runs, sorted(rows, key=lambda row: int(row["segment"])), strict=True):
-            if row["cue_names"]:
-                cues[run] = np.isin(names, row["cue_names"])
-            if row["certainty"] is not None:
-                certainty[run] = row["certainty"]
+    for run, row in annotated_runs(sample.label, rows) if sample.labelled else ():
+        if row["cue_names"]:
+            cues[run] = np.isin(names, row["cue_names"])
+        if row["certainty"] is not None:
+            certainty[run] = row["certainty"]
     return {CUES: cues, CERTAINTY: certainty}
+
+
+def annotated_runs(
+    label: npt.NDArray[np.uint8], rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[slice, Mapping[str, Any]]]:
+    """Frames and row of each A/H segment of a video; none where labels and rows are of different numbers of segments.
+
+    Args:
+        label: uint8 [T].
+        rows: of SEGMENTS, those of the video.
+    """
+    runs = list(_runs(label))
+    if len(runs) != len(rows):
+        return []
+    return list(zip(runs, sorted(rows, key=lambda row: int(row["segment"])), strict=True))
 
 
 def _runs(label: npt.NDArray[np.uint8]) -> Iterator[slice]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], label.astype(np.int8), [0]])))
     return (slice(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True))
+
+
+def pair_of(cue: str) -> str:
+    """Modalities that a cue of inconsistency lies between, ``audio+text``; empty where one modality holds both."""
+    found = sorted({_SEEN_BY[part] for part in PAIRS[cue]})
+    return "+".join(found) if len(found) > 1 else ""
 
 
 def pair_shares(samples: Sequence[VideoSample]) -> dict[str, float]:
@@ -79,9 +98,8 @@ def pair_shares(samples: Sequence[VideoSample]) -> dict[str, float]:
             for cue, column in columns.items():
                 if named[column] == 1:
                     total += 1
-                    key = "+".join(sorted(_SEEN_BY[part] for part in PAIRS[cue]))
-                    counts[key] = counts.get(key, 0.0) + 1
-    counts.pop("visual+visual", None)
+                    counts[pair_of(cue)] = counts.get(pair_of(cue), 0.0) + 1
+    counts.pop("", None)
     return {key: number / total for key, number in counts.items()} if total else {}
 
 

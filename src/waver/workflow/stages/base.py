@@ -72,6 +72,10 @@ class Stage:
         """Folder below ``results/<run>/train`` -> the model in it, of every model whose costs are measured."""
         return {}
 
+    def tables(self) -> dict[str, str]:
+        """Field of the report's inputs -> table of the stage, of those that not every run has."""
+        return {}
+
     def extras(self) -> list[str]:
         """Files that a whole run makes although no other rule reads them."""
         return []

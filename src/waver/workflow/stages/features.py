@@ -77,7 +77,8 @@ class Features(Stage):
 
     def face_embedding(self) -> list[str]:
         """Record of the embedding by which one person is followed, where the config chooses one and uses it."""
-        used = self.run.chosen("face_embedding") and self.config.features.faces.choice == "recording"
+        faces = self.config.features.faces
+        used = self.run.chosen("face_embedding") and (faces.source, faces.choice) == ("detect", "recording")
         return [self.run.model_record("face_embedding")] if used else []
 
     def recogniser(self) -> list[str]:

@@ -66,8 +66,16 @@ class Frames(Stage):
 
     def extras(self) -> list[str]:
         """What every model shows that can."""
+        return self.explained()
+
+    def explained(self) -> list[str]:
+        """Explanations of every seed of the models that explain themselves."""
         explained = [model for model in self.models if FUSIONS[model.fusion].explains]
         return self._of_seeds(explained, "explanations.parquet")
+
+    def tables(self) -> dict[str, str]:
+        """What explanations point at."""
+        return {"explained_cues": self.paths.explained_cues} if self.explained() else {}
 
     def trained(self) -> Mapping[str, Trained]:
         """The models, each with all its seeds."""

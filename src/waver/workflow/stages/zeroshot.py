@@ -199,11 +199,13 @@ class ZeroShot(Stage):
         ]
 
     def told_features(self) -> dict[str, str]:
-        """Feature -> its index, where a prompt tells cues that annotated segments can be compared with."""
-        return next((told for name in self.names if (told := self._told(name))), {})
+        """Feature -> its index, of those that cues are found in; where models are asked about recordings."""
+        return (
+            {name: self.paths.feature_index(name) for name in CUE_FEATURES} if self.names and self.run.recorded else {}
+        )
 
     def tables(self) -> dict[str, str]:
-        """Input of the report -> table of what the answers are worth, and of the cues that are told."""
+        """What the answers are worth, and the cues that can be told."""
         found = {"conditions": self.paths.zeroshot_conditions} if self.names else {}
         return found | ({"cue_scores": self.paths.zeroshot_cues} if self.told_features() else {})
 

@@ -198,11 +198,14 @@ def test_every_temporal_context_can_be_asked_for():
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_is_of_known_keys(name):
-    train = config(ablations=[name], options={"conflict": {"noise": 0.1, "stop_gradient": name.startswith("no_")}})
+    given = name.startswith("no_")
+    options = {"conflict": {"noise": 0.1, "stop_gradient": given}}
+    train = config(ablations=[name], options=options, cue_share=0.2 * given, certainty=given)
     check_variants(train, options=True)
     plain, ablated = (recipe_of(train, method) for method in ("conflict", f"conflict.{name}"))
     own = [method_config(FUSIONS, "conflict", recipe.options["conflict"]) for recipe in (plain, ablated)]
-    assert (own[0], plain.decoding) != (own[1], ablated.decoding)
+    of_recipe = [(recipe.decoding, recipe.cue_share, recipe.certainty) for recipe in (plain, ablated)]
+    assert (own[0], of_recipe[0]) != (own[1], of_recipe[1])
     assert isinstance(own[1], ConflictConfig)
 
 

@@ -39,6 +39,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "anchor_audio": _own(anchor="audio"),
     "no_augmentation": _own(input_dropout=0.0, noise=0.0, gap=0.0, absence=0.0),
     "no_durations": {"decoding": "none"},
+    "cue_loss": {"cue_share": 0.2},
+    "no_cue_loss": {"cue_share": 0.0},
+    "certainty": {"certainty": True},
+    "no_certainty": {"certainty": False},
 }
 """Ablations by name: the keys of the training section, the model's own options in it, that differ."""
 

@@ -1,0 +1,201 @@
+"""The release's own faces: numbers, spellings, damaged and missing pictures, and how far detected ones agree."""
+
+import json
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from video_clips import constant_rate, write_clip
+from waver.config.sections import FacesConfig
+from waver.errors import ExcludedItem
+from waver.features.faces.released import correlation, make_faces, pictures_of
+from waver.io.tables import FEATURE_INDEX, VIDEOS, read_table, write_table
+from waver.io.zarr_store import read_attributes, read_store
+from waver.report.reasons import shown_note, shown_reason, shown_remedy
+
+CONFIG = FacesConfig(source="released", compare_every=0, size=64)
+STEM = "Videos/82567/Visite_1/82567_Question_7_2024-10-02{}15-46-17_Video.mp4"
+VIDEO, SPELT = STEM.format(" "), STEM.format("_")
+FRAMES = 36
+
+
+def face(number, side=96):
+    """A picture whose grey tells its number, with some texture."""
+    picture = np.full((side, side, 3), 20 + 5 * (number % 40), np.uint8)
+    picture[: side // 4] = 250
+    return picture
+
+
+def jpeg(picture):
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A video of 36 frames and its pictures, whose names are not in the order of text."""
+    (tmp_path / VIDEO).parent.mkdir(parents=True)
+    write_clip(tmp_path / VIDEO, constant_rate(24, FRAMES))
+    folder = tmp_path / "cropped-aligned-faces" / SPELT
+    folder.mkdir(parents=True)
+    for number in range(FRAMES):
+        (folder / f"frame-{number}.jpg").write_bytes(jpeg(face(number)))
+    return tmp_path, folder
+
+
+def make(root, config=CONFIG, model=None):
+    row = dict.fromkeys(VIDEOS.names) | {
+        "video": "82567_Q7", "participant": "82567", "split": "train", "question": 7, "path": VIDEO, "label": 0,
+        "source_frames": FRAMES, "source_fps": 24.0, "duration_s": 1.5, "has_audio": False, "checksum": "c",
+    }  # fmt: skip
+    write_table(root / "videos.parquet", [row], VIDEOS)
+    index = root / "out/index.parquet"
+    make_faces(root / "videos.parquet", root, model or root / "none", None, root / "out/stores", index, config, "1")
+    (found,) = read_table(index, FEATURE_INDEX)
+    path = root / "out/stores/82567/82567_Q7.zarr"
+    return found, read_store(path) if found["status"] == "ok" else None
+
+
+def shade(image):
+    return int(image[40:].mean().round())
+
+
+def numbers(store):
+    """Which picture each slot shows."""
+    return [round((shade(image) - 20) / 5) for image in store["image"]]
+
+
+def test_pictures_are_in_the_order_of_their_numbers_on_the_clock_of_the_video(release):
+    root, _ = release
+    row, store = make(root)
+    assert (row["status"], row["frames"], row["note"]) == ("ok", FRAMES, "released faces; face in 100% of frames")
+    assert numbers(store) == list(range(FRAMES))
+    assert store["image"].shape == (FRAMES, 64, 64, 3)
+    assert store["valid"].all()
+    assert store["source_frame"].tolist() == list(range(FRAMES))
+    assert np.isnan(store["landmarks"]).all()
+    assert np.isnan(store["box"]).all()
+    assert store["landmarks"].shape == (FRAMES, 5, 2)
+
+
+def test_a_slower_video_shows_its_pictures_longer_and_a_faster_one_some_of_them(release):
+    root, _ = release
+    write_clip(root / VIDEO, constant_rate(12, FRAMES))
+    assert numbers(make(root)[1])[:6] == [0, 0, 1, 1, 2, 2]
+    write_clip(root / VIDEO, constant_rate(48, FRAMES))
+    _, store = make(root, CONFIG.model_copy(update={"quality": 94}))
+    assert numbers(store) == list(range(0, FRAMES, 2))
+
+
+def test_missing_and_damaged_pictures_are_left_out_one_by_one(release):
+    root, folder = release
+    (folder / "frame-3.jpg").unlink()
+    (folder / "frame-10.jpg").write_bytes(b"")
+    (folder / "frame-11.jpg").write_bytes(jpeg(face(11))[:700])
+    (folder / "frame-12.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("hello")
+    (folder / "frame-x.jpg").write_bytes(b"")
+    (folder / "frame-13.jpg").rename(folder / "frame-0013.JPEG")
+    row, store = make(root)
+    assert np.flatnonzero(~store["valid"]).tolist() == [3, 10, 11, 12]
+    assert numbers(store)[2:5] == [2, 2, 4]
+    assert numbers(store)[9:14] == [9, 9, 9, 9, 13]
+    assert row["note"].startswith("released faces; 1 of 36 pictures are missing; 3 of 36 pictures cannot be opened; ")
+    assert shown_note(row["note"]) == row["note"]
+
+
+def test_what_the_release_shows_without_a_face_is_not_valid(release):
+    """Whole pictures before the first face, and the last face again and again; a short repetition is a slow camera."""
+    root, folder = release
+    for number in range(4):
+        (folder / f"frame-{number}.jpg").write_bytes(jpeg(np.full((48, 64, 3), 200, np.uint8)))
+    for number in range(11, 25):
+        (folder / f"frame-{number}.jpg").write_bytes((folder / "frame-10.jpg").read_bytes())
+    (folder / "frame-30.jpg").write_bytes((folder / "frame-29.jpg").read_bytes())
+    _, store = make(root)
+    assert np.flatnonzero(~store["valid"]).tolist() == [0, 1, 2, 3, *range(17, 25)]
+    assert numbers(store)[:5] == [4] * 5
+    assert numbers(store)[24] == 10
+
+
+def test_pictures_that_are_counted_from_one_are_moved(release):
+    root, folder = release
+    for number in reversed(range(FRAMES)):
+        (folder / f"frame-{number}.jpg").rename(folder / f"frame-{number + 1}.jpg")
+    row, store = make(root)
+    assert numbers(store) == list(range(FRAMES))
+    assert "missing" not in row["note"]
+
+
+@pytest.mark.parametrize("top", ["cropped_aligned", "cropped_aligned_faces"])
+def test_other_names_of_the_folder_are_known_and_the_videos_own_spelling_too(release, top):
+    root, _ = release
+    (root / "cropped-aligned-faces").rename(root / top)
+    (root / top / SPELT).rename(root / top / VIDEO)
+    assert list(pictures_of(root, VIDEO)) == list(range(FRAMES))
+    assert pictures_of(root, STEM.format("_").replace("Question_7", "Question_6")) == {}
+    assert pictures_of(root, "elsewhere/clip.mp4") == {}
+
+
+@pytest.mark.parametrize("content", [None, b"", jpeg(np.zeros((48, 64, 3), np.uint8))])
+def test_a_video_without_any_face_is_excluded_alone_and_told(release, content):
+    root, folder = release
+    for picture in folder.iterdir():
+        picture.unlink()
+        if content is not None:
+            picture.write_bytes(content)
+    row, _ = make(root)
+    assert row["status"] == "set_aside"
+    assert "released pictures shows" in row["reason"] or "no cropped and aligned" in row["reason"]
+    assert shown_reason(row["reason"]) == row["reason"]
+    assert shown_remedy(row["remedy"]) == row["remedy"]
+    assert not issubclass(ExcludedItem, OSError)
+
+
+def test_other_pictures_make_another_store_and_the_same_ones_do_not(release):
+    root, folder = release
+    first, _ = make(root)
+    again, _ = make(root)
+    assert first["key"] == again["key"]
+    (folder / "frame-5.jpg").write_bytes(jpeg(face(31)) + b"  ")
+    changed, store = make(root)
+    assert changed["key"] != first["key"]
+    assert numbers(store)[5] == 31
+
+
+def test_detected_faces_are_compared_where_both_are(release, installed_models):
+    """The portrait is in all frames, and its aligned face is released in all but the last twelve."""
+    root, folder = release
+    picture = cv2.imread(str(installed_models / "astronaut/image.png"))[20:260, 110:350]
+    model = installed_models / "retinaface_mobilenet/asset.json"
+    with av.open(str(root / VIDEO), "w") as out:
+        stream = out.add_stream("libx264", rate=24, options={"crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = 240, 240, "yuv420p"
+        for _ in range(FRAMES):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")))
+        out.mux(stream.encode(None))
+    detected = FacesConfig(size=64, every=12)
+    row, store = make(root, detected, model)
+    assert row["status"] == "ok"
+    for number in range(FRAMES):
+        rng = np.random.default_rng(number)
+        noisy = store["image"][number].astype(int) + rng.integers(-3, 4, store["image"][number].shape)
+        (folder / f"frame-{number}.jpg").write_bytes(jpeg(noisy.clip(0, 255).astype(np.uint8)[..., ::-1]))
+    for number in range(24, FRAMES):
+        (folder / f"frame-{number}.jpg").unlink()
+    make(root, CONFIG.model_copy(update={"compare_every": 6}), model)
+    agreed = read_attributes(root / "out/stores/82567/82567_Q7.zarr")["agreement"]
+    assert {name: agreed[name] for name in ("frames", "released", "detected", "both", "pairs")} == {
+        "frames": 6, "released": 4, "detected": 6, "both": 4, "pairs": 4,
+    }  # fmt: skip
+    assert 0.9 < agreed["similarity"] / agreed["pairs"] <= 1
+    json.dumps(agreed)
+
+
+def test_similarity_is_of_the_picture_and_not_of_its_light():
+    rng = np.random.default_rng(0)
+    one = cv2.resize(rng.integers(0, 200, (8, 8, 3), np.uint8), (64, 64))
+    assert correlation(one, one + 40) == pytest.approx(1, abs=0.01)
+    assert abs(correlation(one, np.ascontiguousarray(one[::-1, ::-1]))) < 0.5
+    assert correlation(one, np.full_like(one, 7)) == 0
