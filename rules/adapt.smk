@@ -143,7 +143,7 @@ rule adapt_faces:
         code=flow.faces.code,
         record=flow.faces.record,
     message:
-        "Adapting {wildcards.face_network} ({wildcards.scope}) by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+        "Adapting {wildcards.face_network} ({wildcards.scope}) by {wildcards.method} in shard {wildcards.shard}"
     script:
         "../workflow/scripts/adapt_faces.py"
 

@@ -56,11 +56,13 @@ class Network(nn.Module, ABC):
         steps: optimiser steps taken since the network was built or read.
         watch: called after each epoch of a training, with the network as it is then; it gives nothing back. A copy of
             the network has it too.
+        note: called with what ``tell`` is told; it gives nothing back either.
     """
 
     prior: Tensor | None
     steps: int = 0
     watch: Callable[[Network], None] | None = None
+    note: Callable[[Tensor], None] | None = None
 
     @abstractmethod
     def represent(self, frames: Frames) -> Tensor:
@@ -83,6 +85,11 @@ class Network(nn.Module, ABC):
     def forward(self, frames: Frames) -> Tensor:
         """Logits float32 [N, 2] of the N frames asked for."""
         return self.judge(self.represent(frames))
+
+    def tell(self, labels: Tensor) -> None:
+        """Tell whoever looks on which pseudo-label each row of the view has from now on, int64 [N]; -1: none."""
+        if self.note is not None:
+            self.note(labels)
 
     def body(self) -> list[nn.Parameter]:
         """All parameters but those of the last layer."""
@@ -179,7 +186,7 @@ class SourceView:
     """Labelled frames of the source participants (train split).
 
     Attributes:
-        features: float32 [N, D], normalised; of a network of faces the pictures, uint8 [N, S, S, 3].
+        features: float32 [N, D], normalised; for a network of faces uint8 [N, S, S, 3].
         labels: uint8 [N].
         participant: int32 [N], number of the frame's participant.
     """
@@ -266,42 +273,6 @@ class Adapter(Protocol[View]):
         Args:
             model: the source model.
             target: what the method may see of the participant.
-            source: source frames where ``needs.source``, else None.
-            seed: of everything drawn.
-        """
-        ...
-
-
-class Stream(Protocol):
-    """A model that adapts while frames of one participant arrive.
-
-    Attributes:
-        steps: optimiser steps taken so far.
-    """
-
-    steps: int
-
-    def predict(self, frames: Frames) -> Tensor:
-        """Logits float32 [B, 2] of the next B frames; adapts to them as well."""
-        ...
-
-
-class OnlineAdapter(Protocol):
-    """A method of test-time adaptation. It is given one batch of the stream at a time, and cannot see what follows.
-
-    Attributes:
-        batch: the most frames of a batch; a batch never holds frames of two videos.
-    """
-
-    Config: ClassVar[type]
-    needs: ClassVar[Needs]
-    batch: int
-
-    def begin(self, model: Network, source: SourceView | None, seed: int) -> Stream:
-        """A stream that starts from the source model; ``model`` itself stays as it was.
-
-        Args:
-            model: the source model.
             source: source frames where ``needs.source``, else None.
             seed: of everything drawn.
         """

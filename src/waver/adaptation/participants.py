@@ -16,7 +16,7 @@ import torch
 
 from waver.adaptation.base import Features, Labels
 from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
-from waver.adaptation.trace import epochs_trace, mean_entropy, positive_rate, state, stream_trace
+from waver.adaptation.trace import Point, epochs_trace, mean_entropy, positive_rate, state, stream_trace
 from waver.errors import ExcludedItem, WaverError
 from waver.io.atomic import atomic_write
 from waver.io.predictions import prediction_table
@@ -150,12 +150,14 @@ def scored(
     steps: int,
     seconds: float,
     seen: Sequence[torch.Tensor] = (),
+    chosen: Sequence[Point] = (),
 ) -> Result:
     """The result of one participant, and its line of diagnostics.
 
     The line holds the frames of the six cells, hash of the split, seconds, optimiser steps, of T_te the share
     predicted positive and the mean entropy before and after, AVGF1, and the share of frames whose class changed
-    (``flips``); of a method that takes steps the ``trace``, see ``waver.adaptation.trace``.
+    (``flips``); of a method that takes steps the ``trace``, and of one that chooses frames ``chosen``, see
+    ``waver.adaptation.trace``.
 
     Args:
         target: the participant.
@@ -165,6 +167,7 @@ def scored(
         steps: optimiser steps taken.
         seconds: time that they took.
         seen: logits [M, 2] of T_te after each epoch, of a method that has any.
+        chosen: how many frames the method chose, and how many of its pseudo-labels are right.
 
     Raises:
         WaverError: the method gave values that are not finite.
@@ -191,6 +194,8 @@ def scored(
         labels = target.labels[split["test"]]
         trace = epochs_trace(before, seen, labels) if seen else stream_trace(before, logits, labels)
         diagnostics["trace"] = trace
+    if chosen:
+        diagnostics["chosen"] = list(chosen)
     return Result(target, split["test"], logits.double().numpy(), diagnostics)
 
 

@@ -22,7 +22,7 @@ from waver.adaptation.participants import Person, Result, Split, Target, adapt_e
 from waver.adaptation.protocol import Guard
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
-from waver.adaptation.trace import watched
+from waver.adaptation.trace import labels_trace, noted, watched
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.records import load, method_config
@@ -165,15 +165,17 @@ def adapt_one(
     view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
     before = test.predict(model)
     started, seen = time.perf_counter(), watched(model, test)
+    told = noted(model, seen)
     if adapter.needs.stream:
-        logits, steps = predict_stream(adapter, model, view, source, seed)
-        seconds = time.perf_counter() - started
+        logits, steps, passed = predict_stream(adapter, model, view, source, seed)
+        seconds, chosen = time.perf_counter() - started, passed.points()
     else:
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
         logits, steps = test.predict(adapted), adapted.steps - model.steps
-    model.watch = None
-    return scored(target, split, before, logits, steps, seconds, seen)
+        chosen = labels_trace(told, len(seen), view, target.labels[split["train"]])
+    model.watch = model.note = None
+    return scored(target, split, before, logits, steps, seconds, seen, chosen)
 
 
 def _load_sources(path: Path, modalities: str) -> list[Source]:

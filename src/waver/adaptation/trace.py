@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,30 @@ from waver.adaptation.base import Labels, Network, TargetView
 from waver.evaluation.metrics import avgf1
 
 _POINTS = 10
+_TENTHS = range(1, _POINTS + 1)
 _DIGITS = 4
 
 Point = dict[str, Any]
+
+
+class Chosen:
+    """How many frames a method has chosen while a stream passes: in its caches, or learned from so far."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, int]] = []
+
+    def add(self, frames: int, count: int | None) -> None:
+        """The next frames have passed, and so many are chosen now; None: the method chooses none."""
+        if count is not None:
+            self._seen.append(((self._seen[-1][0] if self._seen else 0) + frames, count))
+
+    def points(self) -> list[Point]:
+        """A point a tenth of the stream; ``done`` is the share that has passed. None where nothing is chosen."""
+        if not self._seen:
+            return []
+        ends, counts = zip(*self._seen, strict=True)
+        marks = dict.fromkeys(bisect_left(ends, ends[-1] * tenth / _POINTS) for tenth in _TENTHS)
+        return [{"done": round(ends[mark] / ends[-1], _DIGITS), "frames": counts[mark]} for mark in marks]
 
 
 def watched(model: Network, test: TargetView) -> list[Tensor]:
@@ -28,6 +50,41 @@ def watched(model: Network, test: TargetView) -> list[Tensor]:
 
     model.watch = watch
     return seen
+
+
+def noted(model: Network, seen: Sequence[Tensor]) -> list[tuple[int, Tensor]]:
+    """A list that gets the pseudo-labels that a method tells of, with the epochs done until then.
+
+    Args:
+        model: the network that the method starts from.
+        seen: grows with each epoch, see ``watched``.
+    """
+    found: list[tuple[int, Tensor]] = []
+
+    def note(labels: Tensor) -> None:
+        found.append((len(seen), labels.detach().clone()))
+
+    model.note = note
+    return found
+
+
+def labels_trace(told: Sequence[tuple[int, Tensor]], epochs: int, view: TargetView, labels: Labels) -> list[Point]:
+    """Frames of T_tr with a pseudo-label and the share of these that is right, whenever they were chosen anew.
+
+    Args:
+        told: see ``noted``.
+        epochs: in all.
+        view: T_tr, as the method saw it.
+        labels: uint8 [N], of the frames of T_tr, which no method is given.
+    """
+    found = []
+    for done, own in told:
+        given = view.on_frames(own).numpy()
+        sure = given >= 0
+        right = round(float((given[sure] == labels[sure]).mean()), _DIGITS) if sure.any() else None
+        share = round(done / max(epochs, 1), _DIGITS)
+        found.append({"done": share, "frames": int(sure.sum()), "right": right})
+    return found
 
 
 def epochs_trace(before: Tensor, after: Sequence[Tensor], labels: Labels) -> list[Point]:
@@ -54,7 +111,7 @@ def stream_trace(before: Tensor, logits: Tensor, labels: Labels) -> list[Point]:
         logits: float32 [M, 2], each as it was given.
         labels: uint8 [M].
     """
-    ends = dict.fromkeys(len(labels) * number // _POINTS for number in range(1, _POINTS + 1))
+    ends = dict.fromkeys(len(labels) * number // _POINTS for number in _TENTHS)
     return [
         {
             "done": round(end / len(labels), _DIGITS),

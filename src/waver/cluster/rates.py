@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from waver.cluster.asked_models import estimated
+from waver.cluster.face_jobs import face_parts
 from waver.cluster.model_jobs import parts_of_rule
 from waver.cluster.workload import Workload
 from waver.config.model import Config
@@ -157,7 +158,8 @@ def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, A
     """Of a rule whose jobs train models of very different cost, each with rates of its own."""
     known: dict[str, dict[str, float]] = rates["rules"][rule]["models"]
     seconds, longest, uncounted, guessed, remarks = 0.0, 0.0, 0, 0, []
-    for part in parts_of_rule(rule, config, work, rates):
+    parts = face_parts(config, work, rates) if rule == "adapt_faces" else parts_of_rule(rule, config, work, rates)
+    for part in parts:
         which = f"{rule}, {part.model} (jobs: {part.jobs})"
         remarks += [f"{which}: {part.note}."] if part.note else []
         estimate = None if part.model in known else estimated(part, config, rates)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from shifted import Crowd, target_of
-from waver.adaptation.base import SourceModel
+from waver.adaptation.base import Needs, SourceModel
 from waver.adaptation.participants import split_population
 from waver.adaptation.runner import adapt_one, build_adapter, target_view
-from waver.adaptation.trace import epochs_trace, state, stream_trace
+from waver.adaptation.trace import Chosen, epochs_trace, labels_trace, state, stream_trace
 
 
 def logits(*margins: float) -> torch.Tensor:
@@ -44,6 +44,44 @@ def test_epochs_begin_with_the_network_as_it_was() -> None:
     assert [point["done"] for point in trace] == [0, 0.5, 1]
     assert [point["positive"] for point in trace] == [0, 0.5, 1]
     assert {point["unadapted_positive"] for point in trace} == {0.0}
+
+
+def test_what_was_chosen_is_told_by_tenths_of_the_stream() -> None:
+    chosen = Chosen()
+    for size, count in ((1, 1), (3, 2), (36, 5)):
+        chosen.add(size, count)
+    assert chosen.points() == [{"done": 0.1, "frames": 2}, {"done": 1.0, "frames": 5}]
+    still = Chosen()
+    still.add(7, None)
+    assert still.points() == []
+
+
+def test_pseudo_labels_are_scored_where_there_are_any() -> None:
+    truth = np.array([0, 1, 1, 0], np.uint8)
+    view = target_view(Needs(), target_of(*Crowd(5).frames(4, 0.5)), {"train": np.arange(4)})
+    told = [(0, torch.tensor([-1, -1, -1, -1])), (2, torch.tensor([0, 1, 0, -1]))]
+    assert labels_trace(told, 4, view, truth) == [
+        {"done": 0.0, "frames": 0, "right": None},
+        {"done": 0.5, "frames": 3, "right": 0.6667},
+    ]
+
+
+@pytest.mark.parametrize(("method", "options"), [("shot", {"epochs": 2}), ("sar", {"lr": 0.1}), ("t3a", {})])
+def test_the_line_of_a_method_that_chooses_says_what(method: str, options: dict[str, float]) -> None:
+    target = target_of(*Crowd(5).frames(600, 0.4))
+    torch.manual_seed(0)
+    model = SourceModel(target.features.shape[1]).eval()
+    split = split_population(target, "frame_random", 0.0)
+    result = adapt_one(build_adapter(method, options), model, target, split, None, 0)
+    chosen = result.diagnostics["chosen"]
+    assert model.note is None
+    assert chosen[-1]["done"] == 1.0
+    if method == "shot":
+        assert len(chosen) == 3
+        assert {point["frames"] for point in chosen} == {len(split["train"])}
+        assert all(0 < point["right"] < 1 for point in chosen)
+    if method == "t3a":
+        assert 0 < chosen[-1]["frames"] <= len(split["test"]) + 2
 
 
 @pytest.mark.parametrize(("method", "epochs"), [("shot", 3), ("oracle", 3), ("tent", None), ("t3a", None)])

@@ -24,6 +24,15 @@ class PeopleStream(ABC):
         self.steps = torch.zeros(people, dtype=torch.int64)
 
     @abstractmethod
+    def cached(self) -> Tensor:
+        """Frames in the caches of each person, int64 [P]."""
+
+    @property
+    def chosen(self) -> int:
+        """Those of the only person."""
+        return int(self.cached()[0])
+
+    @abstractmethod
     def next_frames(self, views: Tensor) -> Tensor:
         """Logits float32 [n, C] of the next frame of each of the first n people; adapts to them as well.
 
@@ -115,6 +124,10 @@ class PeopleCache:
         for kept, new in ((self.feature, feature), (self.probability, probability)):
             values = torch.cat([kept[own][:, :-1], new[person, None]], dim=1)
             kept[own] = values.gather(1, order[..., None].expand(-1, -1, values.shape[2]))
+
+    def sizes(self) -> Tensor:
+        """Features of each person, int64 [P]."""
+        return (self.key < torch.inf).sum(dim=(1, 2))
 
     def votes(self, feature: Tensor, alpha: float, beta: float) -> Tensor:
         """What each cached feature says to a person's frame, alpha exp(-beta (1 - f k)): float32 [n, C, K]; 0 of none.

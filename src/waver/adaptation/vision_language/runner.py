@@ -16,6 +16,7 @@ from waver.adaptation.base import stream_batches
 from waver.adaptation.participants import Person, Result, Split, Target, adapt_each, scored
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import build_adapter
+from waver.adaptation.trace import Chosen
 from waver.adaptation.vision_language.base import Fitted, Start, start_of
 from waver.adaptation.vision_language.targets import FrameReader, FrameStores, read_image_targets, read_source_frames
 from waver.assets.manifest import installed
@@ -145,8 +146,9 @@ def adapt_one(
         WaverError: the method gave values that are not finite.
     """
     started = time.perf_counter()
-    logits, steps = predict_stream(adapter, start, fitted, target, split, reader, seed)
-    return scored(target, split, zero_shot(start, split, reader), logits, steps, time.perf_counter() - started)
+    logits, steps, chosen = predict_stream(adapter, start, fitted, target, split, reader, seed)
+    seconds = time.perf_counter() - started
+    return scored(target, split, zero_shot(start, split, reader), logits, steps, seconds, chosen=chosen.points())
 
 
 def zero_shot(start: Start, split: Split, reader: FrameReader) -> Tensor:
@@ -175,12 +177,13 @@ def adapt_together(
     started = time.perf_counter()
     streams = [one_by_one(person, reader) for person, reader in zip(people, readers, strict=True)]
     frames = [len(person.split["test"]) for person in people]
-    logits, steps = predict_people(adapter, start, streams, frames)
+    logits, steps, chosen = predict_people(adapter, start, streams, frames)
     each = (time.perf_counter() - started) / max(sum(frames), 1)
-    return [
-        scored(person.target, person.split, zero_shot(start, person.split, reader), own, taken, each * len(own))
-        for person, reader, own, taken in zip(people, readers, logits, steps, strict=True)
-    ]
+    found = []
+    for (target, split, _), reader, own, taken, kept in zip(people, readers, logits, steps, chosen, strict=True):
+        before = zero_shot(start, split, reader)
+        found.append(scored(target, split, before, own, taken, each * len(own), chosen=kept.points()))
+    return found
 
 
 def one_by_one(person: Person, reader: FrameReader) -> Iterator[Tensor]:
@@ -192,7 +195,7 @@ def one_by_one(person: Person, reader: FrameReader) -> Iterator[Tensor]:
 
 def predict_people(
     adapter: Any, start: Start, streams: Sequence[Iterator[Tensor]], frames: Sequence[int]
-) -> tuple[list[Tensor], list[int]]:
+) -> tuple[list[Tensor], list[int], list[Chosen]]:
     """Predict the frames of several people side by side; no frame is given to the method before its turn.
 
     Args:
@@ -202,33 +205,37 @@ def predict_people(
         frames: how many each has.
 
     Returns:
-        Logits float32 [N, 2] of each person, and the optimiser steps taken for each.
+        Logits float32 [N, 2] of each person, the optimiser steps taken for each, and how many frames were cached.
     """
     # by falling length: those who still have frames are always the first ones
     order = sorted(range(len(frames)), key=lambda number: -frames[number])
     stream = adapter.begin_people(start, len(frames))
     found: list[list[Tensor]] = [[] for _ in frames]
+    chosen = [Chosen() for _ in frames]
     for step in range(max(frames, default=0)):
         present = [number for number in order if frames[number] > step]
         logits = stream.next_frames(torch.stack([next(streams[number]) for number in present])).detach().cpu()
-        for number, own in zip(present, logits, strict=True):
+        cached = stream.cached()[: len(present)].tolist()
+        for number, own, count in zip(present, logits, cached, strict=True):
             found[number].append(own)
+            chosen[number].add(1, count)
     steps = dict(zip(order, stream.steps.tolist(), strict=True))
-    return [torch.stack(own) for own in found], [steps[number] for number in range(len(frames))]
+    return [torch.stack(own) for own in found], [steps[number] for number in range(len(frames))], chosen
 
 
 def predict_stream(
     adapter: Any, start: Start, fitted: Fitted, target: Target, split: Split, reader: FrameReader, seed: int
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, int, Chosen]:
     """Predict T_te batch by batch; no batch is given to the method before its turn.
 
     Returns:
-        Logits float32 [N, 2] and the number of optimiser steps.
+        Logits float32 [N, 2], the number of optimiser steps, and how many frames were chosen after each batch.
     """
     test = split["test"]
     rows = {"none": test[:0], "train": split["train"], "all": np.arange(len(target.labels))}[adapter.sees.known]
     known = reader.embeddings(rows)
     logits, steps, stream, before = [torch.zeros(0, 2)], 0, None, -1
+    chosen = Chosen()
     for batch in stream_batches(target.video[test], adapter.batch or _WHOLE_VIDEO):
         frames = reader.frames(test[batch])
         if stream is None or (adapter.sees.reset == "video" and frames.video != before):
@@ -236,4 +243,5 @@ def predict_stream(
             stream = adapter.begin(start, fitted, known, seed)
         before = frames.video
         logits.append(stream.predict(frames).detach().cpu())
-    return torch.cat(logits), steps + (int(stream.steps) if stream else 0)
+        chosen.add(len(logits[-1]), getattr(stream, "chosen", None))
+    return torch.cat(logits), steps + (int(stream.steps) if stream else 0), chosen

@@ -252,11 +252,13 @@ class Sentences:
 def test_people_adapted_at_once_are_people_adapted_alone(method, config):
     adapter, lengths = method(method.Config(**config)), (14, 40, 1, 27)
     people = [unit(length, 6, seed=20 + number) for number, length in enumerate(lengths)]
-    together, steps = predict_people(adapter, Sentences(), [iter(views) for views in people], lengths)
-    for views, found, taken in zip(people, together, steps, strict=True):
+    together, steps, chosen = predict_people(adapter, Sentences(), [iter(views) for views in people], lengths)
+    for views, found, taken, kept in zip(people, together, steps, chosen, strict=True):
         stream = adapter.begin(Sentences(), {}, torch.zeros(0, D), 0)
         one = stream.predict(frames(views[:, 0], views)).detach()
         torch.testing.assert_close(found, one, atol=1e-5, rtol=1e-5)
+        assert kept.points()[-1] == {"done": 1.0, "frames": stream.chosen}
+        assert 0 < stream.chosen <= len(views)
         assert taken == int(stream.steps) == len(views) * (0 if method is Tda else config.get("steps", 1))
     still = Sentences().scale * people[1][:, 0] @ Sentences().weights("ensemble")
     assert (together[1] - still).abs().max() > 0.1

@@ -59,6 +59,7 @@ class WeightedStream(AffineStream):
         self._start = [parameter.detach().clone() for parameter in self.affine]
         self._importance = self._fisher(source)
         self._mean: Tensor | None = None
+        self.chosen = 0
         self._optimiser = torch.optim.SGD(self.affine, config.lr, 0.9)
 
     def update(self, frames: Frames, logits: Tensor) -> None:
@@ -67,6 +68,7 @@ class WeightedStream(AffineStream):
         kept, own = self._kept(logits.detach().softmax(dim=1), entropy(logits.detach()) < margin), entropy(logits)
         if not bool(kept.any()):
             return
+        self.chosen += int(kept.sum())
         weight = torch.exp(margin - own.detach()[kept])
         loss = (weight * own[kept]).mean()
         for parameter, start, importance in zip(self.affine, self._start, self._importance, strict=True):

@@ -52,6 +52,7 @@ class FlatStream(AffineStream):
         self._config = config
         self._margin = config.entropy_margin * math.log(2)
         self._start = [parameter.detach().clone() for parameter in self.affine]
+        self.chosen = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -76,6 +77,7 @@ class FlatStream(AffineStream):
         if bool(still.any()):
             self._optimiser.step()
             self.steps += 1
+            self.chosen += int(still.sum())
             self._reset_if_collapsed(loss.item())
 
     def _move(self, loss: Tensor) -> list[Tensor]:

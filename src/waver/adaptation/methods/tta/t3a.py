@@ -43,6 +43,11 @@ class Templates:
         with torch.no_grad():
             self._entropy = entropy(model.judge(weight))
 
+    @property
+    def chosen(self) -> int:
+        """Supports, the layer's own rows among them."""
+        return len(self._points)
+
     @torch.no_grad()
     def predict(self, frames: Frames) -> Tensor:
         """Logits float32 [B, 2] of B frames, by templates that hold these frames already."""

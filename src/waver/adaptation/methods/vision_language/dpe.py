@@ -70,6 +70,10 @@ class Prototypes(PeopleStream):
         self._cache = PeopleCache(people, classes, config.capacity, width)
         self.averaged = torch.zeros(people, dtype=torch.int64)
 
+    def cached(self) -> Tensor:
+        """Features in the cache of each person, int64 [P]."""
+        return self._cache.sizes()
+
     def next_frames(self, views: Tensor) -> Tensor:
         """Logits float32 [n, C], each after the step that its frame causes."""
         config, count = self._config, len(views)

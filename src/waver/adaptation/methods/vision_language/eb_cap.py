@@ -62,6 +62,11 @@ class EnergyCaches:
         self._entropies: list[float] = []
         self._video = -1
 
+    @property
+    def chosen(self) -> int:
+        """Features in both caches."""
+        return sum(len(own) for cache in (self.positive, self.negative) for own in cache.items)
+
     @torch.no_grad()
     def predict(self, frames: Frames) -> Tensor:
         """Logits float32 [B, 2]; a frame is predicted before the caches may take it."""

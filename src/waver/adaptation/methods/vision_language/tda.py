@@ -59,6 +59,10 @@ class TwoCaches(PeopleStream):
         self.positive = PeopleCache(people, classes, config.capacity, width)
         self.negative = PeopleCache(people, classes, config.neg_capacity, width)
 
+    def cached(self) -> Tensor:
+        """Features in the caches of each person, int64 [P]."""
+        return self.positive.sizes() + self.negative.sizes()
+
     @torch.no_grad()
     def next_frames(self, views: Tensor) -> Tensor:
         """Logits float32 [n, C]; a frame is in the caches when it is predicted."""

@@ -124,6 +124,11 @@ class CachedStream:
         self.positive, self.negative = Cache(config.capacity), Cache(config.neg_capacity)
         self._history: list[int] = []
 
+    @property
+    def chosen(self) -> int:
+        """Features in both caches."""
+        return sum(len(own) for cache in (self.positive, self.negative) for own in cache.items.values())
+
     @torch.no_grad()
     def predict(self, frames: Frames) -> Tensor:
         """Logits float32 [B, 2]; a frame is predicted before the caches may take it."""
