@@ -20,6 +20,7 @@ ORDER = [
     | {"workflow.sensitivity"},
     {"assets"},
     {"datasets"},
+    {"zeroshot.answers", "zeroshot.prompts"},
     {"cluster"},
     {"models"},
     {"features"},
