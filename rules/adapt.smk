@@ -100,8 +100,57 @@ rule adapt_fusion:
         "../workflow/scripts/adapt_fusion.py"
 
 
+rule adapt_faces:
+    input:
+        packs=of_shard(paths.pack_index),
+        faces=of_shard(paths.feature_index("faces")),
+        source_packs=after_ingest(flow.faces.source_packs),
+        source_faces=after_ingest(flow.faces.source_faces),
+        model=flow.faces.model,
+    output:
+        predictions=paths.adapt_faces,
+        diagnostics=paths.adapt_faces_diagnostics,
+    log:
+        paths.log(
+            "adapt_faces",
+            "face_network",
+            "scope",
+            "method",
+            "protocol",
+            "seed",
+            "shard",
+        ),
+    benchmark:
+        paths.benchmark(
+            "adapt_faces",
+            "face_network",
+            "scope",
+            "method",
+            "protocol",
+            "seed",
+            "shard",
+        )
+    wildcard_constraints:
+        method="|".join(FOR_FACES),
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=8000,
+    params:
+        config=flow.faces.recipe,
+        guard=flow.faces.guard,
+        code=flow.faces.code,
+        record=flow.faces.record,
+    message:
+        "Adapting {wildcards.face_network} ({wildcards.scope}) by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+    script:
+        "../workflow/scripts/adapt_faces.py"
+
+
 # not part of a run: snakemake results/<run>/adapt/<method>/<protocol>/participant/<id>.parquet,
-# for a fusion results/<run>/adapt/fusions/<fusion>/<modalities>/<method>/<protocol>/participant/<id>.parquet
+# for a fusion results/<run>/adapt/fusions/<fusion>/<modalities>/<method>/<protocol>/participant/<id>.parquet,
+# for a network of faces results/<run>/adapt/faces/<network>/<scope>/<method>/<protocol>/participant/<id>.parquet
 rule adapt_participant:
     input:
         shards=flow.adapt.shards_of_participant,

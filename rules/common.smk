@@ -12,6 +12,7 @@ from waver.workflow.flow import checked_flow
 from waver.workflow.inputs import Inputs
 from waver.workflow.stages.adapt import VISION_LANGUAGE
 from waver.workflow.stages.features import CONVERTED
+from waver.workflow.stages.faces import FOR_FACES
 from waver.workflow.stages.fusions import FOR_FUSIONS
 from waver.workflow.stages.zeroshot import ZERO_SHOT_MODELS
 

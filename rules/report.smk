@@ -71,8 +71,12 @@ rule report_html:
         histories=flow.frames.outputs("history.jsonl"),
         predictions=flow.frames.outputs("predictions.parquet")
         + [paths.control_predictions.format(control="content_free.frame.standard")],
-        adapted=flow.adapt.predictions() + flow.fusions.predictions(),
-        diagnostics=flow.adapt.diagnostics() + flow.fusions.diagnostics(),
+        adapted=flow.adapt.predictions()
+        + flow.fusions.predictions()
+        + flow.faces.predictions(),
+        diagnostics=flow.adapt.diagnostics()
+        + flow.fusions.diagnostics()
+        + flow.faces.diagnostics(),
         weights=flow.answers.outputs("weights.parquet"),
         models=flow.model_records(),
         further=list(flow.tables().values()),

@@ -1,11 +1,13 @@
-"""train: supervised models. Of frames: one job per fusion, modalities and seed, and one for its
-cross-validation. Of answers (video level): one job per model, inputs and seed for both.
+"""train: supervised models. The visual backbone: one job a stage, and one in which it predicts frames itself. Of
+frames: one job per fusion, modalities and seed, and one for its cross-validation. Of answers (video level): one job per
+model, inputs and seed for both.
 """
 
 
 rule train_emotions:
     input:
         initial=flow.backbone.given(),
+        detector=flow.backbone.detector(),
     output:
         record=flow.backbone.trained_file("emotions"),
         history=flow.backbone.trained_file("emotions", "history.jsonl"),
@@ -23,6 +25,7 @@ rule train_emotions:
     params:
         config=cfg.backbone.emotions.model_dump(),
         pictures=flow.backbone.pictures(),
+        faces=flow.backbone.detection(),
         start=lambda wildcards: flow.backbone.start("train_emotions"),
     message:
         "Training the visual backbone on basic emotions"
@@ -56,6 +59,29 @@ rule train_backbone:
         "Training the visual backbone on frames with and without A/H"
     script:
         "../workflow/scripts/train_backbone.py"
+
+
+rule train_backbone_frames:
+    input:
+        packs=every_shard(paths.pack_index),
+        model=flow.backbone.trained_file("ah"),
+    output:
+        paths.backbone_predictions(flow.backbone.name),
+    log:
+        paths.log("train_backbone_frames"),
+    benchmark:
+        paths.benchmark("train_backbone_frames")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("train_backbone_frames"),
+        record=flow.backbone.frames_record,
+    message:
+        "Frames by the visual backbone itself"
+    script:
+        "../workflow/scripts/train_backbone_frames.py"
 
 
 rule train_fusion:

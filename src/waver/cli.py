@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from waver import __version__
 from waver.errors import WaverError
+from waver.workflow.environment import close_network
 
 COMMANDS = {
     "predict": ("waver.predict.run", "a trained model on new recordings: files, folders or a list"),
@@ -40,7 +41,7 @@ _OF_A_PATH = frozenset(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name.
+    """Run the command that the arguments name; none opens a connection to another computer.
 
     Args:
         arguments: those after the program's name; by default those of this process.
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.error(f"name a command: {', '.join(COMMANDS)}")
     module, _ = COMMANDS[given.command]
+    close_network()
     try:
         return int(importlib.import_module(module).main(given.arguments))
     except WaverError as error:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from waver.errors import WaverError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-FOLDERS = frozenset({"videos"})
+FOLDERS = frozenset({"videos", "backbones"})
 """Folders below ``results/<run>/train`` that no method may be called like."""
 
 
@@ -81,12 +81,16 @@ class AdaptationRecord(MethodRecord):
         sees: what it is given of source and target, as its class ``needs`` it; for tables.
         target_labels: it is given labels of the person it is scored on: a ceiling, never the best.
         fusions: it adapts trained fusions too (``adapt.fusions``).
+        faces: it adapts networks that look at faces too (``adapt.faces``).
+        source: it is given labelled frames of the source.
         baseline: method of the same network without adaptation, with which it is compared.
     """
 
     sees: str
     target_labels: bool = False
     fusions: bool = False
+    faces: bool = False
+    source: bool = False
     baseline: str = "source_only"
 
 

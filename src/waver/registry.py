@@ -93,14 +93,15 @@ TEMPORALS: dict[str, Record] = {
 """Temporal contexts of one stream, see ``waver.models.base.Temporal``."""
 
 BACKBONES: dict[str, MethodRecord] = {
-    "resnet18": MethodRecord("waver.models.backbones.resnet:ResNet18"),
-    "resnet34": MethodRecord("waver.models.backbones.resnet:ResNet34"),
-    "resnet50": MethodRecord("waver.models.backbones.resnet:ResNet50"),
-    "resnet101": MethodRecord("waver.models.backbones.resnet:ResNet101"),
-    "resnet152": MethodRecord("waver.models.backbones.resnet:ResNet152"),
-    "apvit": MethodRecord("waver.models.backbones.apvit:Apvit"),
-    "ir50": MethodRecord("waver.models.backbones.ir50_embedding:Ir50Embedding"),
+    "resnet18": MethodRecord("waver.models.backbones.resnet:ResNet18", label="ResNet18"),
+    "resnet34": MethodRecord("waver.models.backbones.resnet:ResNet34", label="ResNet34"),
+    "resnet50": MethodRecord("waver.models.backbones.resnet:ResNet50", label="ResNet50"),
+    "resnet101": MethodRecord("waver.models.backbones.resnet:ResNet101", label="ResNet101"),
+    "resnet152": MethodRecord("waver.models.backbones.resnet:ResNet152", label="ResNet152"),
+    "apvit": MethodRecord("waver.models.backbones.apvit:Apvit", label="APViT"),
+    "ir50": MethodRecord("waver.models.backbones.ir50_embedding:Ir50Embedding", label="IR-50"),
 }
+"""Visual backbones. One that was trained on frames with A/H predicts frames itself, as a method of its name."""
 
 ANSWER_MODELS: dict[str, MethodRecord] = {
     "question_prior": MethodRecord("waver.models.text.question_prior:QuestionPrior", label="Question prior"),
@@ -165,7 +166,12 @@ def _of_clip(
 
 
 def _of_networks(target: str, label: str, sees: str) -> AdaptationRecord:
-    return AdaptationRecord(f"waver.adaptation.methods.{target}", label=label, sees=sees, fusions=True)
+    return AdaptationRecord(f"waver.adaptation.methods.{target}", label=label, sees=sees, fusions=True, faces=True)
+
+
+def _of_source(target: str, label: str, sees: str, faces: bool = True) -> AdaptationRecord:
+    target = f"waver.adaptation.methods.{target}"
+    return AdaptationRecord(target, label=label, sees=_SOURCE + sees, faces=faces, source=True)
 
 
 ADAPTATIONS: dict[str, AdaptationRecord] = {
@@ -174,21 +180,20 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         label="Source only",
         sees="nothing of the person",
         fusions=True,
+        faces=True,
     ),
-    "mmd": AdaptationRecord("waver.adaptation.methods.uda.mmd:Mmd", label="MMD", sees=_SOURCE + _UNLABELLED),
-    "acpl": AdaptationRecord("waver.adaptation.methods.uda.acpl:Acpl", label="ACPL", sees=_SOURCE + _UNLABELLED),
+    "mmd": _of_source("uda.mmd:Mmd", "MMD", _UNLABELLED),
+    "acpl": _of_source("uda.acpl:Acpl", "ACPL", _UNLABELLED),
     "shot": _of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED),
     "nrc": _of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED),
     "bn_adapt": _of_networks("tta.bn_adapt:BnAdapt", "BN-adapt", _STREAM),
     "tent": _of_networks("tta.tent:Tent", "TENT", _STREAM),
-    "eata": AdaptationRecord("waver.adaptation.methods.tta.eata:Eata", label="EATA", sees=_SOURCE + _STREAM),
+    "eata": _of_source("tta.eata:Eata", "EATA", _STREAM),
     "sar": _of_networks("tta.sar:Sar", "SAR", _STREAM),
     "t3a": _of_networks("tta.t3a:T3a", "T3A", _STREAM),
     "cotta": _of_networks("tta.cotta:Cotta", "CoTTA", _STREAM),
     "memo": _of_networks("tta.memo:Memo", "MEMO", _STREAM),
-    "person_hmm": AdaptationRecord(
-        "waver.adaptation.methods.tta.person_hmm:PersonHmm", label="Person HMM", sees=_SOURCE + _STREAM
-    ),
+    "person_hmm": _of_source("tta.person_hmm:PersonHmm", "Person HMM", _STREAM, faces=False),
     "clip_zero_shot": _of_clip("zero_shot:ZeroShot", "CLIP", "", implied={"prompts": "template"}),
     "clip_ensemble": _of_clip("zero_shot:ZeroShot", "CLIP, several prompts", "", implied={"prompts": "ensemble"}),
     "tda": _of_clip("tda:Tda", "TDA", "participant"),
@@ -211,6 +216,7 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         sees="the person's labels",
         target_labels=True,
         fusions=True,
+        faces=True,
     ),
 }
 
@@ -279,6 +285,7 @@ MEASUREMENTS: dict[str, Record] = {
 """What a model is passed at once -> what measures its costs."""
 
 KINDS: dict[str, Mapping[str, MethodRecord]] = {
+    "visual backbones": BACKBONES,
     "fusions": FUSIONS,
     "models of answers": ANSWER_MODELS,
     "video-level models": VIDEO_MODELS,

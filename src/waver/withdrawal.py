@@ -14,14 +14,17 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
 from waver.cluster.settings import add_config_arguments, read_config
 from waver.config.model import Config
 from waver.datasets.clean_text import composed
+from waver.datasets.folder.listing import safe_id
 from waver.errors import WaverError
 from waver.io.removal import remove
+from waver.io.site_secret import site_secret
 
 _TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md"})
 _PARTICIPANT = re.compile(r"[^/\\\0]{1,200}")
@@ -120,7 +123,8 @@ def forget(participant: str, config: Config, folder: Path) -> list[Path]:
             f"a workflow runs in {folder}, or was killed; wait for its end, or give snakemake --unlock, and try again"
         )
     root = Path(config.dataset.root) if config.dataset.root else None
-    still = list(mentions(participant, root)) if root and root.exists() else []
+    written = {participant, unquote(participant)}  # the reader of folders gives ids that can name files
+    still = [path for name in written for path in mentions(name, root)] if root and root.exists() else []
     if still:
         raise WaverError(
             f"{still[0]} and {len(still) - 1} more files of the data set name the participant; take the participant "
@@ -132,6 +136,20 @@ def forget(participant: str, config: Config, folder: Path) -> list[Path]:
     return found
 
 
+def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> list[str]:
+    """What became, or would become, of a folder outside the working folder."""
+    from waver.predict.forgetting import find_in, forget_in  # loads torch
+
+    left = find_in(place, participant, site_secret(secret) if secret.is_file() else None)
+    would = "" if delete else "would be "
+    if delete:
+        forget_in(left, participant)
+    lines = [f"{would}deleted: {path}" for path in left.delete] + [f"{would}rewritten: {path}" for path in left.rewrite]
+    lines += [f"{would}marked, as it learnt from the participant: {place}"] if left.marked else []
+    still = [f"still names the participant: {path}" for path in mentions(participant, place)] if delete else []
+    return [*(lines or [f"nothing in {place} is known to be of this participant"]), *left.told, *still]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """List or delete what was made of a participant, and name the files that are left with the id in them.
 
@@ -141,15 +159,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="waver forget", description=__doc__.split("\n")[0])
     parser.add_argument("participant", help="participant id")
     parser.add_argument("--delete", action="store_true", help="delete it; else it is listed alone")
+    parser.add_argument(
+        "--in", dest="folders", action="append", default=[], type=Path, metavar="DIR",
+        help="output folder of predict, export, export-model or import-review, or its --add-to; may be given again",
+    )  # fmt: skip
     add_config_arguments(parser)
     given = parser.parse_args(arguments)
     config, folder = read_config(given.configfile, given.config), Path.cwd()
-    done = (forget if given.delete else made_from)(given.participant, config, folder)
+    participant = safe_id(given.participant) if "/" in given.participant else given.participant
+    done = (forget if given.delete else made_from)(participant, config, folder)
     head = "deleted" if given.delete else "would be deleted (give --delete)"
     lines = [f"{head}: {path.relative_to(folder)}" for path in done] or ["nothing here was made of this participant"]
+    if not done and given.folders:
+        lines = []
+    for place in given.folders:
+        lines += _elsewhere(place, given.participant, folder / config.report.secret, given.delete)
     if given.delete:
         kept = [folder / part for part in (f"resources/{config.dataset.name}", "results", "logs", "benchmarks")]
-        left = [path for part in kept for path in mentions(given.participant, part)]
+        left = [path for part in kept for path in mentions(participant, part)]
         lines += [f"still names the participant: {path.relative_to(folder)}" for path in left]
         if any("/ingest/raw" in line for line in lines):
             lines.append("the generated data set still names the participant: the next run makes everything again")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -136,15 +137,17 @@ class Workspace:
 
 BACKBONE = {
     "train": {"folds": 0},
-    "features": {"visual": {"backbone": "resnet18"}},
+    "features": {"visual": {"backbone": "resnet18", "options": {"size": 128}}},
     "backbone": {
         "stages": ["emotions", "ah"],
         "emotions": {"sets": [{"path": "pictures"}], "epochs": 1, "batch": 4, "at_once": 4},
         "ah": {"epochs": 1, "batch": 4, "at_once": 4, "every": 48},
     },
 }
-"""A visual backbone with a training of its own."""
+"""A visual backbone with a training of its own, whose features are as long as those of the packs that are there."""
 BACKBONE_FILES = [f"resources/{name}/train/resnet18/asset.json" for name in ("emotions", "tiny")]
+JUDGED = "results/tiny/train/backbones/resnet18/predictions.parquet"
+"""Its frames, by the packs as they are: its own features would take as long as all other jobs."""
 DEMO = {"train": 3, "val": 1, "test": 2, "questions": 2, "clauses": 2, "width": 320, "height": 240, "trouble": False}
 
 
@@ -180,6 +183,7 @@ class FirstRuns:
         home: home folder of both, empty before.
         temporary: folder for temporary files of both, empty before.
         touched: files of the Python environment that were written, made or removed meanwhile.
+        offline: what a command is begun with to have no network, as they had none; empty where the machine lets us not.
         output: what Snakemake said in each.
         trace: folder of what each rule executed, of the second run and of a backbone's own training.
     """
@@ -188,6 +192,7 @@ class FirstRuns:
     home: Path
     temporary: Path
     touched: set[str]
+    offline: list[str]
     output: tuple[str, str]
     trace: Path
 
@@ -205,6 +210,17 @@ def _read_only(folder: str, command: list[str]) -> list[str]:
         shutil.which("unshare") and not subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode
     )
     return [*wrapped, *command] if possible else command
+
+
+@cache
+def _offline() -> list[str]:
+    """Begins a command in a network namespace of its own: its one interface, the loopback, is down.
+
+    Empty where the machine lets neither root nor a user make one.
+    """
+    ways = (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]) if shutil.which("unshare") else ()
+    possible = (way for way in ways if not subprocess.run([*way, "true"], capture_output=True, check=False).returncode)
+    return next(possible, [])
 
 
 @pytest.fixture(scope="session")
@@ -237,15 +253,16 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
     both = dict(zip(runs, (own, traced), strict=True))
     everything, explained = _side_by_side(both), _side_by_side(both, "explained.json", "--", *EXPLAINED_FILES, PERSON)
     _side_by_side({runs[1]: traced}, "backbone.json", "--", *BACKBONE_FILES)
+    _side_by_side({runs[1]: traced}, "backbone.json", "--allowed-rules", "train_backbone_frames", "--", JUDGED)
     touched = {path for path, _ in before ^ _environment_files()}
     output = tuple(map("".join, zip(everything, explained, strict=True)))
-    return FirstRuns(runs, home, temporary, touched, output, trace)
+    return FirstRuns(runs, home, temporary, touched, _offline(), output, trace)
 
 
 def _side_by_side(runs: Mapping[Workspace, dict[str, str]], *arguments: str) -> list[str]:
     """Run Snakemake in several workspaces at once, each with an environment; what each said."""
     command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--configfile", "tiny.json", *arguments]
-    command = _read_only(str(Path(sys.prefix).resolve()), command)
+    command = [*_offline(), *_read_only(str(Path(sys.prefix).resolve()), command)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     started = [subprocess.Popen(command, cwd=run.folder, env=own, **streams) for run, own in runs.items()]
     with ThreadPoolExecutor() as pool:

@@ -39,6 +39,8 @@ NAMED = {
 derived: the test of ``docs/adding_a_modality.md`` traces that rule. Nor is a Whisper of transformers given."""
 OVER_CLIP = {"features_embeddings", "features_views", "adapt_fit", "adapt_vision_language"}
 """Rules that are not part of these runs; tests/contract/test_vision_language.py traces what they do."""
+OF_FACES = {"adapt_faces"}
+"""As well; tests/contract/test_adapted_faces.py traces it."""
 ASKED = {f"zeroshot_{job}" for job in ("ask", "finetune", "predict", "spread", "conditions", "cues")}
 """As well; the tests in tests/unit/zeroshot trace them."""
 EXPLAINED = {"evaluate_explanations"}
@@ -55,6 +57,7 @@ RULES = re.findall(
     sorted(
         set(RULES)
         - OVER_CLIP
+        - OF_FACES
         - ASKED
         - EXPLAINED
         - NETWORK

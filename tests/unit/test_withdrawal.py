@@ -171,7 +171,7 @@ def test_no_file_is_deleted_under_a_running_workflow(folder, capsys):
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "*"])
 def test_an_id_is_one_name_and_no_pattern(folder, name, capsys):
     before = files(folder)
-    assert forget(name, "--delete") == (0 if name == "*" else 1)
+    assert forget(name, "--delete") == (0 if name in ("*", "a/b") else 1)
     assert files(folder) == before
 
 
@@ -180,3 +180,16 @@ def test_an_id_within_another_is_no_mention(tmp_path):
     assert not list(mentions(WHO, tmp_path))
     file(tmp_path / "b.csv", "video,80001_Q3")
     assert [path.name for path in mentions(WHO, tmp_path)] == ["b.csv"]
+
+
+def test_an_id_that_cannot_name_a_file_is_given_as_it_is_written(folder, capsys):
+    """The reader of folders makes ``Zoe%2F7`` of ``Zoe/7``."""
+    table(folder / "resources/bah/ingest/participants.parquet", "Zoe%2F7", OTHER)
+    file(folder / "resources/bah/features/faces/stores/Zoe%2F7/x.zarr")
+    file(folder / "data/videos.csv", "Zoe/7,a.mp4")
+    assert forget("Zoe/7", "--delete") == 1
+    assert "take the participant out of them first" in capsys.readouterr().err
+    (folder / "data/videos.csv").unlink()
+    assert forget("Zoe/7", "--delete") == 0
+    assert not (folder / "resources/bah/features/faces/stores/Zoe%2F7").exists()
+    assert (folder / f"resources/bah/features/faces/stores/{OTHER}").exists()

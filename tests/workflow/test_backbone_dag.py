@@ -18,12 +18,15 @@ from waver.config.model import load_config
 from waver.config.section import overlaid
 from waver.errors import WaverError
 from waver.workflow.fingerprint import closure
+from waver.workflow.flow import Flow
+from waver.workflow.run import Run
 
 pytestmark = pytest.mark.usefixtures("preloaded_snakemake")
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = "backbones/resnet101"
 PACKS = ("--", "resources/x/align/000.parquet", "resources/x/align/001.parquet")
+JUDGED = "results/x/train/backbones/resnet18/predictions.parquet"
 CONFIG = {
     "run": "x",
     "dataset": {"name": "x", "shards": 2, "root": "release"},
@@ -78,7 +81,7 @@ def test_pictures_added_to_a_folder_are_learnt_from(finished):
 
 
 def test_stages_wait_for_each_other_and_features_for_the_last(finished):
-    text = snakemake(ROOT, finished, [*overlay(finished, {}), "--rulegraph", *PACKS]).text
+    text = snakemake(ROOT, finished, [*overlay(finished, {}), "--rulegraph", *PACKS, JUDGED]).text
     names = dict(re.findall(r'(\d+)\[label ?= ?"(\w+)"', text))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", text)}
     assert edges >= {
@@ -87,10 +90,22 @@ def test_stages_wait_for_each_other_and_features_for_the_last(finished):
         ("ingest_tables", "train_backbone"),
         ("train_backbone", "features_visual"),
         ("features_faces", "features_visual"),
+        ("align_pack", "train_backbone_frames"),
+        ("train_backbone", "train_backbone_frames"),
     }
     assert not {("train_emotions", "features_visual"), ("models_install", "features_visual")} & edges
     # faces wait for no training, or there would be a circle
     assert {a for a, b in edges if b == "features_faces"} == {"ingest_tables", "models_install"}
+
+
+def test_a_backbone_that_learnt_frames_is_scored_as_every_model_is():
+    def scored(stages: list[str]) -> tuple[bool, bool]:
+        values = overlaid(CONFIG, {"backbone": {"stages": stages}})
+        flow = Flow(Run(load_config(values)))
+        return JUDGED in flow.predictions(), "resnet18" in flow.methods()
+
+    assert scored(["emotions", "ah"]) == scored(["ah"]) == (True, True)
+    assert scored(["emotions"]) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ BOTTLENECK = 256
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 Frames = Any
-"""Frames as a network takes them: normalised features float32 [B, D] of a SourceModel, or
-``waver.adaptation.fusion.windows.Windows``."""
+"""Frames as a network takes them: normalised features float32 [B, D] of a SourceModel, pictures uint8 [B, S, S, 3] of a
+``waver.adaptation.faces.network.FaceNetwork``, or ``waver.adaptation.fusion.windows.Windows``."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Needs:
             arrives, by an OnlineAdapter (test-time adaptation).
         reset: what a stream begins anew with.
         batch_norm: it does something only to a network with batch norm.
+        norms: it adapts normalisation layers alone.
+        body: it adapts all but the last layer, and nothing else.
     """
 
     source: bool = False
@@ -42,6 +44,8 @@ class Needs:
     stream: bool = False
     reset: Literal["participant", "video"] = "participant"
     batch_norm: bool = False
+    norms: bool = False
+    body: bool = False
 
 
 class Network(nn.Module, ABC):
@@ -130,6 +134,10 @@ class TargetView:
         """Logits [N, 2] of the rows as logits of the participant's frames that the view is of."""
         return logits
 
+    def mirrored(self) -> TargetView | None:
+        """The same frames as a mirror shows them; None of features, which have no mirror image."""
+        return None
+
     def predict(self, network: Network) -> Tensor:
         """Logits of the participant's frames that the view is of, in evaluation mode."""
         return predict(network, self._tensor)
@@ -171,7 +179,7 @@ class SourceView:
     """Labelled frames of the source participants (train split).
 
     Attributes:
-        features: float32 [N, D], normalised.
+        features: float32 [N, D], normalised; of a network of faces the pictures, uint8 [N, S, S, 3].
         labels: uint8 [N].
         participant: int32 [N], number of the frame's participant.
     """

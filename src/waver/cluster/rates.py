@@ -17,6 +17,7 @@ from waver.cluster.workload import Workload
 from waver.config.model import Config
 from waver.errors import WaverError
 
+_ADAPTING = ("adapt_target", "adapt_fusion", "adapt_faces", "adapt_vision_language")
 RATES = Path(__file__).with_name("rates.yaml")
 
 
@@ -64,7 +65,7 @@ def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) ->
     frames, faces, train = work.frames(), config.features.faces, config.train
     adapted = count / config.dataset.shards
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
-    adapting = sum(n for name, n in jobs.items() if name in ("adapt_target", "adapt_fusion", "adapt_vision_language"))
+    adapting = sum(n for name, n in jobs.items() if name in _ADAPTING)
     tables += adapting // config.dataset.shards
     # each training job writes its own table; scoring reads them all
     tables = tables if rule.startswith("evaluate_") else count

@@ -13,6 +13,8 @@ from waver.config.model import Config, load_config
 from waver.errors import WaverError
 
 PROFILE = "profiles/slurm"
+_MOST_VALUES = 100_000
+"""Of a file; the defaults of all keys are some hundreds."""
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +78,8 @@ def _read(file: Path) -> Mapping[str, Any]:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise WaverError(f"{file} cannot be read ({error.strerror}); correct --configfile") from error
+    except UnicodeDecodeError as error:
+        raise WaverError(f"{file} has characters that are not UTF-8; save it as UTF-8") from error
     values = _parsed(text, str(file))
     if not isinstance(values, Mapping):
         raise WaverError(f"{file} holds no keys; a config file is a YAML mapping, see config/config.yaml")
@@ -84,9 +88,25 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise WaverError(f"{where} is no YAML ({str(error).splitlines()[0]}); mend it") from error
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if _size(node, {}) > _MOST_VALUES:
+            raise ValueError("it repeats too many values by aliases")
+        return (node and loader.construct_document(node)) or {}
+    # PyYAML has no error of its own for a number, date or tag whose text is none
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        what = " ".join(str(error).splitlines()[:1]) or type(error).__name__
+        raise WaverError(f"{where} is no YAML ({what}); mend it") from error
+
+
+def _size(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Values below a node with those that aliases repeat, which merged and printed values are as many as."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _overlay(values: dict[str, Any], more: Mapping[str, Any], where: str) -> None:

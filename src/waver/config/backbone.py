@@ -17,6 +17,11 @@ class EmotionImages(Section):
     )
     path: UserPath = Field(description="its folder")
     every: int = Field(1, ge=1, description="every n-th frame of a video (aff_wild2)")
+    faces: Literal["given", "detected", "whole"] = Field(
+        "given",
+        description="given: the landmarks or the alignment that the data set brings, else detected; detected: found "
+        "and aligned as the faces of videos; whole: the middle of the picture",
+    )
 
 
 class ImageRecipe(Section):
@@ -51,7 +56,9 @@ class ImageRecipe(Section):
 class EmotionsStage(ImageRecipe):
     """First stage: six basic emotions."""
 
-    sets: tuple[EmotionImages, ...] = Field((), description="data sets, each with the keys layout, path and every")
+    sets: tuple[EmotionImages, ...] = Field(
+        (), description="data sets, each with the keys layout, path, every and faces"
+    )
 
 
 class FramesStage(ImageRecipe):

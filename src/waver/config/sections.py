@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from waver.config.adaptation import AdaptConfig as AdaptConfig
+from waver.config.adaptation import AdaptedFaces as AdaptedFaces
+from waver.config.adaptation import AdaptedFusion as AdaptedFusion
 from waver.config.backbone import BackboneConfig as BackboneConfig
 from waver.config.section import MODALITY_SETS as MODALITY_SETS
 from waver.config.section import Section as Section
@@ -247,59 +250,6 @@ class AnswersConfig(Section):
     def chosen(self) -> tuple[AnswerRun, ...]:
         """The rows of this run."""
         return (*self.runs, *(self.tuned if self.with_tuned else ()))
-
-
-class AdaptedFusion(Section):
-    """A model of frames that is adapted to each participant as a whole."""
-
-    fusion: str = Field(description="fusion, as in train.runs, or <fusion>.<variant>")
-    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, as in train.runs")
-    methods: tuple[str, ...] = Field(
-        ("bn_adapt", "tent", "sar", "t3a"),
-        description="methods; the fusion as it was trained (source_only) is always scored beside them",
-    )
-    options: dict[str, dict[str, Any]] = Field(
-        {}, description="method name -> keys of its own config that differ from those in adapt.options"
-    )
-
-
-class AdaptConfig(Section):
-    """Personalisation to each participant of a split (dataset paper, appendix E.3)."""
-
-    methods: tuple[str, ...] = Field(
-        ("source_only", "shot", "oracle"), description="methods, by their names in the registry"
-    )
-    protocols: tuple[Literal["frame_random", "block", "video"], ...] = Field(
-        ("frame_random", "block"),
-        description="how a participant's frames are split; frame_random: at random; block: by "
-        "blocks of time with a guard between them; video: by whole videos",
-    )
-    targets: Literal["test", "val", "cross_validation"] = Field(
-        "test",
-        description="split whose participants are adapted to; with val, a fifth of train's participants is held out "
-        "to choose the epoch of the source model; cross_validation: everybody in train and val, each from a source "
-        "model that never saw them (train.folds, train.folding)",
-    )
-    modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
-    fusions: tuple[AdaptedFusion, ...] = Field(
-        (), description="models of train.runs that are adapted themselves, and by which methods"
-    )
-    scope: Literal["head"] = Field(
-        "head", description="adapted parameters; head: bottleneck and head over frozen features"
-    )
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds")
-    source_epochs: int = Field(20, ge=1, description="epochs of the source model")
-    vision_language: VisionLanguageConfig = Field(
-        VisionLanguageConfig(), description="what the vision-language methods share"
-    )
-    options: dict[str, dict[str, Any]] = Field(
-        {}, description="method name -> keys of its own config that differ from its defaults"
-    )
-
-    @property
-    def target_splits(self) -> tuple[str, ...]:
-        """Splits of the data set whose participants are adapted to."""
-        return ("train", "val") if self.targets == "cross_validation" else (self.targets,)
 
 
 class EvaluateConfig(Section):

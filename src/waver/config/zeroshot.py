@@ -117,7 +117,8 @@ class ZeroShotConfig(Section):
     unparsable: Literal["as_released", "negative", "positive", "majority", "score", "drop"] = Field(
         "score",
         description="generate: what an answer counts as that is neither; as_released: as in the model's own code; "
-        "score: by the probabilities; drop: it is left out. More than a fifth of them end the job, unless by score",
+        "majority: as most about other people of train and val; score: by the probabilities; drop: it is left out. "
+        "More than a fifth of them end the job, unless by score",
     )
     calibration: tuple[Literal["none", "contextual"], ...] = Field(
         ("none",),
@@ -126,6 +127,11 @@ class ZeroShotConfig(Section):
     )
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="of the weights; auto: float16 on a GPU, float32 on a CPU"
+    )
+    quantisation: Literal["none", "int8", "nf4"] = Field(
+        "none",
+        description="of the linear layers of the language model, in models of this process: int8 about half of the "
+        "memory of 16 bits, nf4 a quarter; towers, projections and the layer before the probabilities stay",
     )
     batch: int = Field(4, ge=1, description="items a pass; halved where the memory does not suffice, and recorded")
     keep_answers: bool = Field(
@@ -144,6 +150,8 @@ class ZeroShotConfig(Section):
             raise ValueError("windows are lengths in frames, 1 or more")
         if self.stride > min(self.windows, default=self.stride):
             raise ValueError("stride is longer than a window, which would leave frames without an answer")
+        if self.unparsable == "majority" and self.decoding == "generate" and self.splits == ("test",):
+            raise ValueError("unparsable majority counts the answers of train and val; add val to splits")
         if "contextual" in self.calibration and self.decoding != "score":
             raise ValueError("calibration contextual needs scores; set decoding to score")
         return self

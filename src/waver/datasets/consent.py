@@ -153,6 +153,17 @@ def pseudonyms(participants: Iterable[str], secret: bytes) -> dict[str, str]:
     return {one: f"P-{name[:length]}" for one, name in sorted(drawn.items())}
 
 
+def is_pseudonym(name: str, participant: str, secret: bytes) -> bool:
+    """Whether a name is one that ``pseudonyms`` gives a participant, however many letters it took."""
+    letters = name.removeprefix("P-")
+    return name != letters and len(letters) >= _NAME_LETTERS and _drawn(participant, secret).startswith(letters)
+
+
+def learner_mark(participant: str, secret: bytes) -> str:
+    """By which a site knows whether a model that it gave away learnt from a participant; nobody else can tell."""
+    return hmac.new(secret, b"learnt from " + participant.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
 def _drawn(participant: str, secret: bytes) -> str:
     code = hmac.new(secret, participant.encode(errors="surrogateescape"), hashlib.sha256).digest()
     return base64.b32encode(code).decode()

@@ -175,6 +175,7 @@ ASKED = pa.schema(
         _field("end_frame", pa.int32(), "frame after the last one asked about", True),
         _field("negative", pa.float64(), "log probability of the answer without A/H; null where not scored", True),
         _field("positive", pa.float64(), "log probability of the answer with A/H", True),
+        _field("mass", pa.float64(), "probability of both answers together; null where it is not known", True),
         _field("parsed", pa.int8(), "what was written: 1 A/H, 0 none; null where neither, or nothing was", True),
         _field("prompt_sha256", pa.string(), "of the prompt as it was asked, what was said included"),
         _field("tokens", pa.int32(), "of the prompt, those of the frames included"),

@@ -17,8 +17,9 @@ from waver.errors import WaverError, is_machine_trouble, trouble_sentence
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
+from waver.predict.given import LINKS, Given, with_ids
 from waver.predict.given_checks import corrected_before, in_ids, longer_transcripts, of_known_questions, still_there
-from waver.predict.inputs import LINKS, Given, participant_id, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import participant_id, read_inputs, write_data_set
 from waver.predict.judge import judge, usable
 from waver.predict.methods import NONE
 from waver.predict.model_folder import RECORD, load_model_folder
@@ -113,6 +114,7 @@ class _Batch:
         """The recordings that can be read, as jobs; what cannot is set aside."""
         options = self.options
         known = Given(Path(), participant_id(options.participant), options.question, options.language)
+        known = replace(known, taken_back=options.taken_back)
         given = with_ids(read_inputs(options.inputs, known, self.set_aside), self.out)
         self.names = {one.recording: one.file.name for one in given}
         given = of_known_questions(still_there(given, self.set_aside), self.trained.questions, self.set_aside)
@@ -224,9 +226,10 @@ class _Batch:
 
     def _written(self, result: RecordingResult, stamp: str, edited: dict[str, str]) -> dict[str, str]:
         """Write the files of a recording, but for those that a person has changed; name -> sha256 as written."""
-        about = {"model": self.trained.name, "model_sha256": self.trained.sha256, "stamp": stamp}
+        about = {"model": self.trained.name, "run": self.trained.run, "model_sha256": self.trained.sha256}
+        about |= {"stamp": stamp}
         tables = write_frames(result, self.out, about) | write_segments(result, self.out, about)
-        annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited)
+        annotations = write_annotations(result, self.out, self.trained.decisions.segments, edited, stamp=about)
         own = {name: sha256 for name, sha256 in edited.items() if name in annotations}
         page, _ = write_page(result, self.out, self.about, self.trained.decisions.segments)
         return tables | annotations | own | {page.name: file_sha256(page)}

@@ -11,12 +11,11 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.clean_text import composed, printable
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
@@ -46,6 +45,7 @@ class Coding:
         positive: where there is A/H, frames.
         unsure: where the coder could not tell; it counts neither way.
         cues: where the coder saw a cue, and which, e.g. ``cue_face: frown``.
+        corrected: it is the predicted tier, which the coder corrected in place.
     """
 
     recording: str
@@ -53,6 +53,7 @@ class Coding:
     positive: list[Span] = field(default_factory=list)
     unsure: list[Span] = field(default_factory=list)
     cues: list[tuple[Span, str]] = field(default_factory=list)
+    corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,27 @@ def read_tier_list(path: Path) -> dict[str, TierOf]:
         WaverError: the file cannot be read or says anything else.
     """
     try:
-        given = yaml.safe_load(decoded(path.read_bytes()))
         return {
-            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()}) for coder, one in given.items()
+            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()})
+            for coder, one in read_yaml(path).items()
         }
-    except OSError as error:
-        raise WaverError(f"{path} cannot be read ({error.strerror}); give a YAML file of coders and tiers") from error
-    except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise WaverError(
             f"{path} is no list of coders; write lines such as anna: {{tier: Codes A, positive: [ambivalent]}}"
         ) from error
 
 
 def _texts(value: Any) -> Any:
-    return tuple(map(str, value)) if isinstance(value, list) else str(value)
+    """A text, or a list of texts, of YAML's scalars.
+
+    Raises:
+        TypeError: it is, or holds, a list or a table.
+    """
+    if isinstance(value, list) and not any(isinstance(one, list | dict | tuple) for one in value):
+        return tuple(map(str, value))
+    if isinstance(value, list | dict | tuple):
+        raise TypeError(type(value))
+    return str(value)
 
 
 def read_codings(
@@ -147,7 +155,7 @@ def _tiered(
         if found.get(REVIEWED):
             yield _coding(found, recording, coder, TierOf(REVIEWED))
         elif MODEL in found and to_frames(found[MODEL]) != list(predicted[recording]):
-            yield _coding(found, recording, coder, TierOf(MODEL))
+            yield replace(_coding(found, recording, coder, TierOf(MODEL)), corrected=True)
         elif MODEL not in found and REVIEWED not in found:
             raise WaverError(f"{path} has no tier {REVIEWED}; say whose tier is which with --tiers")
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from waver.evaluation.calibration import LEAST, MOST, margin_of, temperature
 from waver.evaluation.metrics import avgf1_of
 from waver.evaluation.video_aggregation import VideoRule, video_probabilities
 from waver.io.zarr_store import Array
@@ -34,6 +35,9 @@ class Decisions:
         rule: from frames to a recording.
         window_frames: window of the rule ``sliding_mean``.
         segments: from frames to segments.
+        frame_temperature: what margins of frames are divided by, so that probabilities fit the labels of val best; 1
+            where none is best.
+        video_temperature: likewise of whole recordings.
     """
 
     frame_threshold: float
@@ -45,6 +49,8 @@ class Decisions:
     rule: VideoRule
     window_frames: int
     segments: SegmentRule
+    frame_temperature: float = 1.0
+    video_temperature: float = 1.0
 
     def state(self) -> dict[str, Any]:
         """Plain values for a file."""
@@ -54,7 +60,8 @@ class Decisions:
     def from_state(cls, state: Mapping[str, Any]) -> Decisions:
         """Inverse of ``state``."""
         inner = {"bands": Bands(*state["bands"]), "segments": SegmentRule(**state["segments"])}
-        return cls(**{**state, **inner})
+        needed = {"frame_temperature": state["frame_temperature"], "video_temperature": state["video_temperature"]}
+        return cls(**{**state, **inner, **needed})
 
     def video_probability(self, probability: Array) -> float:
         """Probability that a recording holds A/H, of those of its frames, float [T]."""
@@ -82,6 +89,20 @@ def best_threshold(probability: Array, label: Array) -> float:
     score = avgf1_of(np.stack([positives - missed, negatives - kept_out, missed, kept_out], axis=-1))
     best = np.flatnonzero(score >= score.max() - 1e-12)
     return float(cuts[best[np.abs(cuts[best] - 0.5).argmin()]])
+
+
+def best_temperature(probability: Array, label: Array) -> float:
+    """The temperature of the least log loss; 1 where one class alone is there, or no temperature is best.
+
+    Args:
+        probability: float [n].
+        label: [n], 0 or 1.
+    """
+    if not len(label) or label.min() == label.max():
+        return 1.0
+    fitted = temperature(margin_of(probability), label)
+    # at a bound none is best: the classes are told apart without a mistake, or not at all
+    return fitted if LEAST < fitted < MOST else 1.0
 
 
 def unclear_band(probability: Array, label: Array, threshold: float) -> tuple[Bands, float, float | None]:
@@ -133,7 +154,10 @@ def decide(
     chance, truth = (np.array([pair[part] for pair in whole], np.float64) for part in (0, 1))
     middle = best_threshold(chance, truth)
     bands, unclear, wrong = unclear_band(chance, truth, middle)
-    return replace(undecided, video_threshold=middle, bands=bands, unclear=unclear, wrong=wrong, videos=len(whole))
+    return replace(
+        undecided, video_threshold=middle, bands=bands, unclear=unclear, wrong=wrong, videos=len(whole),
+        frame_temperature=best_temperature(*_joined(known)), video_temperature=best_temperature(chance, truth),
+    )  # fmt: skip
 
 
 def _joined(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -26,6 +26,8 @@ _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _LANGUAGE = {"LANG_DEF": "http://cdb.iso.org/lg/CDB-00130975-001", "LANG_ID": "und", "LANG_LABEL": "undetermined (und)"}
 _MIME = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo",
          ".webm": "video/webm", ".mkv": "video/x-matroska"}  # fmt: skip
+_STAMP = "waver:"
+"""Begins the names of the properties that say what predicted the file."""
 _REVIEW = "review"
 """Type and vocabulary of the tier that a person fills."""
 _ALIGNED = "aligned"
@@ -35,13 +37,14 @@ _VALUES = {YES: "shows ambivalence or hesitancy", UNSURE: "cannot be told"}
 # writing ------------------------------------------------------------------------------------------
 
 
-def write_eaf(path: Path, tiers: Tiers, media: Path | None = None) -> None:
+def write_eaf(path: Path, tiers: Tiers, media: Path | None = None, stamp: Mapping[str, str] | None = None) -> None:
     """Write an annotation file.
 
     Args:
         path: to write.
         tiers: tier -> annotations in order, each longer than nothing, without overlaps within a tier.
         media: the recording, linked relative to the file; None: ELAN asks for it.
+        stamp: what predicted it (``read_stamp``); ELAN keeps it.
 
     Raises:
         ValueError: an annotation has no length.
@@ -57,6 +60,8 @@ def write_eaf(path: Path, tiers: Tiers, media: Path | None = None) -> None:
         Xml.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=link, MIME_TYPE=kind, RELATIVE_MEDIA_URL=link)
     count = sum(len(found) for found in tiers.values())
     Xml.SubElement(header, "PROPERTY", NAME="lastUsedAnnotationId").text = str(count)
+    for name, value in (stamp or {}).items():
+        Xml.SubElement(header, "PROPERTY", NAME=f"{_STAMP}{name}").text = printable(value)
     _write_tiers(root, tiers)
     _write_types(root)
     Xml.indent(root)
@@ -121,6 +126,16 @@ def read_eaf(path: Path) -> dict[str, list[Annotation]]:
         raise WaverError(
             f"{path} has an annotation whose time is missing or no number; open it in ELAN and save it again"
         ) from error
+
+
+def read_stamp(path: Path) -> dict[str, str]:
+    """What predicted an annotation file, e.g. ``model`` and ``model_sha256``; empty of a file that others made.
+
+    Raises:
+        WaverError: the file cannot be read.
+    """
+    found = ((one.get("NAME", ""), one.text or "") for one in read_xml(path).iterfind("HEADER/PROPERTY"))
+    return {name.removeprefix(_STAMP): value for name, value in found if name.startswith(_STAMP)}
 
 
 def _read_times(root: Xml.Element) -> dict[str, int]:

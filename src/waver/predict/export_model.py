@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--licence", action="append", default=[], metavar="ROLE=TEXT",
         help="licence of a model that was given by path, or trained in the run",
     )  # fmt: skip
+    add("--secret", type=Path, help="secret of the site, see waver export [.waver/secret beside results]")
     given = parser.parse_args(arguments)
     licences = _licences(given.licence)
     if not given.model.is_dir():
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     from waver.predict.handing_over import export_model  # loads torch, which help needs not
 
-    handed = export_model(given.model, given.method.strip("/"), given.seed, given.out, licences, given.onnx)
+    handed = export_model(
+        given.model, given.method.strip("/"), given.seed, given.out, licences, given.onnx, given.secret
+    )
     bands = handed.trained.decisions.bands
     sys.stdout.write(
         f"{given.out}: {handed.trained.name}, {handed.trained.chosen}; unclear from {bands.low:.2f}, likely from "

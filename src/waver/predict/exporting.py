@@ -14,10 +14,10 @@ from waver.errors import WaverError
 from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.io.tables import PARTICIPANTS, read_table
-from waver.predict.elan import read_eaf, write_eaf
+from waver.predict.elan import read_eaf, read_stamp, write_eaf
 from waver.predict.export import Asked
 from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
-from waver.predict.inputs import MAPPING, Given, write_mapping
+from waver.predict.given import MAPPING, Given, hand_on_mapping, write_mapping
 from waver.predict.of_run import packs_of, run_results
 from waver.predict.result import RecordingResult
 from waver.predict.result_files import write_annotations, write_frames, write_segments
@@ -62,10 +62,11 @@ def _of_predictions(asked: Asked) -> int:
     for file in sorted(asked.source.iterdir()):
         if file.name.endswith(".eaf") and EAF in asked.formats:
             media = sorted((asked.source / "recordings").glob(f"{file.stem}.*"))
-            write_eaf(asked.out / file.name, read_eaf(file), media[0] if media else None)
+            write_eaf(asked.out / file.name, read_eaf(file), media[0] if media else None, read_stamp(file))
         elif file.is_file() and file.name.endswith(endings):
             with atomic_write(asked.out / file.name) as place:
                 shutil.copyfile(file, place)
+    hand_on_mapping(asked.source, asked.out, recordings)
     return len(recordings)
 
 
@@ -76,7 +77,8 @@ def _of_run(asked: Asked) -> tuple[int, int]:
     rows = read_table(packs_of(asked.source, model)[0].parents[1] / "ingest/participants.parquet", PARTICIPANTS)
     may = _allowed(rows, asked.purpose)
     names = {} if asked.purpose == "internal" else pseudonyms(may, site_secret(_secret(asked)))
-    record = {"model": trained.name, "model_sha256": trained.sha256, "purpose": asked.purpose}
+    stamp = {"model": trained.name, "run": trained.run, "model_sha256": trained.sha256}
+    record = stamp | {"purpose": asked.purpose}
     about = About(trained.name, trained.sha256[:12])
     written: list[Given] = []
     pages: list[IndexRow] = []
@@ -90,14 +92,14 @@ def _of_run(asked: Asked) -> tuple[int, int]:
         if TABLES in asked.formats:
             write_frames(result, asked.out, record)
             write_segments(result, asked.out, record)
-        write_annotations(result, asked.out, trained.decisions.segments, (), one.annotated, asked.formats)
+        write_annotations(result, asked.out, trained.decisions.segments, (), one.annotated, asked.formats, stamp)
         if PAGES in asked.formats:
             pages.append(write_page(result, asked.out, about, trained.decisions.segments, one.annotated)[1])
         given = Given(media or Path(), result.participant, result.question, result.language, None, result.recording)
         written.append(given)
     if pages:
         write_index(pages, asked.out, about)
-    if asked.media is not None:
+    if asked.purpose == "internal":
         write_mapping(asked.out / MAPPING, written)
     return len(written), left_out
 

@@ -5,31 +5,37 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from waver.datasets.base import SPLITS
-from waver.datasets.folder.annotations import SEGMENTS_FILE
+from waver.datasets.codebook import CHANNELS
+from waver.datasets.folder.annotations import SEGMENT_NEEDED, SEGMENT_OPTIONAL, SEGMENTS_FILE
 from waver.datasets.folder.csv_table import read_csv
-from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path
+from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path, safe_id
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
 from waver.predict.codings import Coding
-from waver.predict.inputs import MAPPING, Given, read_mapping
+from waver.predict.given import ANY_ID, MAPPING, Given, read_mapping
+from waver.predict.segments import Span
 from waver.predict.tiers import frame_to_ms
 from waver.provenance import file_sha256
 
-_ANY_ID = re.compile(r"[^/\\\0]+")
-_SEGMENT = ("video", "start_s", "end_s")
+_ADDED = "reviewed_"
+_LINK = re.compile(rf"{_ADDED}[0-9a-f]{{12}}\.\w+")
+"""Name of the link to a recording that was added."""
+_CHANNEL = {"face": "facial", "voice": "audio", **{channel: channel for channel in CHANNELS}}
+"""What the name of a tier of cues ends with -> column of the segments."""
 
 
 def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: str) -> list[str]:
     """Add recordings with their reviewed segments, or replace the segments of those that the folder lists already.
 
     The folder gets a link to each recording, named by the file's content, a line of ``videos.csv`` and lines of
-    ``segments.csv``. A participant stays in the split that the folder has them in; a recording of nobody known is its
-    own participant. What the coder could not tell is neither label, and such a recording is not added.
+    ``segments.csv``, with the cues that the coder saw within a segment. A participant stays in the split that the
+    folder has them in; a recording of nobody known is its own participant. What the coder could not tell is neither
+    label, and such a recording is not added.
 
     Args:
         folder: of the data set; made where it is not there.
@@ -48,29 +54,57 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
     if not (predictions / MAPPING).is_file():
         raise WaverError(f"{predictions / MAPPING} does not say which file each recording is; export with --purpose "
                          "internal --media <root of the data set>, or give the --out of waver predict")  # fmt: skip
-    given = {one.recording: one for one in read_mapping(predictions / MAPPING, _ANY_ID)}
+    given = {one.recording: one for one in read_mapping(predictions / MAPPING, ANY_ID)}
     chosen = [one for one in codings if not one.unsure]
     for one in chosen:
         if one.recording not in given or not given[one.recording].file.is_file():
             raise WaverError(f"the file of {one.recording} is not there any more; correct {predictions / MAPPING}")
     columns = (*NEEDED, *OPTIONAL)
     videos = _lines(folder / LISTING, NEEDED, OPTIONAL)
-    segments = _lines(folder / SEGMENTS_FILE, _SEGMENT, ())
+    segments = _lines(folder / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL)
     splits = {row["participant"]: row["split"] for row in videos}
     for one in chosen:
         row = _row(one, given[one.recording], splits, split)
         _link(given[one.recording].file, folder / row["video"])
         videos = [known for known in videos if plain_path(known["video"]) != row["video"]] + [row]
         segments = [known for known in segments if plain_path(known["video"]) != row["video"]]
-        segments += [_segment(row["video"], start, end) for start, end in one.positive]
-    _write(folder / SEGMENTS_FILE, _SEGMENT, segments)
+        segments += [_segment(row["video"], span, one.cues) for span in one.positive]
+    said = [name for name in SEGMENT_OPTIONAL if any(row.get(name) for row in segments)]
+    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), segments)
     _write(folder / LISTING, columns, videos)
     return [one.recording for one in chosen]
 
 
+def reviewed_of(folder: Path, participant: str) -> list[str]:
+    """Recordings of a participant that ``add_to`` added to a folder: their links; empty where it is no data set.
+
+    Raises:
+        WaverError: its listing cannot be read.
+    """
+    rows = _lines(folder / LISTING, NEEDED, OPTIONAL)
+    own = [row for row in rows if participant in (row["participant"], safe_id(row["participant"]))]
+    videos = [plain_path(row["video"]) for row in own]
+    # what is no link under such a name is the user's own recording
+    return [video for video in videos if _LINK.fullmatch(video) and not _is_file(folder / video)]
+
+
+def take_out(folder: Path, videos: Collection[str]) -> None:
+    """Take lines of recordings out of the tables of a folder.
+
+    Raises:
+        WaverError: a table cannot be read.
+    """
+    segments = _lines(folder / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL)
+    said = [name for name in SEGMENT_OPTIONAL if any(row.get(name) for row in segments)]
+    kept = [row for row in segments if plain_path(row["video"]) not in videos]
+    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), kept)
+    listed = [row for row in _lines(folder / LISTING, NEEDED, OPTIONAL) if plain_path(row["video"]) not in videos]
+    _write(folder / LISTING, (*NEEDED, *OPTIONAL), listed)
+
+
 def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[str, str]:
     # ids of recordings are those of one folder of predictions: the content tells recordings of several apart
-    name = f"reviewed_{file_sha256(given.file)[:12]}"
+    name = f"{_ADDED}{file_sha256(given.file)[:12]}"
     participant = unquote(given.participant) or name  # as people write it, which is as the folder has it
     return {
         "participant": participant,
@@ -82,9 +116,20 @@ def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[
     }
 
 
-def _segment(video: str, start: int, end: int) -> dict[str, str]:
-    """Seconds in milliseconds, which the reader takes back to the same frames."""
-    return {"video": video, "start_s": f"{frame_to_ms(start) / 1000:.3f}", "end_s": f"{frame_to_ms(end) / 1000:.3f}"}
+def _segment(video: str, span: Span, cues: Sequence[tuple[Span, str]]) -> dict[str, str]:
+    """Seconds in milliseconds, which the reader takes back to the same frames, and the cues seen in them by channel."""
+    start_s, end_s = (f"{frame_to_ms(frame) / 1000:.3f}" for frame in span)
+    seen: dict[str, dict[str, None]] = {}
+    for (start, end), text in cues:
+        tier, _, cue = text.partition(": ")
+        channel = _CHANNEL.get(tier.lower().removeprefix("cue").lstrip("_ "))
+        if channel and cue and start < span[1] and span[0] < end:
+            seen.setdefault(channel, {})[cue] = None
+    return {"video": video, "start_s": start_s, "end_s": end_s} | {name: "; ".join(said) for name, said in seen.items()}
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _link(file: Path, place: Path) -> None:

@@ -11,7 +11,7 @@ from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.folder.annotations import TRANSCRIPTS_FILE
 from waver.datasets.folder.listing import LISTING
 from waver.datasets.questions import Questions
-from waver.predict.inputs import MAPPING, Given
+from waver.predict.given import MAPPING, Given
 
 _LINE = re.compile(rf"{re.escape(LISTING)}, line ([0-9]+)")
 _SPOKEN = re.compile(rf"{re.escape(TRANSCRIPTS_FILE)}, line [0-9]+")

@@ -9,16 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from waver import __version__
+from waver.datasets.consent import learner_mark
 from waver.errors import WaverError
-from waver.evaluation.calibration import LEAST, MOST, temperature
-from waver.evaluation.labels import frame_truth, video_truth
-from waver.evaluation.predictions import read_predictions, to_videos
+from waver.io.site_secret import site_secret
 from waver.io.tables import ANSWERS, PARTICIPANTS, SCORES, read_table, read_tables
 from waver.predict.model_card import card_text, data_facts, licence_chain, shown_rows
-from waver.predict.model_folder import HandedModel, add_graph, write_model_folder
+from waver.predict.model_folder import LEARNT, HandedModel, add_graph, write_model_folder
 from waver.predict.preparation import provenance
 from waver.predict.trained import Trained, load_trained
 from waver.provenance import versions
@@ -73,26 +70,6 @@ class Finished:
         """The table of participants."""
         return next(path for path in self._inputs if path.name == "participants.parquet")
 
-    def temperatures(self) -> dict[str, float]:
-        """Level -> temperature that fits the model's margins to the labels of val; 1 where none is best."""
-        packs = [path for path in self._inputs if path.parent.name == "align"]
-        truths = {
-            "frame": frame_truth(packs, packs[0].with_name("packs"), ["val"]),
-            "video": video_truth(self.answers, ["val"]),
-        }
-        file = self.folder / "train" / self.trained.name / "predictions.parquet"
-        (frames,) = read_predictions([file], truths, self._scored["params"]["models"])
-        rule = self.evaluate["window_frames"], self.evaluate["video_rule"]
-        predicted = {"frame": frames, "video": to_videos(frames, truths["frame"], truths["video"], *rule)}
-        found = {}
-        for level, one in predicted.items():
-            label = truths[level].label[one.item]
-            known = label >= 0
-            fitted = temperature(one.margin[known], label[known]) if len(np.unique(label[known])) == 2 else 1.0
-            # at a bound no temperature is best: val is told apart without a mistake, or not at all
-            found[level] = fitted if LEAST < fitted < MOST else 1.0
-        return found
-
     @property
     def _scores(self) -> Path:
         return self.folder / "evaluate/scores.parquet"
@@ -108,8 +85,9 @@ class Finished:
 
 
 def export_model(
-    folder: Path, method: str, seed: int | None, out: Path, licences: Mapping[str, str], graph: bool
-) -> HandedModel:
+    folder: Path, method: str, seed: int | None, out: Path, licences: Mapping[str, str], graph: bool,
+    secret: Path | None = None,
+) -> HandedModel:  # fmt: skip
     """Write the folder of a model.
 
     Args:
@@ -119,6 +97,8 @@ def export_model(
         out: folder to write.
         licences: role -> licence, of models that were given by path or trained in the run.
         graph: add an ONNX graph.
+        secret: file with the secret of the site, by which it can tell later whom the model learnt from; None: that of
+            the run's working folder.
 
     Raises:
         WaverError: the run is not finished, a licence is unknown, there is no control, or the graph cannot be made.
@@ -130,15 +110,16 @@ def export_model(
             f"{folder}: the training recordings have labels of one class alone, so there is no control to hand over "
             "with the model; check the annotation files and the split"
         )
+    site = site_secret(secret or Path(os.path.abspath(folder)).parents[1] / ".waver/secret")
     chain = licence_chain(_models_of(trained), licences)
     onnx = _graph(trained) if graph else b""
     people, answers = read_table(run.people, PARTICIPANTS), read_tables(run.answers, ANSWERS)
     handed = HandedModel(
         trained=trained,
-        temperature=run.temperatures(),
         about={
             "model": {**run.model.record, "seed": int(trained.name.split("/")[2])},
             "data": data_facts(run.people, people, answers, int(run.evaluate["least_group"])),
+            LEARNT: [learner_mark(row["participant"], site) for row in people if row["split"] in ("train", "val")],
             "scores": shown_rows(run.scores, run.model),
             "licences": chain,
             "versions": versions("torch", "numpy", "transformers") | {"waver": __version__},

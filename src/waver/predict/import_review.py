@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, and perhaps add to a training set.
 
     Returns:
-        0; 2 where no file holds a review.
+        0; 2 where no file holds a review, or some file could not be used: it is listed, and the others are there.
 
     Raises:
         WaverError: see ``waver.predict.reviewing.import_reviews``.
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from waver.predict.reviewing import import_reviews  # loads much
 
     asked = Asked(given.review, given.predictions, given.out, given.tiers, given.add_to, given.coder, given.split)
-    lines, any_review = import_reviews(asked)
+    lines, whole = import_reviews(asked)
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if any_review else 2
+    return 0 if whole else 2
 
 
 def _parser() -> argparse.ArgumentParser:

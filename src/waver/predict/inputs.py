@@ -1,17 +1,11 @@
-"""The recordings that a user names: ids for them, and a folder data set that the reader ``folder`` reads.
-
-A recording's id is a number. The names of the user's files, which may hold the name of a person or of a machine, stand
-in ``private/recordings.csv`` of the output folder alone; links under the ids lead to the files.
-"""
+"""The recordings that a user names, and a folder data set of them that the reader ``folder`` reads."""
 
 from __future__ import annotations
 
-import csv
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -24,51 +18,15 @@ from waver.datasets.folder.question_table import QUESTIONS_FILE
 from waver.datasets.inventory import VIDEO_SUFFIXES, scan
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.io.atomic import atomic_write
+from waver.predict.given import LINKS, MAPPING, SAID, Given, told, write_rows
+from waver.predict.options import TAKE_BACK
 from waver.predict.transcript_files import Said, find_transcript, read_transcript
 
-MAPPING = "private/recordings.csv"
-"""File of the output folder that says which file a recording is; for its owner's eyes."""
-LINKS = "recordings"
-"""Folder of the output folder with a link to each recording."""
 SPLIT = "test"
 """Split of recordings that no model learns from."""
-_ID = re.compile(r"recording_[0-9]{3,9}")
 _LONGEST_ID = 200
 """Bytes of the longest id that the reader of the folder takes."""
 _KINDS = ", ".join(VIDEO_SUFFIXES)
-_MAPPED = ("recording", "file", "participant", "question", "language", "transcript")
-
-
-@dataclass(frozen=True)
-class Given:
-    """A recording as the user names it.
-
-    Attributes:
-        file: its absolute path.
-        participant: id of who is seen; empty where nobody says, and it is nobody else's.
-        question: number of the question asked; None where unknown.
-        language: ISO 639-1 code of the speech; None where unknown.
-        transcript: file with what is said; None: none is given.
-        recording: id; empty before it has one.
-    """
-
-    file: Path
-    participant: str = ""
-    question: int | None = None
-    language: str | None = None
-    transcript: Path | None = None
-    recording: str = ""
-
-    @property
-    def owner(self) -> str:
-        """Participant id; a recording of nobody known is its own."""
-        return self.participant or self.recording
-
-    @property
-    def link(self) -> str:
-        """Name of the link to the file."""
-        return f"{self.recording}{self.file.suffix.lower()}"
 
 
 def read_inputs(inputs: Sequence[Path], known: Given, set_aside: list[Row]) -> list[Given]:
@@ -137,7 +95,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _listed(item: str, path: Path, known: Given, set_aside: list[Row]) -> Iterator[tuple[str, Given]]:
-    for line in read_csv(path, ("video",), ("participant", "question", "language", "transcript")):
+    for line in read_csv(path, ("video",), SAID):
         place = f"{item}{line.where.removeprefix(path.name)}"
         try:
             yield place, _of_line(line, path.parent, known)
@@ -153,83 +111,15 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
         raise ExcludedItem("it is no recording of a kind that is read", f"convert it to one of {_KINDS}")
     if not os.path.lexists(file):
         raise ExcludedItem("there is nothing at this path", "correct the path, which is relative to the list")
-    return replace(
-        known,
-        file=file,
-        participant=participant_id(line["participant"]) or known.participant,
-        question=number(line, "question", 1, MOST_QUESTIONS) or known.question,
-        language=language_of(line) or known.language,
-        transcript=_absolute(folder / line["transcript"]) if line["transcript"] else None,
-    )
-
-
-def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
-    """The recordings of the output folder, those named before and those named now, each with its id.
-
-    A file keeps its id in later calls, and what was said of it, unless something else is said now.
-
-    Raises:
-        WaverError: the list of the folder was edited so that it cannot be read, or is gone: ids would be given anew,
-            and what people corrected of one recording taken for another's.
-    """
-    mapping = out / MAPPING
-    if not mapping.is_file() and (out / LINKS).is_dir():
-        raise WaverError(
-            f"{mapping}, which says which file each recording is, is gone; restore it, or give another --out"
-        )
-    before = read_mapping(mapping) if mapping.is_file() else []
-    now = {one.file: one for one in given}
-    kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
-    last = max((int(one.recording.rpartition("_")[2]) for one in before), default=0)
-    new = [replace(one, recording=f"recording_{last + place:03d}") for place, one in enumerate(now.values(), start=1)]
-    write_mapping(mapping, [*kept, *new])
-    return [*kept, *new]
-
-
-def _said_again(before: Given, now: Given) -> Given:
-    """What is known of a recording: what is said now, else what was said before."""
-    said = {name: getattr(now, name) for name in ("participant", "question", "language", "transcript")}
-    return replace(before, **{name: value for name, value in said.items() if value})
-
-
-def write_mapping(path: Path, given: Sequence[Given]) -> None:
-    """Write which file each recording is."""
-    _write_csv(path, _MAPPED, [_as_row(one) for one in given])
-
-
-def read_mapping(path: Path, ids: re.Pattern[str] = _ID) -> list[Given]:
-    """What ``write_mapping`` wrote, of ids that match an expression.
-
-    Raises:
-        WaverError: it was edited so that it cannot be read.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="", errors="surrogateescape") as stream:
-            lines = csv.DictReader(stream)
-            given = [_from_row(row, ids) for row in lines]
-        if tuple(lines.fieldnames or ()) != _MAPPED or len({one.recording for one in given}) < len(given):
-            raise ValueError("other columns, or an id twice")
-        return given
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise WaverError(f"{path} cannot be read; restore it, or give another --out") from error
-
-
-def _from_row(row: Mapping[str, str], ids: re.Pattern[str]) -> Given:
-    if not ids.fullmatch(row["recording"]):
-        raise ValueError(row["recording"])
-    question, transcript = row["question"], row["transcript"]
-    return Given(
-        file=Path(row["file"]),
-        participant=row["participant"],
-        question=int(question) if question else None,
-        language=row["language"] or None,
-        transcript=Path(transcript) if transcript else None,
-        recording=row["recording"],
-    )
-
-
-def _as_row(one: Given) -> list[object]:
-    return [one.recording, one.file, one.participant, one.question or "", one.language or "", one.transcript or ""]
+    taken_back = {name for name in SAID if line[name] == TAKE_BACK}
+    line = replace(line, values={name: value for name, value in line.values.items() if name not in taken_back})
+    said = {
+        "participant": participant_id(line["participant"]),
+        "question": number(line, "question", 1, MOST_QUESTIONS),
+        "language": language_of(line),
+        "transcript": _absolute(folder / line["transcript"]) if line["transcript"] else None,
+    }
+    return told(said, replace(known, file=file), taken_back)
 
 
 def write_data_set(
@@ -260,9 +150,9 @@ def write_data_set(
         spoken += [[one.link, *("" if t is None else f"{t:.3f}" for t in line[:2]), line.text] for line in lines]
     # the reader makes ids of what it reads, as was done here already
     listing = [[unquote(one.owner), one.link, SPLIT, one.question or "", one.language or ""] for one in given]
-    _write_csv(folder / LISTING, ("participant", "video", "split", "question", "language"), listing)
-    _write_csv(folder / TRANSCRIPTS_FILE, ("video", "start_s", "end_s", "text"), spoken)
-    _write_csv(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _asked(questions))
+    write_rows(folder / LISTING, ("participant", "video", "split", "question", "language"), listing)
+    write_rows(folder / TRANSCRIPTS_FILE, ("video", "start_s", "end_s", "text"), spoken)
+    write_rows(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _asked(questions))
     return {str(row[0]).rpartition(".")[0] for row in spoken}
 
 
@@ -291,10 +181,3 @@ def _link(link: Path, file: Path) -> None:
         return
     link.unlink(missing_ok=True)
     link.symlink_to(file)
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with atomic_write(path) as file, file.open("w", encoding="utf-8", newline="", errors="surrogateescape") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(rows)

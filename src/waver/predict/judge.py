@@ -97,6 +97,7 @@ def result_of(
         threshold=trained.decisions.frame_threshold,
         video_probability=trained.decisions.video_probability(chance),
         bands=trained.decisions.bands,
+        temperatures=(trained.decisions.frame_temperature, trained.decisions.video_temperature),
         control=controls[0],
         question_only=controls[1],
         words=words,

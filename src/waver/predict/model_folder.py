@@ -34,6 +34,10 @@ from waver.training.frames.checkpoint import Checkpoint
 from waver.training.frames.hmm_decoding import Decoder
 
 FORMAT = 1
+LEARNT = "learnt_from"
+"""Entry of ``about``: marks of the participants of train and val, which the site alone can trace back."""
+WITHDRAWN = "WITHDRAWN.txt"
+"""File that says that somebody has withdrawn from whom the model learnt (``waver forget``)."""
 WEIGHTS, RECORD, CARD, GRAPH = "weights.safetensors", "model.json", "MODEL_CARD.md", "fusion.onnx"
 
 _NETWORK, _NORMALISATION = "network.", "normalisation."
@@ -53,12 +57,10 @@ class HandedModel:
 
     Attributes:
         trained: the model, with what it takes to apply it to new recordings.
-        temperature: frame or video -> what margins are divided by, so that probabilities fit the labels of val.
         about: for people: ``model``, ``data``, ``scores``, ``licences``, ``versions``.
     """
 
     trained: Trained
-    temperature: Mapping[str, float]
     about: Mapping[str, Any]
 
 
@@ -92,9 +94,14 @@ def load_model_folder(path: str | Path) -> HandedModel:
     """Read what ``write_model_folder`` wrote; nothing in it is executed.
 
     Raises:
-        WaverError: it is no such folder, of another version of Waver, or its weights are not those that were written.
+        WaverError: it is no such folder, of another version of Waver, its weights are not those that were written, or
+            somebody has withdrawn from whom it learnt.
     """
     folder = Path(path)
+    if (folder / WITHDRAWN).exists():
+        raise WaverError(
+            f"{folder} has learnt from somebody who has withdrawn ({WITHDRAWN}); use a model that was trained anew"
+        )
     record = _read_record(folder)
     weights = folder / WEIGHTS
     if not weights.is_file() or file_sha256(weights) != record["weights_sha256"]:
@@ -123,7 +130,7 @@ def _handed(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> HandedM
         controls=Controls.from_state(record["controls"]),
         questions=_questions(record["questions"]),
     )
-    return HandedModel(trained, record["temperature"], record["about"])
+    return HandedModel(trained, record["about"])
 
 
 def add_graph(folder: Path, graph: bytes) -> None:
@@ -175,15 +182,22 @@ def _read_record(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WaverError(
             f"{folder} is no folder of a model ({RECORD} is missing or no JSON); make it by waver export-model"
         ) from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise WaverError(f"{file} {_OTHER_VERSION}")
-    if _sealed(record) != record:
+    if not _is_sealed(record):
         raise WaverError(f"{file} says other than was exported; copy the folder again")
     return record
+
+
+def _is_sealed(record: Mapping[str, Any]) -> bool:
+    try:
+        return _sealed(record) == record
+    except ValueError:  # half of a surrogate pair
+        return False
 
 
 def _sealed(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +239,6 @@ def _record(model: HandedModel) -> dict[str, Any]:
         "decisions": trained.decisions.state(),
         "controls": trained.controls.state() if trained.controls else None,
         "questions": asdict(trained.questions),
-        "temperature": dict(model.temperature),
         "about": dict(model.about),
     }
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TAKE_BACK = "-"
+"""In place of a participant, question or language: what an earlier call said of it holds no more."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -25,6 +28,7 @@ class Options:
         words: words are used at all.
         personalise: method without labels; ``none``.
         device: auto, cpu or cuda.
+        taken_back: those of participant, question and language that are unknown, whatever an earlier call said.
     """
 
     inputs: tuple[Path, ...]
@@ -40,6 +44,7 @@ class Options:
     words: bool = True
     personalise: str = "none"
     device: str = "auto"
+    taken_back: frozenset[str] = frozenset()
 
     @property
     def recorded(self) -> dict[str, Any]:

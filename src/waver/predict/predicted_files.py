@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from waver.errors import WaverError
+from waver.io.tables import read_metadata
 from waver.predict.elan import read_eaf
 from waver.predict.segments import Span
 from waver.predict.tiers import ANNOTATOR, to_frames
@@ -27,11 +29,15 @@ class PredictedFiles:
         probability: float32 [T].
         segments: predicted.
         annotated: of the annotation; None where there is none in the files.
+        stamp: what predicted it.
+        problem: why the file with the annotation cannot be read; empty where it can.
     """
 
     probability: npt.NDArray[np.float32]
     segments: list[Span]
     annotated: list[Span] | None
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
 
 
 def read_predicted(folder: Path) -> dict[str, PredictedFiles]:
@@ -49,13 +55,18 @@ def read_predicted(folder: Path) -> dict[str, PredictedFiles]:
 
 
 def _read(folder: Path, name: str) -> PredictedFiles:
-    frames = _columns(folder / f"{name}{_FRAMES}", "p_ah")
+    file = folder / f"{name}{_FRAMES}"
+    frames = _columns(file, "p_ah")
     segments = _columns(folder / f"{name}{_SEGMENTS}", "start_frame", "end_frame")
     eaf = folder / f"{name}.eaf"
-    tiers = read_eaf(eaf) if eaf.is_file() else {}
+    tiers, problem = {}, ""
+    try:
+        tiers = read_eaf(eaf) if eaf.is_file() else {}
+    except WaverError as error:  # somebody changed it; what was predicted stands in the tables
+        problem = str(error)
     annotated = to_frames(tiers[ANNOTATOR]) if ANNOTATOR in tiers else None
     spans = list(zip(segments["start_frame"].tolist(), segments["end_frame"].tolist(), strict=True))
-    return PredictedFiles(frames["p_ah"].astype(np.float32), spans, annotated)
+    return PredictedFiles(frames["p_ah"].astype(np.float32), spans, annotated, read_metadata(file), problem)
 
 
 def _columns(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from waver.evaluation.calibration import margin_of, tempered
 from waver.shapes import FPS
 
 Band = Literal["unlikely", "unclear", "likely"]
@@ -95,6 +96,7 @@ class RecordingResult:
         tracks: name -> float32 [T] of what the model shows of its reasons, as ``waver.training.frames.explanations``
             names them; empty where it shows none.
         notes: what was repaired or is unusual about the file, one sentence each.
+        temperatures: by which margins of frames, and of the recording, are divided for calibrated probabilities.
         fps: frames per second of the clock.
     """
 
@@ -116,12 +118,23 @@ class RecordingResult:
     contributions: npt.NDArray[np.float32] | None = None
     tracks: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    temperatures: tuple[float, float] = (1.0, 1.0)
     fps: int = FPS
 
     @property
     def frames(self) -> int:
         """T."""
         return len(self.probability)
+
+    @property
+    def calibrated(self) -> npt.NDArray[np.float32]:
+        """Probability of A/H in each frame that fits the labels of val best; float32 [T]."""
+        return tempered(margin_of(self.probability.astype(np.float64)), self.temperatures[0]).astype(np.float32)
+
+    @property
+    def video_calibrated(self) -> float:
+        """The same of the recording."""
+        return float(tempered(margin_of(np.array([self.video_probability])), self.temperatures[1])[0])
 
     @property
     def band(self) -> Band:

@@ -36,6 +36,7 @@ def frames_schema(modalities: Sequence[str], contributions: bool) -> pa.Schema:
         column("frame", pa.int32(), "frame on the 24 fps clock, from 0"),
         column("time_s", pa.float64(), "beginning of the frame, seconds from the beginning of the recording"),
         column("p_ah", pa.float32(), "probability of ambivalence/hesitancy"),
+        column("p_ah_calibrated", pa.float32(), "p_ah after the temperature that fits the labels of validation best"),
         column("ah", pa.bool_(), "p_ah reaches the threshold that was chosen on the validation split"),
     ]
     fields += [
@@ -75,7 +76,8 @@ def write_frames(result: RecordingResult, out: Path, record: Mapping[str, Any]) 
     names = list(result.valid)
     frame = np.arange(result.frames)
     schema = frames_schema(names, result.contributions is not None)
-    columns: list[Any] = [frame, frame / result.fps, result.probability, result.probability >= result.threshold]
+    columns: list[Any] = [frame, frame / result.fps, result.probability, result.calibrated]
+    columns += [result.probability >= result.threshold]
     columns += [result.valid[name] for name in names]
     if result.contributions is not None:
         columns += list(result.contributions.T)
@@ -111,6 +113,7 @@ def write_annotations(
     kept: Collection[str] = (),
     annotated: Sequence[Span] | None = None,
     formats: Collection[str] = FORMATS,
+    stamp: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Write ``<id>.eaf`` (ELAN), ``<id>.TextGrid`` (Praat), ``<id>.vtt`` and, of the words, ``<id>_words.vtt``.
 
@@ -121,6 +124,7 @@ def write_annotations(
         kept: names of files that stay as they are.
         annotated: segments of the annotation of the data set; None where there is none.
         formats: of ``FORMATS``.
+        stamp: what predicted it, for the ELAN file.
 
     Returns:
         Name -> sha256 of the files that there are now.
@@ -128,7 +132,7 @@ def write_annotations(
     tiers = tiers_of(result, rule.unclear(result.probability), annotated)
     captions = [one._replace(text=f"A/H {one.text}") for one in tiers[MODEL]]
     written: dict[str, Callable[[Path], None]] = {
-        ".eaf": partial(write_eaf, tiers=tiers, media=result.video),
+        ".eaf": partial(write_eaf, tiers=tiers, media=result.video, stamp=stamp),
         ".TextGrid": partial(write_textgrid, tiers=tiers, end_ms=round(result.duration_s * 1000)),
         ".vtt": partial(write_vtt, captions=captions),
     }

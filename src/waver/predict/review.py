@@ -67,11 +67,28 @@ CODINGS = pa.schema(
 """What people said; ``import-review`` reads such a table."""
 
 
-def coded(codings: Sequence[Coding], predicted: Mapping[str, PredictedFiles]) -> dict[str, dict[str, Codes]]:
-    """Codes of the people, the model and the annotation, of recordings that a person coded.
+def check_coding(one: Coding, files: PredictedFiles) -> None:
+    """Hold a coding to being one of a recording.
 
     Raises:
-        WaverError: a person coded a recording twice, or beyond its end, or has a name that is not a person's.
+        WaverError: it goes on beyond the recording's end, or the coder has a name that is not a person's.
+    """
+    if one.coder in (MODEL_CODER, ANNOTATOR_CODER):
+        raise WaverError(f"no coder can be named {one.coder}; give NAME=PATH with another name")
+    frames = len(files.probability)
+    last = max((end for _, end in [*one.positive, *one.unsure]), default=0)
+    if last > frames + FPS:
+        raise WaverError(
+            f"{one.coder} codes {one.recording} as far as {float(last / FPS):.3f} s, and it ends at "
+            f"{float(frames / FPS):.3f} s; see whether the coding is of another recording"
+        )
+
+
+def coded(codings: Sequence[Coding], predicted: Mapping[str, PredictedFiles]) -> dict[str, dict[str, Codes]]:
+    """Codes of the people, the model and the annotation, of recordings that a person coded (``check_coding``).
+
+    Raises:
+        WaverError: a person coded a recording twice.
     """
     found: dict[str, dict[str, Codes]] = {}
     for one in codings:
@@ -80,14 +97,6 @@ def coded(codings: Sequence[Coding], predicted: Mapping[str, PredictedFiles]) ->
         own = found.setdefault(one.recording, {MODEL_CODER: _codes(files.segments, frames)})
         if files.annotated is not None:
             own[ANNOTATOR_CODER] = _codes(files.annotated, frames)
-        if one.coder in (MODEL_CODER, ANNOTATOR_CODER):
-            raise WaverError(f"no coder can be named {one.coder}; give NAME=PATH with another name")
-        last = max((end for _, end in [*one.positive, *one.unsure]), default=0)
-        if last > frames + FPS:
-            raise WaverError(
-                f"{one.coder} codes {one.recording} as far as {float(last / FPS):.3f} s, and it ends at "
-                f"{float(frames / FPS):.3f} s; see whether the coding is of another recording"
-            )
         if one.coder in own:
             raise WaverError(f"{one.coder} codes {one.recording} twice; name the coders: NAME=PATH")
         own[one.coder] = _codes(one.positive, frames)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,8 @@ from waver.datasets.languages import ISO_639_1
 from waver.device import VARIABLE
 from waver.errors import WaverError
 from waver.predict.methods import NONE, WITHOUT_LABELS
-from waver.predict.options import Options
-from waver.workflow.environment import close_network, set_environment
+from waver.predict.options import TAKE_BACK, Options
+from waver.workflow.environment import set_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr.flush()
     os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
     os.environ[VARIABLE] = options.device
-    close_network()
     set_environment()
     from waver.predict.batch import predict_all  # loads torch, after the environment is set
 
@@ -45,9 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, type=Path, help="folder for the results; a second call goes on in it")
     add("--method", default="", metavar="FUSION/MODALITIES", help="model of the run [the best one on val]")
     add("--seed", type=int, help="training of that model [the best one on val]")
-    add("--question", type=int, help="number of the question asked in all recordings that no list says it of")
+    add("--question", help="number of the question asked in all recordings that no list says it of")
     add("--participant", default="", help="id of who is seen in all of them, likewise [each is somebody else]")
-    add("--language", help="ISO 639-1 code of the speech in all of them, likewise [found out]")
+    add("--language", help="ISO 639-1 code of the speech in all of them, likewise [found out]; - instead of a number, "
+        "id or code: what an earlier call said holds no more")  # fmt: skip
     add(
         "--transcripts", default="auto", metavar="auto|none|DIR",
         help="auto: recognise the speech; none: leave words out; or a folder with .vtt, .srt or .txt files that are "
@@ -64,10 +65,15 @@ def _options(given: argparse.Namespace) -> Options:
     Raises:
         WaverError: one of them cannot be used.
     """
-    if given.language is not None and given.language.lower() not in ISO_639_1:
-        raise WaverError(f"--language {given.language} is no ISO 639-1 code; give one such as en or fr")
-    if given.question is not None and given.question < 1:
-        raise WaverError("--question counts from 1; leave it out where the question is not known")
+    taken_back = frozenset(
+        name for name in ("participant", "question", "language") if getattr(given, name) == TAKE_BACK
+    )
+    language = None if "language" in taken_back else given.language
+    question = None if "question" in taken_back else given.question
+    if language is not None and language.lower() not in ISO_639_1:
+        raise WaverError(f"--language {language} is no ISO 639-1 code; give one such as en or fr")
+    if question is not None and not re.fullmatch("0*[1-9][0-9]{0,8}", question):
+        raise WaverError(f"--question {question} is no number; they count from 1: leave it out where it is not known")
     folder = None if given.transcripts in ("auto", "none") else Path(given.transcripts)
     if folder is not None and not folder.is_dir():
         raise WaverError(f"--transcripts {folder} is no folder; give one, auto or none")
@@ -79,12 +85,13 @@ def _options(given: argparse.Namespace) -> Options:
         out=Path(os.path.abspath(given.out)),
         method=given.method.strip("/"),
         seed=given.seed,
-        question=given.question,
-        participant=given.participant,
-        language=given.language.lower() if given.language else None,
+        question=int(question) if question else None,
+        participant="" if "participant" in taken_back else given.participant,
+        language=language.lower() if language else None,
         transcripts=folder,
         recognise=given.transcripts == "auto",
         words=given.transcripts != "none",
         personalise=given.personalise,
         device=given.device,
+        taken_back=taken_back,
     )

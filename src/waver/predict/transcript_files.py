@@ -15,7 +15,7 @@ from waver.errors import ExcludedItem, is_machine_trouble
 SUFFIXES = (".vtt", ".srt", ".txt")
 """In the order of preference: with times first."""
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})"
+_TIME = r"(?<![\d:])(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _CUE = re.compile(rf"{_TIME}\s*-->\s*{_TIME}")
 _TAG = re.compile(r"<[^<>]*>")
 

@@ -178,7 +178,7 @@ def _watch() -> None:
     def refuse(event: str, arguments: tuple[Any, ...], asks: frozenset[str] = frozenset(_SENDS + _LOOKS_UP)) -> None:
         # Python calls this at its very end as well, when globals are gone: an event that is none of these comes first
         if event in asks and _closed and not (is_here(host := _host(event, arguments)) or host in _allowed):
-            raise ConnectionRefusedError(f"jobs use no network, and this one asked for {host!r}")
+            raise ConnectionRefusedError(f"Waver uses no network here, and was asked for {host!r}")
 
     sys.addaudithook(refuse)
 

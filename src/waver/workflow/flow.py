@@ -16,6 +16,7 @@ from waver.workflow.stages.backbone import Backbone
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.costs import Costs
 from waver.workflow.stages.evaluate import Evaluate
+from waver.workflow.stages.faces import Faces
 from waver.workflow.stages.features import Features
 from waver.workflow.stages.frames import Frames
 from waver.workflow.stages.fusions import Fusions
@@ -41,6 +42,7 @@ class Flow:
         self.videos = Videos(run)
         self.adapt = Adapt(run)
         self.fusions = Fusions(run)
+        self.faces = Faces(run, self.backbone, self.adapt)
         self.zeroshot = ZeroShot(run)
         self.evaluate = Evaluate(run)
         self.report = Report(run)

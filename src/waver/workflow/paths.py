@@ -62,6 +62,10 @@ class Paths:
         """asset.json, history.jsonl of a backbone trained on the data set's frames."""
         return f"{self.resources}/train/{backbone}/{name}"
 
+    def backbone_predictions(self, backbone: str) -> str:
+        """What a backbone that was trained on the data set's frames says of those of val and test itself."""
+        return f"{self.results}/train/backbones/{backbone}/predictions.parquet"
+
     def train(self, name: str) -> str:
         """model.pt, history.jsonl, predictions.parquet, explanations.parquet of one run; folds.parquet of its folds."""
         return f"{self.results}/train/{{fusion}}/{{modalities}}/{{seed}}/{name}"
@@ -99,7 +103,10 @@ class Paths:
 
     @property
     def adapt_participant(self) -> str:
-        """One participant, seeds averaged; ``adapted`` is a method, or ``fusions/<fusion>/<modalities>/<method>``."""
+        """One participant, seeds averaged.
+
+        ``adapted`` is a method, ``fusions/<fusion>/<modalities>/<method>`` or ``faces/<network>/<scope>/<method>``.
+        """
         return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
 
     @property
@@ -110,6 +117,15 @@ class Paths:
     @property
     def adapt_fusion_diagnostics(self) -> str:
         return diagnostics_of(self.adapt_fusion)
+
+    @property
+    def adapt_faces(self) -> str:
+        """Of a network that is adapted from the pictures of faces on."""
+        return self.adapt_predictions.replace("{method}", "faces/{face_network}/{scope}/{method}")
+
+    @property
+    def adapt_faces_diagnostics(self) -> str:
+        return diagnostics_of(self.adapt_faces)
 
     # zeroshot -----------------------------------------------------------------------------------
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import Literal
@@ -87,32 +87,56 @@ def _plain(text: str) -> str:
 
 
 def decided(
-    parsed: Sequence[int | None], policy: Policy, margins: Sequence[float] | None = None, as_released: int = 1
+    parsed: Sequence[int | None],
+    policy: Policy,
+    margins: Sequence[float] | None = None,
+    as_released: int = 1,
+    usual: Sequence[int | None] | None = None,
 ) -> list[int | None]:
     """Labels of n answers, those that could not be parsed by a policy; None: left out and counted.
 
     Args:
         parsed: results of ``parse_answer``.
-        policy: of unparsable answers: ``score`` takes the sign of the margin, ``majority`` the label of most others,
+        policy: of unparsable answers: ``score`` takes the sign of the margin, ``majority`` the label of ``usual``,
             ``drop`` leaves them out.
         margins: [n], logit of A/H minus logit of none; the policy ``score`` needs them.
         as_released: what the released program of the model makes of them: 1 for Video-LLaVA, 0 for AffectGPT.
+        usual: of each answer what ``majorities`` says; the policy ``majority`` needs them.
 
     Raises:
         WaverError: the policy is ``score`` and there are no margins.
     """
     if policy == "score" and margins is None:
         raise WaverError("zeroshot.unparsable is score, and generated answers have none; set another policy")
-    counted = Counter(label for label in parsed if label is not None)
-    constant = {
-        "as_released": as_released, "negative": 0, "positive": 1, "drop": None,
-        "majority": int(counted[1] > counted[0]),
-    }  # fmt: skip
-    by_score = [None] * len(parsed) if margins is None else [int(margin > 0) for margin in margins]
-    return [
-        label if label is not None else by_score[number] if policy == "score" else constant[policy]
-        for number, label in enumerate(parsed)
-    ]
+    constant = {"as_released": as_released, "negative": 0, "positive": 1, "drop": None}.get(policy)
+    others: Sequence[int | None] = [constant] * len(parsed)
+    if policy == "score" and margins is not None:
+        others = [int(margin > 0) for margin in margins]
+    if policy == "majority" and usual is not None:
+        others = usual
+    return [label if label is not None else other for label, other in zip(parsed, others, strict=True)]
+
+
+def majorities(parsed: Sequence[int | None], splits: Sequence[str], participants: Sequence[str]) -> list[int | None]:
+    """Of n answers the label of most answers about other people of train and val; None where there are none.
+
+    Nobody's own answers count for them, and nobody of test for anybody.
+
+    Args:
+        parsed: results of ``parse_answer``.
+        splits: of each answer.
+        participants: whom each answer is about.
+    """
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
+    for label, split, person in zip(parsed, splits, participants, strict=True):
+        if label is not None and split in ("train", "val"):
+            counts[person][label] += 1
+    everybody = sum(counts.values(), Counter[int]())
+    found = {}
+    for person in set(participants):
+        others = {label: everybody[label] - counts[person][label] for label in (0, 1)}
+        found[person] = int(others[1] > others[0]) if any(others.values()) else None
+    return [found[person] for person in participants]
 
 
 def check_parsable(unparsable: int, answers: int, policy: Policy) -> None:

@@ -28,7 +28,7 @@ from waver.io.tables import (
     read_tables,
     write_arrow,
 )
-from waver.zeroshot.answers import Policy, check_parsable, decided
+from waver.zeroshot.answers import Policy, check_parsable, decided, majorities
 from waver.zeroshot.records import RANDOM, AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
 from waver.zeroshot.windows import Window, frame_margins
 
@@ -160,7 +160,8 @@ def _labels(found: Asked, policy: Policy, as_released: int) -> list[int | None] 
     parsed = found.table["parsed"].to_pylist()
     check_parsable(sum(label is None for label in parsed), len(parsed), policy)
     scores = found.column("positive") - found.column("negative")
-    return decided(parsed, policy, scores.tolist(), as_released)
+    usual = majorities(parsed, found.table["split"].to_pylist(), found.table["participant"].to_pylist())
+    return decided(parsed, policy, scores.tolist(), as_released, usual)
 
 
 def _margins(found: Asked, labels: Sequence[int | None] | None, calibration: str) -> Doubles:
@@ -182,7 +183,7 @@ def _margins(found: Asked, labels: Sequence[int | None] | None, calibration: str
 def _measured(found: Asked) -> dict[str, Any]:
     """What ``ZeroShotRecord`` has from the answers."""
     model, count = found.about["model"], len(found.table)
-    mass = np.exp(found.column("negative").astype(float)) + np.exp(found.column("positive").astype(float))
+    mass = found.column("mass").astype(float)
     mode: AnswerMode = found.about["decoding"]
     neither = found.table["parsed"].null_count
     return {

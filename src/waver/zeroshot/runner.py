@@ -28,7 +28,7 @@ from waver.zeroshot.records import window_of
 
 log = logging.getLogger(__name__)
 
-_DECIDING = {"frames", "decoding", "likelihood", "most_tokens", "dtype", "keep_answers"}
+_DECIDING = {"frames", "decoding", "likelihood", "most_tokens", "dtype", "quantisation", "keep_answers"}
 """Keys of the config that decide an answer beside the prompt and the frames."""
 
 
@@ -57,7 +57,7 @@ def ask_shard(
 
     ``<output without suffix>.journal.jsonl`` keeps what is answered, see ``waver.zeroshot.journal``. With
     ``config.keep_answers`` what the model wrote is kept in ``.<output without suffix>.private.jsonl`` beside it,
-    under the keys of the journal: earlier texts stay.
+    under the keys of the journal: earlier texts stay. Without, that file is removed.
 
     Args:
         sources: files of the shard.
@@ -78,6 +78,8 @@ def ask_shard(
     record = installed(model) if model else None
     family = _loaded(name, record, config)
     change = {} if adapter is None else {"adapter": _merged(family, adapter)}
+    if isinstance(family, TransformersModel):
+        family.ready(config.quantisation)
     asked = questions_of(questions)
     items = Items(sources, family.capabilities, asked, window_of(granularity), config, hesitations)
     scored = config.decoding != "score" and config.unparsable == "score"
@@ -87,9 +89,12 @@ def ask_shard(
     made_from |= config.model_dump(include=_DECIDING)
     made_from |= {"dtype": family.describe().get("dtype", config.dtype)}  # auto: another one on another device
     with exclusive(Path(f"{output}.lock")):
-        private = output.with_name(f".{output.stem}.private.jsonl") if config.keep_answers else None
+        private = output.with_name(f".{output.stem}.private.jsonl")
+        if not config.keep_answers:
+            private.unlink(missing_ok=True)
         journal = Journal(output.with_suffix(".journal.jsonl"))
-        job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, asked, private)
+        job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, asked)
+        job.private = private if config.keep_answers else None
         rows = job.run()
         about = {
             "model": {**family.describe(), **change},
@@ -118,7 +123,13 @@ def _merged(family: Family, adapter: Path) -> str:
 
 
 class _Job:
-    """The loop over videos. No prompt and nothing that was written reaches the log or a table."""
+    """The loop over videos. No prompt and nothing that was written reaches the log or a table.
+
+    Attributes:
+        private: file to which what was written is appended; None: nothing of it is kept.
+    """
+
+    private: Path | None = None
 
     def __init__(
         self,
@@ -127,10 +138,8 @@ class _Job:
         journal: Journal,
         made_from: Mapping[str, Any],
         questions: Sequence[Question],
-        private: Path | None,
     ) -> None:
-        self._items, self._batches, self._journal = items, batches, journal
-        self._made_from, self._private = made_from, private
+        self._items, self._batches, self._journal, self._made_from = items, batches, journal, made_from
         self._prompts = [question.prompt for question in questions]
         self._wanted = [question.answers.model_dump() for question in questions]
         self._rows: dict[str, list[Row]] = {}
@@ -210,10 +219,10 @@ class _Job:
         self._journal.add(entries)
 
     def _keep(self, one: Asking, answers: Sequence[Answered]) -> None:
-        if self._private is None:
+        if self.private is None:
             return
         start = one.part.window and one.part.window.start_frame
-        with open(self._private, "a", encoding="utf-8") as stream:
+        with open(self.private, "a", encoding="utf-8") as stream:
             for prompt, key, answer in zip(self._prompts, one.keys, answers, strict=True):
                 told = {"key": key, "video": one.row["video"], "start_frame": start, "prompt": prompt}
                 told["text"] = answer.text
@@ -234,6 +243,7 @@ def _numbers_of(answer: Answered) -> dict[str, Any]:
     return {
         "negative": None if scored is None else scored.negative,
         "positive": None if scored is None else scored.positive,
+        "mass": None if scored is None else scored.mass,
         "parsed": answer.parsed,
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 6),

@@ -6,6 +6,13 @@ from waver.cluster.settings import read_config, read_profile
 from waver.errors import WaverError
 
 
+def aliases(level: str) -> str:
+    """Nine values nine times over, nine times: merged or printed, they would fill the memory."""
+    lines = ["a0: &a0 " + level.format("{x: 1}")]
+    lines += [f"a{number}: &a{number} " + level.format(",".join([f"*a{number - 1}"] * 9)) for number in range(1, 10)]
+    return "\n".join(lines)
+
+
 def test_later_files_and_overrides_win_key_by_key(tmp_path):
     (tmp_path / "a.yaml").write_text("run: a\ndataset: {name: a, shards: 4}\n")
     (tmp_path / "b.yaml").write_text("dataset: {shards: 8}\n")
@@ -21,10 +28,18 @@ def test_later_files_and_overrides_win_key_by_key(tmp_path):
         ("run: a", ["dataset"], "KEY=VALUE"),
         ("run: A!", [], "run"),
         ("unknown: 1", [], "not a known key"),
+        ("run: \xe9", [], "not UTF-8"),
+        ("run: " + "9" * 5000, [], "is no YAML"),
+        ("run: 2025-13-45", [], "is no YAML"),
+        ("run: !!int ''", [], "is no YAML"),
+        ("[" * 1000, [], "is no YAML"),
+        (aliases("[{}]"), [], "too many values by aliases"),
+        (aliases("{{<<: [{}]}}"), [], "too many values by aliases"),
+        ("a: &a [*a]", [], "is no YAML"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path, text, overrides, words):
-    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(WaverError, match=words):
         read_config([tmp_path / "a.yaml"], overrides)
     with pytest.raises(WaverError, match=r"none\.yaml"):

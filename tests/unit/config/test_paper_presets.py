@@ -29,7 +29,10 @@ def config(*names: str) -> Config:
     return load_config(values)
 
 
-@pytest.fixture(scope="module", params=[("paper2026",), ("bah300", "paper2026")], ids=["alone", "over bah300"])
+OVER = [("paper2026",), ("bah300", "paper2026"), ("paper2025",), ("bah224", "paper2025")]
+
+
+@pytest.fixture(scope="module", params=OVER, ids=lambda names: " over ".join(reversed(names)))
 def preset(request) -> Config:
     return config(*request.param)
 
@@ -42,17 +45,17 @@ def test_faces_sound_and_words_are_those_of_section_4_1(preset):
     assert (features.words.layers, features.words.alignment) == (4, "timestamp")
     run = Run(preset)
     models = {
-        role: run.model_record(role).split("/")[2] for role in ("face_detector", "vggish", "word_encoder", "clip")
-    }
-    assert models == {
         "face_detector": "retinaface_resnet50", "vggish": "vggish_audioset", "word_encoder": "bert_base_uncased",
-        "clip": "clip_vit_b32",
-    }  # fmt: skip
-    assert Backbone(run).given() == ["resources/models/resnet101_imagenet/asset.json"]
+    } | ({"clip": "clip_vit_b32"} if preset.videos.runs else {})  # fmt: skip
+    assert {role: run.model_record(role).split("/")[2] for role in models} == models
+    assert Backbone(run).given() == [f"resources/models/{features.visual.backbone}_imagenet/asset.json"]
 
 
 def test_the_backbone_is_trained_as_in_section_4_2_and_appendix(preset):
-    assert (preset.features.visual.backbone, preset.backbone.stages) == ("resnet101", ("emotions", "ah"))
+    # "all our next experiments will use ResNet152" (dataset paper, 4.3), ResNet101 (2026 paper)
+    backbones = {"paper2025": ("bah224", "resnet152"), "paper2026": ("bah300", "resnet101")}
+    assert (preset.dataset.layout, preset.features.visual.backbone) == backbones[preset.run]
+    assert preset.backbone.stages == ("emotions", "ah")
     assert [one.layout for one in preset.backbone.emotions.sets] == ["raf_db", "affectnet", "aff_wild2"]
     for stage in (preset.backbone.emotions, preset.backbone.ah):
         assert (stage.epochs, stage.patience, stage.batch) == (60, 60, 1424)  # "60 epochs", "1,424 samples"
@@ -69,7 +72,7 @@ def test_frames_are_trained_as_in_the_appendix(preset):
     assert (min(train.windows), max(train.windows)) == (24, 2880)  # "24 (1 second) to 2880 (2 minutes)"
     assert all(window % 24 == 0 for window in (*train.windows, train.window))  # "a step of 1 second"
     assert (train.class_weight, train.decision, train.padding) == (False, "half", "mask")
-    assert train.recipe == config("paper2026", "recipes/sgd_2026").train.recipe
+    assert train.recipe == config(preset.run, "recipes/sgd_2026").train.recipe
     assert (preset.evaluate.video_rule, preset.evaluate.window_frames) == ("sliding_mean", 24)
 
 
@@ -77,22 +80,36 @@ def test_every_row_of_tables_2_to_4_is_trained(preset):
     rows = {(run.fusion, run.modalities): run.variants for run in preset.train.runs}
     assert {subset for fusion, subset in rows if fusion == "lfan"} == set(SUBSETS)
     assert {fusion for fusion, subset in rows if subset == "VAT"} == {"lfan", "can", "mt", "jmt"}
-    without = preset.train.changed(preset.train.variants["without_context"]).options
-    assert (rows["lfan", "V"], without["lfan"]["temporal"]) == (("without_context",), "none")
+    without = preset.train.changed(preset.train.variants["frame_alone"]).options
+    assert (rows["lfan", "V"], without["lfan"]["temporal"]) == (("frame_alone",), "none")
     assert rows["mt", "VAT"] == rows["jmt", "VAT"] == ("released",)
     released = preset.train.changed(preset.train.variants["released"]).options
     assert released["mt"]["variant"] == released["jmt"]["variant"] == "released"
     videos = preset.videos
-    assert [run.model for run in videos.runs] == ["focalnet_tiny", "focalnet_small", "focalnet_base", "emoclip"]
+    models = ["focalnet_tiny", "focalnet_small", "focalnet_base", "emoclip"]
+    # the dataset paper's videos are its frames, "a sliding window averages the probability"
+    assert [run.model for run in videos.runs] == (models if preset.run == "paper2026" else [])
+    assert {run.seeds for run in videos.runs} <= {preset.train.seeds}
     for run in videos.runs:
         recipe = videos.recipe(run.model)
         assert (recipe.epochs, recipe.patience, recipe.batch) == (60, 60, 64)  # "a batch size of 64", "60 epochs"
 
 
-@pytest.mark.parametrize("name", ["paper2026", "backbones/resnet101"])
+@pytest.mark.parametrize("name", ["paper2026", "paper2025", "backbones/resnet101"])
 def test_no_key_of_a_recipe_is_left_to_a_default(name):
     stages = read(name)["backbone"]
     for stage, model in (("emotions", ImageRecipe), ("ah", FramesStage)):
         assert set(model.model_fields) - set(stages[stage]) == {"precision"}, stage
     if "runs" in read(name).get("train", {}):
         assert set(TrainConfig.model_fields) - NOT_RECIPE - set(read(name)["train"]) == {"precision", "options"}
+
+
+def test_the_papers_differ_in_release_backbone_and_video_models_alone():
+    """Their training details are the same, word for word."""
+    one, other = read("paper2026"), read("paper2025")
+    assert one["backbone"] == other["backbone"]
+    assert one["train"] == other["train"]
+    assert one["evaluate"] == other["evaluate"]
+    one["features"]["visual"] = other["features"]["visual"]
+    assert one["features"] == other["features"]
+    assert set(one["models"]["roles"]) - set(other["models"]["roles"]) == {"clip"}

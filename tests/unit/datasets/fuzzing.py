@@ -28,6 +28,14 @@ CSV_PARTS = (
     "\x85", "\ufeff", "e\u0301", "\u0301\u0316" * 500, "=cmd|' /C calc'!A0", "<script>", "{x}", "$", VIDEO,
     OTHER, "start_frame", "end_frame", "segment_id", "num_frames", "1000000000",
 )  # fmt: skip
+REVIEW_PARTS = (
+    "<", ">", "</", "/>", "&amp;", "&#0;", "&x;", "<!DOCTYPE a [", "<!ENTITY a 'a'>", "]>", "<![CDATA[", "]]>", "<!--",
+    "<a>", "TIME_VALUE=\"", "ANNOTATION_REF=\"a1\"", "TIME_SLOT_REF1=\"ts1\"", "xmlns:a='b'", "{", "}", "[", "]", ":",
+    ",", '"', '""', "'", "\\", "\\ud800", "\t", "\n", "\r\n", " ", "null", "true", "NaN", "Infinity", "-1", "0",
+    "1e999", "0.5", "9" * 30, "9" * 5000, "1:00", "00:00:01.000 --> 00:00:02.000", "-->", "xmin = 0", "<exists>",
+    "\0", "\x07", "\u2028", "\ufeff", "\ufdd0", "\u0301\u0316" * 500, "a", "AH_reviewed", "AH_model", "recording",
+    "segments", "start_frame", "end_frame", "start_s", "verdict", "accept", "key", "format",
+)  # fmt: skip
 
 
 def sound_annotation() -> str:

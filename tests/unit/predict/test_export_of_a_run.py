@@ -14,7 +14,11 @@ from test_model_folder import place  # noqa: F401  the working folder of a small
 
 from waver.align.packs import read_packs
 from waver.cli import main
+from waver.datasets.consent import learner_mark
+from waver.io.site_secret import site_secret
 from waver.io.tables import PACK_INDEX, PARTICIPANTS, PREDICTIONS, VIDEOS, read_table, read_tables, write_table
+from waver.predict.given import ANY_ID, read_mapping
+from waver.predict.model_folder import load_model_folder
 from waver.predict.predicted_files import read_predicted
 from waver.predict.segments import frames_of_spans
 from waver.training.corpus import read_corpus
@@ -79,6 +83,8 @@ def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -
     assert "places that annotators marked" in page
     added = pq.read_table(next((tmp_path / "out").glob("*_frames.parquet")))
     assert "visual_adds" not in added.column_names
+    export(run, tmp_path / "unlinked", "--purpose", "internal", "--format", "vtt")
+    assert {one.file for one in read_mapping(tmp_path / "unlinked/private/recordings.csv", ANY_ID)} == {Path()}
     with (tmp_path / "out/private/recordings.csv").open(encoding="utf-8") as stream:
         listed = {row["recording"]: row["participant"] for row in csv.DictReader(stream)}
     rows = read_tables(indexes, PACK_INDEX)
@@ -109,3 +115,13 @@ def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path, caps
         assert told in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_folder_tells_its_site_alone_whom_it_learnt_from(run: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(run)
+    assert main(["export-model", "--model", "results/tiny", "--out", str(tmp_path / "m")]) == 0
+    people = read_table(run / "resources/tiny/ingest/participants.parquet", PARTICIPANTS)
+    learnt = {row["participant"] for row in people if row["split"] != "test"}
+    secret = site_secret(run / ".waver/secret")
+    assert len(learnt) == 7
+    assert set(load_model_folder(tmp_path / "m").about["learnt_from"]) == {learner_mark(one, secret) for one in learnt}

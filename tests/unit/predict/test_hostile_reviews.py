@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from waver.errors import WaverError
-from waver.predict.codings import Coding, read_codings
+from waver.predict.codings import Coding, read_codings, read_tier_list
 from waver.predict.elan import write_eaf
 from waver.predict.predicted_files import PredictedFiles
-from waver.predict.review import coded
+from waver.predict.review import check_coding, coded
 from waver.predict.textgrid import write_textgrid
 from waver.predict.tiers import MODEL, REVIEWED, on_grid
 
@@ -96,4 +96,20 @@ def test_a_coding_beyond_the_end_is_of_another_recording() -> None:
     predicted = {"a": PredictedFiles(np.zeros(96, np.float32), [], None)}
     assert coded([Coding("a", "eva", [(90, 120)])], predicted)["a"]["eva"].sum() == 6
     with pytest.raises(WaverError, match=r"eva codes a as far as 5\.042 s, and it ends at 4\.000 s"):
-        coded([Coding("a", "eva", [], [(90, 121)])], predicted)
+        check_coding(Coding("a", "eva", [], [(90, 121)]), predicted["a"])
+
+
+@pytest.mark.parametrize("tier", ["[[x]]", "{x: y}", "[{x: y}]", "!!int ''", "*a"])
+def test_a_list_of_tiers_names_texts_alone(tier: str, tmp_path: Path) -> None:
+    (tmp_path / "tiers.yaml").write_text(f"anna: {{tier: {tier}}}\n")
+    with pytest.raises(WaverError, match=r"tiers\.yaml.* (mend that line|write lines such as)"):
+        read_tier_list(tmp_path / "tiers.yaml")
+
+
+def test_values_that_are_repeated_by_aliases_are_never_written_out(tmp_path: Path) -> None:
+    levels = [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    (tmp_path / "tiers.yaml").write_text("\n".join(["a0: &a0 [x]", *levels, "anna: {tier: *a9}"]))
+    started = time.process_time()
+    with pytest.raises(WaverError, match=r"tiers\.yaml"):
+        read_tier_list(tmp_path / "tiers.yaml")
+    assert time.process_time() - started < 2

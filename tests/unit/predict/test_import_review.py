@@ -18,10 +18,11 @@ from waver.datasets.folder.annotations import read_segments
 from waver.datasets.folder.listing import read_listing
 from waver.errors import WaverError
 from waver.predict.codings import read_codings, read_tier_list
+from waver.predict.elan import read_stamp
 from waver.predict.export import Asked
 from waver.predict.exporting import export
+from waver.predict.given import Given, read_mapping, write_mapping
 from waver.predict.import_review import main
-from waver.predict.inputs import Given, write_mapping
 from waver.predict.predicted_files import read_predicted
 from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.segments import DURATIONS, frames_of_spans, with_segments
@@ -29,6 +30,7 @@ from waver.predict.tab_export import read_tab
 
 FRAMES = 240
 SEGMENTS = [(24, 72), (120, 144)]
+STAMP = {"model": "can/VAT/0", "run": "mine", "model_sha256": "a" * 64, "stamp": "b" * 64}
 
 
 @pytest.fixture
@@ -38,9 +40,9 @@ def predictions(tmp_path: Path) -> Path:
     probability[24:72], probability[120:144] = 0.9, 0.6
     made = with_segments(result(probability), DURATIONS)
     out = tmp_path / "predicted"
-    write_frames(made, out, {})
-    write_segments(made, out, {})
-    write_annotations(made, out, DURATIONS, annotated=[(48, 96)])
+    write_frames(made, out, STAMP)
+    write_segments(made, out, STAMP)
+    write_annotations(made, out, DURATIONS, annotated=[(48, 96)], stamp=STAMP)
     return out
 
 
@@ -195,6 +197,58 @@ def test_what_cannot_be_read_is_one_sentence(predictions: Path, tmp_path: Path, 
         main([str(tmp_path / name), "--predictions", str(predictions), "--out", str(tmp_path / "out")])
 
 
+def test_a_file_that_cannot_be_used_is_listed_and_the_others_are_compared(predictions: Path, tmp_path: Path, capsys):
+    folder = tmp_path / "mine"
+    edited(predictions, folder, (1000, 3000, "A/H"))
+    (folder / "recording_001_eva.eaf").write_text("<ANNOTATION_DOCUMENT")
+    late = Eaf(str(folder / "recording_001.eaf"))
+    late.add_annotation("AH_reviewed", 900_000, 901_000, "A/H")
+    late.to_file(str(folder / "recording_001_late.eaf"))
+    (folder / "recording_009.eaf").write_text("<ANNOTATION_DOCUMENT/>")
+    out = ["--predictions", str(predictions), "--out", str(tmp_path / "out")]
+    assert main([str(folder), str(tmp_path / "gone.eaf"), *out]) == 2
+    assert float(agreement(tmp_path / "out")["reviewer", "model"]["kappa"]) > 0.7
+    *_, head, broken, late_one, unknown, gone = capsys.readouterr().out.splitlines()
+    assert head == "4 files could not be used:"
+    assert broken.strip().startswith(f"{folder}/recording_001_eva.eaf is no complete XML file; open it")
+    assert "recording_001_late.eaf: reviewer codes recording_001 as far as 901" in late_one
+    assert "recording_009.eaf is named as no recording that was predicted" in unknown
+    assert f"{tmp_path}/gone.eaf" in gone
+    (predictions / "recording_001.eaf").write_text("<ANNOTATION_DOCUMENT")
+    assert main([str(folder / "recording_001.eaf"), *out]) == 0
+    assert "without its annotation: " in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WaverError, match=r"empty holds no \.eaf"):
+        main([str(tmp_path / "empty"), *out])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"model_sha256": "c" * 64, "run": "older"}, "was predicted by can/VAT/0 of older, and these predictions by"),
+        ({"stamp": "c" * 64}, "is of an earlier prediction by the same model"),
+    ],
+)
+def test_a_file_of_another_prediction_says_so(predictions: Path, tmp_path: Path, capsys, change, told: str) -> None:
+    """What a person changed of it nobody knows, unless the tier of the review says it."""
+    assert read_stamp(predictions / "recording_001.eaf") == STAMP
+    other = tmp_path / "other"
+    probability = np.full(FRAMES, 0.1)
+    probability[48:96] = 0.9
+    write_annotations(with_segments(result(probability), DURATIONS), other, DURATIONS, stamp=STAMP | change)
+    out = ["--predictions", str(predictions), "--out", str(tmp_path / "out")]
+    with pytest.raises(WaverError, match=f"{told}.*give the predictions that it is of"):
+        main([str(other), *out])
+    review = edited(other, tmp_path / "mine", (1000, 3000, "A/H"))
+    assert read_stamp(review) == STAMP | change, "pympi keeps it, as ELAN does"
+    assert main([str(review), *out]) == 0
+    said = capsys.readouterr().out
+    assert told in said
+    assert "it is used, as its tier AH_reviewed" in said
+    write_annotations(with_segments(result(probability), DURATIONS), other, DURATIONS, stamp=STAMP)
+    assert main([str(other), *out]) == 0, "of this prediction: the person moved the segments"
+
+
 def test_two_codings_of_one_person_are_refused(predictions: Path, tmp_path: Path) -> None:
     review = edited(predictions, tmp_path / "mine", (1000, 3000, "A/H"))
     out = ["--predictions", str(predictions), "--out", str(tmp_path / "out")]
@@ -233,6 +287,35 @@ def test_reviewed_segments_are_the_labels_of_a_training_set(predictions: Path, t
     (predictions / "private/recordings.csv").unlink()
     with pytest.raises(WaverError, match="does not say which file"):
         main([str(review), *command])
+
+
+def test_cues_are_added_with_the_segments_and_those_of_other_recordings_stay(predictions: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 12))
+    write_mapping(predictions / "private/recordings.csv", [Given(clip, "anna", 3, "en", None, "recording_001")])
+    review = edited(predictions, tmp_path / "mine", (1000, 2000, "A/H"), (3000, 4000, "A/H"))
+    for tier, start, cue in (
+        ("cue_face", 1500, "frown"), ("cue_face", 1800, "gaze; away"), ("cue_voice", 1000, "sigh"),
+        ("cue_body", 3500, "shrug"), ("cue_of_mine", 1000, "x"), ("cue_face", 9000, "smile"),
+    ):  # fmt: skip
+        edited_copy = Eaf(str(review))
+        if tier not in edited_copy.get_tier_names():
+            edited_copy.add_tier(tier)
+        edited_copy.add_annotation(tier, start, start + 200, cue)
+        edited_copy.to_file(str(review))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/videos.csv").write_text("participant,video,split,label\nbob,b.mp4,val,1\n")
+    (tmp_path / "set/segments.csv").write_text("video,start_s,end_s,certainty,facial\nb.mp4,1,2.5,3,smile\n")
+    command = ["--predictions", str(predictions), "--out", str(tmp_path / "out"), "--add-to", str(tmp_path / "set")]
+    for _ in range(2):
+        assert main([str(review), *command]) == 0
+    (whose,) = read_mapping(tmp_path / "out/private/recordings.csv")
+    assert (whose.participant, whose.file) == ("anna", Path())
+    listed, _ = read_listing(tmp_path / "set", [])
+    spans = read_segments(tmp_path / "set", listed, [])
+    (bobs,) = spans["b"]
+    assert (bobs.start_s, bobs.end_s, bobs.certainty, bobs.cues) == (1, 2.5, 3, (("facial", "smile"),))
+    own = spans[next(one.video for one in listed if one.participant == "anna")]
+    assert [one.cues for one in own] == [(("facial", "frown; gaze; away"), ("audio", "sigh")), (("body", "shrug"),)]
 
 
 def test_the_files_say_what_was_predicted(predictions: Path) -> None:

@@ -24,6 +24,7 @@ from waver.predict.decisions import Decisions
 from waver.predict.model_card import licence_chain
 from waver.predict.model_folder import (
     CARD,
+    FORMAT,
     GRAPH,
     RECORD,
     WEIGHTS,
@@ -178,8 +179,7 @@ def test_it_comes_back_as_the_run_gives_it(place, out):
     kept = {"checkpoint": found.trained.checkpoint, "sha256": found.trained.sha256}
     assert found.trained == replace(expected, **kept)
     assert found.trained.controls is not None
-    assert found.temperature.keys() == {"frame", "video"}
-    assert found.temperature["frame"] > 0
+    assert found.trained.decisions.video_temperature != 1
 
 
 def test_its_graph_is_its_network(out):
@@ -226,6 +226,10 @@ def test_damage_and_other_folders_are_told_in_a_sentence(out, tmp_path):
     (tmp_path / RECORD).write_text(json.dumps(record | {"run": "another"}))
     with pytest.raises(WaverError, match="says other than was exported; copy the folder again"):
         load_model_folder(tmp_path)
+    for text in (f'{{"format": {FORMAT}, "run": "\\ud800", "record_digest": ""}}', "[" * 100_000):
+        (tmp_path / RECORD).write_text(text)
+        with pytest.raises(WaverError, match=r"copy the folder again|no folder of a model"):
+            load_model_folder(tmp_path)
     for change in ({"preparation": {}}, {"checkpoint": record["checkpoint"] | {"fusion": "of tomorrow"}}):
         (tmp_path / RECORD).write_text(json.dumps(_sealed(record | change)))
         with pytest.raises(WaverError, match="another version"):
@@ -260,14 +264,15 @@ def any_model(fusion, **changes):
     state = method(sizes, config).state_dict()
     checkpoint = Checkpoint(fusion, "VAT", config.model_dump(), scale, state, window=48, hop=24, **changes)
     decisions = Decisions(
-        0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24, SegmentRule("hysteresis", 0.6, 0.3, 12)
-    )
+        0.4, 0.6, Bands(0.1, 0.8), 0.25, None, 8, "sliding_mean", 24, SegmentRule("hysteresis", 0.6, 0.3, 12),
+        1.5, 0.7,
+    )  # fmt: skip
     one = Linear((0.5, -1.25), 0.1)
     trained = Trained(
         f"{fusion}/VAT/0", "any", "the only one", checkpoint, "",
         Preparation(FeaturesConfig(), AlignConfig()), decisions, Controls(one, one, one), bah_questions(), "embedded",
     )  # fmt: skip
-    return HandedModel(trained, {"frame": 1.5, "video": 1.0}, {"note": "none"})
+    return HandedModel(trained, {"note": "none"})
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -23,7 +23,8 @@ def test_the_page_names_every_option_and_no_other():
     ("arguments", "told"),
     [
         (["--language", "english"], "--language english is no ISO 639-1 code"),
-        (["--question", "0"], "--question counts from 1"),
+        (["--question", "0"], "--question 0 is no number; they count from 1"),
+        (["--question", "four"], "--question four is no number"),
         (["--transcripts", "gone"], "--transcripts gone is no folder"),
         (["--model", "gone"], "--model gone is not there; give results/<run>"),
     ],
@@ -59,6 +60,14 @@ def test_transcripts_are_recognised_left_out_or_taken_from_a_folder(
     options = _options(given)
     assert (options.recognise, options.words, options.transcripts is not None) == (recognise, words, folder)
     assert options.out == tmp_path / "out"
+
+
+def test_a_dash_takes_back_what_an_earlier_call_said():
+    names = ("participant", "question", "language")
+    dashes = [part for name in names for part in (f"--{name}", "-")]
+    options = _options(_parser().parse_args(["a.mp4", "--model", ".", "--out", "out", *dashes]))
+    assert options.taken_back == set(names)
+    assert (options.participant, options.question, options.language) == ("", None, None)
 
 
 def test_no_record_holds_a_name_of_the_users_files(tmp_path):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import viewed
 from waver.datasets.question_context import video_context
 from waver.datasets.questions import bah_questions
 from waver.evaluation.controls import fit
 from waver.evaluation.metrics import avgf1
 from waver.predict.controls import Controls, fit_controls
-from waver.predict.decisions import MOST_UNCLEAR, MOST_WRONG, Decisions, best_threshold, decide, unclear_band
+from waver.predict.decisions import (
+    MOST_UNCLEAR,
+    MOST_WRONG,
+    Decisions,
+    best_temperature,
+    best_threshold,
+    decide,
+    unclear_band,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -58,6 +69,29 @@ def test_decisions_are_those_of_val_and_come_back_from_a_file():
     assert found.segments.spans(frames[0][0]) == [(48, 96)]
     assert found.video_probability(frames[0][0]) == pytest.approx(0.9)
     assert Decisions.from_state(found.state()) == found
+
+
+def test_calibrated_probabilities_fit_the_labels_of_val():
+    """A model that is three times as sure as it should be, and one that nothing can be said of."""
+    draw = np.random.default_rng(0)
+    margin = draw.normal(0, 1.5, 20_000)
+    label = (draw.random(20_000) < 1 / (1 + np.exp(-margin))).astype(int)
+    sure = 1 / (1 + np.exp(-3 * margin))
+    found = decide(
+        [(sure[i : i + 200], label[i : i + 200], int(label[i])) for i in range(0, 20_000, 200)],
+        "sliding_mean",
+        24,
+        False,
+    )
+    assert found.frame_temperature == pytest.approx(3, rel=0.05)
+    made = replace(viewed.result(), probability=sure.astype(np.float32), temperatures=(found.frame_temperature, 0.5))
+    for low in (0.1, 0.6):
+        own = (made.calibrated >= low) & (made.calibrated < low + 0.1)
+        assert label[own].mean() == pytest.approx(made.calibrated[own].mean(), abs=0.03)
+    assert ((made.calibrated >= 0.5) == (made.probability >= 0.5)).all()
+    assert made.video_calibrated == pytest.approx(0.9**2 / (0.9**2 + 0.1**2))
+    assert best_temperature(np.array([0.2, 0.8]), np.array([0, 1])) == 1, "told apart without a mistake"
+    assert best_temperature(np.array([0.2, 0.8]), np.array([1, 1])) == 1
 
 
 def test_controls_are_those_of_the_tables():

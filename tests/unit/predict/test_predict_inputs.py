@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
+from waver.predict.given import MAPPING, Given, with_ids
 from waver.predict.given_checks import in_ids, longer_transcripts, of_known_questions, still_there
-from waver.predict.inputs import MAPPING, Given, read_inputs, with_ids, write_data_set
+from waver.predict.inputs import read_inputs, write_data_set
 from waver.predict.transcript_files import Said, read_transcript
 
 QUESTIONS = Questions(3, ((1, Question((("en", "Why?"), ("fr", "Pourquoi ?")), "ambivalent", ("positive",))),))
@@ -121,6 +123,28 @@ def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
         with_ids([], tmp_path / "out")
 
 
+def test_what_an_earlier_call_said_can_be_changed_and_taken_back(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    table, out = tmp_path / "list.csv", tmp_path / "out"
+    head = "video,participant,question,language,transcript\n"
+
+    def call(lines: str, known: Given) -> list[tuple[str, int | None, str | None, bool]]:
+        table.write_text(head + lines)
+        given = with_ids(read_inputs([table], known, []), out)
+        assert not any(one.taken_back for one in given)
+        return [(one.owner, one.question, one.language, one.transcript is not None) for one in given]
+
+    first = [("P1", 4, "en", True), ("P9", 4, "fr", False)]
+    assert call("a.mp4,P1,4,en,a.vtt\nb.mp4,,4,fr,\n", Given(Path(), "P9")) == first
+    assert call("a.mp4,,,,\n", Given(Path())) == first
+    changed = [("P2", 4, "en", True), ("P9", 5, "fr", False)]
+    assert call("a.mp4,P2,,,\nb.mp4,,5,,\n", Given(Path())) == changed
+    nothing = [("recording_001", None, "en", False), ("P9", 5, None, False)]
+    assert call("a.mp4,-,-,,-\nb.mp4,,,-,\n", Given(Path())) == nothing
+    everybody = Given(Path(), taken_back=frozenset({"participant", "language"}))
+    assert call("a.mp4,P3,,,\nb.mp4,,,,\n", everybody) == [("P3", None, None, False), ("recording_002", 5, None, False)]
+
+
 def test_data_set_has_links_questions_and_transcripts(tmp_path):
     touch(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "c.mp4")
     (tmp_path / "said").mkdir()
@@ -218,3 +242,10 @@ def test_transcripts_that_cannot_be_used(tmp_path, name, text, reason):
         read_transcript(tmp_path / name)
     with pytest.raises(ExcludedItem, match="cannot be read"):
         read_transcript(tmp_path / "gone.txt")
+
+
+def test_a_transcript_of_digits_is_read_in_linear_time(tmp_path):
+    (tmp_path / "a.vtt").write_text("9" * 10_000)
+    started = time.process_time()
+    assert read_transcript(tmp_path / "a.vtt") == []
+    assert time.process_time() - started < 1

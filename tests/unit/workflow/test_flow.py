@@ -86,6 +86,38 @@ def test_a_fusion_is_adapted_beside_what_it_predicts_unchanged():
     assert set(flow.adapt.shards_of_participant(person)) < set(flow.fusions.predictions())
 
 
+def test_a_network_of_faces_is_adapted_beside_what_it_predicts_unchanged():
+    rows = [
+        {"network": "clip", "scope": "lora", "methods": ["mmd"], "rank": 4},
+        {"scope": "full", "methods": ["tent"], "options": {"tent": {"lr": 0.1}}, "source_pictures": 9},
+    ]
+    changes = {"models": {"paths": {"clip": "/c"}}, "backbone": {"stages": ["ah"]}}
+    changes |= {"features": {"visual": {"backbone": "resnet18"}, "speech": {"source": "given"}}}
+    flow = flow_of({**changes, "adapt": {"faces": rows, "options": {"tent": {"lr": 1.0, "steps": 2}}}})
+    assert flow.faces.predictions() == [
+        f"results/x/adapt/faces/{network}/{method}/block/0/{shard}.parquet"
+        for network, own in (("clip/lora", "mmd"), ("backbone/full", "tent"))
+        for method in ("source_only", own)
+        for shard in ("000", "001")
+    ]
+    clip = wildcards(face_network="clip", scope="lora", method="mmd", protocol="block", seed="0", shard="001")
+    full = wildcards(face_network="backbone", scope="full", method="tent", protocol="block", seed="0", shard="001")
+    assert flow.faces.recipe(full)["row"] == {
+        "network": "backbone", "scope": "full", "options": {"tent": {"lr": 0.1, "steps": 2}}
+    }  # fmt: skip
+    assert flow.faces.recipe(clip)["row"]["rank"] == 4
+    assert flow.faces.recipe(clip)["backbone"]["name"] == ""
+    assert [flow.faces.record(job)["network"] for job in (clip, full)] == ["CLIP lora", "resnet18 full"]
+    models = ["resources/models/path.clip/asset.json", flow.backbone.record()]
+    assert [flow.faces.model(job) for job in (clip, full)] == models
+    assert flow.faces.model_records() == models[:1]
+    everywhere = [f"resources/d/features/faces/{shard}.parquet" for shard in ("000", "001")]
+    assert [flow.faces.source_faces(job) for job in (clip, full)] == [everywhere, []]
+    assert {"mmd", "source_only", "tent"} <= set(flow.methods())
+    person = wildcards(adapted="faces/clip/lora/mmd", protocol="block", participant="90001")
+    assert set(flow.adapt.shards_of_participant(person)) < set(flow.faces.predictions())
+
+
 def test_a_cross_validation_scores_every_model_out_of_fold_too():
     whole, folds = flow_of().predictions(), flow_of({"train": {"folds": 5}}).predictions()
     assert set(whole) < set(folds)

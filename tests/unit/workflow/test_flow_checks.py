@@ -17,6 +17,8 @@ from waver.errors import WaverError
 from waver.workflow.flow import checked_flow
 
 RESNET = {"features": {"visual": {"backbone": "resnet18"}}}
+TRAINED_BACKBONE: dict[str, Any] = {**RESNET, "train": {"folds": 0}}
+SETS: dict[str, Any] = {"emotions": {"sets": [{"path": "pictures"}]}}
 CAN: dict[str, Any] = {"train": {"runs": [{"fusion": "can", "modalities": "VA"}]}}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no release": ({"dataset": {"root": ""}}, "dataset.root is empty; give the folder of the release"),
@@ -50,6 +52,26 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             "models": {"paths": {"clip": "."}},
         },
         "adapt.targets: cross_validation is for methods over features, tda starts from CLIP",
+    ),
+    "adapted faces": (
+        {"adapt": {"faces": [{"scope": "full"}]}},
+        "adapt.faces: mini_xception is used as it is and has no classes of A/H",
+    ),
+    "adapted faces without classes": (
+        TRAINED_BACKBONE | {"adapt": {"faces": [{"scope": "full"}]}, "backbone": {"stages": ["emotions"], **SETS}},
+        "adapt.faces: the backbone has no classes of A/H; add ah to backbone.stages",
+    ),
+    "adapted faces of val": (
+        TRAINED_BACKBONE | {"adapt": {"targets": "val", "faces": [{"scope": "full"}]}, "backbone": {"stages": ["ah"]}},
+        "their participants cannot be the targets; set adapt.targets to test, or leave the backbone out",
+    ),
+    "adapted faces twice": (
+        TRAINED_BACKBONE | {"adapt": {"faces": [{}, {}]}, "backbone": {"stages": ["ah"]}},
+        "adapt.faces: backbone with scope full stands there twice; keep one row",
+    ),
+    "method for faces": (
+        TRAINED_BACKBONE | {"adapt": {"faces": [{"methods": ["person_hmm"]}]}, "backbone": {"stages": ["ah"]}},
+        "adapt.faces: 'person_hmm' is not a known method",
     ),
     "adapted fusion": (
         CAN | {"adapt": {"fusions": [{"fusion": "lfan", "modalities": "V"}]}},

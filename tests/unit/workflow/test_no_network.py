@@ -1,4 +1,4 @@
-"""No job asks another computer for anything, whatever the user's environment and the libraries say."""
+"""No job and no command asks another computer for anything, whatever the user's environment and the libraries say."""
 
 from __future__ import annotations
 
@@ -86,14 +86,30 @@ for ask in asks:
     try:
         ask()
     except ConnectionRefusedError as error:
-        assert "jobs use no network" in str(error)
+        assert "Waver uses no network here" in str(error)
     else:
         raise SystemExit("not refused")
 open_network()
 try:
     socket.gethostbyname("hub.invalid")
 except OSError as error:
-    assert "jobs use no network" not in str(error), error
+    assert "Waver uses no network here" not in str(error), error
+"""
+COMMANDS_REFUSED = """
+import socket, sys, types
+from waver import cli
+def main(arguments):
+    try:
+        socket.create_connection(("hub.invalid", 80), timeout=1)
+    except ConnectionRefusedError as error:
+        return 0 if "Waver uses no network here" in str(error) else 4
+    except OSError:
+        return 3
+sys.modules["a_command"] = types.SimpleNamespace(main=main)
+for name in cli.COMMANDS:
+    cli.COMMANDS[name] = ("a_command", "")
+    ended = cli.main([name])
+    assert ended == 0, (name, ended)
 """
 
 
@@ -103,9 +119,11 @@ def _run(program: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "program", [pytest.param(HUB, marks=pytest.mark.slow), REFUSED], ids=["hub", "other computers"]
+    "program",
+    [pytest.param(HUB, marks=pytest.mark.slow), REFUSED, COMMANDS_REFUSED],
+    ids=["hub", "other computers", "commands"],
 )
-def test_a_job_asks_no_other_computer(program):
+def test_a_job_or_command_asks_no_other_computer(program):
     ran = _run(program)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 

@@ -33,6 +33,7 @@ from waver.io.tables import (
 from waver.io.zarr_store import new_store
 from waver.registry import ZERO_SHOT_MODELS
 from waver.workflow.fingerprint import closure, followed
+from waver.zeroshot.families.base import Written
 from waver.zeroshot.families.video_llava import VideoLlava
 from waver.zeroshot.frames import full_frames
 from waver.zeroshot.items import Sources
@@ -233,6 +234,19 @@ def test_what_is_written_is_kept_only_where_the_config_asks(place, tmp_path):
     assert [labels[one["text"].strip()] for one in told] == [row["parsed"] for row in rows]
 
 
+def test_what_was_kept_is_removed_by_the_next_job_that_keeps_nothing(place, tmp_path, monkeypatch):
+    def quoting(model, items, asked, *_):
+        return [[Written(f"Ambivalent, for {CANARY}.", 7) for _ in own] for own in asked]
+
+    monkeypatch.setattr(VideoLlava, "generate", quoting)
+    options = {"decoding": "generate", "unparsable": "drop"}
+    place.ask(tmp_path / "000.parquet", "video", keep_answers=True, **options)
+    holding = [path.name for path in tmp_path.iterdir() if CANARY.encode() in path.read_bytes()]
+    assert holding == [".000.private.jsonl"]
+    place.ask(tmp_path / "000.parquet", "video", keep_answers=False, **options)
+    assert not [path.name for path in tmp_path.iterdir() if CANARY.encode() in path.read_bytes()]
+
+
 def predict(packs: Path, asked: Path, folder: Path, granularity: str, **changes: Any) -> dict[str, Path]:
     known = {"family": "video_llava", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
     outputs = {f"{name}_predictions": folder / f"{name}.parquet" for name in changes.pop("calibration", ("none",))}
@@ -291,6 +305,7 @@ def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
     numbers = {
         "negative": -1.0,
         "positive": -2.0,
+        "mass": 0.5,
         "parsed": None,
         "prompt": "td1",
         "start_frame": None,

@@ -1,5 +1,6 @@
 """Jobs that fine-tune a model of text: who is learned from, what is left behind, and how it is asked."""
 
+import errno
 import json
 
 import numpy as np
@@ -190,6 +191,24 @@ def test_a_prompt_that_does_not_fit_leaves_the_video_out(text_model, tmp_path, c
     assert {one.split for one in found} == {"train", "val"}
     assert "v1 left out: the prompt has" in caplog.text
     assert "yes yes" not in caplog.text
+
+
+def test_a_video_that_breaks_a_reader_is_left_out(text_model, tmp_path, monkeypatch, caplog):
+    model = CausalLm.load(text_model.parent, CausalLmConfig(chat=False), "float32")
+    plan, trouble = Items.plan, {"v1": ValueError("broken"), "v2": RuntimeError("avcodec")}
+
+    def breaking(items, row):
+        if problem := trouble.get(row["video"]):
+            raise problem
+        return plan(items, row)
+
+    monkeypatch.setattr(Items, "plan", breaking)
+    question, sources = Question("td1", Template(**TD1), TWO), [answers(tmp_path / "answers.parquet")]
+    assert len(samples_of(model, sources, question, ZeroShotConfig(), False)) == 16
+    assert "v1 left out" in caplog.text
+    trouble["v3"] = OSError(errno.ENOSPC, "full")
+    with pytest.raises(OSError, match="full"):  # a retry has to see the video
+        samples_of(model, sources, question, ZeroShotConfig(), False)
 
 
 def test_a_killed_job_goes_on_and_ends_the_same(text_model, tuned, tmp_path, monkeypatch):

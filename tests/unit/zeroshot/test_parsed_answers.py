@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from waver.errors import WaverError
-from waver.zeroshot.answers import Answers, check_parsable, decided, parse_answer
+from waver.zeroshot.answers import Answers, check_parsable, decided, majorities, parse_answer
 
 PAPERS = Answers(positive="Ambivalent", negative="Non-Ambivalent")
 YES_NO = Answers(positive="Yes", negative="No", also_positive=("oui",), also_negative=("non",))
@@ -71,7 +71,18 @@ PARSED = [1, None, 0, 0, None]
     ],
 )
 def test_a_policy_decides_what_could_not_be_parsed_and_nothing_else(policy, labels):
-    assert decided(PARSED, policy, margins=[-9.0, 0.1, 9.0, 9.0, -0.1]) == labels
+    usual = majorities(PARSED, ["val"] * 5, ["a", "b", "c", "d", "e"])
+    assert decided(PARSED, policy, [-9.0, 0.1, 9.0, 9.0, -0.1], usual=usual) == labels
+
+
+def test_a_majority_is_that_of_other_people_of_train_and_val():
+    people = ["val_a", "val_a", "val_b", "train_c", "test_d", "test_e", "test_e"]
+    splits = [person.partition("_")[0] for person in people]
+    #   a person's own two answers do not count for them, and those of test for nobody
+    assert majorities([1, 1, 0, 0, 1, 1, None], splits, people) == [0, 0, 1, 1, 0, 0, 0]
+    assert majorities([0, 0, 0, 0, 1, 1, None], splits, people) == [0] * 7
+    assert majorities([1, None, None, None, 0, 0, None], splits, people) == [None, None, 1, 1, 1, 1, 1]
+    assert majorities([1, None], ["test"] * 2, ["a", "b"]) == [None, None]
 
 
 def test_the_two_released_programs_treat_an_unparsable_answer_in_opposite_ways():

@@ -124,7 +124,7 @@ def test_a_users_own_file_is_read(tmp_path):
         (OWN.replace("label: torn?", "labels: torn?"), "prompts.torn.label: Field required"),
         (OWN.replace('"No"', '"yes"'), "the answer 'Yes' cannot be told from the other one"),
         (OWN.replace('"Yes"', "true"), "answers.positive: Input should be a valid string"),
-        ("answers: [", "cannot be read as YAML"),
+        ("answers: [", "not readable as YAML"),
         ("- a", "is no table"),
         ("1: 2", "answers: Field required"),
     ],
@@ -137,6 +137,16 @@ def test_a_file_that_is_none_is_refused_in_one_sentence(tmp_path, text, sentence
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("file", "named"), [("released.yaml", ""), ("mine.yaml", "name: textual\n")])
+def test_a_users_own_file_is_not_called_as_a_set_that_waver_brings(tmp_path, file, named):
+    path = tmp_path / file
+    path.write_text(named + OWN.replace("{curly}", ""))
+    with pytest.raises(WaverError, match=r"is called (released|textual), as a set that Waver brings.*; rename"):
+        read_prompts(str(path))
+    path.write_text("name: my_own\n" + OWN.replace("{curly}", ""))
+    assert read_prompts(str(path)).name == "my_own"
 
 
 def test_an_unknown_set_or_prompt_is_named_with_those_there_are():

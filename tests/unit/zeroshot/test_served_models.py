@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from chat_stub import Stub, said
+from chat_stub import said
 from checkout import ROOT
 from waver.errors import WaverError
 from waver.records import load
@@ -26,22 +26,6 @@ from waver.zeroshot.served.first_word import first_word
 
 ANSWERS = Answers(negative="Non-Ambivalent", positive="Ambivalent")
 TOP = [("Amb", -0.25), (" Non", -2.0), ("The", -2.5), ("amb", -3.0), ("I", -6.0)]
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def make(answer):
-        server = Stub(answer)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        servers.append(server)
-        return server
-
-    yield make
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def settings(server, **options):
@@ -77,7 +61,7 @@ def test_scores_come_from_the_first_word(serve):
     model = asked(server, model="a-model")
     scored = model.score([Item()], PROMPTS, ANSWERS, "first_token")[0][0]
     expected = first_word(TOP, "Ambivalent", "Non-Ambivalent")
-    assert scored == (expected.negative, expected.positive, 77)
+    assert scored == (expected.negative, expected.positive, 77, True)
     assert server.asked[0]["logprobs"] is True
     assert server.asked[0]["top_logprobs"] == 20
     assert server.asked[0]["temperature"] == 0
@@ -93,6 +77,7 @@ def test_a_server_that_rejects_probabilities_is_asked_without(serve, caplog):
     with caplog.at_level(logging.WARNING):
         found = model.score([Item()] * 2, PROMPTS * 2, ANSWERS, "first_token")
     assert all(own[0].margin > 5 for own in found)
+    assert all(own[0].mass is None for own in found)  # nothing is known of it
     model.score([Item()], PROMPTS, ANSWERS, "first_token")
     assert "logprobs" not in server.asked[-1]
     assert model.describe()["written_answers"] == 3
@@ -103,7 +88,7 @@ def test_an_answer_that_is_neither_is_undecided(serve):
     server = serve(lambda *_: (200, said("I cannot tell.")))
     scored = asked(server).score([Item()], PROMPTS, ANSWERS, "first_token")[0][0]
     assert scored.margin == 0
-    assert scored.mass < 0.01
+    assert scored.mass is None
 
 
 # what is sent -----------------------------------------------------------------------------------------------
@@ -161,7 +146,7 @@ def test_a_server_that_stays_busy_is_given_up(serve):
     server = serve(lambda *_: (429, b"", {"Retry-After": "0.01"}))
     with pytest.raises(WaverError, match="answers with status 429; look into its log"):
         ChatClient(settings(server, retries=2)).ask(Question("x"))
-    assert len(server.asked) == 3
+    assert len(server.asked) == 4  # the last one is another question
 
 
 def test_a_server_that_hangs_or_is_absent_is_told(serve):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from waver.adaptation.base import Features
 from waver.adaptation.participants import Target
 from waver.adaptation.protocol import Ints
 from waver.adaptation.vision_language.base import Frames, Sees, SourceFrames
@@ -77,23 +78,30 @@ def read_image_targets(
 ) -> list[Target]:
     """Participants of a split with labelled frames, by their ids; ``features`` are those before the projection."""
     by_participant: dict[str, list[PackedVideo]] = {}
-    for video in sorted(_labelled(indexes, packs, split), key=lambda one: one.video):
+    for video in sorted(labelled_videos(indexes, packs, split), key=lambda one: one.video):
         by_participant.setdefault(video.participant, []).append(video)
     read = stores.reader("embeddings", "pre")
     return [_target(name, by_participant[name], read, encoder.image_width) for name in sorted(by_participant)]
 
 
-def _labelled(indexes: Sequence[Path], packs: Path, split: str) -> Iterator[PackedVideo]:
+def labelled_videos(indexes: Sequence[Path], packs: Path, split: str) -> Iterator[PackedVideo]:
+    """Videos of a split whose frame labels are known, with these."""
     return (video for video in read_packs(indexes, packs, ["label"], (split,)) if video.row["labelled"])
 
 
 def _target(participant: str, videos: Sequence[PackedVideo], read: Reader, width: int) -> Target:
     lengths = [len(video.arrays["label"]) for video in videos]
     found = [_or_zeros(read(video.video, n), (n, width)) for video, n in zip(videos, lengths, strict=True)]
+    return target_of(participant, videos, np.concatenate(found).astype(np.float32))
+
+
+def target_of(participant: str, videos: Sequence[PackedVideo], features: Features) -> Target:
+    """A participant with the labels of packed videos, and features float32 [N, D] of all their frames."""
+    lengths = [len(video.arrays["label"]) for video in videos]
     return Target(
         participant,
         tuple(video.video for video in videos),
-        np.concatenate(found).astype(np.float32),
+        features,
         np.concatenate([video.arrays["label"] for video in videos]).astype(np.uint8),
         np.repeat(np.arange(len(videos), dtype=np.int32), lengths),
         np.concatenate([np.arange(n, dtype=np.int32) for n in lengths]),
@@ -164,7 +172,7 @@ def read_source_frames(
         WaverError: there are none.
     """
     read = stores.reader("embeddings", "pre")
-    videos = [one for one in _labelled(indexes, packs, "train") if one.video in read.rows]
+    videos = [one for one in labelled_videos(indexes, packs, "train") if one.video in read.rows]
     if not videos:
         raise WaverError(f"{packs} holds no labelled video of the train split with a face for the method's source data")
     videos.sort(key=lambda one: (one.participant, one.video))

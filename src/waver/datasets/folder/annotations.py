@@ -16,6 +16,8 @@ from waver.datasets.transcripts import MOST_S, Chunk
 from waver.errors import ExcludedItem
 
 SEGMENTS_FILE, TRANSCRIPTS_FILE = "segments.csv", "transcripts.csv"
+SEGMENT_NEEDED = ("video", "start_s", "end_s")
+SEGMENT_OPTIONAL = ("certainty", *CHANNELS)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,7 @@ def read_segments(root: Path, recordings: Sequence[Recording], exclusions: list[
         WaverError: the file cannot be read or has other columns.
     """
     found: dict[str, list[Span]] = defaultdict(list)
-    needed, optional = ("video", "start_s", "end_s"), ("certainty", *CHANNELS)
-    for line, one in _lines(root / SEGMENTS_FILE, needed, optional, recordings, exclusions):
+    for line, one in _lines(root / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL, recordings, exclusions):
         try:
             start_s, end_s = _seconds(line, "start_s"), _seconds(line, "end_s")
             if start_s is None or end_s is None or end_s <= start_s:

@@ -100,6 +100,13 @@ def load_head(network: Classified, path: str | Path) -> None:
     network.head.load_state_dict(head)
 
 
+def linear_classes(path: str | Path) -> tuple[Tensor, Tensor]:
+    """Weights float32 [C, D] and biases [C] of the classes' layer of a file of ours."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    # dropout is the first part of the head
+    return state["head.1.weight"].float(), state["head.1.bias"].float()
+
+
 def weights_file(record: Installed) -> Path:
     """The one file of a record.
 

@@ -28,6 +28,8 @@ CLASSES = ("no_ah", "ah")
 """Keys of the descriptions, in the order of the logits."""
 MOST_FRAMES = 1023
 """Positions that the temporal transformer knows, beside that of the class token."""
+_TOWERS = {"image": ("vision_model", "visual_projection"), "text": ("text_model", "text_projection")}
+"""Parts of CLIP, by tower."""
 _HEAD, _HIDDEN = 64, 2048
 """Size of an attention head and hidden size of the MLP. The release hands over two arguments the wrong way round:
 its heads are of 2048, its MLP is as wide as the embedding, and its published weights have these sizes."""
@@ -43,7 +45,9 @@ class EmoClipSettings(Section):
         "sane", description="sane: heads of 64 and an MLP of 2048; released: heads of 2048, an MLP of 512"
     )
     paraphrases: bool = Field(True, description="average all descriptions of a class, or take the first")
-    tune_towers: bool = Field(False, description="CLIP's towers learn too, at a rate of their own")
+    towers: Literal["both", "image", "text", "none"] = Field(
+        "both", description="which of CLIP's towers learn too, at a rate of their own (videos.body_rate)"
+    )
     zero_shot: bool = Field(False, description="nothing is fitted")
 
 
@@ -129,12 +133,16 @@ class EmoClip(VideoModel):
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
         self.clip.logit_scale.requires_grad_(False)
-        if not config.tune_towers:
-            freeze(self.clip)
-            self.register_buffer("known", self._describe(), persistent=False)
-            self.register_load_state_dict_post_hook(_describe_again)  # type: ignore[no-untyped-call]
+        for tower, parts in _TOWERS.items():
+            if config.zero_shot or config.towers not in ("both", tower):
+                for part in parts:
+                    freeze(self.clip.get_submodule(part))
         if config.zero_shot:
             self.requires_grad_(False)
+        self._text_learns = any(parameter.requires_grad for parameter in self.clip.text_model.parameters())
+        if not self._text_learns:
+            self.register_buffer("known", self._describe().detach(), persistent=False)
+            self.register_load_state_dict_post_hook(_describe_again)  # type: ignore[no-untyped-call]
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits float32 [B, 2] of clips float32 [B, F, 3, 224, 224], RGB, 0 black to 1 white."""
@@ -154,7 +162,7 @@ class EmoClip(VideoModel):
 
     def described(self) -> Tensor:
         """Embeddings [2, D] of what the classes look like, each the mean of its sentences' directions."""
-        return self._describe() if self.config.tune_towers else self.known
+        return self._describe() if self._text_learns else self.known
 
     def _describe(self) -> Tensor:
         pooled = self.clip.text_model(input_ids=self.ids.flatten(0, 1), attention_mask=self.mask.flatten(0, 1))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from waver.evaluation.control_names import STANDARD
-from waver.registry import VIDEO_MODELS
+from waver.registry import BACKBONES, VIDEO_MODELS
 from waver.report.formatting import count, method_name
 from waver.report.papers.cells import NOTHING, OWN_METRICS, columns_of, constants, our_cells, printed_cell
 from waver.report.papers.layouts import Layout, Notes, Run, layouts, printed_table, run_caption, splits_at
@@ -20,6 +21,8 @@ from waver.zeroshot.records import TUNED, Condition
 
 FOOT = ("all_negative", "all_positive", "question_prior", "content_free")
 """Controls below every table."""
+BACKBONE = "@backbone"
+"""Method of a layout: the visual backbone of the row's run, which predicts frames itself."""
 ALSO, CONTROLS = "Not in the paper", "Controls"
 """Bodies of a table below the paper's rows."""
 
@@ -54,7 +57,7 @@ class PaperTableBuilder:
     def table(self) -> TableData:
         """The finished table."""
         lines = [self._paper_line(row) for row in self.layout["rows"]]
-        lines += [*self._backbone_lines(), *self._more_lines(), *self._foot()]
+        lines += [*self._backbone_lines(), *self._variant_lines(), *self._more_lines(), *self._foot()]
         paper = self.printed.paper[0].upper() + self.printed.paper[1:]
         return TableData(
             name=self.layout["table"],
@@ -93,15 +96,12 @@ class PaperTableBuilder:
         return self._with_printed(scored, self._printed(row.get("published"), modalities, setting), note)
 
     def _scores_of(self, run: Run, row: Layout, group: Layout) -> MethodScores | None:
-        """Scores for a row in a group: of the method it names, or of the variant with exactly the group's changes."""
+        """Scores for a row in a group, of the method that either of them names."""
         method, modalities = self._method(row, group)
         if Condition.of(method):  # what such a model is shown follows from its prompt
             return next((one for one in self.found[run.label].values() if one.method == method), None)
-        if "changed" not in group:
-            return self.found[run.label].get((method, modalities))
-        here = [one for one in self.found[run.label].values() if one.modalities == modalities]
-        variants = [one for one in here if one.any.get("fusion") == method and not one.any.get("video_head")]
-        return next((one for one in variants if changes(one.any) == group["changed"]), None)
+        names = [method] if method != BACKBONE else [run.backbone] if run.backbone in BACKBONES else BACKBONES
+        return next(filter(None, (self.found[run.label].get((name, modalities)) for name in names)), None)
 
     def _method(self, row: Layout, group: Layout) -> tuple[str, str]:
         return row.get("method") or group["method"], row.get("modalities") or self.layout["modalities"]
@@ -128,13 +128,11 @@ class PaperTableBuilder:
         if run is None or "otherwise" in row:
             return "not run; to run it: " + str(how[row.get("otherwise", "run")]).format(run=row["run"])
         method, modalities = self._method(row, group)
-        kind = self.layout.get("how") or ("variant" if "changed" in group else "fusion")
+        kind = self.layout.get("how") or group.get("how", "fusion")
         kind = "tuned" if method.split(".")[0].endswith(TUNED) else kind
-        names = {"method": method, "variant": group.get("variant"), "modalities": modalities}
-        lines = [how[kind].format(**names, **_asked(method))]
-        lines += [group["config"]] if "config" in group else []
+        line = how[kind].format(method=method, modalities=modalities, **_asked(method))
         others = f" in the run {run.label}" if run.label else ""
-        return f"not run{others}; to run it: {' and '.join(lines)}"
+        return f"not run{others}; to run it: {line}"
 
     def _other_items(self, run: Run, scored: MethodScores) -> int:
         """Number of the note that another run was scored on other items than this run; 0 where it was not."""
@@ -154,6 +152,25 @@ class PaperTableBuilder:
                 cells = [cell for group in self.groups for cell in self._cells({}, group, run)]
                 yield Line((run.backbone,), tuple(cells), ALSO)
 
+    def _variant_lines(self) -> Iterator[Line]:
+        """Models that a group has beside the paper's, in its columns alone."""
+        for run in self.runs:
+            for place, group in enumerate(self.groups):
+                for scored in self._variants(run, group):
+                    self.ours += 1
+                    cells = [self._with_printed(None, self._blank) for _ in self.groups]
+                    cells[place] = self._with_printed(scored, self._blank, self._other_items(run, scored))
+                    yield Line(self._labelled(_of_run(scored, run)), tuple(chain(*cells)), ALSO)
+
+    def _variants(self, run: Run, group: Layout) -> Iterator[MethodScores]:
+        """Variants of the fusion that the group's ``also`` names, with exactly its changes."""
+        wanted = group.get("also", {})
+        for scored in self.found[run.label].values() if wanted else ():
+            about = scored.any
+            of_it = about.get("fusion") == wanted["fusion"] and not about.get("video_head")
+            if of_it and scored.modalities == self.layout["modalities"] and changes(about) == wanted["changed"]:
+                yield scored
+
     def _more_lines(self) -> Iterator[Line]:
         """Methods of the layout's ``more`` that no row shows."""
         more = self.layout.get("more", {"methods": [], "modalities": []})
@@ -165,9 +182,8 @@ class PaperTableBuilder:
                     yield self._more_line(run, scored)
 
     def _more_line(self, run: Run, scored: MethodScores) -> Line:
-        name = f"{scored.name}, run {run.label}" if run.label else scored.name
         cells = self._with_printed(scored, self._blank, self._other_items(run, scored))
-        return Line(self._labelled(name), tuple(cells), ALSO)
+        return Line(self._labelled(_of_run(scored, run)), tuple(cells), ALSO)
 
     def _labelled(self, name: str) -> tuple[str, ...]:
         return (name, *[""] * (len(self.layout["heads"]) - 1))
@@ -212,6 +228,11 @@ def _asked(method: str) -> dict[str, str]:
         return {}
     granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
     return {"model": asked.model.removesuffix(TUNED), "prompt": asked.prompt, "granularity": granularity}
+
+
+def _of_run(scored: MethodScores, run: Run) -> str:
+    """Name of a line below the paper's rows."""
+    return f"{scored.name}, run {run.label}" if run.label else scored.name
 
 
 def _size(scored: MethodScores) -> tuple[int, int]:

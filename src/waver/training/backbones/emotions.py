@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 
 from waver.config.backbone import EmotionsStage
-from waver.datasets.emotions.readers import PICTURES, Picture, read_emotions
+from waver.datasets.emotions.pictures import PICTURES, Picture
+from waver.datasets.emotions.readers import read_emotions
 from waver.datasets.exclusions import exclusion_row
 from waver.device import threads
 from waver.errors import is_machine_trouble
@@ -22,6 +24,7 @@ from waver.features.faces.crops import Pixels, small_face
 from waver.io.tables import SET_ASIDE, write_table
 from waver.models.backbones.base import FaceSize
 from waver.provenance import digest
+from waver.training.backbones.emotion_faces import ALIGNED_SIDE, FaceOf, FaceSource, face_of
 from waver.training.backbones.image_cache import PARTS, LabelledImages, kept_pixels
 from waver.training.backbones.stage import Row, Stage, Start, train_stage
 from waver.training.backbones.tasks import TASKS
@@ -33,7 +36,9 @@ _BLOCK = 1024
 """Pictures handed to the decoding threads at once."""
 
 
-def train_emotions(config: EmotionsStage, start: Start, outputs: Mapping[str, Path]) -> None:
+def train_emotions(
+    config: EmotionsStage, start: Start, outputs: Mapping[str, Path], faces: FaceSource | None = None
+) -> None:
     """Fit a backbone to basic emotions (rule ``train_emotions``).
 
     Args:
@@ -41,6 +46,7 @@ def train_emotions(config: EmotionsStage, start: Start, outputs: Mapping[str, Pa
         start: network, weights and seed.
         outputs: files to write: ``record`` (the weights lie beside it), ``history`` (JSON lines), ``pictures``
             (table PICTURES) and ``set_aside`` (SET_ASIDE).
+        faces: finds the faces that a data set does not give; None: such pictures are used as they are.
 
     Raises:
         WaverError: a data set is not as its layout says, the initial weights do not fit, or a class, a part or
@@ -48,16 +54,15 @@ def train_emotions(config: EmotionsStage, start: Start, outputs: Mapping[str, Pa
     """
     cv2.setNumThreads(1)
     pictures, rows = read_emotions(config.sets)
-    rows_of = [(picture.path, picture.emotion, picture.part) for picture in pictures]
     # a picture that was mended or copied anew is another one
-    data = digest([rows_of, [_size_and_time(path) for path, *_ in rows_of]])
-    stage = Stage(TASKS["emotions"], config, start, data, outputs)
+    about = [(*vars(picture).values(), _size_and_time(picture.path)) for picture in pictures]
+    stage = Stage(TASKS["emotions"], config, start, digest([about, faces.key if faces else None]), outputs)
 
     def read() -> tuple[dict[str, LabelledImages], list[Row]]:
-        return _decoded(pictures, stage)
+        return _decoded(pictures, stage, faces)
 
     rows += train_stage(stage, read)
-    table = [{"path": path, "emotion": emotion, "part": part} for path, emotion, part in rows_of]
+    table = [{"path": one.path, "emotion": one.emotion, "part": one.part} for one in pictures]
     write_table(outputs["pictures"], table, PICTURES)
     write_table(outputs["set_aside"], rows, SET_ASIDE)
 
@@ -70,19 +75,26 @@ def _size_and_time(path: str) -> tuple[int, int] | None:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _decoded(pictures: Sequence[Picture], stage: Stage) -> tuple[dict[str, LabelledImages], list[Row]]:
+def _decoded(
+    pictures: Sequence[Picture], stage: Stage, faces: FaceSource | None
+) -> tuple[dict[str, LabelledImages], list[Row]]:
     def decode(pixels: Pixels) -> dict[int, str]:
         reasons: list[str] = []
+        sources: Counter[str] = Counter()
+        face = faces.load() if faces else None
         begun = logged = time.perf_counter()
         with ThreadPoolExecutor(threads()) as workers:
             for first in range(0, len(pictures), _BLOCK):
                 block = pictures[first : first + _BLOCK]
-                paths = (picture.path for picture in block)
-                reasons += workers.map(_decode_one, paths, pixels[first : first + _BLOCK], repeat(stage.size))
+                places = pixels[first : first + _BLOCK]
+                for reason, source in workers.map(_decode_one, block, places, repeat(stage.size), repeat(face)):
+                    reasons.append(reason)
+                    sources[source] += not reason
                 if time.perf_counter() - logged > LOG_EVERY_S:
                     logged = time.perf_counter()
                     left_min = (logged - begun) / len(reasons) * (len(pictures) - len(reasons)) / 60
                     log.info("%d of %d pictures decoded, %.1f min left", len(reasons), len(pictures), left_min)
+        log.info("faces: %s", ", ".join(f"{count} {source}" for source, count in sources.items() if count))
         return {row: reason for row, reason in enumerate(reasons) if reason}
 
     key, memory = stage.pixels_key, stage.start.memory_bytes
@@ -98,22 +110,24 @@ def _decoded(pictures: Sequence[Picture], stage: Stage) -> tuple[dict[str, Label
     return parts, rows
 
 
-def _decode_one(path: str, place: Pixels, size: FaceSize) -> str:
-    """Put a picture into its place; why it cannot be, or nothing."""
+def _decode_one(picture: Picture, place: Pixels, size: FaceSize, face: FaceOf | None) -> tuple[str, str]:
+    """Put a picture into its place; why it cannot be, or nothing, and where its face is from."""
     try:
-        data = np.fromfile(path, np.uint8)
+        data = np.fromfile(picture.path, np.uint8)
     except OSError as error:
         if is_machine_trouble(error):
             raise
-        return f"cannot be opened ({error.strerror})"
+        return f"cannot be opened ({error.strerror})", ""
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     except cv2.error:  # more pixels than OPENCV_IO_MAX_IMAGE_PIXELS
-        picture = None
-    if picture is None:
-        return "is no picture that can be decoded"
-    place[:] = small_face(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), size)
-    return ""
+        decoded = None
+    if decoded is None:
+        return "is no picture that can be decoded", ""
+    pixels = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    shown, source = face(pixels, picture) if face else face_of(pixels, picture, None, ALIGNED_SIDE)
+    place[:] = small_face(shown, size)
+    return "", source
 
 
 def _unusable(path: str, reason: str) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from waver.errors import WaverError
@@ -9,6 +10,7 @@ from waver.modalities import letters_made_by
 from waver.records import method_config
 from waver.registry import BACKBONES
 from waver.workflow.fingerprint import code
+from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 
 UNTRAINED = "mini_xception"
@@ -79,6 +81,24 @@ class Backbone(Stage):
         stages = self.config.backbone.stages
         return self.trained_file(stages[-1]) if stages else self.run.model_record("expression_backbone", of=self.name)
 
+    @property
+    def judges(self) -> bool:
+        """It was trained on frames with and without A/H, and predicts those of val and test itself."""
+        return "ah" in self.config.backbone.stages
+
+    def predictions(self) -> list[str]:
+        """Of frames without their context, where it was trained on frames."""
+        return [self.paths.backbone_predictions(self.name)] if self.judges else []
+
+    def methods(self) -> Iterable[str]:
+        """Itself, where it predicts."""
+        return [self.name] if self.judges else []
+
+    def frames_record(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What its own predictions say about what made them."""
+        made = self.run.prediction_record(self.code("train_backbone_frames"), self.config.backbone.ah.model_dump())
+        return {**made, "method": self.name, "modalities": "V", "seed": self.config.backbone.seed}
+
     def code(self, rule: str) -> str:
         """Fingerprint of a job on the backbone and of this network; other networks do not count."""
         return code(rule, *([BACKBONES[self.name].target] if self.name in BACKBONES else []))
@@ -91,6 +111,15 @@ class Backbone(Stage):
             "seed": self.config.backbone.seed,
             "code": self.code(rule),
         }
+
+    def detector(self) -> list[str]:
+        """Record of what finds the faces in pictures of basic emotions, where any is to be found."""
+        found = any(one.faces != "whole" for one in self.config.backbone.emotions.sets)
+        return [self.run.model_record("face_detector")] if found else []
+
+    def detection(self) -> dict[str, Any]:
+        """How they are found and aligned: as the faces of videos."""
+        return self.config.features.faces.model_dump(include={"threshold", "nms", "long_side", "size"})
 
     def pictures(self) -> str:
         """Changes when the pictures of basic emotions do; what looks at them is loaded where there are any."""

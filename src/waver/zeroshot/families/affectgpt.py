@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from waver.config.section import Section
-from waver.device import torch_device
 from waver.features.audio.windows import scaled
 from waver.features.waveform import RATE_HZ
 from waver.models.affectgpt.checkpoint import load_affectgpt
@@ -62,7 +61,7 @@ class AffectGptFamily(TransformersModel):
         Raises:
             WaverError: a part is missing, is of another kind or not whole.
         """
-        network, tokenizer = load_affectgpt(folder, torch_dtype(dtype), torch_device())
+        network, tokenizer = load_affectgpt(folder, torch_dtype(dtype), torch.device("cpu"))
         tokenizer.add_tokens(list(PLACES), special_tokens=True)
         network.places = tuple(tokenizer.convert_tokens_to_ids(list(PLACES)))
         return cls(network, tokenizer, config)

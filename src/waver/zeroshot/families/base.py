@@ -77,11 +77,13 @@ class Scored(NamedTuple):
         negative: natural logarithm of the probability of the answer without A/H.
         positive: of that with A/H.
         tokens: of the prompt, those of the pictures among them.
+        told: the probabilities are the model's; else they stand for an answer of which the text alone is known.
     """
 
     negative: float
     positive: float
     tokens: int
+    told: bool = True
 
     @property
     def margin(self) -> float:
@@ -89,9 +91,12 @@ class Scored(NamedTuple):
         return self.positive - self.negative
 
     @property
-    def mass(self) -> float:
-        """Probability of both answers together; where it is low, the model would say something else."""
-        return float(np.exp(self.negative) + np.exp(self.positive))
+    def mass(self) -> float | None:
+        """Probability of both answers together; where it is low, the model would say something else.
+
+        None where it is not known.
+        """
+        return float(np.exp(self.negative) + np.exp(self.positive)) if self.told else None
 
 
 class Written(NamedTuple):

@@ -5,10 +5,11 @@ A folder with weights of the library, or one GGUF file (llama.cpp), which is rea
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 from transformers.utils.logging import disable_progress_bar
 
 from waver.config.section import Section
@@ -51,9 +52,14 @@ class CausalLm(TransformersModel):
             if len(files) > 1:
                 raise ValueError(f"there are several GGUF files, {files[0]} and {files[1]} among them")
             packed = {"gguf_file": files[0]} if files else {}
+            # its own bar, which the library's switch leaves on
+            modeling_gguf_pytorch_utils.tqdm = partial(modeling_gguf_pytorch_utils.tqdm, disable=True)
             model = read_network(AutoModelForCausalLM, folder, dtype, **packed)
             tokenizer = AutoTokenizer.from_pretrained(folder, **packed, **LOCAL)
-        return cls(model, tokenizer, config)
+        made = cls(model, tokenizer, config)
+        if files:
+            made.quantisation = "as in its GGUF file"
+        return made
 
     def wrapped(self, item: Item, prompt: Prompt) -> str:
         """One turn of the user, up to where the model's turn begins."""

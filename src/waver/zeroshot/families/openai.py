@@ -72,7 +72,12 @@ class OpenAi:
 
     def describe(self) -> Mapping[str, Any]:
         """The model's name on the server, and how many answers had a bound, or nothing but a text, to go by."""
-        return {"architecture": self._config.model, "server": self._client.place, **self._counts}
+        return {
+            "architecture": self._config.model,
+            "server": self._client.place,
+            "quantisation": "as served",
+            **self._counts,
+        }
 
     def _replies(
         self,
@@ -98,9 +103,9 @@ class OpenAi:
         self._counts["written_answers"] += 1
         label = parse_answer(reply.text, answers)
         if label is None:  # neither answer: as improbable as the other
-            return Scored(_NOT_WRITTEN, _NOT_WRITTEN, reply.tokens)
+            return Scored(_NOT_WRITTEN, _NOT_WRITTEN, reply.tokens, told=False)
         pair = (_NOT_WRITTEN, _WRITTEN) if label else (_WRITTEN, _NOT_WRITTEN)
-        return Scored(*pair, reply.tokens)
+        return Scored(*pair, reply.tokens, told=False)
 
 
 class OpenAiText(OpenAi):

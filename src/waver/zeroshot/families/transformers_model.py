@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,15 @@ from torch import Tensor
 from waver.device import torch_device
 from waver.errors import ExcludedItem, WaverError, first_names
 from waver.models.pretrained_folder import LOCAL_WEIGHTS
+from waver.models.quantised import Quantisation, quantise
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
 from waver.zeroshot.families.shared_prefix import Positions, SharedPrefix, text_positions
 
 _TAIL = 60
 """Characters of a prompt's end, with which an answer is tokenised."""
+_LANGUAGE = "language_model"
+"""Part of a model of pictures and text; a model of text alone has no such part."""
 _ROOM = 400
 """Tokens of text for which frames leave room."""
 
@@ -28,13 +32,32 @@ class TransformersModel(ABC):
 
     Attributes:
         before_answer: what stands between the wrapped prompt and an answer.
+        quantisation: of the weights of the language model.
     """
 
     before_answer = " "
+    quantisation: str = "none"
 
     def __init__(self, model: Any, tokenizer: Any, config: Any) -> None:
         """Of a loaded model, which is set to inference, and its tokenizer."""
         self.model, self.tokenizer, self.config = model.eval(), tokenizer, config
+        self._parameters = sum(one.numel() for one in model.parameters())
+
+    def ready(self, quantisation: Quantisation = "none") -> None:
+        """Take the place where the model is asked: the device of this process, which it never fills unquantised.
+
+        Args:
+            quantisation: of the linear layers of the language model. Vision towers, projections, embeddings and the
+                layer before the probabilities stay as they are.
+
+        Raises:
+            WaverError: it has no such layer.
+        """
+        if quantisation != "none":
+            own, _ = language_part(self.model)
+            quantise(self.model, quantisation, lambda name: name.startswith(own) and not name.endswith("lm_head"))
+            self.quantisation = quantisation
+        self.model.to(torch_device())
 
     # of each family ---------------------------------------------------------------------------------
     @property
@@ -103,7 +126,8 @@ class TransformersModel(ABC):
             "architecture": type(self.model).__name__,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": self.model.device.type,
-            "parameters": sum(one.numel() for one in self.model.parameters()),
+            "parameters": self._parameters,
+            "quantisation": self.quantisation,
         }
 
     def answer_ids(self, wrapped: str, answers: Answers) -> list[list[int]]:
@@ -232,8 +256,14 @@ def frames_that_fit(model: Any, tokens_of_frame: int) -> int:
     return max((most - _ROOM) // tokens_of_frame, 1)
 
 
+def language_part(model: Any) -> tuple[str, Any]:
+    """Beginning of the names of what is below a model's language model, and that; all of a model of text alone."""
+    parts = ((f"{name}.", part) for name, part in model.named_modules() if name.rpartition(".")[2] == _LANGUAGE)
+    return next(parts, ("", model))
+
+
 def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:
-    """A model of a folder of pretrained files, on the device of this process.
+    """A model of a folder of pretrained files, on the CPU.
 
     Args:
         kind: class of the transformers library.
@@ -242,14 +272,21 @@ def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:
         packed: further arguments, of files that are packed.
 
     Raises:
-        WaverError: the files lack parameters, which the library would draw at random.
+        WaverError: the files lack parameters, which the library would draw at random, or are quantised already.
     """
+    settings = folder / "config.json"
+    told = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    if quantised := told.get("quantization_config"):
+        raise WaverError(
+            f"its weights are quantised ({quantised.get('quant_method', 'by an unknown method')}), which needs a "
+            "library that Waver does not have; give them in 16 bits, and set zeroshot.quantisation"
+        )
     model, found = kind.from_pretrained(
         folder, dtype=torch_dtype(dtype), output_loading_info=True, **packed, **LOCAL_WEIGHTS
     )
     if found["missing_keys"]:
         raise WaverError(f"it lacks {first_names(sorted(found['missing_keys']))}")
-    return model.to(torch_device())
+    return model
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:

@@ -65,6 +65,7 @@ def finetune(
     family = load(ZERO_SHOT_MODELS, name).load(Path(record.folder), options, _dtype(config.dtype))
     if not isinstance(family, TransformersModel):
         raise WaverError(f"zeroshot.finetune.models: {name} is not in this process and cannot be tuned; leave it out")
+    family.ready()
     (asked,) = questions_of({recipe.prompt: question})
     samples = samples_of(family, shards, asked, config, hesitations)
     counts = [sum(one.split == split for one in samples) for split in ("train", "val")]

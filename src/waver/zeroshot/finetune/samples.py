@@ -11,7 +11,7 @@ from torch import Tensor
 
 from waver.config.zeroshot import ZeroShotConfig
 from waver.datasets.answers import read_answers
-from waver.errors import ExcludedItem, WaverError
+from waver.errors import ExcludedItem, MissingStore, WaverError, is_machine_trouble
 from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.items import Items, Row, Sources
 from waver.zeroshot.questions import Question
@@ -83,6 +83,13 @@ def _of_video(family: TransformersModel, items: Items, row: Row, question: Quest
         pictures = {name: value.cpu() for name, value in family.pictures([item]).items()}
     except ExcludedItem as problem:
         log.warning("%s left out: %s", row["video"], problem)
+        return []
+    except MissingStore:
+        raise
+    except Exception as problem:
+        if is_machine_trouble(problem) or isinstance(problem, (PermissionError, WaverError)):
+            raise
+        log.exception("%s left out", row["video"])
         return []
     first = (answers[0][0], answers[1][0])
     return [Sample(row["participant"], row["split"], label, ids, first, pictures, items.recording(row))]

@@ -23,11 +23,8 @@ from waver.provenance import seed_for
 from waver.training.lr_schedule import step_rate
 from waver.training.trainer import Course, Meter, Training
 from waver.zeroshot.families.shared_prefix import text_positions
-from waver.zeroshot.families.transformers_model import TransformersModel
+from waver.zeroshot.families.transformers_model import TransformersModel, language_part
 from waver.zeroshot.finetune.samples import Sample
-
-_LANGUAGE = "language_model"
-"""Part of a model of pictures and text; a model of text alone has no such part."""
 
 
 class Factors(nn.Module):
@@ -40,8 +37,7 @@ class Factors(nn.Module):
 
     def __init__(self, model: Any, settings: LoraSettings) -> None:
         super().__init__()
-        parts = {name: part for name, part in model.named_modules() if name.rpartition(".")[2] == _LANGUAGE}
-        own, language = next(iter(parts.items()), ("", model))
+        own, language = language_part(model)
         adapt(model, settings, lambda name: name.startswith(own))
         self._model, self._language = (model,), (language,)  # in tuples: their parameters are not this module's
         changed = [part for part in model.modules() if isinstance(part, LoraLinear)]

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from waver.config.section import Section
+from waver.datasets.bah.release_yaml import read_yaml
 from waver.errors import WaverError
 from waver.zeroshot.answers import Answers
 
@@ -113,22 +113,22 @@ def read_prompts(name: str) -> PromptSet:
         WaverError: there is no such set, or the file is none.
     """
     path = prompt_file(name)
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(shipped_sets())
-        raise WaverError(
-            f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
-        raise WaverError(f"{path} cannot be read as YAML in UTF-8 ({what}); correct it") from error
+        raise WaverError(f"zeroshot.prompt_set: there is no {name}; give the path of a .yaml file, or {known}")
+    loaded = read_yaml(path)
     if not isinstance(loaded, dict):
         raise WaverError(f"{path} is no table; give it answers and prompts, as docs/zeroshot_prompts.md shows")
     try:
-        return PromptSet(**{"name": path.stem} | _named(loaded))
+        found = PromptSet(**{"name": path.stem} | _named(loaded))
     except (ValidationError, TypeError) as error:
         raise WaverError(f"{path}: {_first(error)}; correct it (docs/zeroshot_prompts.md)") from None
+    if found.name in shipped_sets() and path != prompt_file(found.name):
+        raise WaverError(
+            f"{path} is called {found.name}, as a set that Waver brings, and tables could not tell them apart; rename "
+            "the file, or give it a name of its own (name: ...)"
+        )
+    return found
 
 
 def _named(loaded: Mapping[Any, Any]) -> dict[str, Any]:

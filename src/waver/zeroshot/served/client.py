@@ -8,6 +8,7 @@ request or of an answer is logged or told in an error.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import logging
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from waver.config.section import Section
-from waver.errors import WaverError
+from waver.errors import ExcludedItem, WaverError
 from waver.workflow.environment import allow_host, is_here
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ _LONGEST_WAIT_S = 60.0
 _ALTERNATIVES = 20
 """Most tokens whose probabilities servers tell by default."""
 _QUALITY = 95
+_PROBE, _GREY = "Answer with one word: yes.", 128
 
 
 class ServerSettings(Section):
@@ -114,13 +116,39 @@ class ChatClient:
         """Replies in the order of the questions, several asked at once.
 
         Raises:
-            WaverError: the server does not answer, refuses, or answers in another form.
+            ExcludedItem: the server refuses a question, and answers another one that says nothing of anybody.
+            WaverError: the server does not answer, refuses everything, or answers in another form.
         """
         with ThreadPoolExecutor(self._settings.max_concurrency) as pool:
             return list(pool.map(self.ask, questions))
 
     def ask(self, question: Question) -> Reply:
         """The reply to one question; errors as ``ask_all``."""
+        try:
+            return self._asked(question)
+        except ExcludedItem:
+            raise
+        except WaverError as trouble:
+            if not self._works(question):
+                raise
+            log.warning("%s, and answers another question", trouble)
+            raise ExcludedItem(
+                "the model's server does not answer this question, and answers another one",
+                "see its log: the prompt may be too long for the model, or its content filter refuses it",
+            ) from None
+
+    def _works(self, question: Question) -> bool:
+        """Whether the server answers a question of the same form that says nothing of anybody, asked once."""
+        grey = [np.full_like(picture, _GREY) for picture in question.pictures]
+        status, content = 0, b""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, content, _ = self._post_once(self._body(Question(_PROBE, grey), False))
+        try:
+            return status == 200 and bool(_reply(content, self._name, 0))
+        except WaverError:
+            return False
+
+    def _asked(self, question: Question) -> Reply:
         began = time.monotonic()
         with_probabilities = self._told_probabilities
         status, content = self._post(self._body(question, with_probabilities))
@@ -253,6 +281,8 @@ def _reply(content: bytes, name: str, seconds: float) -> Reply:
         choice = record["choices"][0]
         text = choice["message"]["content"] or ""
         told = (choice.get("logprobs") or {}).get("content") or []
+        if choice.get("finish_reason") == "content_filter":
+            raise ExcludedItem("the content filter of the model's server refuses it", "ask a server without one")
         used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
         # a line break or a quotation mark may come before the first word
         first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)

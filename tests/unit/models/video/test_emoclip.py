@@ -4,6 +4,7 @@ import torch
 from parity.backbones import fixed_clips
 from parity.emoclip import fixed_emoclip, release_state
 from tiny_clip import write_clip
+from waver.config.videos import VideosConfig
 from waver.errors import WaverError
 from waver.models.video.emoclip import (
     CLASSES,
@@ -15,6 +16,7 @@ from waver.models.video.emoclip import (
     descriptions,
 )
 from waver.models.video.emoclip_weights import load_emoclip_weights
+from waver.training.videos.training import make_optimiser
 
 PUBLISHED = [[1.183462, 1.017929], [1.152631, 0.971704]]
 """Logits of the published network on two small towers, recorded by ``tests/parity/emoclip.py``."""
@@ -76,25 +78,45 @@ def test_zero_shot_needs_no_fit(folder):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_frozen_towers_stay_and_the_temporal_part_learns(folder):
-    model = built(folder).train()
+LEARNING = {
+    "both": ("clip.vision_model", "clip.visual_projection", "clip.text_model", "clip.text_projection"),
+    "image": ("clip.vision_model", "clip.visual_projection"),
+    "text": ("clip.text_model", "clip.text_projection"),
+    "none": (),
+}
+
+
+@pytest.mark.parametrize("towers", LEARNING)
+def test_the_named_towers_learn_beside_the_temporal_part(folder, towers):
+    model = built(folder, towers=towers).train()
     model(clips()).square().sum().backward()
     moved = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
-    assert moved == {name for name, _ in model.named_parameters() if not name.startswith("clip.")}
-    assert not any(part.training for part in model.clip.modules())
+    due = {n for n, _ in model.named_parameters() if n.startswith(("scale", "temporal.", *LEARNING[towers]))}
+    assert moved == due
+    grads = dict(model.named_parameters())
+    for part in LEARNING[towers]:
+        assert any(p.grad.abs().any() for name, p in grads.items() if name.startswith(part))
+    for part in ("vision_model", "visual_projection", "text_model", "text_projection"):
+        assert model.clip.get_submodule(part).training is (f"clip.{part}" in LEARNING[towers])
 
 
-def test_tuned_towers_learn_too(folder):
-    model = built(folder, tune_towers=True).train()
-    model(clips()).square().sum().backward()
-    grads = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
-    assert grads["clip.text_projection.weight"].abs().any()
-    assert grads["clip.visual_projection.weight"].abs().any()
-    assert not model.clip.logit_scale.requires_grad
+def test_by_default_both_towers_learn_at_the_rate_of_the_body(folder):
+    model = built(folder)
+    assert model.config.towers == "both"
     body = {id(parameter) for parameter in model.body_parameters()}
-    assert {name for name, parameter in model.named_parameters() if id(parameter) not in body} == {
-        name for name, _ in model.named_parameters() if name == "scale" or name.startswith("temporal.")
-    }
+    rest = {name for name, parameter in model.named_parameters() if id(parameter) not in body}
+    assert rest == {name for name, _ in model.named_parameters() if name == "scale" or name.startswith("temporal.")}
+    optimiser = make_optimiser(model, VideosConfig().recipe("emoclip"))
+    assert {group["factor"] for group in optimiser.param_groups} == {1.0, 1e-3}
+
+
+def test_the_sentences_follow_a_text_tower_that_learns(folder):
+    model = built(folder, towers="text").train()
+    before = model.described().detach()
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
+    model(clips()).square().sum().backward()
+    optimiser.step()
+    assert not torch.allclose(model.described(), before, atol=1e-4)
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ def test_emoclip_learns_the_cross_entropy_of_two_sentences_and_its_towers_a_thou
     assert train.label_smoothing == 0
     config = method_config(VIDEO_MODELS, "emoclip", {})
     assert (config.frames, config.depth, config.heads) == (8, 2, 8)
-    assert (config.paraphrases, config.tune_towers, config.zero_shot) == (True, False, False)
+    assert (config.paraphrases, config.towers, config.zero_shot) == (True, "both", False)
     # a loss of its own, as over the pairs of a batch, would take the place of the cross entropy
     assert load(VIDEO_MODELS, "emoclip").loss is VideoModel.loss
 

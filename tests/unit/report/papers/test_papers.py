@@ -36,6 +36,7 @@ def rows(method, modalities, level="frame", split="test", predicted=1000, n=N, m
     ]  # fmt: skip
 
 
+ALONE = {"lfan": {"temporal": "none"}}
 SCORED = [
     *rows("lfan", "V", AVGF1=0.5, AP_paper=0.2, AP=0.25, F1=0.21, WF1=0.7, AUROC_within=0.52),
     *rows("lfan", "VAT", AVGF1=0.56, AP_paper=0.26, AP=0.27, F1=0.3, WF1=0.74),
@@ -110,8 +111,7 @@ def test_a_row_that_was_not_run_says_which_line_of_the_config_runs_it():
     assert table.ours == 3  # V, VAT, and VATQ below
     frames = sheet("2026_table_1")
     note = value(frames, line(frames, "mini_xception"), "Without context: AVGF1").note
-    assert "variants: [frames]" in frames.notes[note - 1]
-    assert "train.variants: {frames: {options: {lfan: {temporal: none}}}}" in frames.notes[note - 1]
+    assert frames.notes[note - 1].endswith("[ah], with a visual backbone that can be trained")
     videos = sheet("2026_table_4")
     note = value(videos, line(videos, "Video-FocalNet (base)"), "AVGF1").note
     assert videos.notes[note - 1].endswith("videos.runs: [{model: focalnet_base, modalities: V}]")
@@ -137,15 +137,32 @@ def test_windows_of_the_ablation_stay_in_their_figure():
     assert shown == ["LFAN V+A+T + question", "LFAN V+A+T, w24"]
 
 
-def test_a_row_without_context_is_filled_by_what_has_none_and_not_by_a_name():
-    def shown(**changed):
-        variant = recorded("lfan", "V", "frames" if "lr" in changed else "alone", **changed)
-        table = sheet("2026_table_1", own([*SCORED, *rows("lfan", "V", model=variant, AVGF1=0.47)]))
-        return value(table, line(table, "mini_xception"), "Without context: AVGF1").text
+@pytest.mark.parametrize("name", ["2026_table_1", "2025_table_5", "2025_table_15"])
+def test_a_row_without_context_is_filled_by_the_backbone_itself(name):
+    level = layout(name)["level"]
+    scores = [row for method in ("resnet50", "lfan") for row in rows(method, "V", level, AVGF1=0.47, F1=0.3)]
+    lfan = rows("lfan", "V", level, model=recorded("lfan", "V", "alone", options=ALONE), AVGF1=0.46, F1=0.2)
+    table = sheet(name, own([*scores, *lfan], "resnet50"))
+    metric = "AVGF1" if "2026" in name else "F1"
+    wanted = {"AVGF1": (".4700", ".4600"), "F1": (".3000", ".2000")}[metric]
+    assert value(table, line(table, "ResNet50"), f"Without context: {metric}").text == wanted[0]
+    # LFAN over single frames is another model, in columns of its own kind
+    alone = line(table, "LFAN V, alone")
+    assert alone.body == "Not in the paper"
+    assert value(table, alone, f"Without context: {metric}").text == wanted[1]
+    assert value(table, alone, f"With context (TCN): {metric}") == NOTHING
+    missing = value(table, line(table, "ResNet18"), f"Without context: {metric}")
+    assert "report.other_runs: {resnet18" in table.notes[missing.note - 1]
 
-    assert shown(options={"lfan": {"temporal": "none"}}) == ".4700"
-    assert shown(lr=0.1) == "–"
-    assert shown(lr=0.1, options={"lfan": {"temporal": "none"}}) == "–"
+
+def test_a_model_without_context_is_told_by_what_has_none_and_not_by_a_name():
+    def shown(**changed):
+        variant = recorded("lfan", "V", "frames", **changed)
+        table = sheet("2026_table_1", own([*SCORED, *rows("lfan", "V", model=variant, AVGF1=0.47)]))
+        return [one.labels[0] for one in table.lines if one.body == "Not in the paper"]
+
+    assert shown(options=ALONE) == ["mini_xception", "LFAN V, frames"]
+    assert shown(lr=0.1) == shown(lr=0.1, options=ALONE) == ["mini_xception"]
 
 
 def test_video_level_heads_have_lines_of_their_own():
@@ -191,10 +208,7 @@ def test_a_published_constant_is_marked():
 def test_rows_of_other_backbones_come_from_other_runs(tmp_path):
     mine, theirs = tmp_path / "own.parquet", tmp_path / "r18.parquet"
     write_table(mine, SCORED, SCORES)
-    alone = recorded("lfan", "V", "alone", options={"lfan": {"temporal": "none"}})
-    other = rows("lfan", "V", n=500, AVGF1=0.52, AP_paper=0.22, AP=0.23) + rows(
-        "lfan", "V", n=500, model=alone, AVGF1=0.51
-    )
+    other = rows("lfan", "V", n=500, AVGF1=0.52, AP_paper=0.22, AP=0.23) + rows("resnet18", "V", n=500, AVGF1=0.51)
     write_table(theirs, other, SCORES)
     beside = {"resnet18": theirs, "wide": theirs}
     runs = read_runs(mine, "resnet101", ["fine_tuned"], "made-up people", beside)
@@ -210,7 +224,9 @@ def test_rows_of_other_backbones_come_from_other_runs(tmp_path):
     note = value(table, line(table, "APViT"), "With context (TCN): AVGF1").note
     assert "report.other_runs: {apvit: results/<a run with features.visual.backbone: apvit>}" in table.notes[note - 1]
     # a name that is no backbone of the paper has a line of its own, and its other models stand in the other tables
-    assert value(table, line(table, "wide"), "With context (TCN): AVGF1").text == ".5200"
+    wide = line(table, "wide")
+    assert value(table, wide, "With context (TCN): AVGF1").text == ".5200"
+    assert value(table, wide, "Without context: AVGF1").text == ".5100"
     others = paper_tables(layout("2026_table_2"), runs)[0]
     assert value(others, line(others, "LFAN V, run wide"), "AVGF1").text == ".5200"
     assert value(others, line(others, "Visual"), "AVGF1").text == ".5000"

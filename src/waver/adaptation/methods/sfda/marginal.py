@@ -49,7 +49,7 @@ def marginal_wanted(config: SourceFreeConfig, model: Network, target: TargetView
     if config.prior == "estimated":
         return represented(model, target)[1].softmax(dim=1).mean(dim=0)
     if model.prior is None:
-        raise WaverError("a fusion does not say how frequent A/H was in its training frames; set prior to estimated")
+        raise WaverError("the network does not say how frequent A/H was in its training frames; set prior to estimated")
     return model.prior
 
 

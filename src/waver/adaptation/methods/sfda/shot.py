@@ -29,7 +29,7 @@ class Shot:
         information: float = Field(1.0, ge=0, description="weight of information maximisation")
         pseudo: float = Field(0.3, ge=0, description="weight of the cross-entropy with the pseudo-labels")
 
-    needs: ClassVar[Needs] = Needs()
+    needs: ClassVar[Needs] = Needs(body=True)
 
     def __init__(self, config: Config) -> None:
         self.config = config

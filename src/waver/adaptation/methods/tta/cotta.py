@@ -48,8 +48,9 @@ class TaughtStream:
 
     def __init__(self, model: Network, config: Cotta.Config, seed: int) -> None:
         self._config, self._generator, self.steps = config, torch.Generator().manual_seed(seed), 0
-        self._first, self._teacher, self.student = (by_batch(model, 0).requires_grad_(False) for _ in range(3))
-        self.student.requires_grad_(True)
+        # what the student may not change stays so: a network says which of its parameters are adapted
+        self._first, self._teacher = (by_batch(model, 0).requires_grad_(False) for _ in range(2))
+        self.student = by_batch(model, 0)
         self._optimiser = torch.optim.Adam(self.student.parameters(), config.lr)
 
     def predict(self, frames: Frames) -> Tensor:
@@ -78,4 +79,4 @@ class TaughtStream:
         for taught, own, first in zip(*(network.parameters() for network in networks), strict=True):
             taught.lerp_(own, 1 - self._config.teacher)
             restored = torch.rand(own.shape, generator=self._generator) < self._config.restored
-            own.copy_(torch.where(restored, first, own))
+            own.copy_(torch.where(restored.to(own.device), first, own))

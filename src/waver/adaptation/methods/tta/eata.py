@@ -36,7 +36,7 @@ class Eata:
         fisher: float = Field(2000.0, ge=0, description="weight of the distance from the source's parameters")
         fisher_frames: int = Field(2000, ge=1, description="source frames that show which parameters matter")
 
-    needs: ClassVar[Needs] = Needs(source=True, stream=True)
+    needs: ClassVar[Needs] = Needs(source=True, stream=True, norms=True)
 
     def __init__(self, config: Config) -> None:
         self.config = config

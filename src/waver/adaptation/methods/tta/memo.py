@@ -50,7 +50,7 @@ class EpisodicStream:
 
     def predict(self, frames: Frames) -> Tensor:
         """Logits float32 [B, 2] of the batch as it is, after the steps on it."""
-        network = by_batch(self._model, self._config.source_frames).requires_grad_(True)
+        network = by_batch(self._model, self._config.source_frames)
         optimiser = torch.optim.SGD(network.parameters(), self._config.lr)
         for _ in range(self._config.steps):
             versions = [augmented(frames, self._config, self._generator) for _ in range(self._config.views)]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from waver.adaptation.base import Frames, Network
 from waver.config.sections import Section
 
-_NORMS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 class StreamConfig(Section):
@@ -33,26 +34,30 @@ class BatchStatistics(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, norm: nn.BatchNorm1d, source_frames: float) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, source_frames: float) -> None:
         super().__init__()
         self.weight, self.bias, self.eps, self.source_frames = norm.weight, norm.bias, norm.eps, source_frames
         self.register_buffer("running_mean", norm.running_mean)
         self.register_buffer("running_var", norm.running_var)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float32 [B, C] -> [B, C]."""
+        """Float32 [B, C] -> [B, C], or maps [B, C, H, W] -> [B, C, H, W]."""
         source_frames, count = self.source_frames, len(x)
         if count == 1 and source_frames == 0:
             source_frames, count = 1, 0
         share = count / (source_frames + count)
-        mean = share * x.mean(dim=0) + (1 - share) * self.running_mean
-        variance = share * x.var(dim=0, unbiased=False) + (1 - share) * self.running_var
-        return (x - mean) / torch.sqrt(variance + self.eps) * self.weight + self.bias
+        places = (0, 2, 3) if x.ndim == 4 else (0,)
+        mean = share * x.mean(dim=places) + (1 - share) * self.running_mean
+        variance = share * x.var(dim=places, unbiased=False) + (1 - share) * self.running_var
+        mean, variance, weight, bias = (
+            values[:, None, None] if x.ndim == 4 else values for values in (mean, variance, self.weight, self.bias)
+        )
+        return (x - mean) / torch.sqrt(variance + self.eps) * weight + bias
 
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether any layer is a batch norm."""
-    return any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
+    return any(isinstance(module, _BATCH_NORMS) for module in network.modules())
 
 
 def by_batch(model: Network, source_frames: float) -> Network:
@@ -60,7 +65,7 @@ def by_batch(model: Network, source_frames: float) -> Network:
     network = copy.deepcopy(model).eval()
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm1d):
+            if isinstance(child, _BATCH_NORMS):
                 setattr(module, name, BatchStatistics(child, source_frames))
     return network.eval()
 

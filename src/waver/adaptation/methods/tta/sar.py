@@ -33,7 +33,7 @@ class Sar:
             description="running mean of the entropy, nats, under which the source's parameters are taken again",
         )
 
-    needs: ClassVar[Needs] = Needs(stream=True)
+    needs: ClassVar[Needs] = Needs(stream=True, norms=True)
 
     def __init__(self, config: Config) -> None:
         self.config = config

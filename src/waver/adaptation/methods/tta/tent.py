@@ -25,7 +25,7 @@ class Tent:
         lr: float = Field(1e-3, gt=0, description="learning rate of Adam")
         steps: int = Field(1, ge=1, description="steps per batch")
 
-    needs: ClassVar[Needs] = Needs(stream=True)
+    needs: ClassVar[Needs] = Needs(stream=True, norms=True)
 
     def __init__(self, config: Config) -> None:
         self.config = config

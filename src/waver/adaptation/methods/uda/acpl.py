@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -9,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView, predict
+from waver.adaptation.base import Needs, Network, SourceView, TargetView
 from waver.adaptation.methods.uda.mmd import align
 from waver.adaptation.methods.uda.paired_batches import UdaConfig
 
@@ -20,8 +21,9 @@ class Acpl:
     """MMD, with a cross-entropy on the target frames that the model is confident about.
 
     The confident frames are chosen from all of T_tr every few epochs, by a threshold that falls; in the authors'
-    release they are chosen from those of the time before, so that their number can only shrink. Over packed features
-    there is no mirrored picture: the confidence is that of the frame itself. The first stage of the authors, which
+    release they are chosen from those of the time before, so that their number can only shrink. The confidence is the
+    mean of the frame's and its mirror image's; packed features have none, and it is the frame's own. The first stage of
+    the authors, which
     aligns source participants with each other, is left out: all methods start from the same source model.
     """
 
@@ -41,17 +43,18 @@ class Acpl:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
-        """Copy of the source model with an adapted bottleneck and head."""
+    def adapt(self, model: Network, target: TargetView, source: SourceView | None, seed: int) -> Network:
+        """Copy of the network with all of it adapted."""
         assert source is not None
         config = self.config
         every = torch.arange(len(target.features))
-        labels = torch.full_like(every, -1)
+        labels, mirrored = torch.full_like(every, -1), target.mirrored()
 
-        def choose(adapted: SourceModel, features: Tensor, epoch: int) -> Tensor:
+        def choose(adapted: Network, epoch: int) -> Tensor:
             nonlocal labels
             if epoch % config.refresh == 0:
-                labels = self._labels(adapted, features, epoch // config.refresh)
+                seen = [view.predict(adapted) for view in (target, mirrored) if view is not None]
+                labels = confident_labels(seen, self._threshold(epoch // config.refresh))
             chosen = torch.nonzero(labels >= 0).squeeze(1)
             return every if config.aligned == "all" or len(chosen) < 2 else chosen
 
@@ -63,17 +66,19 @@ class Acpl:
 
         return align(model, target, source, config, seed, choose, more)
 
-    def _labels(self, model: SourceModel, features: Tensor, refreshed: int) -> Tensor:
-        threshold = max(self.config.threshold - refreshed * self.config.fall, _LEAST_THRESHOLD)
-        return confident_labels(predict(model, features), threshold)
+    def _threshold(self, refreshed: int) -> float:
+        return max(self.config.threshold - refreshed * self.config.fall, _LEAST_THRESHOLD)
 
 
-def confident_labels(logits: Tensor, threshold: float) -> Tensor:
-    """Class of each frame whose probability exceeds the threshold, int64 [N]; -1 for the others.
+def confident_labels(versions: Sequence[Tensor], threshold: float) -> Tensor:
+    """Class of each frame whose mean confidence over its versions exceeds the threshold, int64 [N]; -1 for the others.
+
+    The class is that of the most confident version (the authors' release).
 
     Args:
-        logits: float32 [N, K].
+        versions: logits float32 [N, K] of each version of the frames.
         threshold: 0 to 1.
     """
-    confidence, label = logits.softmax(dim=1).max(dim=1)
-    return torch.where(confidence > threshold, label, -1)
+    confidence, label = torch.stack(list(versions)).softmax(dim=2).max(dim=2)
+    surest = confidence.argmax(dim=0, keepdim=True)
+    return torch.where(confidence.mean(dim=0) > threshold, label.gather(0, surest).squeeze(0), -1)

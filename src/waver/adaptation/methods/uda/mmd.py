@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from waver.adaptation.base import Needs, SourceModel, SourceView, TargetView
+from waver.adaptation.base import Frames, Needs, Network, SourceView, TargetView
 from waver.adaptation.methods.uda.paired_batches import SourceBatches, UdaConfig, common_batch, whole_batches
 from waver.adaptation.sgd import Schedule, descend
 
@@ -20,7 +20,7 @@ _TINY = 1e-12
 
 
 class Mmd:
-    """Source frames are classified, and their bottleneck features pulled to the distribution of the target's.
+    """Source frames are classified, and their features before the last layer pulled to the target's distribution.
 
     Both batches pass through the batch norm together, so that one set of statistics serves both, in training as in
     prediction.
@@ -34,32 +34,32 @@ class Mmd:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def adapt(self, model: SourceModel, target: TargetView, source: SourceView | None, seed: int) -> SourceModel:
-        """Copy of the source model with an adapted bottleneck and head."""
+    def adapt(self, model: Network, target: TargetView, source: SourceView | None, seed: int) -> Network:
+        """Copy of the network with all of it adapted."""
         assert source is not None
         every = torch.arange(len(target.features))
-        return align(model, target, source, self.config, seed, lambda adapted, features, epoch: every)
+        return align(model, target, source, self.config, seed, lambda adapted, epoch: every)
 
 
-Choose = Callable[[SourceModel, Tensor, int], Tensor]
-"""Model so far, features float32 [N, D] of the target and epoch from 0 -> rows of the target to align, int64."""
+Choose = Callable[[Network, int], Tensor]
+"""Network so far and epoch from 0 -> rows of the target to align, int64."""
 More = Callable[[Tensor, Tensor], Tensor | None]
 """Logits float32 [B, 2] and rows int64 [B] of target frames -> what is added to the loss, if anything."""
 
 
 def align(
-    model: SourceModel,
+    model: Network,
     target: TargetView,
     source: SourceView,
     config: UdaConfig,
     seed: int,
     choose: Choose,
     more: More = lambda logits, rows: None,
-) -> SourceModel:
-    """Copy of a source model, trained on pairs of a source and a target batch.
+) -> Network:
+    """Copy of a network, trained on pairs of a source and a target batch.
 
     Args:
-        model: the source model.
+        model: the network as it was.
         target: unlabelled frames of the participant.
         source: labelled source frames.
         config: schedule and weight of the discrepancy.
@@ -68,14 +68,13 @@ def align(
         more: loss of a target batch beside the discrepancy.
     """
     adapted = copy.deepcopy(model)
-    features = torch.tensor(target.features)
     generator = torch.Generator().manual_seed(seed)
-    batch = common_batch(config.batch, len(features), len(source.labels))
+    batch = common_batch(config.batch, len(target.features), len(source.labels))
     drawn = SourceBatches(source, batch, config.source_prior, generator)
     epochs = itertools.count()
 
     def rows() -> Tensor:
-        chosen = choose(adapted, features, next(epochs))
+        chosen = choose(adapted, next(epochs))
         drawn.shuffle()
         # a whole batch even of few chosen frames: each step has as many source frames as target frames
         times = -(-batch // len(chosen))
@@ -84,7 +83,7 @@ def align(
 
     def loss(rows: Tensor) -> Tensor:
         known, labels = drawn.next()
-        value, logits = joint_loss(adapted, known, labels, features[rows], config.weight)
+        value, logits = joint_loss(adapted, known, labels, target.frames(rows), config.weight)
         added = more(logits, rows)
         return value if added is None else value + added
 
@@ -94,24 +93,22 @@ def align(
     return adapted
 
 
-def joint_loss(
-    model: SourceModel, known: Tensor, labels: Tensor, unknown: Tensor, weight: float
-) -> tuple[Tensor, Tensor]:
+def joint_loss(model: Network, known: Frames, labels: Tensor, unknown: Frames, weight: float) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the source batch plus the weighted discrepancy of both.
 
     Args:
         model: in training mode.
-        known: float32 [B, D], source frames.
+        known: B source frames.
         labels: int64 [B].
-        unknown: float32 [B', D], target frames.
+        unknown: B' target frames.
         weight: of the discrepancy.
 
     Returns:
         The loss, and the logits float32 [B', 2] of the target frames.
     """
-    bottleneck = model.bottleneck(torch.cat([known, unknown]))
-    logits = model.head(bottleneck)
-    own, other = bottleneck[: len(known)], bottleneck[len(known) :]
+    features = model.represent(torch.cat([known, unknown]))
+    logits = model.judge(features)
+    own, other = features[: len(known)], features[len(known) :]
     return functional.cross_entropy(logits[: len(known)], labels) + weight * mmd(own, other), logits[len(known) :]
 
 

@@ -12,10 +12,10 @@ LOGITS = torch.tensor([[0.0, 4.0], [0.0, 1.0], [3.0, 0.0], [0.1, 0.0]])
 
 
 def test_a_frame_is_labelled_where_its_confidence_exceeds_the_threshold() -> None:
-    assert confident_labels(LOGITS, 0.95).tolist() == [1, -1, 0, -1]
-    assert confident_labels(LOGITS, 0.4).tolist() == [1, 1, 0, 0]
-    assert confident_labels(LOGITS, 1.0).tolist() == [-1] * 4
-    counts = [int((confident_labels(LOGITS, threshold) >= 0).sum()) for threshold in np.linspace(0.5, 1, 20)]
+    assert confident_labels([LOGITS], 0.95).tolist() == [1, -1, 0, -1]
+    assert confident_labels([LOGITS], 0.4).tolist() == [1, 1, 0, 0]
+    assert confident_labels([LOGITS], 1.0).tolist() == [-1] * 4
+    counts = [int((confident_labels([LOGITS], threshold) >= 0).sum()) for threshold in np.linspace(0.5, 1, 20)]
     assert counts == sorted(counts, reverse=True)
 
 
@@ -52,7 +52,7 @@ def test_the_set_is_chosen_anew_from_all_frames_as_the_threshold_falls(people, m
     chosen: list[tuple[int, float]] = []
     monkeypatch.setattr(
         "waver.adaptation.methods.uda.acpl.confident_labels",
-        lambda logits, threshold: (chosen.append((len(logits), threshold)), confident_labels(logits, threshold))[1],
+        lambda seen, threshold: (chosen.append((len(seen[0]), threshold)), confident_labels(seen, threshold))[1],
     )
     Acpl(Acpl.Config()).adapt(model, target, source, 0)
     assert [count for count, _ in chosen] == [200] * 3

@@ -1,0 +1,1 @@
+"""Networks that look at faces, adapted from the pictures on."""

@@ -1,0 +1,98 @@
+"""Config of the stage ``adapt``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from waver.config.section import MODALITY_SETS, Section
+from waver.config.vision_language import VisionLanguageConfig
+
+
+class AdaptedFusion(Section):
+    """A model of frames that is adapted to each participant as a whole."""
+
+    fusion: str = Field(description="fusion, as in train.runs, or <fusion>.<variant>")
+    modalities: str = Field(pattern=MODALITY_SETS, description="letters of the modalities, as in train.runs")
+    methods: tuple[str, ...] = Field(
+        ("bn_adapt", "tent", "sar", "t3a"),
+        description="methods; the fusion as it was trained (source_only) is always scored beside them",
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from those in adapt.options"
+    )
+
+
+class AdaptedFaces(Section):
+    """A network that looks at faces and is adapted to each participant from the pictures on."""
+
+    network: Literal["backbone", "clip"] = Field(
+        "backbone",
+        description="backbone: features.visual.backbone with the classes of its stage ah; clip: the image tower of "
+        "models.paths.clip, with the sentences of adapt.vision_language as classes",
+    )
+    scope: Literal["head", "lora", "full"] = Field(
+        "full",
+        description="what is adapted; head: the layers after the encoder; lora: these, and a change of low rank of the "
+        "encoder's linear layers; full: everything",
+    )
+    methods: tuple[str, ...] = Field(
+        ("mmd", "acpl", "shot", "nrc", "oracle"),
+        description="methods; the network as it was (source_only) is always scored beside them",
+    )
+    rank: int = Field(8, ge=1, description="lora: rank of the change, which is multiplied by 16 / rank")
+    layers: tuple[str, ...] = Field(
+        ("qkv", "q_proj", "v_proj"),
+        min_length=1,
+        description="lora: names of the linear layers that change; query and value of attention, as APViT and CLIP "
+        "call them",
+    )
+    source_pictures: int = Field(
+        8000, ge=2, description="pictures of train that mmd, acpl and eata are given, evenly drawn and held in memory"
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from those in adapt.options"
+    )
+
+
+class AdaptConfig(Section):
+    """Personalisation to each participant of a split (dataset paper, appendix E.3)."""
+
+    methods: tuple[str, ...] = Field(
+        ("source_only", "shot", "oracle"), description="methods, by their names in the registry"
+    )
+    protocols: tuple[Literal["frame_random", "block", "video"], ...] = Field(
+        ("frame_random", "block"),
+        description="how a participant's frames are split; frame_random: at random; block: by "
+        "blocks of time with a guard between them; video: by whole videos",
+    )
+    targets: Literal["test", "val", "cross_validation"] = Field(
+        "test",
+        description="split whose participants are adapted to; with val, a fifth of train's participants is held out "
+        "to choose the epoch of the source model; cross_validation: everybody in train and val, each from a source "
+        "model that never saw them (train.folds, train.folding)",
+    )
+    modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
+    fusions: tuple[AdaptedFusion, ...] = Field(
+        (), description="models of train.runs that are adapted themselves, and by which methods"
+    )
+    faces: tuple[AdaptedFaces, ...] = Field(
+        (), description="networks that are adapted from the pictures of faces on, and by which methods"
+    )
+    scope: Literal["head"] = Field(
+        "head", description="what methods adapts; head: bottleneck and head over frozen features (networks: faces)"
+    )
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="seeds")
+    source_epochs: int = Field(20, ge=1, description="epochs of the source model")
+    vision_language: VisionLanguageConfig = Field(
+        VisionLanguageConfig(), description="what the vision-language methods share"
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from its defaults"
+    )
+
+    @property
+    def target_splits(self) -> tuple[str, ...]:
+        """Splits of the data set whose participants are adapted to."""
+        return ("train", "val") if self.targets == "cross_validation" else (self.targets,)
