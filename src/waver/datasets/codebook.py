@@ -8,7 +8,7 @@ the codebook stays in the annotation and counts as nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ PAIRS = {
 MOST_CERTAINTY = 127
 """Greatest certainty of an annotator that the tables hold; neither paper says what its scale is."""
 
+_NO = frozenset({"", "0", "no", "n", "false", "none", "absent", "non", "faux"})
+"""What a table may say of a cue that was not seen, in the languages of the recordings."""
 _BETWEEN = re.compile(r"[,;|\n+&]")
 
 
@@ -55,7 +57,7 @@ def decode(said: Mapping[str, Any] | None) -> list[str] | None:
 
     Args:
         said: channel -> what the annotator wrote: a text, or a list or table of them; a table names the cues by its
-            keys where their values are true.
+            keys where their values are true, and no text such as "no".
 
     Returns:
         Of ``cue_names``; None where no cue of the codebook is named.
@@ -73,18 +75,20 @@ def _named(channel: str, value: Any) -> Iterator[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (str(key) for key, given in value.items() if given)
-        yield from _of_all(given for given in value.values() if not isinstance(given, bool | int | float))
-    elif isinstance(value, list | tuple):
-        yield from _of_all(value)
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, Mapping):
+            yield from (str(key) for key, given in part.items() if given and not _is_no(given))
+            parts += part.values()
+        elif isinstance(part, list | tuple):
+            parts += part
 
 
-def _of_all(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        yield from _texts(value)
+def _is_no(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in _NO
 
 
 @cache

@@ -24,12 +24,20 @@ def test_the_codebook_is_that_of_the_tables():
         ["Smile", "Close 2"],
         [["Close-2"], "smile"],
         {"Close 2": 1, "smile": True, "Frown": 0, "Nose": None},
+        {"Close 2": "x", "smile": "Yes", "Frown": "no", "Nose": " False", "Open": "0", "Squint": "non"},
         "Smile|close2\nSmile",
         "a kind of grin, Smile + Close 2",
     ],
 )
 def test_ways_to_write_two_cues(said):
     assert decode({"facial": said}) == ["facial: Close 2", "facial: Smile"]
+
+
+def test_lists_in_lists_without_end_stop_nothing():
+    said = "Smile"
+    for _ in range(5000):
+        said = [said]
+    assert decode({"facial": said}) == ["facial: Smile"]
 
 
 def test_a_cue_belongs_to_its_channel():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from waver.adaptation.protocol import split_counts
 from waver.report.formatting import count
 from waver.report.papers.published import releases
 from waver.shapes import FPS
@@ -24,6 +25,7 @@ _NAMES = {
     "hours": "hours",
     "hours_with_ah": "hours with A/H",
     "segments": "A/H segments",
+    "personal_splits": "participants whose frames divide as printed",
 }
 _ROUNDING_H = 0.00501
 """The papers print hours with two digits."""
@@ -77,6 +79,7 @@ def counts(answers: Sequence[Row], packs: Iterable[Row], segments: Sequence[Row]
         packs: rows of PACK_INDEX of the videos that can be used.
         segments: rows of SEGMENTS.
     """
+    packs = list(packs)
     found: defaultdict[tuple[str, str], float] = defaultdict(float)
     for quantity, split, amount in (*_of_answers(answers), *_of_frames(packs)):
         found[quantity, split] += amount
@@ -85,6 +88,8 @@ def counts(answers: Sequence[Row], packs: Iterable[Row], segments: Sequence[Row]
     for row in segments:
         found["segments", split_of.get(row["video"], "")] += 1
         found["segments", "all"] += 1
+    if any(row["labelled"] and row["split"] == "test" for row in packs):
+        found["personal_splits", "test"] = _personal_splits(packs)
     return dict(found)
 
 
@@ -106,6 +111,17 @@ def _of_frames(packs: Iterable[Row]) -> Iterable[tuple[str, str, float]]:
             yield "hours_with_ah", row["split"], row["positive_frames"] / FPS / 3600
         if row["duration_s"]:
             yield "hours", row["split"], row["duration_s"] / 3600
+
+
+def _personal_splits(packs: Sequence[Row]) -> int:
+    """Participants of test whose frames, by the rule of personalisation, are those of a row of Table 23, each once."""
+    frames: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for row in packs:
+        if row["labelled"] and row["split"] == "test":
+            frames[row["participant"]][0] += row["positive_frames"]
+            frames[row["participant"]][1] += row["frames"] - row["positive_frames"]
+    printed = Counter(tuple(row) for release in releases().values() for row in release.get("personal_splits", ()))
+    return (Counter(tuple(split_counts(*both)) for both in frames.values()) & printed).total()
 
 
 def compare(layout: str, yours: Counts, least_group: int) -> Comparison | None:
@@ -162,7 +178,7 @@ def _compared(place: tuple[str, str], yours: float | None, printed: float, hidde
     name = f"{_NAMES[quantity]}, {split}"
     if yours is None:
         return ComparedCount(name, "–", shown(printed), "")
-    if (quantity.endswith("_with_ah") or quantity == "segments") and split in hidden:
+    if (quantity.endswith("_with_ah") or quantity in ("segments", "personal_splits")) and split in hidden:
         return ComparedCount(name, "withheld", shown(printed), "withheld")
     difference = yours - printed
     text = "" if abs(difference) <= rounding else f"{'+' if difference > 0 else '−'}{shown(abs(difference))}"
