@@ -147,7 +147,8 @@ def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> lis
     lines = [f"{would}deleted: {path}" for path in left.delete] + [f"{would}rewritten: {path}" for path in left.rewrite]
     lines += [f"{would}marked, as it learnt from the participant: {place}"] if left.marked else []
     still = [f"still names the participant: {path}" for path in mentions(participant, place)] if delete else []
-    return [*(lines or [f"nothing in {place} is known to be of this participant"]), *left.told, *still]
+    nothing = [] if left.told else [f"nothing in {place} is known to be of this participant"]
+    return [*(lines or nothing), *left.told, *still]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 _ACCEPTED = {"yes": True, "true": True, "no": False, "false": False}
 _NAME_LETTERS = 5
 """Letters of a pseudonym, of 32: more where two participants would have the same."""
+_PSEUDONYM = re.compile(rf"P-[A-Z2-7]{{{_NAME_LETTERS},}}(?![A-Za-z0-9])")
 _SAME_NUMBER = (
     (re.compile(r"(?<=[0-9])o(?=[0-9o])"), "0"),
     (re.compile(r"(?<=[0-9])[il](?=[0-9il])"), "1"),
@@ -173,6 +174,11 @@ def is_pseudonym(name: str, participant: str, secret: bytes) -> bool:
     """Whether a name is one that ``pseudonyms`` gives a participant, however many letters it took."""
     letters = name.removeprefix("P-")
     return name != letters and len(letters) >= _NAME_LETTERS and _drawn(participant, secret).startswith(letters)
+
+
+def is_any_pseudonym(recording: str) -> bool:
+    """Whether the name of a recording begins like one that ``pseudonyms`` gives, whoever it is."""
+    return _PSEUDONYM.match(recording) is not None
 
 
 def learner_mark(participant: str, secret: bytes) -> str:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from waver.datasets.consent import is_pseudonym, learner_mark
+from waver.datasets.consent import is_any_pseudonym, is_pseudonym, learner_mark
 from waver.datasets.folder.annotations import TRANSCRIPTS_FILE
 from waver.datasets.folder.listing import LISTING, safe_id
 from waver.errors import WaverError
@@ -31,8 +31,9 @@ from waver.predict.outputs import RUN, index_row, write_set_aside, write_summary
 from waver.predict.viewer.page import INDEX, About, write_index
 from waver.provenance import file_sha256
 
-_REVIEWS = ("agreement.csv", "agreement.json", "disagreements.csv", "codings.csv")
-"""Files of ``waver import-review``, each about all recordings together."""
+_CODED = "codings.csv"
+_REVIEWS = ("agreement.csv", "agreement.json", "disagreements.csv", _CODED)
+"""Files of ``waver import-review``, each about all recordings together; the last one says which."""
 _SHARED = ("summary.csv", "summary.json", "set_aside.csv", RUN, INDEX)
 """Files of ``waver predict`` about all recordings, which are written anew without the person's."""
 _RECORDING = ("_frames.parquet", "_frames.csv", "_words.vtt", ".eaf", ".TextGrid", ".vtt", ".html")
@@ -88,7 +89,11 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
         left.told += [f"{one.file} is yours: delete it" for one in own if one.file.is_file()]
         left.delete += [*_about(left.recordings, folder), *_made_of(folder, left.recordings, participant)]
     else:
-        left.recordings = {one for one in _recordings(folder) if _is_named(one, participant, secret)}
+        known = _recordings(folder) | _coded(folder)
+        left.recordings = {one for one in known if _is_named(one, participant, secret)}
+        if secret is None and any(map(is_any_pseudonym, known)):
+            left.told.append(f"{folder}: which recordings are of the participant is not known: they have pseudonyms, "
+                             "which need the secret of the site (report.secret)")  # fmt: skip
         left.delete += _about(left.recordings, folder)
     if left.recordings:
         shared = [path for name in _SHARED if (path := folder / name).is_file()]
@@ -144,6 +149,14 @@ def _find_learnt(left: Left, names: Collection[str], secret: bytes | None) -> No
 def _recordings(folder: Path) -> set[str]:
     ends = [(path.name, next((end for end in _RECORDING if path.name.endswith(end)), "")) for path in folder.iterdir()]
     return {name.removesuffix(end) for name, end in ends if end}
+
+
+def _coded(folder: Path) -> set[str]:
+    """Recordings in the table of codings that ``waver import-review`` writes."""
+    if not (folder / _CODED).is_file():
+        return set()
+    with (folder / _CODED).open(encoding="utf-8", newline="", errors="surrogateescape") as stream:
+        return {row.get("recording") or "" for row in csv.DictReader(stream)}
 
 
 def _is_named(recording: str, participant: str, secret: bytes | None) -> bool:

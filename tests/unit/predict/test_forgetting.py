@@ -171,6 +171,28 @@ def test_exports_and_reviews(place: Path, capsys) -> None:
     assert "reviews lacks its tables of agreement: import the other reviews again" in capsys.readouterr().out
 
 
+def test_reviews_of_pseudonyms_and_a_secret_that_is_not_here(place: Path, capsys) -> None:
+    """Reviews of a public export lack the list of whose they are; without the secret nobody is known by a pseudonym."""
+    secret = site_secret(place / ".waver/secret")
+    name = pseudonyms([WHO], secret)[WHO]
+    for folder, recording in (("public", f"{name}_Q1"), ("reviews", f"{name}_Q1"), ("others", "P-AAAAA_Q1")):
+        (place / folder).mkdir()
+        (place / folder / "codings.csv").write_text(f"recording,coder\n{recording},anna\n")
+    (place / "public/codings.csv").unlink()
+    files_of(place / "public", f"{name}_Q1")
+    arguments = ["forget", WHO, *(part for one in ("public", "reviews", "others") for part in ("--in", one))]
+    (place / ".waver/secret").rename(place / "elsewhere")
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.count("which recordings are of the participant is not known: they have pseudonyms, which need the") == 3
+    assert "nothing in" not in said
+    (place / "elsewhere").rename(place / ".waver/secret")
+    assert main([*arguments, "--delete"]) == 0
+    assert "pseudonyms" not in capsys.readouterr().out
+    assert [path.parent.name for path in place.rglob("codings.csv")] == ["others"]
+    assert {file.partition(".")[2] for file in content(place / "public")} == {"schema.json"}
+
+
 def test_reviewed_recordings_leave_the_training_set(place: Path) -> None:
     folder = place / "set"
     folder.mkdir()
