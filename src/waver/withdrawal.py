@@ -136,6 +136,16 @@ def forget(participant: str, config: Config, folder: Path) -> list[Path]:
     return found
 
 
+def _as_stored(participant: str, config: Config, folder: Path) -> str:
+    """An id as the stores have it: as it is written where that is known here, else as the reader of folders makes it.
+
+    Raises:
+        WaverError: as ``made_from``.
+    """
+    safe = safe_id(participant)
+    return participant if "/" not in participant and made_from(participant, config, folder) else safe
+
+
 def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> list[str]:
     """What became, or would become, of a folder outside the working folder."""
     from waver.predict.forgetting import find_in, forget_in  # loads torch
@@ -146,7 +156,8 @@ def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> lis
         forget_in(left, participant)
     lines = [f"{would}deleted: {path}" for path in left.delete] + [f"{would}rewritten: {path}" for path in left.rewrite]
     lines += [f"{would}marked, as it learnt from the participant: {place}"] if left.marked else []
-    still = [f"still names the participant: {path}" for path in mentions(participant, place)] if delete else []
+    left_over = {path for name in (participant, safe_id(participant)) for path in mentions(name, place) if delete}
+    still = [f"still names the participant: {path}" for path in sorted(left_over)]
     nothing = [] if left.told else [f"nothing in {place} is known to be of this participant"]
     return [*(lines or nothing), *left.told, *still]
 
@@ -167,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_config_arguments(parser)
     given = parser.parse_args(arguments)
     config, folder = read_config(given.configfile, given.config), Path.cwd()
-    participant = safe_id(given.participant) if "/" in given.participant else given.participant
+    participant = _as_stored(given.participant, config, folder)
     done = (forget if given.delete else made_from)(participant, config, folder)
     head = "deleted" if given.delete else "would be deleted (give --delete)"
     lines = [f"{head}: {path.relative_to(folder)}" for path in done] or ["nothing here was made of this participant"]

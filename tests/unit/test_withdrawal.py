@@ -13,6 +13,7 @@ import pytest
 
 from waver import withdrawal
 from waver.cli import main
+from waver.datasets.folder.listing import safe_id
 from waver.withdrawal import mentions
 
 WHO, OTHER = "80001", "80002"
@@ -182,14 +183,16 @@ def test_an_id_within_another_is_no_mention(tmp_path):
     assert [path.name for path in mentions(WHO, tmp_path)] == ["b.csv"]
 
 
-def test_an_id_that_cannot_name_a_file_is_given_as_it_is_written(folder, capsys):
+@pytest.mark.parametrize("written", ["Zoe/7", "Zoe:7", ".zoe", "Zoe & 7"])
+def test_an_id_that_cannot_name_a_file_is_given_as_it_is_written(folder, capsys, written):
     """The reader of folders makes ``Zoe%2F7`` of ``Zoe/7``."""
-    table(folder / "resources/bah/ingest/participants.parquet", "Zoe%2F7", OTHER)
-    file(folder / "resources/bah/features/faces/stores/Zoe%2F7/x.zarr")
-    file(folder / "data/videos.csv", "Zoe/7,a.mp4")
-    assert forget("Zoe/7", "--delete") == 1
+    stored = safe_id(written)
+    table(folder / "resources/bah/ingest/participants.parquet", stored, OTHER)
+    file(folder / f"resources/bah/features/faces/stores/{stored}/x.zarr")
+    file(folder / "data/videos.csv", f"{written},a.mp4")
+    assert forget(written, "--delete") == 1
     assert "take the participant out of them first" in capsys.readouterr().err
     (folder / "data/videos.csv").unlink()
-    assert forget("Zoe/7", "--delete") == 0
-    assert not (folder / "resources/bah/features/faces/stores/Zoe%2F7").exists()
+    assert forget(written, "--delete") == 0
+    assert not (folder / f"resources/bah/features/faces/stores/{stored}").exists()
     assert (folder / f"resources/bah/features/faces/stores/{OTHER}").exists()

@@ -96,7 +96,11 @@ class _Sums(NamedTuple):
 
 
 def cue_scores(
-    segments: Sequence[Segment], channels: Mapping[str, str], source: Source, config: EvaluateConfig
+    segments: Sequence[Segment],
+    channels: Mapping[str, str],
+    source: Source,
+    config: EvaluateConfig,
+    one_each: bool = False,
 ) -> list[Row]:
     """CUE_SCORES rows of one source, in the order of the cues; the line of all cues comes first.
 
@@ -105,19 +109,28 @@ def cue_scores(
         channels: cue -> its channel, of every cue that the source can point at.
         source: what points at them.
         config: resamples, seed, and the people below which counts and scores are withheld.
+        one_each: the source finds exactly one cue in each segment, so that counts add up to the segments.
     """
     people, who = np.unique([segment.participant for segment in segments], return_inverse=True)
     weights = resamples(len(people), config.bootstrap, "cues", *source, config.seed)
     sums = {cue: _sums(segments, cue, who, weights) for cue in channels}
-    least = max(config.least_group, 1)
     # with the others in it, the line of all cues would tell by difference what is withheld of a single one
-    told = [cue for cue in channels if len(_people(segments, {cue})) >= least]
+    told = _told(segments, list(channels), max(config.least_group, 1), one_each)
     together = _Sums(*np.sum([sums[cue] for cue in told], axis=0)) if told else None
     rows = [_row(source, "", ALL, _where(segments, set(told)), _people(segments, set(told)), together)]
     for cue, channel in channels.items():
         own = sums[cue] if cue in told else None
         rows.append(_row(source, channel, cue, _where(segments, {cue}), _people(segments, {cue}), own))
     return rows
+
+
+def _told(segments: Sequence[Segment], cues: Sequence[str], least: int, one_each: bool) -> list[str]:
+    """Cues of which enough people are behind; no count of the others follows from theirs."""
+    behind = {cue: len(_people(segments, {cue})) for cue in cues}
+    told = [cue for cue in cues if behind[cue] >= least]
+    while one_each and told and 0 < len(_people(segments, set(cues) - set(told))) < least:
+        told.remove(min(told, key=behind.__getitem__))
+    return told
 
 
 def _where(segments: Sequence[Segment], cues: set[str]) -> int:

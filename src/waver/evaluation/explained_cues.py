@@ -71,7 +71,7 @@ def evaluate_explanations(
             videos = [video for video in labelled if video.row["split"] == split]
             seen = [one for video in videos for one in _segments(video, rows[video.video], tracks)]
             source = Source(method, modalities, split, len(files))
-            found += cue_scores(seen, dict.fromkeys(pairs, CHANNEL), source, config) if pairs else []
+            found += cue_scores(seen, dict.fromkeys(pairs, CHANNEL), source, config, one_each=True) if pairs else []
             log.info("%s on %s, %s: %d segments with annotated pairs", method, modalities, split, len(seen))
     write_table(output, found, CUE_SCORES)
 

@@ -147,6 +147,6 @@ def check_parsable(unparsable: int, answers: int, policy: Policy) -> None:
     """
     if policy != "score" and answers and unparsable / answers > MOST_UNPARSABLE:
         raise WaverError(
-            f"{unparsable} of {answers} answers are neither of the two that were asked for; set zeroshot.unparsable to "
-            "score, or ask with another prompt"
+            f"{unparsable} of {answers} answers are neither of the two that were asked for, or differ with the order "
+            "of a prompt's options; set zeroshot.unparsable to score, or ask with another prompt"
         )

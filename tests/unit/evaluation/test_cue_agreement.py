@@ -52,6 +52,21 @@ def test_counts_of_few_people_are_withheld_and_do_not_follow_from_the_line_of_al
     assert (rows[ALL]["both"], rows[ALL]["annotated"], rows[ALL]["participants"]) == (4, 4, 2)
 
 
+def test_what_is_withheld_does_not_follow_from_the_rest_where_each_segment_has_one():
+    """Segments less those of the other cues would be those of the only cue that is withheld."""
+    seen = [Segment(person, 1, {cue}, {cue}, EVERY) for person in "abc" for cue in ("Slow", "Smile")]
+    seen += [Segment("d", 1, {"Smile"}, {"Smile"}, EVERY), Segment("a", 1, {"Hedging"}, {"Hedging"}, EVERY)]
+    config = EvaluateConfig(bootstrap=200, least_group=2)
+
+    def told(segments, one_each):
+        rows = cue_scores(segments, CHANNELS, SOURCE, config, one_each)
+        return {row["cue"] for row in rows if row["found"] is not None}
+
+    assert told(seen, False) == {ALL, "Slow", "Smile"}
+    assert told(seen, True) == {ALL, "Smile"}
+    assert told(seen[:-1], True) == {ALL, "Slow", "Smile"}, "of a cue that nobody shows there is nothing to withhold"
+
+
 def shuffled(segments, group):
     """Mean precision over all ways to deal out the annotations of ``Slow`` within groups, one by one."""
     groups = sorted({group(one) for one in segments})

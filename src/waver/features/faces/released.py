@@ -145,14 +145,14 @@ def _store(
     if not files:
         raise ExcludedItem(
             "the release has no cropped and aligned faces of it",
-            "copy their folder from the release again, or set features.faces.source to detect",
+            "copy their folder again and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     clock = frame_clock(path)
     released = _read(files, clock)
     if not released.faces:
         raise ExcludedItem(
             f"none of its {len(files)} released pictures shows a face",
-            "see whether they can be opened, or set features.faces.source to detect",
+            "mend them and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     _fill(writer.images("image", clock.frames, config.size, config.quality), clock, released.faces, config.size)
     valid = released.valid[np.searchsorted(clock.needed, clock.source_frame)] & clock.seen

@@ -150,6 +150,7 @@ def test_a_video_without_any_face_is_excluded_alone_and_told(release, content):
     assert "released pictures shows" in row["reason"] or "no cropped and aligned" in row["reason"]
     assert shown_reason(row["reason"]) == row["reason"]
     assert shown_remedy(row["remedy"]) == row["remedy"]
+    assert "--forcerun features_faces" in row["remedy"], "no rule looks at the pictures: they alone start nothing"
     assert not issubclass(ExcludedItem, OSError)
 
 
