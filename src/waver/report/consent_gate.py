@@ -209,6 +209,16 @@ def count_speech(stores: Path, row: Mapping[str, Any]) -> SpeechCounts:
     return replace(counted, probability=about.get("language_probability"), recognised=recognised)
 
 
+def agreement_of_faces(stores: Path, row: Mapping[str, Any]) -> dict[str, float]:
+    """Counts of how far released and detected faces agree in anybody's store of faces; empty where none are compared.
+
+    Raises:
+        MissingStore: there is no such store.
+    """
+    found = store_attributes(store_path(stores, dict(row))).get("agreement", {})
+    return {str(name): float(number) for name, number in found.items()}
+
+
 def count_text(text: str, language: str) -> SpeechCounts:
     """Counts of a transcript."""
     hesitations = cue_counts([text], [language])[0, CUE_NAMES.index("filler_sound")]

@@ -132,4 +132,4 @@ def test_a_program_that_is_gone_is_trouble_of_the_machine_and_leaves_nothing_ope
     with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="does not start") as failed:
         pool.submit(call_in_worker, bad_decoders.read, "a.mp4").result()
     assert is_machine_trouble(failed.value)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

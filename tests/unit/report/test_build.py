@@ -77,7 +77,7 @@ def test_cues_have_a_section_where_the_annotators_name_any(bare, rendered, repor
     render_report(inputs, report_config, "demo", True, *written)
     html = written[0].read_text()
     assert '<a href="#cues">Cues</a>' in html
-    assert "face and language" in html
+    assert "face and words" in html
     assert all(path.exists() for path in written)
     assert {"cues.svg", "conflict.svg", "people.svg", "answers.svg", "segments.svg"} <= {
         path.name for path in written[1].iterdir()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 
 from waver.errors import WaverError
-from waver.io.shard_job import store_path
-from waver.io.zarr_store import store_attributes
+from waver.report.consent_gate import agreement_of_faces
 from waver.report.data import Material
 from waver.report.formatting import count, percent
 
@@ -21,7 +20,7 @@ def released_faces(material: Material) -> list[tuple[str, str]]:
         if row["status"] != "ok" or not row["note"].startswith("released faces"):
             continue
         try:
-            found = store_attributes(store_path(material.inputs.feature_stores["faces"], row)).get("agreement", {})
+            found = agreement_of_faces(material.inputs.feature_stores["faces"], row)
         except WaverError as problem:
             log.warning("the agreement of faces lacks a recording: %s", problem)
             continue
