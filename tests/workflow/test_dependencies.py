@@ -24,6 +24,9 @@ NOT_IMPORTED = {"accelerate", "gguf", "snakemake", "snakemake-executor-plugin-sl
 """What other programs and libraries load: transformers for GGUF files, the command snakemake, its executor,
 torch.utils.tensorboard."""
 
+USERS_OWN = {"datasets"}
+"""Modules that Waver hands data to where users have installed them; its environment is without them."""
+
 LOCKED_ALONE = {"whisperx"}
 """In envs/lock.in: it asks for other versions than Waver's, so that no installer could meet both."""
 
@@ -47,8 +50,9 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(str(node.module).split(".")[0])
     known = packages_distributions()
+    own = set(sys.stdlib_module_names) | USERS_OWN | {"waver"}
     real = {locked: name for name, locked in LOCKED_AS.items()}
-    found = {canonicalize_name(known[name][0]) for name in names - set(sys.stdlib_module_names) - {"waver"}}
+    found = {canonicalize_name(known[name][0]) for name in names - own}
     return {real.get(name, name) for name in found}
 
 
