@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
-from waver.errors import WaverError
 from waver.report.consent_gate import agreement_of_faces
 from waver.report.data import Material
 from waver.report.formatting import count, percent
-
-log = logging.getLogger(__name__)
+from waver.report.text.store_facts import store_facts
 
 
 def released_faces(material: Material) -> list[tuple[str, str]]:
     """A fact for the page; none where faces were detected, or compared of fewer than ``least_group`` people."""
     total: dict[str, float] = {}
     people = set()
-    for row in material.features.get("faces", []):
-        if row["status"] != "ok" or not row["note"].startswith("released faces"):
-            continue
-        try:
-            found = agreement_of_faces(material.inputs.feature_stores["faces"], row)
-        except WaverError as problem:
-            log.warning("the agreement of faces lacks a recording: %s", problem)
-            continue
+    for row, found in store_facts(
+        material, "faces", agreement_of_faces, lambda row: str(row["note"]).startswith("released faces")
+    ):
         total = {name: total.get(name, 0) + number for name, number in found.items()}
         people |= {row["participant"]} if found else set()
     if not total.get("frames") or len(people) < material.config.evaluate.least_group:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from waver.errors import WaverError
 from waver.io.tables import ANSWERS, read_tables
 from waver.report.consent_gate import SpeechCounts, count_speech, count_text
 from waver.report.data import Material
 from waver.report.formatting import LANGUAGES, plural
-
-log = logging.getLogger(__name__)
+from waver.report.text.store_facts import store_facts
 
 _COUNTED = ("en", "fr")
 """Languages with a list of hesitation sounds."""
@@ -40,14 +37,7 @@ def recognised_speech(material: Material) -> list[tuple[str, str]]:
 
 
 def _recognised(material: Material) -> Iterator[_Heard]:
-    for row in material.features.get("speech", []):
-        if row["status"] != "ok":
-            continue
-        try:
-            counts = count_speech(material.inputs.feature_stores["speech"], row)
-        except WaverError as problem:
-            log.warning("the facts of speech lack a recording: %s", problem)
-            continue
+    for row, counts in store_facts(material, "speech", count_speech):
         if counts.recognised and counts.words:
             yield _Heard(row["video"], row["participant"], counts)
 
