@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from sounding_clips import tone, write_sounding
-from video_clips import constant_rate, numbered, trim_without_encoding, variable_rate, write_clip
+from video_clips import constant_rate, numbered, trim_without_encoding, variable_rate, write_clip, write_packets_at
 
 Make = Callable[[Path], Path]
 
@@ -137,21 +137,6 @@ def a_picture(path: Path) -> Path:
         stream = out.add_stream("mjpeg", rate=1)
         stream.width, stream.height, stream.pix_fmt = 200, 120, "yuvj420p"
         out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(1), format="rgb24")))
-    return path
-
-
-def placed(path: Path, times_s: Sequence[float]) -> Path:
-    """Packets with the time stamps given, as broken writers make them, in Matroska."""
-    with av.open(str(path), "w", format="matroska") as out:
-        stream = out.add_stream("mpeg4", rate=24)
-        stream.width, stream.height, stream.pix_fmt = 200, 120, "yuv420p"
-        for number, time_s in enumerate(times_s):
-            frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
-            frame.pts = number
-            for packet in stream.encode(frame):
-                packet.pts = packet.dts = round(time_s / packet.time_base)
-                out.mux(packet)
-        out.mux(stream.encode(None))
     return path
 
 
@@ -292,11 +277,15 @@ TABLE: dict[str, Recording] = {
         "a.mp4", changed(clip(C24, codec="mpeg4"), with_frames_claimed), SetAside("lists more frames than the file")
     ),
     "a frame after three years": Recording(
-        "a.mkv", partial(placed, times_s=(0.0, 1e8)), SetAside("its last frame ends")
+        "a.mkv", partial(write_packets_at, times_s=(0.0, 1e8)), SetAside("its last frame ends")
     ),
-    "a jump of an hour": Recording("a.mkv", partial(placed, times_s=(0.0, 3600.0)), SetAside("it shows 2 frames")),
+    "a jump of an hour": Recording(
+        "a.mkv", partial(write_packets_at, times_s=(0.0, 3600.0)), SetAside("it shows 2 frames")
+    ),
     "a frame a minute": Recording(
-        "a.mkv", partial(placed, times_s=[60.0 * number for number in range(20)]), SetAside("it shows 20 frames")
+        "a.mkv",
+        partial(write_packets_at, times_s=[60.0 * number for number in range(20)]),
+        SetAside("it shows 20 frames"),
     ),
     "times run backwards": Recording("a.ts", started_anew, SetAside("time stamps jump")),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -72,6 +72,31 @@ def write_clip(
                 frame.pts = round(sound_from_s * 48000) + 960 * piece
                 out.mux(sound.encode(frame))
             out.mux(sound.encode(None))
+    return path
+
+
+def write_packets_at(
+    path: Path, times_s: Sequence[float], picture: Callable[[int], np.ndarray] = numbered, rate: int = 24
+) -> Path:
+    """Packets with the time stamps given, as broken writers make them, in Matroska, whatever the file's name.
+
+    Args:
+        path: file to write.
+        times_s: presentation times, in any order.
+        picture: number -> uint8 [H, W, 3].
+        rate: frames a second that the file claims.
+    """
+    height, width = picture(0).shape[:2]
+    with av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number, time_s in enumerate(times_s):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts = number
+            for packet in stream.encode(frame):
+                packet.pts = packet.dts = round(time_s / packet.time_base)
+                out.mux(packet)
+        out.mux(stream.encode(None))
     return path
 
 

@@ -15,7 +15,7 @@ import pytest
 from bah_tree import by_video, video_path
 
 from checkout import ROOT
-from video_clips import constant_rate, write_clip
+from video_clips import constant_rate, write_clip, write_packets_at
 from waver.datasets import video_limits
 from waver.datasets.video_probe import open_video, probe_video
 from waver.errors import ExcludedItem
@@ -48,17 +48,7 @@ def _clips(tmp_path_factory):
 
 def late(path: Path, *times_s: float) -> Path:
     """Frames shown at these times, in a file of a kilobyte or two: Matroska, whatever its name."""
-    with av.open(str(path), "w", format="matroska") as out:
-        stream = out.add_stream("mpeg4", rate=1)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number, time_s in enumerate(times_s):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8), format="rgb24")
-            frame.pts = number
-            for packet in stream.encode(frame):
-                packet.pts = packet.dts = round(time_s / packet.time_base)
-                out.mux(packet)
-        out.mux(stream.encode(None))
-    return path
+    return write_packets_at(path, times_s, lambda number: np.full((48, 64, 3), number, np.uint8), rate=1)
 
 
 def sparse(path: Path) -> Path:
