@@ -25,7 +25,7 @@ from waver.io.lock import exclusive
 from waver.io.removal import remove
 from waver.predict.data_tables import write_json
 from waver.predict.extend import reviewed_of, take_out
-from waver.predict.given import ANY_ID, LINKS, MAPPING, read_mapping, write_mapping
+from waver.predict.given import ANY_ID, LINKS, MAPPING, keep_last_number, read_mapping, write_mapping
 from waver.predict.model_folder import LEARNT, RECORD, WITHDRAWN
 from waver.predict.outputs import RUN, index_row, write_set_aside, write_summary
 from waver.predict.viewer.page import INDEX, About, write_index
@@ -127,6 +127,8 @@ def forget_in(left: Left, participant: str) -> None:
             take_out(folder, reviewed_of(folder, participant))
         if folder / MAPPING in left.rewrite:
             given = read_mapping(folder / MAPPING, ANY_ID)
+            if (folder / LINKS).is_dir():  # where new recordings get ids
+                keep_last_number(folder, given)
             write_mapping(folder / MAPPING, [one for one in given if one.recording not in left.recordings])
     if left.marked:
         with atomic_write(folder / WITHDRAWN) as file:
