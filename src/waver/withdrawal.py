@@ -143,7 +143,9 @@ def _as_stored(participant: str, config: Config, folder: Path) -> str:
         WaverError: as ``made_from``.
     """
     safe = safe_id(participant)
-    return participant if "/" not in participant and made_from(participant, config, folder) else safe
+    if safe == participant or "/" in participant:
+        return safe
+    return participant if made_from(participant, config, folder) else safe
 
 
 def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> list[str]:
@@ -158,8 +160,8 @@ def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> lis
     lines += [f"{would}marked, as it learnt from the participant: {place}"] if left.marked else []
     left_over = {path for name in (participant, safe_id(participant)) for path in mentions(name, place) if delete}
     still = [f"still names the participant: {path}" for path in sorted(left_over)]
-    nothing = [] if left.told else [f"nothing in {place} is known to be of this participant"]
-    return [*(lines or nothing), *left.told, *still]
+    nothing = [] if left.notes else [f"nothing in {place} is known to be of this participant"]
+    return [*(lines or nothing), *left.notes, *still]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,7 +63,7 @@ class Given:
         return f"{self.recording}{self.file.suffix.lower()}"
 
 
-def told(said: Mapping[str, Any], before: Given, taken_back: Collection[str]) -> Given:
+def updated(said: Mapping[str, Any], before: Given, taken_back: Collection[str]) -> Given:
     """A recording of which something is said that was not before, and something taken back."""
     news = {name: value for name, value in said.items() if value}
     nothing = {name: getattr(Given(before.file), name) for name in taken_back}
@@ -123,7 +123,7 @@ def keep_last_number(out: Path, given: Iterable[Given]) -> None:
 
 def _said_again(before: Given, now: Given) -> Given:
     """What is known of a recording: what is said now, else what was said before."""
-    said = told({name: getattr(now, name) for name in SAID}, before, now.taken_back)
+    said = updated({name: getattr(now, name) for name in SAID}, before, now.taken_back)
     return replace(said, taken_back=frozenset())
 
 

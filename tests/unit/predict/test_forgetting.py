@@ -247,6 +247,15 @@ def test_a_model_that_learnt_from_the_person_is_marked_and_no_more_used(place: P
     assert WHO.encode() not in b"".join(content(place / "learnt").values())
 
 
+@pytest.mark.parametrize("record", ["[" * 100_000, '{"about": {"learnt_from": 5}}', '{"about": 5}', "{}"])
+def test_a_record_of_a_model_that_cannot_be_read_is_one_sentence(place: Path, capsys, record: str) -> None:
+    (place / "odd").mkdir()
+    (place / "odd/model.json").write_text(record)
+    site_secret(place / ".waver/secret")
+    assert main(["forget", WHO, "--in", "odd"]) == 1
+    assert "odd/model.json cannot be read; copy the folder of the model again" in capsys.readouterr().err
+
+
 def test_what_is_no_folder_and_who_is_not_there(place: Path, capsys) -> None:
     before = predicted(place / "out")
     assert main(["forget", WHO, "--in", "nowhere", "--delete"]) == 1
