@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """List or delete what was made of a participant, and name the files that are left with the id in them.
 
     Raises:
-        WaverError: see ``forget``.
+        WaverError: see ``forget``; or one of the folders is none.
     """
     parser = argparse.ArgumentParser(prog="waver forget", description=__doc__.split("\n")[0])
     parser.add_argument("participant", help="participant id")
@@ -179,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     add_config_arguments(parser)
     given = parser.parse_args(arguments)
+    if wrong := next((place for place in given.folders if not place.is_dir()), None):
+        raise WaverError(f"--in {wrong} is no folder; give one that waver predict, export or import-review wrote")
     config, folder = read_config(given.configfile, given.config), Path.cwd()
     participant = _as_stored(given.participant, config, folder)
     done = (forget if given.delete else made_from)(participant, config, folder)

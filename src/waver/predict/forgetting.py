@@ -75,10 +75,8 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
         secret: of the site, by which pseudonyms and those whom a model learnt from are known; None: there is none.
 
     Raises:
-        WaverError: there is no such folder, or its list of recordings cannot be read.
+        WaverError: its list of recordings, or its record of a model, cannot be read.
     """
-    if not folder.is_dir():
-        raise WaverError(f"--in {folder} is no folder; give one that waver predict, export or import-review wrote")
     left = Left(folder)
     if (folder / RECORD).is_file():
         _find_learnt(left, {participant, safe_id(participant)}, secret)

@@ -258,7 +258,9 @@ def test_a_record_of_a_model_that_cannot_be_read_is_one_sentence(place: Path, ca
 
 def test_what_is_no_folder_and_who_is_not_there(place: Path, capsys) -> None:
     before = predicted(place / "out")
-    assert main(["forget", WHO, "--in", "nowhere", "--delete"]) == 1
+    whole = content(place)
+    assert main(["forget", WHO, "--in", "out", "--in", "nowhere", "--delete"]) == 1
+    assert content(place) == whole, "nothing is deleted of which nothing would be said"
     assert "--in nowhere is no folder" in capsys.readouterr().err
     for who in ("recording", "summary", "run", "bo", "e"):
         assert main(["forget", who, "--in", "out", "--delete"]) == 0
