@@ -68,6 +68,14 @@ def is_machine_trouble(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
+def ends_job(error: BaseException) -> bool:
+    """Whether an error is no fault of the item at hand: trouble of the machine, or what the user has to mend first.
+
+    An item that is set aside is none of these: catch ``ExcludedItem`` before.
+    """
+    return is_machine_trouble(error) or isinstance(error, (PermissionError, WaverError))
+
+
 def trouble_sentence(error: BaseException) -> str:
     """What the user can do about trouble of the machine; without the file, whose path may hold ids of a person."""
     if isinstance(error, OSError):

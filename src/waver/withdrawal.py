@@ -143,7 +143,9 @@ def _as_stored(participant: str, config: Config, folder: Path) -> str:
         WaverError: as ``made_from``.
     """
     safe = safe_id(participant)
-    return participant if "/" not in participant and made_from(participant, config, folder) else safe
+    if safe == participant or "/" in participant:
+        return safe
+    return participant if made_from(participant, config, folder) else safe
 
 
 def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> list[str]:
@@ -158,15 +160,15 @@ def _elsewhere(place: Path, participant: str, secret: Path, delete: bool) -> lis
     lines += [f"{would}marked, as it learnt from the participant: {place}"] if left.marked else []
     left_over = {path for name in (participant, safe_id(participant)) for path in mentions(name, place) if delete}
     still = [f"still names the participant: {path}" for path in sorted(left_over)]
-    nothing = [] if left.told else [f"nothing in {place} is known to be of this participant"]
-    return [*(lines or nothing), *left.told, *still]
+    nothing = [] if left.notes else [f"nothing in {place} is known to be of this participant"]
+    return [*(lines or nothing), *left.notes, *still]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List or delete what was made of a participant, and name the files that are left with the id in them.
 
     Raises:
-        WaverError: see ``forget``.
+        WaverError: see ``forget``; or one of the folders is none.
     """
     parser = argparse.ArgumentParser(prog="waver forget", description=__doc__.split("\n")[0])
     parser.add_argument("participant", help="participant id")
@@ -177,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     add_config_arguments(parser)
     given = parser.parse_args(arguments)
+    if wrong := next((place for place in given.folders if not place.is_dir()), None):
+        raise WaverError(f"--in {wrong} is no folder; give one that waver predict, export or import-review wrote")
     config, folder = read_config(given.configfile, given.config), Path.cwd()
     participant = _as_stored(given.participant, config, folder)
     done = (forget if given.delete else made_from)(participant, config, folder)

@@ -59,7 +59,6 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
     for one in chosen:
         if one.recording not in given or not given[one.recording].file.is_file():
             raise WaverError(f"the file of {one.recording} is not there any more; correct {predictions / MAPPING}")
-    columns = (*NEEDED, *OPTIONAL)
     videos = _lines(folder / LISTING, NEEDED, OPTIONAL)
     segments = _lines(folder / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL)
     splits = {row["participant"]: row["split"] for row in videos}
@@ -69,9 +68,7 @@ def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: st
         videos = [known for known in videos if plain_path(known["video"]) != row["video"]] + [row]
         segments = [known for known in segments if plain_path(known["video"]) != row["video"]]
         segments += [_segment(row["video"], span, one.cues) for span in one.positive]
-    said = [name for name in SEGMENT_OPTIONAL if any(row.get(name) for row in segments)]
-    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), segments)
-    _write(folder / LISTING, columns, videos)
+    _write_tables(folder, videos, segments)
     return [one.recording for one in chosen]
 
 
@@ -94,12 +91,17 @@ def take_out(folder: Path, videos: Collection[str]) -> None:
     Raises:
         WaverError: a table cannot be read.
     """
+    listed = _lines(folder / LISTING, NEEDED, OPTIONAL)
     segments = _lines(folder / SEGMENTS_FILE, SEGMENT_NEEDED, SEGMENT_OPTIONAL)
+    left = ([row for row in rows if plain_path(row["video"]) not in videos] for rows in (listed, segments))
+    _write_tables(folder, *left)
+
+
+def _write_tables(folder: Path, videos: Sequence[dict[str, str]], segments: Sequence[dict[str, str]]) -> None:
+    """Write ``segments.csv``, with the columns of cues that hold something, and ``videos.csv``."""
     said = [name for name in SEGMENT_OPTIONAL if any(row.get(name) for row in segments)]
-    kept = [row for row in segments if plain_path(row["video"]) not in videos]
-    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), kept)
-    listed = [row for row in _lines(folder / LISTING, NEEDED, OPTIONAL) if plain_path(row["video"]) not in videos]
-    _write(folder / LISTING, (*NEEDED, *OPTIONAL), listed)
+    _write(folder / SEGMENTS_FILE, (*SEGMENT_NEEDED, *said), segments)
+    _write(folder / LISTING, (*NEEDED, *OPTIONAL), videos)
 
 
 def _row(one: Coding, given: Given, splits: dict[str, str], split: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from waver.io.lock import exclusive
 from waver.io.removal import remove
 from waver.predict.data_tables import write_json
 from waver.predict.extend import reviewed_of, take_out
-from waver.predict.given import ANY_ID, LINKS, MAPPING, read_mapping, write_mapping
+from waver.predict.given import ANY_ID, LINKS, MAPPING, keep_last_number, read_mapping, write_mapping
 from waver.predict.model_folder import LEARNT, RECORD, WITHDRAWN
 from waver.predict.outputs import RUN, index_row, write_set_aside, write_summary
 from waver.predict.viewer.page import INDEX, About, write_index
@@ -55,7 +55,7 @@ class Left:
         delete: files, links and folders that are about nobody else, or about all together.
         rewrite: files that lose some lines.
         marked: it is a model that learnt from the participant.
-        told: what the user should know, or do.
+        notes: what the user should know, or do.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class Left:
     delete: list[Path] = field(default_factory=list)
     rewrite: list[Path] = field(default_factory=list)
     marked: bool = False
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
@@ -75,10 +75,8 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
         secret: of the site, by which pseudonyms and those whom a model learnt from are known; None: there is none.
 
     Raises:
-        WaverError: there is no such folder, or its list of recordings cannot be read.
+        WaverError: its list of recordings, or its record of a model, cannot be read.
     """
-    if not folder.is_dir():
-        raise WaverError(f"--in {folder} is no folder; give one that waver predict, export or import-review wrote")
     left = Left(folder)
     if (folder / RECORD).is_file():
         _find_learnt(left, {participant, safe_id(participant)}, secret)
@@ -86,13 +84,13 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
         own = [one for one in read_mapping(folder / MAPPING, ANY_ID) if one.owner == safe_id(participant)]
         left.recordings = {one.recording for one in own}
         left.rewrite += [folder / MAPPING] if own else []
-        left.told += [f"{one.file} is yours: delete it" for one in own if one.file.is_file()]
+        left.notes += [f"{one.file} is yours: delete it" for one in own if one.file.is_file()]
         left.delete += [*_about(left.recordings, folder), *_made_of(folder, left.recordings, participant)]
     else:
         known = _recordings(folder) | _coded(folder)
         left.recordings = {one for one in known if _is_named(one, participant, secret)}
         if secret is None and any(map(is_any_pseudonym, known)):
-            left.told.append(f"{folder}: which recordings are of the participant is not known: they have pseudonyms, "
+            left.notes.append(f"{folder}: which recordings are of the participant is not known: they have pseudonyms, "
                              "which need the secret of the site (report.secret)")  # fmt: skip
         left.delete += _about(left.recordings, folder)
     if left.recordings:
@@ -101,7 +99,7 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
         (left.rewrite if again else left.delete).extend(shared)
         reviews = [path for name in _REVIEWS if (path := folder / name).is_file()]
         left.delete += reviews
-        left.told += [f"{folder} lacks its tables of agreement: import the other reviews again"] if reviews else []
+        left.notes += [f"{folder} lacks its tables of agreement: import the other reviews again"] if reviews else []
     if reviewed := reviewed_of(folder, participant):
         left.delete += [folder / video for video in reviewed]
         left.rewrite.append(folder / LISTING)
@@ -127,6 +125,8 @@ def forget_in(left: Left, participant: str) -> None:
             take_out(folder, reviewed_of(folder, participant))
         if folder / MAPPING in left.rewrite:
             given = read_mapping(folder / MAPPING, ANY_ID)
+            if (folder / LINKS).is_dir():  # where new recordings get ids
+                keep_last_number(folder, given)
             write_mapping(folder / MAPPING, [one for one in given if one.recording not in left.recordings])
     if left.marked:
         with atomic_write(folder / WITHDRAWN) as file:
@@ -137,13 +137,13 @@ def _find_learnt(left: Left, names: Collection[str], secret: bytes | None) -> No
     """Whether a model learnt from somebody; its record is readable even where another version wrote it."""
     try:
         about: dict[str, Any] = json.loads((left.folder / RECORD).read_text(encoding="utf-8"))["about"]
-        known = about.get(LEARNT)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        known = None if about.get(LEARNT) is None else set(map(str, about[LEARNT]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WaverError(f"{left.folder / RECORD} cannot be read; copy the folder of the model again") from error
     if known is None or secret is None:
         why = "was exported by an older version" if known is None else "needs the secret of the site (report.secret)"
-        left.told.append(f"{left.folder}: whether this model learnt from the participant is not known, as it {why}")
-    left.marked = bool(known and secret and {learner_mark(name, secret) for name in names} & set(known))
+        left.notes.append(f"{left.folder}: whether this model learnt from the participant is not known, as it {why}")
+    left.marked = bool(known and secret and {learner_mark(name, secret) for name in names} & known)
 
 
 def _recordings(folder: Path) -> set[str]:

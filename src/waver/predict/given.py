@@ -18,6 +18,8 @@ from waver.io.atomic import atomic_write
 
 MAPPING = "private/recordings.csv"
 """File of the output folder that says which file a recording is; for its owner's eyes."""
+LAST = "private/last_recording.txt"
+"""File of the output folder with the greatest number that an id had; a forgotten recording's is not given again."""
 LINKS = "recordings"
 """Folder of the output folder with a link to each recording."""
 _ID = re.compile(r"recording_[0-9]{3,9}")
@@ -61,7 +63,7 @@ class Given:
         return f"{self.recording}{self.file.suffix.lower()}"
 
 
-def told(said: Mapping[str, Any], before: Given, taken_back: Collection[str]) -> Given:
+def updated(said: Mapping[str, Any], before: Given, taken_back: Collection[str]) -> Given:
     """A recording of which something is said that was not before, and something taken back."""
     news = {name: value for name, value in said.items() if value}
     nothing = {name: getattr(Given(before.file), name) for name in taken_back}
@@ -86,15 +88,42 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     now = {one.file: one for one in given}
     kept = [_said_again(one, now.pop(one.file)) if one.file in now else one for one in before]
     now = {file: replace(one, taken_back=frozenset()) for file, one in now.items()}
-    last = max((int(one.recording.rpartition("_")[2]) for one in before), default=0)
+    last = last_number(out, before)
     new = [replace(one, recording=f"recording_{last + place:03d}") for place, one in enumerate(now.values(), start=1)]
     write_mapping(mapping, [*kept, *new])
     return [*kept, *new]
 
 
+def last_number(out: Path, given: Iterable[Given]) -> int:
+    """Greatest number that an id of an output folder has, or had before recordings were forgotten; 0: there was none.
+
+    Args:
+        out: output folder.
+        given: recordings of its list.
+
+    Raises:
+        WaverError: the number that was kept cannot be read.
+    """
+    file = out / LAST
+    try:
+        kept = int(file.read_text(encoding="ascii")) if file.is_file() else 0
+    except ValueError as error:
+        raise WaverError(
+            f"{file}, the greatest number that an id had, cannot be read; restore it, or give another --out"
+        ) from error
+    return max([kept, *(int(one.recording.rpartition("_")[2]) for one in given if _ID.fullmatch(one.recording))])
+
+
+def keep_last_number(out: Path, given: Iterable[Given]) -> None:
+    """Write what ``last_number`` finds, before the list loses recordings."""
+    last = last_number(out, given)
+    with atomic_write(out / LAST) as file:
+        file.write_text(f"{last}\n", encoding="ascii")
+
+
 def _said_again(before: Given, now: Given) -> Given:
     """What is known of a recording: what is said now, else what was said before."""
-    said = told({name: getattr(now, name) for name in SAID}, before, now.taken_back)
+    said = updated({name: getattr(now, name) for name in SAID}, before, now.taken_back)
     return replace(said, taken_back=frozenset())
 
 

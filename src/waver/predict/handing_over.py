@@ -114,12 +114,14 @@ def export_model(
     chain = licence_chain(_models_of(trained), licences)
     onnx = _graph(trained) if graph else b""
     people, answers = read_table(run.people, PARTICIPANTS), read_tables(run.answers, ANSWERS)
+    learnt = [row["participant"] for row in people if row["split"] in ("train", "val")]
     handed = HandedModel(
         trained=trained,
         about={
             "model": {**run.model.record, "seed": int(trained.name.split("/")[2])},
             "data": data_facts(run.people, people, answers, int(run.evaluate["least_group"])),
-            LEARNT: [learner_mark(row["participant"], site) for row in people if row["split"] in ("train", "val")],
+            # sorted: the order of the table would tell whose is whose
+            LEARNT: sorted(learner_mark(one, site) for one in learnt),
             "scores": shown_rows(run.scores, run.model),
             "licences": chain,
             "versions": versions("torch", "numpy", "transformers") | {"waver": __version__},

@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from waver.predict.reviewing import import_reviews  # loads much
 
     asked = Asked(given.review, given.predictions, given.out, given.tiers, given.add_to, given.coder, given.split)
-    lines, whole = import_reviews(asked)
+    lines, complete = import_reviews(asked)
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if whole else 2
+    return 0 if complete else 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from waver.datasets.folder.question_table import QUESTIONS_FILE
 from waver.datasets.inventory import VIDEO_SUFFIXES, scan
 from waver.datasets.questions import Question, Questions
 from waver.errors import ExcludedItem, WaverError
-from waver.predict.given import LINKS, MAPPING, SAID, Given, told, write_rows
+from waver.predict.given import LINKS, MAPPING, SAID, Given, updated, write_rows
 from waver.predict.options import TAKE_BACK
 from waver.predict.transcript_files import Said, find_transcript, read_transcript
 
@@ -119,7 +119,7 @@ def _of_line(line: Line, folder: Path, known: Given) -> Given:
         "language": language_of(line),
         "transcript": _absolute(folder / line["transcript"]) if line["transcript"] else None,
     }
-    return told(said, replace(known, file=file), taken_back)
+    return updated(said, replace(known, file=file), taken_back)
 
 
 def write_data_set(

@@ -139,14 +139,22 @@ def majorities(parsed: Sequence[int | None], splits: Sequence[str], participants
     return [found[person] for person in participants]
 
 
-def check_parsable(unparsable: int, answers: int, policy: Policy) -> None:
+def check_parsable(unparsable: int, answers: int, policy: Policy, differing: int = 0) -> None:
     """Refuse answers most of which say nothing.
+
+    Args:
+        unparsable: answers that count as neither of the two.
+        answers: how many there are.
+        policy: what an unparsable answer counts as.
+        differing: of the unparsable ones those that are one of the two in each order of a prompt's options, and not the
+            same one.
 
     Raises:
         WaverError: more than ``MOST_UNPARSABLE`` are unparsable, and the policy does not decide them by their score.
     """
     if policy != "score" and answers and unparsable / answers > MOST_UNPARSABLE:
+        apart = f", or differ with the order of a prompt's options ({differing} of them)" if differing else ""
         raise WaverError(
-            f"{unparsable} of {answers} answers are neither of the two that were asked for, or differ with the order "
-            "of a prompt's options; set zeroshot.unparsable to score, or ask with another prompt"
+            f"{unparsable} of {answers} answers are neither of the two that were asked for{apart}; set "
+            "zeroshot.unparsable to score, or ask with another prompt"
         )

@@ -48,12 +48,14 @@ class Asked:
     Attributes:
         table: ASKED rows, one a video or window.
         calls: of the model; two a row where a prompt was asked with its options in both orders.
+        differing: rows whose written answer is another one in the other order.
         content_free: margin about nothing, of each row; None where that was not asked.
         about: metadata of one of the shards; they differ in what they excluded alone.
     """
 
     table: pa.Table
     calls: int
+    differing: int
     content_free: Doubles | None
     about: Mapping[str, Any]
 
@@ -143,17 +145,18 @@ def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -
 
 
 def _read(paths: Sequence[Path], prompt: str) -> Asked:
-    tables, nothing, about, calls = [], [], {}, 0
+    tables, nothing, about, calls, differing = [], [], {}, 0, 0
     for path in paths:
         table = read_arrow(path, ASKED)
         asked = table.filter(pc.equal(table["prompt"], prompt))
         own, calls = in_one_row(asked), calls + len(asked)
+        differing += own["parsed"].null_count - _items(asked.filter(asked["parsed"].is_null()))
         about = read_metadata(path)
         tables.append(own)
         margin = about.get("content_free", {}).get(prompt)
         nothing.append(np.full(len(own), np.nan if margin is None else margin))
     joined = np.concatenate(nothing)
-    return Asked(pa.concat_tables(tables), calls, None if np.isnan(joined).any() else joined, about)
+    return Asked(pa.concat_tables(tables), calls, differing, None if np.isnan(joined).any() else joined, about)
 
 
 def in_one_row(table: pa.Table) -> pa.Table:
@@ -162,12 +165,17 @@ def in_one_row(table: pa.Table) -> pa.Table:
     Log probabilities are their means, so that a margin that follows a letter cancels out; a written answer counts where
     both are alike. Tokens and seconds are those of one call.
     """
+    if _items(table) == len(table):
+        return table
     items: dict[tuple[Any, Any], list[dict[str, Any]]] = defaultdict(list)
     for row in table.to_pylist():
         items[row["video"], row["start_frame"]].append(row)
-    if len(items) == len(table):
-        return table
     return pa.Table.from_pylist([_joined(rows) for rows in items.values()], table.schema)
+
+
+def _items(table: pa.Table) -> int:
+    """Videos or windows that ASKED rows are about."""
+    return len(table.group_by(["video", "start_frame"]).aggregate([]))
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -186,7 +194,7 @@ def _labels(found: Asked, policy: Policy, as_released: int) -> list[int | None] 
     if found.about["decoding"] == "score":
         return None
     parsed = found.table["parsed"].to_pylist()
-    check_parsable(sum(label is None for label in parsed), len(parsed), policy)
+    check_parsable(parsed.count(None), len(parsed), policy, found.differing)
     scores = found.column("positive") - found.column("negative")
     usual = majorities(parsed, found.table["split"].to_pylist(), found.table["participant"].to_pylist())
     return decided(parsed, policy, scores.tolist(), as_released, usual)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from waver.assets.manifest import Installed, installed
 from waver.config.zeroshot import ZeroShotConfig
-from waver.errors import ExcludedItem, MissingStore, WaverError, is_machine_trouble
+from waver.errors import ExcludedItem, WaverError, ends_job
 from waver.io.lock import exclusive
 from waver.io.tables import ASKED, write_table
 from waver.models.lora_adapter import merge_adapter
@@ -179,10 +179,8 @@ class _Job:
                 yield Asking(row, part, item, keys[id(part)])
         except ExcludedItem as problem:
             self._set_aside(row, problem)
-        except MissingStore:
-            raise
         except Exception as problem:
-            if is_machine_trouble(problem) or isinstance(problem, (PermissionError, WaverError)):
+            if ends_job(problem):
                 raise
             log.exception("%s excluded", row["video"])
             self._failed[row["video"]] = True

@@ -16,7 +16,7 @@ from waver.datasets.consent import learner_mark, pseudonyms
 from waver.errors import WaverError
 from waver.io.site_secret import site_secret
 from waver.predict import forgetting
-from waver.predict.given import Given, read_mapping, with_ids, write_mapping
+from waver.predict.given import LAST, LINKS, MAPPING, Given, read_mapping, with_ids, write_mapping
 from waver.predict.model_folder import WITHDRAWN, load_model_folder, write_model_folder
 from waver.predict.outputs import index_row, summary_row, write_set_aside, write_summary
 from waver.predict.result import Word
@@ -126,6 +126,25 @@ def test_a_folder_of_predictions_keeps_the_others_alone(place: Path, capsys) -> 
     assert [one.recording for one in again] == ["recording_002", "recording_0010", "recording_011"]
 
 
+def test_the_id_of_a_forgotten_recording_is_not_given_again(place: Path) -> None:
+    """A review of it, kept elsewhere, would be taken for the new person's."""
+    with_ids([Given(place / "a.mp4", "bob"), Given(place / "b.mp4", "zoe"), Given(place / "c.mp4", "zoe")], place)
+    (place / LINKS).mkdir()
+    assert main(["forget", "zoe", "--in", ".", "--delete"]) == 0
+    assert main(["forget", "bob", "--in", ".", "--delete"]) == 0
+    assert not read_mapping(place / MAPPING)
+    (new,) = with_ids([Given(place / "d.mp4", "eve")], place)
+    assert new.recording == "recording_004"
+    # of a folder from before numbers were kept
+    (place / LAST).unlink()
+    assert main(["forget", "eve", "--in", ".", "--delete"]) == 0
+    (new,) = with_ids([Given(place / "e.mp4", "ann")], place)
+    assert new.recording == "recording_005"
+    (place / LAST).write_text("five")
+    with pytest.raises(WaverError, match=r"last_recording\.txt, the greatest number that an id had, cannot be read"):
+        with_ids([], place)
+
+
 @pytest.mark.parametrize("steps", [0, 3, 12])
 def test_a_killed_command_goes_on(place: Path, monkeypatch, steps: int) -> None:
     predicted(place / "out")
@@ -228,9 +247,20 @@ def test_a_model_that_learnt_from_the_person_is_marked_and_no_more_used(place: P
     assert WHO.encode() not in b"".join(content(place / "learnt").values())
 
 
+@pytest.mark.parametrize("record", ["[" * 100_000, '{"about": {"learnt_from": 5}}', '{"about": 5}', "{}"])
+def test_a_record_of_a_model_that_cannot_be_read_is_one_sentence(place: Path, capsys, record: str) -> None:
+    (place / "odd").mkdir()
+    (place / "odd/model.json").write_text(record)
+    site_secret(place / ".waver/secret")
+    assert main(["forget", WHO, "--in", "odd"]) == 1
+    assert "odd/model.json cannot be read; copy the folder of the model again" in capsys.readouterr().err
+
+
 def test_what_is_no_folder_and_who_is_not_there(place: Path, capsys) -> None:
     before = predicted(place / "out")
-    assert main(["forget", WHO, "--in", "nowhere", "--delete"]) == 1
+    whole = content(place)
+    assert main(["forget", WHO, "--in", "out", "--in", "nowhere", "--delete"]) == 1
+    assert content(place) == whole, "nothing is deleted of which nothing would be said"
     assert "--in nowhere is no folder" in capsys.readouterr().err
     for who in ("recording", "summary", "run", "bo", "e"):
         assert main(["forget", who, "--in", "out", "--delete"]) == 0

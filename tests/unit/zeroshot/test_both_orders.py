@@ -27,11 +27,18 @@ def torn(_, body):
     return 200, said("AB"[not a], ("AB"[not a], [("A", -0.1 if a else -1.5), ("B", -2.5 if a else -0.5)]))
 
 
+def silent_once(_, body):
+    """A server that says A whatever A is, and of one person now and then nothing."""
+    silent = "82001" in body["messages"][0]["content"] and f"A. {AMBIVALENT}" in body["messages"][0]["content"]
+    return 200, said("I cannot tell." if silent else "A")
+
+
 @pytest.fixture
 def run(serve, tmp_path):
     plain = {field.name: "" if str(field.type) == "string" else 0 for field in ANSWERS}
     people = [
-        {"video": f"8200{n}_Q1", "participant": f"8200{n}", "split": "val", "text": "so, {options}"} for n in (1, 2)
+        {"video": f"8200{n}_Q1", "participant": f"8200{n}", "split": "val", "text": f"8200{n}: so, {{options}}"}
+        for n in (1, 2)
     ]
     write_table(tmp_path / "answers.parquet", [plain | row for row in people], ANSWERS)
 
@@ -78,6 +85,11 @@ def test_a_written_letter_counts_where_both_orders_agree(run):
     assert ([row["margin"] > 0 for row in rows], about["unparsable"]) == ([True, True], 0)
     with pytest.raises(WaverError, match=r"2 of 2 answers .* or differ with the order of a prompt's options"):
         run(first_letter, decoding="generate", unparsable="drop")
+
+
+def test_answers_that_differ_are_counted_apart_from_those_that_are_neither(run):
+    with pytest.raises(WaverError, match=r"2 of 2 answers are neither .* a prompt's options \(1 of them\)"):
+        run(silent_once, decoding="generate", unparsable="drop")
 
 
 OWN = """

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from waver.config.zeroshot import ZeroShotConfig
 from waver.datasets.answers import read_answers
-from waver.errors import ExcludedItem, MissingStore, WaverError, is_machine_trouble
+from waver.errors import ExcludedItem, WaverError, ends_job
 from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.items import Items, Row, Sources
 from waver.zeroshot.questions import Question
@@ -84,10 +84,8 @@ def _of_video(family: TransformersModel, items: Items, row: Row, question: Quest
     except ExcludedItem as problem:
         log.warning("%s left out: %s", row["video"], problem)
         return []
-    except MissingStore:
-        raise
     except Exception as problem:
-        if is_machine_trouble(problem) or isinstance(problem, (PermissionError, WaverError)):
+        if ends_job(problem):
             raise
         log.exception("%s left out", row["video"])
         return []

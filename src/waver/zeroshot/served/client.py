@@ -98,6 +98,10 @@ class Reply:
     seconds: float
 
 
+class _Refusal(WaverError):
+    """An answer that may be about the question, and not about the server."""
+
+
 class ChatClient:
     """A server's model.
 
@@ -117,7 +121,8 @@ class ChatClient:
 
         Raises:
             ExcludedItem: the server refuses a question, and answers another one that says nothing of anybody.
-            WaverError: the server does not answer, refuses everything, or answers in another form.
+            WaverError: the server does not answer, fails or stays busy, so that a retry may succeed; or it refuses
+                everything, or answers in another form.
         """
         with ThreadPoolExecutor(self._settings.max_concurrency) as pool:
             return list(pool.map(self.ask, questions))
@@ -126,9 +131,7 @@ class ChatClient:
         """The reply to one question; errors as ``ask_all``."""
         try:
             return self._asked(question)
-        except ExcludedItem:
-            raise
-        except WaverError as trouble:
+        except _Refusal as trouble:
             if not self._works(question):
                 raise
             log.warning("%s, and answers another question", trouble)
@@ -157,7 +160,9 @@ class ChatClient:
             if status == 200:
                 self._go_without_probabilities()
         if status != 200:
-            raise WaverError(f"{self._name} answers with status {status}{_remedy(status, self._settings)}")
+            of_item = 400 <= status < 500 and status not in _RETRIED
+            kind = _Refusal if of_item else WaverError
+            raise kind(f"{self._name} answers with status {status}{_remedy(status, self._settings)}")
         return _reply(content, self._name, time.monotonic() - began)
 
     @property
@@ -288,5 +293,5 @@ def _reply(content: bytes, name: str, seconds: float) -> Reply:
         first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
         pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise WaverError(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
+        raise _Refusal(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
     return Reply(str(text), tuple(sorted(pairs, key=lambda pair: -pair[1])), used, seconds)
