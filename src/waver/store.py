@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,7 @@ class DerivedData:
     purpose: Use
     people: frozenset[str]
     allowed: frozenset[str]
+    _labels: dict[tuple[Path, str], Mapping[str, Array]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -91,11 +92,23 @@ class DerivedData:
         found = ((row, index) for index in indexes for row in read_table(index, PACK_INDEX))
         return {row["video"]: (row, index) for row, index in found if row["status"] == "ok"}
 
+    def labels(self, index: Path, split: str) -> Mapping[str, Array]:
+        """Video -> frame labels, uint8 [T], of a pack and a split, read once; raises what ``frame_labels`` raises."""
+        if (index, split) not in self._labels:
+            read = read_packs([index], index.parent / "packs", [FRAME_LABELS], [split])
+            packed = (one for one in read if one.participant in self.allowed)
+            self._labels[index, split] = {one.video: one.arrays[FRAME_LABELS] for one in packed}
+        return self._labels[index, split]
+
+    @cached_property
+    def _listed(self) -> list[dict[str, Any]]:
+        """Rows of all videos, of whoever."""
+        return read_table(self.folder / "ingest/videos.parquet", VIDEOS)
+
     @cached_property
     def videos(self) -> tuple[StoredVideo, ...]:
         """All videos that can be opened, in the order of the data set."""
-        rows = read_table(self.folder / "ingest/videos.parquet", VIDEOS)
-        return tuple(StoredVideo(self, row) for row in rows if row["participant"] in self.allowed)
+        return tuple(StoredVideo(self, row) for row in self._listed if row["participant"] in self.allowed)
 
     def video(self, name: str) -> StoredVideo:
         """A video by its id.
@@ -106,9 +119,7 @@ class DerivedData:
         for video in self.videos:
             if video.video == name:
                 return video
-        rows = read_table(self.folder / "ingest/videos.parquet", VIDEOS)
-        owner = next((row["participant"] for row in rows if row["video"] == name), None)
-        raise self._refusal(owner, f"video {name}")
+        raise self._refusal(any(row["video"] == name for row in self._listed), f"video {name}")
 
     def participant(self, name: str) -> tuple[StoredVideo, ...]:
         """All videos of a participant.
@@ -117,12 +128,12 @@ class DerivedData:
             WaverError: there is no such participant, or they did not allow the purpose.
         """
         if name not in self.allowed:
-            raise self._refusal(name if name in self.people else None, f"participant {name}")
+            raise self._refusal(name in self.people, f"participant {name}")
         return tuple(video for video in self.videos if video.participant == name)
 
-    def _refusal(self, owner: str | None, what: str) -> WaverError:
-        """Why something cannot be opened, by the participant that it is of, if there is one."""
-        if owner is None:
+    def _refusal(self, there: bool, what: str) -> WaverError:
+        """Why something cannot be opened, by whether the data set has it."""
+        if not there:
             return WaverError(f"{self.folder} has no {what}; see its ingest/videos.parquet")
         return WaverError(
             f"{what}: the participant did not allow {self.purpose}; for research inside your site, open the data with "
@@ -236,16 +247,14 @@ class StoredVideo:
         return store_path(self.data.folder / f"features/{feature}/stores", row)
 
     def frame_labels(self) -> Array | None:
-        """1 in frames with A/H, else 0, uint8 [T]; None where the frames are not annotated or not packed.
+        """1 in frames with A/H, else 0, uint8 [T], a copy; None where the frames are not annotated or not packed.
 
         Raises:
             WaverError: the pack is missing or damaged.
         """
         if not self._labelled:
             return None
-        index = self.data.packed[self.video][1]
-        packed = read_packs([index], index.parent / "packs", [FRAME_LABELS], [self.split])
-        return next(one.arrays[FRAME_LABELS] for one in packed if one.video == self.video)
+        return self.data.labels(self.data.packed[self.video][1], self.split)[self.video].copy()
 
     def has(self, names: Sequence[str]) -> bool:
         """Whether it has the features, and where ``label`` is among them frame labels."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from checkout import ROOT
+from waver.align import packs
 from waver.align.packs import write_pack
 from waver.errors import WaverError
 from waver.io.shard_job import store_path
@@ -120,6 +121,21 @@ def test_a_torch_data_set_has_the_videos_with_all_that_is_asked_for(folder, capl
     }  # fmt: skip
     assert (first["video"], first["split"], first["question"], first["video_label"]) == ("1_Q1", "train", 1, 1)
     assert first["label"].sum() == 3
+
+
+def test_a_pack_is_opened_once_for_the_labels_of_all_its_videos(folder, monkeypatch):
+    opened = []
+    open_pack = packs.open_store
+    monkeypatch.setattr(packs, "open_store", lambda path: opened.append(path) or open_pack(path))
+    data = open_data(folder, "research")
+    for _ in range(2):
+        for row in data.rows("label", split="train"):
+            assert row["label"].sum() == 3
+            row["label"][:] = 9
+    assert len(opened) == 1
+    index = folder / "align/000.parquet"
+    assert list(data.labels(index, "train")) == ["1_Q1", "1_Q2", "2_Q1"]
+    assert list(open_data(folder).labels(index, "train")) == ["1_Q1", "1_Q2"], "of those alone who allowed it"
 
 
 def test_without_the_library_of_hugging_face_a_sentence_names_it(folder, monkeypatch):

@@ -2,13 +2,14 @@
 
 Neither paper says how several cues stand in one field of the release. Texts are therefore split at commas, semicolons,
 bars and line ends, and where that gives no cue, at slashes; lists and tables are read part by part. What is no cue of
-the codebook stays in the annotation and counts as nothing.
+the codebook stays in the annotation and counts as nothing; how much that is, ``unlisted`` tells.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,39 @@ def decode(said: Mapping[str, Any] | None) -> list[str] | None:
     """
     found = {name for channel, value in (said or {}).items() for name in _named(str(channel).strip().lower(), value)}
     return [name for name in cue_names() if name in found] or None
+
+
+def unlisted(annotations: Iterable[str | None]) -> tuple[int, int]:
+    """How many texts in the channels of the codebook name none of its cues, and how many there are.
+
+    Args:
+        annotations: ``cues`` of rows of SEGMENTS.
+    """
+    known = [
+        decode({channel: text}) is not None
+        for said in annotations
+        for channel, value in json.loads(said or "{}").items()
+        if channel.strip().lower() in CHANNELS
+        for text in _written(channel, value)
+    ]
+    return known.count(False), len(known)
+
+
+def _written(channel: str, value: Any) -> Iterator[str]:
+    """Each text that is to name a cue: of a table the keys, or the values of keys that are no cue."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            yield from (piece for piece in _BETWEEN.split(part) if not _is_no(piece))
+        elif isinstance(part, list | tuple):
+            parts += part
+        elif isinstance(part, Mapping):
+            for key, given in part.items():
+                if isinstance(given, str | list | tuple | Mapping) and decode({channel: key}) is None:
+                    parts.append(given)
+                elif given and not _is_no(given):
+                    yield str(key)
 
 
 def _named(channel: str, value: Any) -> Iterator[str]:

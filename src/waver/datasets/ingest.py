@@ -9,6 +9,7 @@ from typing import Literal
 
 from waver.datasets.absent_files import check_root
 from waver.datasets.base import SCHEMAS, DataSet, Source, arrow_table, check
+from waver.datasets.codebook import unlisted
 from waver.datasets.departures import delete, departed
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.registry import load_reader
@@ -62,6 +63,9 @@ def ingest(
     if purpose == "challenge":
         found = for_challenges(found)
     found.set_aside.sort(key=lambda row: (row["item"], row["path"] or "", row["reason"]))
+    unknown, every = unlisted(row["cues"] for row in found.segments)
+    if unknown:
+        log.warning("%d of %d texts of cues are no cue of the codebook and count as nothing", unknown, every)
     log.info("rows: %s", ", ".join(f"{name} {len(found.table(name))}" for name in SCHEMAS))
     _write(found, shards, tables, shard_folder)
     delete(left)

@@ -38,7 +38,7 @@ CUE_SCORES = pa.schema(
         _field("seeds", pa.int32(), "seeds averaged; 0 of what was not trained", False),
         _field("channel", pa.string(), "channel of the codebook; empty of all cues", False),
         _field("cue", pa.string(), "cue of the codebook, pair of modalities, or all", False),
-        _field("segments", pa.int32(), "segments with annotated cues where this one can be found", False),
+        _field("segments", pa.int32(), "segments with annotated cues where this one can be found" + _WITHHELD),
         _field("participants", pa.int32(), "people in whose segments it was annotated or found" + _WITHHELD),
         _field("annotated", pa.int32(), "segments in which it was annotated" + _WITHHELD),
         _field("found", pa.int32(), "segments in which it was found" + _WITHHELD),
@@ -115,13 +115,15 @@ def cue_scores(
     weights = resamples(len(people), config.bootstrap, "cues", *source, config.seed)
     sums = {cue: _sums(segments, cue, who, weights) for cue in channels}
     # with the others in it, the line of all cues would tell by difference what is withheld of a single one
-    told = _told(segments, list(channels), max(config.least_group, 1), one_each)
+    least = max(config.least_group, 1)
+    told = _told(segments, list(channels), least, one_each)
     together = _Sums(*np.sum([sums[cue] for cue in told], axis=0)) if told else None
-    rows = [_row(source, "", ALL, _where(segments, set(told)), _people(segments, set(told)), together)]
-    for cue, channel in channels.items():
-        own = sums[cue] if cue in told else None
-        rows.append(_row(source, channel, cue, _where(segments, {cue}), _people(segments, {cue}), own))
-    return rows
+    known = [("", ALL, set(told), together)]
+    known += [(channel, cue, {cue}, sums[cue] if cue in told else None) for cue, channel in channels.items()]
+    return [
+        _row(source, channel, name, _where(segments, cues, least), _people(segments, cues), own)
+        for channel, name, cues, own in known
+    ]
 
 
 def _told(segments: Sequence[Segment], cues: Sequence[str], least: int, one_each: bool) -> list[str]:
@@ -133,9 +135,10 @@ def _told(segments: Sequence[Segment], cues: Sequence[str], least: int, one_each
     return told
 
 
-def _where(segments: Sequence[Segment], cues: set[str]) -> int:
-    """Segments in which any of some cues can be found."""
-    return sum(bool(cues & segment.findable) for segment in segments)
+def _where(segments: Sequence[Segment], cues: set[str], least: int) -> int | None:
+    """Segments in which any of some cues can be found; None where they are of some people, but of fewer than least."""
+    whose = [segment.participant for segment in segments if cues & segment.findable]
+    return None if 0 < len(set(whose)) < least else len(whose)
 
 
 def _people(segments: Sequence[Segment], cues: set[str]) -> set[str]:
@@ -167,7 +170,7 @@ def _expected(found: Array, annotated: Array, number: Array) -> Array:
     return found * annotated / np.maximum(number, 1)
 
 
-def _row(source: Source, channel: str, cue: str, segments: int, people: set[str], sums: _Sums | None) -> Row:
+def _row(source: Source, channel: str, cue: str, segments: int | None, people: set[str], sums: _Sums | None) -> Row:
     """A row; all that is about people is null without sums."""
     head = {**source._asdict(), "channel": channel, "cue": cue, "segments": segments}
     if sums is None:

@@ -104,11 +104,14 @@ def read_evidence(path: Path, split: str) -> Tracks:
 
 
 def _mean(seeds: Sequence[Tracks]) -> Tracks:
-    """Mean over the seeds, which all explain the same videos."""
-    first = seeds[0]
+    """Mean over the seeds, of the pairs of a video that all of them have: a gate may be shut throughout in one."""
     return {
-        video: {pair: np.mean([seed[video][pair] for seed in seeds], axis=0) for pair in own}
-        for video, own in first.items()
+        video: {
+            pair: np.mean([seed[video][pair] for seed in seeds], axis=0)
+            for pair in own
+            if all(pair in seed.get(video, {}) for seed in seeds)
+        }
+        for video, own in seeds[0].items()
     }
 
 

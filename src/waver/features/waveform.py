@@ -19,8 +19,6 @@ from waver.features.decoded_sound import Kind, Place, Strip, decode_track
 from waver.features.samples import RATE_HZ, Samples, Waveform, peak
 from waver.io.worker_process import stream_from_worker
 
-__all__ = ["RATE_HZ", "SILENT_PEAK", "TAIL_S", "Sound", "read_in_worker", "read_waveform", "spoken_in"]
-
 TAIL_S = 1.0
 """Sound kept after the end of the picture; the audio patch of the last frame reaches 0.975 s ahead."""
 SILENT_PEAK = 2.0**-15

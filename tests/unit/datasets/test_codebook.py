@@ -1,10 +1,12 @@
 """Cues of the codebook, in the ways in which an annotation may name them."""
 
+import json
+
 import pytest
 
 from waver.datasets.bah.annotation import Annotation
 from waver.datasets.bah.segments import segment_rows
-from waver.datasets.codebook import PAIRS, codebook, cue_names, decode
+from waver.datasets.codebook import PAIRS, codebook, cue_names, decode, unlisted
 
 
 def test_the_codebook_is_that_of_the_tables():
@@ -51,6 +53,24 @@ def test_a_cue_belongs_to_its_channel():
 @pytest.mark.parametrize("said", [None, {}, {"facial": None}, {"facial": ""}, {"facial": 3}, {"facial": "a grin"}])
 def test_no_cue(said):
     assert decode(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown", "every"),
+    [
+        ({"facial": "Smile, Close 2"}, 0, 2),
+        ({"facial": "Smile (slight); sourire\nFrown"}, 2, 3),
+        ({"inconsistencies": "FL LA, LF"}, 2, 2),
+        ({"facial": ["Smile", ["grin", ""]], "body": None, "audio": 3}, 1, 2),
+        ({"facial": {"Smile": "Yes", "Frown": "no", "grin": True, "wink": 0, "1": "Close 2", "2": ["smirk"]}}, 2, 4),
+        ({"Facial ": "éé", "remark": "anything", "language": "none"}, 1, 1),
+        (None, 0, 0),
+    ],
+)
+def test_texts_that_are_no_cue_are_counted(said, unknown, every):
+    cues = None if said is None else json.dumps(said)
+    assert unlisted([cues]) == (unknown, every)
+    assert unlisted([cues, None, json.dumps({"body": "nothing of it"})]) == (unknown + 1, every + 1)
 
 
 def test_segments_take_the_cues_of_their_interval():

@@ -51,6 +51,14 @@ def test_a_sound_release(run, release, clip, tmp_path):
     }
 
 
+def test_texts_that_are_no_cue_are_told_as_a_number(run, release, clip, tmp_path, caplog):
+    for entry in release.annotation.values():
+        entry["all_cues"] = [{**cues, "facial": "Frown, Bea looks away"} for cues in entry["all_cues"]]
+    run(release.write(tmp_path / "root", clip))
+    assert "3 of 9 texts of cues are no cue of the codebook and count as nothing" in caplog.text
+    assert "Bea" not in caplog.text
+
+
 def test_names_spelt_differently_everywhere(run, clip, tmp_path):
     release = Release()
     spaced, plain = video_path("82567", 1, separator=" "), video_path("82567", 1)

@@ -52,6 +52,13 @@ def test_counts_of_few_people_are_withheld_and_do_not_follow_from_the_line_of_al
     assert (rows[ALL]["both"], rows[ALL]["annotated"], rows[ALL]["participants"]) == (4, 4, 2)
 
 
+def test_the_number_of_segments_of_few_people_is_withheld():
+    seen = [Segment(person, 1, {"Slow"}, {"Slow"}, EVERY if person == "a" else {"Slow"}) for person in "aabb"]
+    assert {row["segments"] for row in scores(seen, least=3).values()} == {None, 0}
+    rows = scores(seen, least=2)
+    assert {cue: row["segments"] for cue, row in rows.items()} == {ALL: 4, "Slow": 4, "Smile": None, "Hedging": None}
+
+
 def test_what_is_withheld_does_not_follow_from_the_rest_where_each_segment_has_one():
     """Segments less those of the other cues would be those of the only cue that is withheld."""
     seen = [Segment(person, 1, {cue}, {cue}, EVERY) for person in "abc" for cue in ("Slow", "Smile")]

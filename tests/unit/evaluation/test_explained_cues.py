@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -86,6 +87,17 @@ def test_seeds_are_averaged_before_anything_is_pointed_at(data, tmp_path):
     together = scored(data, tmp_path, *files)[ALL]
     assert together["seeds"] == 3
     assert together["precision"] >= np.mean(alone)
+
+
+@pytest.mark.parametrize("shut", [0, 1])
+def test_a_pair_whose_gate_is_shut_in_one_seed_is_pointed_at_in_none(data, tmp_path, shut):
+    packs, _, rows = data
+    files = [write_tracks(tmp_path / f"{seed}.parquet", packs, rows, 1.0, seed=seed) for seed in range(2)]
+    table = pq.read_table(files[shut])
+    column = table.column_names.index("gate/visual+text")
+    gates = pa.array(np.zeros(len(table), np.float32))
+    pq.write_table(table.set_column(column, "gate/visual+text", gates), files[shut])
+    assert set(scored(data, tmp_path, *files)) == {ALL, "audio+visual", "audio+text"}
 
 
 def test_pairs_of_what_a_video_lacks_are_not_pointed_at(data, tmp_path):

@@ -21,7 +21,7 @@ from waver.features.cues.columns import COLUMNS, AnswerSignals, TimedWords, cue_
 from waver.features.faces.detect import Detections
 from waver.features.faces.track import Track, follow_face
 from waver.features.receptive_fields import ReceptiveField, receptive_fields, shared_s
-from waver.features.waveform import RATE_HZ
+from waver.features.samples import RATE_HZ
 from waver.features.words import TextEncoder, uniform_words
 from waver.registry import MODALITIES
 

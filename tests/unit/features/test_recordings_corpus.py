@@ -12,8 +12,9 @@ from video_clips import number_of
 from waver.datasets.video_probe import probe_video
 from waver.errors import ExcludedItem
 from waver.features.clock import FrameClock, clock_of
+from waver.features.samples import RATE_HZ
 from waver.features.video import Decoding, decode_frames
-from waver.features.waveform import RATE_HZ, read_waveform
+from waver.features.waveform import read_waveform
 
 
 def test_the_table_is_long_enough():

@@ -15,7 +15,8 @@ from waver.config.sections import AudioConfig
 from waver.datasets.languages import ISO_639_1, is_language
 from waver.features.audio.extract import extract_audio
 from waver.features.clock import frame_clock
-from waver.features.waveform import RATE_HZ, Sound, read_waveform
+from waver.features.samples import RATE_HZ
+from waver.features.waveform import Sound, read_waveform
 from waver.io.tables import FEATURE_INDEX, read_table
 from waver.io.zarr_store import read_store
 

@@ -7,7 +7,8 @@ import soxr
 from sounding_clips import tone, write_sounding
 from waver.errors import ExcludedItem
 from waver.features.clock import frame_clock
-from waver.features.waveform import RATE_HZ, Sound, read_waveform
+from waver.features.samples import RATE_HZ
+from waver.features.waveform import Sound, read_waveform
 
 
 def read(path: Path) -> Sound:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from waver.datasets.emotions.pictures import CODE, Found, first_file, label_text
 from waver.datasets.emotions.points import Box, Points, as_box, as_points, numbers
+from waver.errors import is_machine_trouble
 
 LISTS = ("EmoLabel/list_patition_label.txt", "list_patition_label.txt")
 POINTS, BOXES = "Annotation/manual", "Annotation/boundingbox"
@@ -48,5 +49,7 @@ def _first_numbers(file: Path, count: int) -> list[float]:
     """The first numbers of a file; fewer where it has not so many, none where it is not there."""
     try:
         return numbers(file.read_text(encoding="utf-8-sig"))[:count]
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
+        if is_machine_trouble(error):
+            raise
         return []

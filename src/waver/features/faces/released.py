@@ -8,48 +8,37 @@ square, is no face.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from waver.assets.manifest import installed
 from waver.config.sections import FacesConfig
-from waver.datasets.bah.video_names import parse_name
 from waver.device import threads
-from waver.errors import ExcludedItem, is_machine_trouble
+from waver.errors import ExcludedItem
 from waver.features.clock import FrameClock, frame_clock
 from waver.features.faces.align import aligned_face, similarity_to_template
 from waver.features.faces.detect import Detector
 from waver.features.faces.detectors import load_detector
 from waver.features.faces.extract import extract_faces
+from waver.features.faces.released_files import Picture, content_of, first_number, picture_in, pictures_of
 from waver.features.video import Decoding, decode_in_worker
 from waver.io.shard_job import Row, run_shard
 from waver.io.tables import VIDEOS, read_table
 from waver.io.zarr_store import SHARD_ROWS, StoreWriter
 from waver.provenance import digest
 
-FOLDERS = ("cropped-aligned-faces", "cropped_aligned", "cropped_aligned_faces")
-"""Where releases keep them, below the root; the first is that of the release of 300 participants."""
 REPEATED_S = 0.25
 """A repeated picture counts as a face for so long: a slow camera repeats its own pictures too."""
-_PICTURE = re.compile(r"frame-([0-9]{1,9})\.(?:jpe?g|png)", re.IGNORECASE | re.ASCII)
-_MOST_BYTES = 16 << 20
-"""A file of more is no picture of a face."""
-_LONGEST_SIDE = 8192
 _SMALL = 64
 """Side at which a released and a detected face are compared, pixels."""
-
-Picture = npt.NDArray[np.uint8]
 
 
 def make_faces(
@@ -90,36 +79,11 @@ def make_faces(
 
 def _with_pictures(row: Row, root: Path) -> Row:
     """The row of a video whose checksum is also of the names and sizes of its pictures."""
-    found = [(path.name, path.stat().st_size) for path in pictures_of(root, row["path"]).values()]
+    try:
+        found = [(path.name, path.stat().st_size) for path in pictures_of(root, row["path"]).values()]
+    except ExcludedItem:
+        return row  # it is excluded, by itself, where its store would be made
     return row | {"checksum": digest([row["checksum"], found])}
-
-
-def pictures_of(root: Path, path: str) -> dict[int, Path]:
-    """Number of the frame -> its released picture, ascending; empty where there is none.
-
-    Args:
-        root: folder of the release.
-        path: of the video, relative to it; the folder of its pictures may be spelt as another file would spell it.
-    """
-    folder = next((one for name in FOLDERS if (one := _folder(root / name, path)) is not None), None)
-    if folder is None:
-        return {}
-    found: dict[int, Path] = {}
-    for picture in sorted(folder.iterdir()):
-        named = _PICTURE.fullmatch(picture.name)
-        if named and picture.is_file():
-            found.setdefault(int(named[1]), picture)
-    return dict(sorted(found.items()))
-
-
-def _folder(top: Path, path: str) -> Path | None:
-    if (top / path).is_dir():
-        return top / path
-    name = parse_name(path)
-    if name is None:
-        return None
-    spelt = ((one, parse_name(str(one))) for one in sorted((top / path).parents[1].glob("*/*")) if one.is_dir())
-    return next((one for one, other in spelt if other is not None and other.key == name.key), None)
 
 
 @dataclass
@@ -167,15 +131,15 @@ def _store(
 
 
 def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
-    first, times_s = _first_number(files, len(clock.probe.pts_s)), clock.probe.pts_s[clock.needed]
+    first, times_s = first_number(files, len(clock.probe.pts_s)), clock.probe.pts_s[clock.needed]
     found = _Pictures({}, np.zeros(len(clock.needed), bool))
     last_s, before = -np.inf, b""
     for place, frame in enumerate(clock.needed):
         if int(frame) + first not in files:
             found.missing += 1
             continue
-        content = _content(files[int(frame) + first])
-        picture = _decoded(content)
+        content = content_of(files[int(frame) + first])
+        picture = picture_in(content)
         if picture is None:
             found.damaged += 1
         elif content != before and picture.shape[0] == picture.shape[1]:
@@ -183,30 +147,6 @@ def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
         found.valid[place] = picture is not None and times_s[place] - last_s <= REPEATED_S
         before = content
     return found
-
-
-def _first_number(files: Mapping[int, Path], frames: int) -> int:
-    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames."""
-    return 1 if 0 not in files and 1 in files and max(files) == frames else 0
-
-
-def _content(path: Path) -> bytes:
-    """Bytes of a picture; empty where it cannot be one, or may not be read."""
-    try:
-        return path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
-    except OSError as error:
-        if is_machine_trouble(error):
-            raise
-        return b""
-
-
-def _decoded(content: bytes) -> Picture | None:
-    """RGB uint8 [H, W, 3]; None where it cannot be opened, or is cut short, which OpenCV would fill up with grey."""
-    try:
-        with Image.open(BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB")) if max(picture.size) <= _LONGEST_SIDE else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
 
 
 def _resized(picture: Picture, side: int) -> Picture:
@@ -217,7 +157,7 @@ def _resized(picture: Picture, side: int) -> Picture:
 
 
 def _face(content: bytes, side: int) -> Picture:
-    picture = _decoded(content)
+    picture = picture_in(content)
     assert picture is not None
     return _resized(picture, side)
 

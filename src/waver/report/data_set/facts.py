@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from waver.datasets.codebook import unlisted
 from waver.report.data import Material
 from waver.report.data_set.groups import TOO_FEW, Group, grouped
 from waver.report.formatting import plural
@@ -106,6 +107,22 @@ def _of_segments(material: Material, least: int) -> Iterable[tuple[str, str]]:
         yield key, _videos_with(spans, several, least)
     yield "segment_length", _mean([(span.participant, span.seconds) for span in spans], least, "s")
     yield "segment_frames", _mean([(span.participant, float(span.frames)) for span in spans], least, "frames")
+    yield "unlisted_cues", _unlisted(material, least)
+
+
+def _unlisted(material: Material, least: int) -> str:
+    """Counts alone: what is written is free text. Empty where every text is a cue."""
+    owner = {row["video"]: row["participant"] for row in material.answers}
+    of_people: defaultdict[str, list[str]] = defaultdict(list)
+    for row in material.segments:
+        if row["video"] in owner:
+            of_people[owner[row["video"]]].append(row["cues"])
+    counts = [unlisted(cues) for cues in of_people.values()]
+    unknown, every = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    if not unknown:
+        return ""
+    told = sum(own > 0 for own, _ in counts) >= least
+    return f"{unknown:,} of {every:,}, which count as nothing" if told else TOO_FEW
 
 
 def segments_per_video(spans: Sequence[Span]) -> dict[int, list[str]]:
@@ -152,6 +169,7 @@ _NAMES = {
     "several_segments": "videos with several A/H segments",
     "segment_length": "length of an A/H segment",
     "segment_frames": "length of an A/H segment in frames",
+    "unlisted_cues": "texts of the annotators that are no cue of the codebook",
     "age": "age",
 }
 """Figure -> its name, in the order of the table."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from waver.config.section import Section
 from waver.features.audio.windows import scaled
-from waver.features.waveform import RATE_HZ
+from waver.features.samples import RATE_HZ
 from waver.models.affectgpt.checkpoint import load_affectgpt
 from waver.models.affectgpt.network import PLACES
 from waver.models.vision_language.clip_folder import DEVIATION, MEAN

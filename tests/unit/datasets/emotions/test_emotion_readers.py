@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,22 @@ def test_raf_db(tmp_path):
         ("Image/aligned/test_0003_aligned.jpg", "anger", "val"),
     }
     assert told == ["list_patition_label.txt:4: it has no class from 1 to 7"]
+
+
+@pytest.mark.parametrize(("number", "stops"), [(errno.EIO, True), (errno.ENOENT, False)])
+def test_a_disk_that_fails_loses_no_face_of_raf_db_in_silence(tmp_path, monkeypatch, number, stops):
+    touch(tmp_path / "list_patition_label.txt", "train_00001.jpg 5")
+    (tmp_path / "original").mkdir()
+    read_text = Path.read_text
+
+    def failing(self, **options):
+        if self.name == "train_00001_manu_attri.txt":
+            raise OSError(number, os.strerror(number), str(self))
+        return read_text(self, **options)
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    with pytest.raises(OSError, match="Input/output error") if stops else nullcontext():
+        assert read("raf_db", tmp_path) == ({("original/train_00001.jpg", "sadness", "train")}, [])
 
 
 @pytest.mark.parametrize("head", [True, False])

@@ -1,16 +1,23 @@
 """The release's own faces: numbers, spellings, damaged and missing pictures, and how far detected ones agree."""
 
+import errno
 import json
+import os
+import shutil
+from io import BytesIO
+from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from video_clips import constant_rate, write_clip
 from waver.config.sections import FacesConfig
 from waver.errors import ExcludedItem
-from waver.features.faces.released import correlation, make_faces, pictures_of
+from waver.features.faces.released import correlation, make_faces
+from waver.features.faces.released_files import picture_in, pictures_of
 from waver.io.tables import FEATURE_INDEX, VIDEOS, read_table, write_table
 from waver.io.zarr_store import read_attributes, read_store
 from waver.report.reasons import shown_note, shown_reason, shown_remedy
@@ -45,16 +52,22 @@ def release(tmp_path):
 
 
 def make(root, config=CONFIG, model=None):
-    row = dict.fromkeys(VIDEOS.names) | {
-        "video": "82567_Q7", "participant": "82567", "split": "train", "question": 7, "path": VIDEO, "label": 0,
-        "source_frames": FRAMES, "source_fps": 24.0, "duration_s": 1.5, "has_audio": False, "checksum": "c",
-    }  # fmt: skip
-    write_table(root / "videos.parquet", [row], VIDEOS)
-    index = root / "out/index.parquet"
-    make_faces(root / "videos.parquet", root, model or root / "none", None, root / "out/stores", index, config, "1")
-    (found,) = read_table(index, FEATURE_INDEX)
+    (found,) = made(root, [VIDEO], config, model)
     path = root / "out/stores/82567/82567_Q7.zarr"
     return found, read_store(path) if found["status"] == "ok" else None
+
+
+def made(root, paths, config=CONFIG, model=None):
+    """Rows of the index of one shard."""
+    known = dict.fromkeys(VIDEOS.names) | {
+        "participant": "82567", "split": "train", "question": 7, "label": 0,
+        "source_frames": FRAMES, "source_fps": 24.0, "duration_s": 1.5, "has_audio": False, "checksum": "c",
+    }  # fmt: skip
+    rows = [{**known, "path": path, "video": f"82567_Q{number}"} for number, path in enumerate(paths, start=7)]
+    write_table(root / "videos.parquet", rows, VIDEOS)
+    index = root / "out/index.parquet"
+    make_faces(root / "videos.parquet", root, model or root / "none", None, root / "out/stores", index, config, "1")
+    return read_table(index, FEATURE_INDEX)
 
 
 def shade(image):
@@ -152,6 +165,76 @@ def test_a_video_without_any_face_is_excluded_alone_and_told(release, content):
     assert shown_remedy(row["remedy"]) == row["remedy"]
     assert "--forcerun features_faces" in row["remedy"], "no rule looks at the pictures: they alone start nothing"
     assert not issubclass(ExcludedItem, OSError)
+
+
+def test_a_folder_that_cannot_be_read_excludes_its_recording_alone(release, monkeypatch):
+    """A refusal of the system is made up, for whoever runs this may read every folder."""
+    root, folder = release
+    other = VIDEO.replace("Question_7", "Question_8")
+    shutil.copy(root / VIDEO, root / other)
+    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    there = Path.iterdir
+    refused = {folder: errno.EACCES}
+
+    def refusing(self):
+        if self in refused:
+            raise OSError(refused[self], os.strerror(refused[self]), str(self))
+        return there(self)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    first, second = made(root, [VIDEO, other])
+    assert (first["status"], second["status"]) == ("set_aside", "ok")
+    assert first["reason"] == "the folder of its released pictures cannot be read"
+    assert shown_reason(first["reason"]) == first["reason"]
+    assert shown_remedy(first["remedy"]) == first["remedy"]
+    refused[folder] = errno.EIO
+    with pytest.raises(OSError, match="Input/output error"):
+        made(root, [VIDEO, other])
+
+
+def saved(picture, kind, **options):
+    out = BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_exif_data_say(orientation):
+    """OpenCV turns pictures itself."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    shown = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
+    content = saved(Image.fromarray(shown).resize((60, 40)), "JPEG", exif=exif, quality=95)
+    expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+    found = picture_in(content)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 2
+    assert (found.shape[0] > found.shape[1]) == (orientation > 4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_damaged_exif_data_lose_no_picture():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.XResolution] = 6, 72.0
+    content, written = saved(Image.fromarray(face(9)), "JPEG", exif=exif), exif.tobytes()
+    assert written in content
+    for place in range(6, len(written)):
+        for value in (0, 1, 2, 13, 255):
+            damaged = written[:place] + bytes([value]) + written[place + 1 :]
+            assert picture_in(content.replace(written, damaged)) is not None, (place, value)
+
+
+def test_a_grey_picture_of_16_bits_keeps_its_shades():
+    grey = face(9)[..., 0]
+    found = picture_in(saved(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"))
+    assert (found == face(9)).all()
+
+
+def test_no_other_format_is_opened_whatever_its_name():
+    picture = Image.fromarray(face(9))
+    assert {kind: picture_in(saved(picture, kind)) is not None for kind in ("JPEG", "PNG", "GIF", "TIFF", "EPS")} == {
+        "JPEG": True, "PNG": True, "GIF": False, "TIFF": False, "EPS": False,
+    }  # fmt: skip
 
 
 def test_other_pictures_make_another_store_and_the_same_ones_do_not(release):

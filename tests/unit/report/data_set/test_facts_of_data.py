@@ -6,6 +6,7 @@ import pytest
 
 from waver.config.sections import EvaluateConfig
 from waver.datasets.questions import bah_questions
+from waver.report.data_set.facts import facts
 from waver.report.data_set.section import data_set_section
 
 PEOPLE = [str(61000 + number) for number in range(8)]
@@ -74,6 +75,24 @@ def test_nothing_is_told_of_few_people(tmp_path):
     for drawn in section.figures:
         assert "too few" in drawn.svg or "too\n" in drawn.svg or ">few<" in drawn.svg
         assert "%)" not in drawn.svg
+
+
+@pytest.mark.parametrize(("least", "told"), [(4, "8 of 16, which count as nothing"), (5, "too few")])
+def test_texts_that_are_no_cue_are_told_as_a_number_of_enough_people(least, told):
+    rows = material(least=least)
+    name = "texts of the annotators that are no cue of the codebook"
+    assert name not in {fact.name for fact in facts(rows)}
+    for row in rows.segments:
+        if row["segment"] == 0 and row["video"] < "61000_Q8":
+            row["cues"] = '{"facial": "Smile"}'
+    assert name not in {fact.name for fact in facts(rows)}
+    for row in rows.segments:
+        row["cues"] = None
+        if row["segment"] == 0 and row["video"] < PEOPLE[4]:
+            row["cues"] = '{"facial": "Smile", "audio": "soupir de Marie"}'
+    found = facts(rows)
+    assert {fact.name: fact.yours for fact in found}[name] == told
+    assert "Marie" not in str(found)
 
 
 @pytest.mark.parametrize("name", ["people", "answers", "segments"])
