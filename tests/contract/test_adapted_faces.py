@@ -21,7 +21,7 @@ from waver.adaptation import participants
 from waver.adaptation.base import Needs
 from waver.adaptation.faces.network import FaceNetwork, load_clip_tower
 from waver.adaptation.faces.pictures import PictureReader, face_view, read_face_targets, read_source_pictures
-from waver.adaptation.faces.runner import Backbone, FaceFiles, adapt_faces, not_applicable
+from waver.adaptation.faces.runner import Backbone, FaceFiles, adapt_faces, out_of_scope
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_one, build_adapter
 from waver.adaptation.vision_language.runner import adapt_vision_language
@@ -144,7 +144,7 @@ def test_a_scope_changes_its_parameters_and_no_others(place: Place, scope: Any) 
     was = copy.deepcopy(network)
     for method in ("nrc", "shot"):
         adapter = build_adapter(method, {**QUICK[method], "lr": 0.5})
-        assert not not_applicable(adapter.needs, network)
+        assert not out_of_scope(adapter.needs, network)
         adapted = adapter.adapt(network, view_of(adapter.needs, target, split), None, 0)
         found = changed(network, adapted)
         heads = {"encoder.encoder.clip.visual_projection.weight", "classes.weight"}
