@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from waver.adaptation.guard import guard_for
 from waver.config.sections import AdaptedFaces
 from waver.errors import WaverError
 from waver.features.receptive_fields import receptive_fields
@@ -107,7 +106,7 @@ class Faces(Adapted):
 
     def guard(self, wildcards: Wildcards) -> dict[str, Any]:
         """What keeps a participant's subsets apart, where pictures alone are in use."""
-        return guard_for(wildcards.protocol, "V", self.config.features)._asdict()
+        return self.adapt.picture_guard(wildcards)
 
     def code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the runner, of this method and of the network."""
