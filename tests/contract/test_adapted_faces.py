@@ -21,7 +21,8 @@ from waver.adaptation import participants
 from waver.adaptation.base import Needs
 from waver.adaptation.faces.network import FaceNetwork, load_clip_tower
 from waver.adaptation.faces.pictures import PictureReader, face_view, read_face_targets, read_source_pictures
-from waver.adaptation.faces.runner import Backbone, FaceFiles, adapt_faces, not_applicable
+from waver.adaptation.faces.runner import Backbone, FaceFiles, adapt_faces, out_of_scope
+from waver.adaptation.methods.tta import cotta, memo
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_one, build_adapter
 from waver.adaptation.vision_language.runner import adapt_vision_language
@@ -144,7 +145,7 @@ def test_a_scope_changes_its_parameters_and_no_others(place: Place, scope: Any) 
     was = copy.deepcopy(network)
     for method in ("nrc", "shot"):
         adapter = build_adapter(method, {**QUICK[method], "lr": 0.5})
-        assert not not_applicable(adapter.needs, network)
+        assert not out_of_scope(adapter.needs, network)
         adapted = adapter.adapt(network, view_of(adapter.needs, target, split), None, 0)
         found = changed(network, adapted)
         heads = {"encoder.encoder.clip.visual_projection.weight", "classes.weight"}
@@ -162,16 +163,19 @@ def test_a_scope_changes_its_parameters_and_no_others(place: Place, scope: Any) 
     assert len(layers) == (2 * 2 if scope == "lora" else 0)
 
 
-@pytest.mark.parametrize("method", ["cotta", "memo"])
-def test_online_methods_leave_what_the_scope_leaves(place: Place, method: str) -> None:
+@pytest.mark.parametrize(("method", "module"), [("cotta", cotta), ("memo", memo)], ids=["cotta", "memo"])
+def test_online_methods_leave_what_the_scope_leaves(
+    place: Place, monkeypatch: pytest.MonkeyPatch, method: str, module: Any
+) -> None:
     network, target, split, view_of = one_of(place, place.model, Row(network="clip", scope="head"))
+    copies, by_batch = [], module.by_batch
+    monkeypatch.setattr(module, "by_batch", lambda *given: copies.append(by_batch(*given)) or copies[-1])
     adapter = build_adapter(method, QUICK[method])
     stream = adapter.begin(network, None, 0)
     _, frames = next(view_of(adapter.needs, target, split).stream(8))
     stream.predict(frames)
-    if method == "cotta":
-        found = changed(network, stream.student)
-        assert found == {"encoder.encoder.clip.visual_projection.weight", "classes.weight"}
+    # the last copy is the one that learns
+    assert changed(network, copies[-1]) == {"encoder.encoder.clip.visual_projection.weight", "classes.weight"}
 
 
 def test_clip_that_is_not_adapted_is_clip_zero_shot(place: Place, tmp_path: Path) -> None:

@@ -23,3 +23,16 @@ def guard_for(protocol: str, modalities: str, features: FeaturesConfig) -> Guard
     fields = receptive_fields(modalities, features)
     beyond = dict.fromkeys(clause for field in fields for clause in field.beyond)
     return Guard(max(LEAST_GUARD_S, shared_s(fields)), tuple(beyond))
+
+
+def picture_guard(protocol: str, features: FeaturesConfig) -> Guard:
+    """The guard of methods that look at faces themselves, in frames without one too.
+
+    Args:
+        protocol: name of the protocol.
+        features: how faces are found.
+    """
+    found = guard_for(protocol, "V", features)
+    # waver.features.faces: what is stored of such a frame; features of it are not valid, and zeros in a model's input
+    shown = "a frame without a face shows the last one found, or the first"
+    return found._replace(beyond=(*found.beyond, shown)) if protocol == "block" else found

@@ -22,6 +22,7 @@ from waver.io.atomic import atomic_write
 from waver.io.predictions import prediction_table
 from waver.io.tables import write_arrow
 from waver.provenance import seed_for
+from waver.workflow.paths import diagnostics_of
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def adapt_each(
             continue
         people.append(Person(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
     results = list(adapt(people))
-    write_lines(diagnostics_of(predictions), [*(r.diagnostics for r in results), *left_out])
+    write_lines(Path(diagnostics_of(str(predictions))), [*(r.diagnostics for r in results), *left_out])
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
     write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
@@ -217,11 +218,6 @@ def result_table(results: Sequence[Result]) -> pa.Table:
     fold = [target.fold for target, _ in owners]
     frame = np.concatenate([np.zeros(0, np.int32), *(r.target.frame[r.test] for r in results)])
     return prediction_table(items, margin, frame=frame, fold=fold)
-
-
-def diagnostics_of(predictions: str | Path) -> Path:
-    """The file beside predictions with a line for each participant."""
-    return Path(f"{predictions}.diagnostics.jsonl")
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

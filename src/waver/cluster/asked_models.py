@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from waver.cluster.model_jobs import Part
 from waver.config.model import Config
+from waver.io.safetensors_shapes import safetensors_shapes
 from waver.registry import ZERO_SHOT_MODELS
 
 _GPU_OPERATIONS_S = 1e14
@@ -56,14 +57,19 @@ def estimated(part: Part, config: Config, rates: Mapping[str, Any]) -> Estimate 
 
 def _parameters(folder: Path | str | None) -> float:
     """Numbers in the weights of a folder; 0 where they are not there, or in files of another kind."""
-    files = sorted(Path(folder).expanduser().rglob("*.safetensors")) if folder else []
+    found = Path(folder).expanduser().rglob("*.safetensors") if folder else ()
     try:
-        return float(sum(_numbers(file) for file in files))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        files = [file for place in sorted({file.parent for file in found}) for file in _loaded(place)]
+        return float(sum(math.prod(shape) for file in files for _, shape in safetensors_shapes(file)))
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
         return 0.0
 
 
-def _numbers(file: Path) -> int:
-    with open(file, "rb") as stream:
-        header = json.loads(stream.read(min(int.from_bytes(stream.read(8), "little"), 100_000_000)))
-    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+def _loaded(place: Path) -> list[Path]:
+    """Files of a folder that transformers reads: the whole model, else the parts of its index; else all of them."""
+    whole, index = place / "model.safetensors", place / "model.safetensors.index.json"
+    if whole.is_file():
+        return [whole]
+    if index.is_file():
+        return [place / name for name in set(json.loads(index.read_text("utf-8"))["weight_map"].values())]
+    return list(place.glob("*.safetensors"))

@@ -14,7 +14,6 @@ from waver.registry import ADAPTATIONS
 
 _TRAIN, _TEST = 0.7, 0.2
 """Shares of a participant's frames in T_tr and T_te."""
-_UNADAPTED = "source_only"
 _COPIES = 4
 """Of all parameters: the network as it was, the adapted one, its gradients and momentum."""
 
@@ -30,23 +29,22 @@ def face_parts(config: Config, work: Workload, rates: Mapping[str, Any]) -> Iter
     adapt, frames = config.adapt, work.frames(*config.adapt.target_splits)
     each = len(adapt.protocols) * len(adapt.seeds)
     for row in adapt.faces:
-        methods = list(dict.fromkeys((_UNADAPTED, *row.methods)))
-        jobs = each * len(methods) * config.dataset.shards
+        jobs = each * len(row.scored) * config.dataset.shards
         if row.network == "clip":
             yield Part("clip", jobs, {}, missing="never measured")
             continue
-        pictures = [_pictures(name, _options(config, row, name)) for name in methods]
+        pictures = [_pictures(name, _options(config, row, name)) for name in row.scored]
         amount = {
             "job": jobs,
             "trained_picture": each * frames * sum(learned for learned, _ in pictures),
             "evaluated_picture": each * frames * sum(predicted for _, predicted in pictures),
         }
         visual = config.features.visual
-        yield Part(visual.backbone, jobs, amount, bool(visual.options), note=_memory(config, row, methods, rates))
+        yield Part(visual.backbone, jobs, amount, bool(visual.options), note=_memory(config, row, rates))
 
 
 def _options(config: Config, row: AdaptedFaces, method: str) -> Any:
-    return method_config(ADAPTATIONS, method, {**config.adapt.options.get(method, {}), **row.options.get(method, {})})
+    return method_config(ADAPTATIONS, method, row.options_of(method, config.adapt.options))
 
 
 def _pictures(method: str, own: Any) -> tuple[float, float]:
@@ -60,13 +58,13 @@ def _pictures(method: str, own: Any) -> tuple[float, float]:
     return steps * _TEST, 2 * _TEST
 
 
-def _memory(config: Config, row: AdaptedFaces, methods: list[str], rates: Mapping[str, Any]) -> str:
+def _memory(config: Config, row: AdaptedFaces, rates: Mapping[str, Any]) -> str:
     """What the largest step holds on the device; empty where it was never measured."""
     known = rates["picture_memory"].get(config.features.visual.backbone)
     if known is None or row.scope == "head":
         return ""
     most = 0
-    for name in methods:
+    for name in row.scored:
         own = _options(config, row, name)
         if hasattr(own, "lr"):
             # memo learns from all versions of a batch at once, cotta from one

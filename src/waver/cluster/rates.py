@@ -159,7 +159,7 @@ def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, A
     known: dict[str, dict[str, float]] = rates["rules"][rule]["models"]
     seconds, longest, uncounted, guessed, remarks = 0.0, 0.0, 0, 0, []
     parts = face_parts(config, work, rates) if rule == "adapt_faces" else parts_of_rule(rule, config, work, rates)
-    for part in parts:
+    for part in (one for one in parts if one.jobs):
         which = f"{rule}, {part.model} (jobs: {part.jobs})"
         remarks += [f"{which}: {part.note}."] if part.note else []
         estimate = None if part.model in known else estimated(part, config, rates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -10,7 +11,30 @@ from waver.config.section import MODALITY_SETS, Section
 from waver.config.vision_language import VisionLanguageConfig
 
 
-class AdaptedFusion(Section):
+class AdaptedNetwork(Section):
+    """A network that is adapted to each participant as a whole: a row of ``adapt.fusions`` or ``adapt.faces``."""
+
+    methods: tuple[str, ...]
+    options: dict[str, dict[str, Any]] = Field(
+        {}, description="method name -> keys of its own config that differ from those in adapt.options"
+    )
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Wildcards of its paths; no two rows have the same."""
+        raise NotImplementedError
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The methods, after the network as it was."""
+        return tuple(dict.fromkeys(("source_only", *self.methods)))
+
+    def options_of(self, method: str, common: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Those of all networks (``adapt.options``), changed by the row's own."""
+        return {**common.get(method, {}), **self.options.get(method, {})}
+
+
+class AdaptedFusion(AdaptedNetwork):
     """A model of frames that is adapted to each participant as a whole."""
 
     fusion: str = Field(description="fusion, as in train.runs, or <fusion>.<variant>")
@@ -19,12 +43,14 @@ class AdaptedFusion(Section):
         ("bn_adapt", "tent", "sar", "t3a"),
         description="methods; the fusion as it was trained (source_only) is always scored beside them",
     )
-    options: dict[str, dict[str, Any]] = Field(
-        {}, description="method name -> keys of its own config that differ from those in adapt.options"
-    )
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Fusion and modalities."""
+        return {"fusion": self.fusion, "modalities": self.modalities}
 
 
-class AdaptedFaces(Section):
+class AdaptedFaces(AdaptedNetwork):
     """A network that looks at faces and is adapted to each participant from the pictures on."""
 
     network: Literal["backbone", "clip"] = Field(
@@ -51,9 +77,11 @@ class AdaptedFaces(Section):
     source_pictures: int = Field(
         8000, ge=2, description="pictures of train that mmd, acpl and eata are given, evenly drawn and held in memory"
     )
-    options: dict[str, dict[str, Any]] = Field(
-        {}, description="method name -> keys of its own config that differ from those in adapt.options"
-    )
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Network and scope."""
+        return {"face_network": self.network, "scope": self.scope}
 
 
 class AdaptConfig(Section):

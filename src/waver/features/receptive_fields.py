@@ -70,12 +70,17 @@ def shared_s(fields: Sequence[ReceptiveField]) -> float:
 
 
 def visual(features: FeaturesConfig) -> ReceptiveField:
-    """Of the face: the picture, and those from which its landmarks are interpolated."""
+    """Of the face: the picture, and those from which its landmarks are interpolated; or the one that it repeats."""
+    repeated = "a picture is repeated until the camera gives another"
+    if features.faces.source == "released":
+        # waver.features.faces.released: a repeated picture counts as a face for REPEATED_S
+        chosen = "the release chose which of several faces its picture shows"
+        return ReceptiveField({"picture"}, 0.25, beyond=(repeated, chosen))
     # waver.features.faces.track: a detection less than 2 * every pictures off may be one end of an interpolation
     pictures = 2 * features.faces.every - 2
     slower = f"a face is interpolated over up to {pictures} pictures on either side, however slow the camera"
     beyond = (
-        "a picture is repeated until the camera gives another",
+        repeated,
         "which of several faces is followed depends on the whole recording",
         *([slower] if pictures else []),
     )

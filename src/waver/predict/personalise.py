@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 
 from waver.adaptation.fusion.network import FusionNetwork
-from waver.adaptation.fusion.runner import layout_of, not_applicable
+from waver.adaptation.fusion.runner import layout_of
 from waver.adaptation.fusion.windows import fusion_view
+from waver.adaptation.networks import not_applicable
 from waver.adaptation.participants import Target
 from waver.adaptation.runner import adapt_one, build_adapter
 from waver.adaptation.source_model import Source

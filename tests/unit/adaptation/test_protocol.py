@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from shifted import states
-from waver.adaptation.guard import guard_for
+from waver.adaptation.guard import guard_for, picture_guard
 from waver.adaptation.protocol import SUBSETS, Guard, split_counts, split_frames, split_hash
 from waver.config.sections import FeaturesConfig
 from waver.errors import ExcludedItem
@@ -279,3 +279,10 @@ def test_too_few_videos_are_excluded() -> None:
 def test_unknown_protocol() -> None:
     with pytest.raises(ValueError, match="fold"):
         split_frames(np.ones(80, np.uint8), videos([80]), "fold", "82001", 0, 1.0)
+
+
+def test_pictures_of_frames_without_a_face_cross_any_guard() -> None:
+    own, plain = picture_guard("block", FeaturesConfig()), guard_for("block", "V", FeaturesConfig())
+    assert own.seconds == plain.seconds
+    assert set(own.beyond) - set(plain.beyond) == {"a frame without a face shows the last one found, or the first"}
+    assert picture_guard("frame_random", FeaturesConfig()) == Guard()

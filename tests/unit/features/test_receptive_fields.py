@@ -6,23 +6,29 @@ A figure that is declared too small lets input cross the guard; one that is too 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from tiny_bert import write_bert
 from tiny_speech import saved
-from waver.config.sections import FeaturesConfig
+from video_clips import constant_rate, write_clip
+from waver.config.sections import FacesConfig, FeaturesConfig
 from waver.features.audio.logmel import padded_log_mel, patch_starts, patch_statistics, patches
 from waver.features.audio.prosody import prosody
 from waver.features.audio.speech_encoder import SpeechEncoder
 from waver.features.cues.columns import COLUMNS, AnswerSignals, TimedWords, cue_features
 from waver.features.faces.detect import Detections
+from waver.features.faces.released import make_faces
 from waver.features.faces.track import Track, follow_face
 from waver.features.receptive_fields import ReceptiveField, receptive_fields, shared_s
 from waver.features.samples import RATE_HZ
 from waver.features.words import TextEncoder, uniform_words
+from waver.io.tables import VIDEOS, write_table
+from waver.io.zarr_store import read_store
 from waver.registry import MODALITIES
 
 Changed = Callable[[float], np.ndarray]
@@ -185,6 +191,36 @@ def test_the_face_followed_is_told_by_the_pictures_before() -> None:
     ends = [landmarks({0: (first,)} | both, 1)[-1, 0, 0] for first in (0.0, 30.0)]
     assert ends == [0, 30]
     assert "of several faces" in " ".join(declared("V").beyond)
+
+
+def released(root: Path, repeated: int, shade: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of 30 frames, and which are valid; one picture, of a shade, is given again for the 12 frames after it."""
+    folder = root / "cropped-aligned-faces/a.mp4"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(30):
+        own = shade if repeated <= number <= repeated + 12 else 5 * number
+        (folder / f"frame-{number}.jpg").write_bytes(cv2.imencode(".jpg", np.full((64, 64, 3), own, np.uint8))[1])
+    row = dict.fromkeys(VIDEOS.names) | {
+        "video": "a", "participant": "a", "split": "train", "path": "a.mp4", "source_frames": 30, "source_fps": 24.0,
+        "duration_s": 1.25, "has_audio": False, "checksum": f"{repeated} {shade}",
+    }  # fmt: skip
+    write_table(root / "videos.parquet", [row], VIDEOS)
+    config, stores, none = FacesConfig(source="released", compare_every=0, size=64), root / "stores", root / "none"
+    make_faces(root / "videos.parquet", root, none, None, stores, root / "index.parquet", config, f"{shade}")
+    store = read_store(next(stores.rglob("*.zarr")))
+    return store["image"], store["valid"]
+
+
+def test_a_released_face_is_shown_for_a_while(tmp_path) -> None:
+    write_clip(tmp_path / "a.mp4", constant_rate(24, 30))
+
+    def changed(instant_s: float) -> np.ndarray:
+        (plain, _), (other, valid) = (released(tmp_path, round(instant_s * 24), shade) for shade in (200, 250))
+        return np.flatnonzero((plain != other).any(axis=(1, 2, 3)) & valid)
+
+    field = declared("V", faces={"source": "released", "every": 10})
+    assert_measured(changed, [6 / 24, 15 / 24], field, 1e-6)
+    assert not any("interpolated" in clause for clause in field.beyond)
 
 
 def test_a_word_sees_its_sentence_and_no_other(tmp_path) -> None:

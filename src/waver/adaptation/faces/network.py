@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from waver.adaptation.base import Frames, Network
+from waver.adaptation.methods.tta.norms import BATCH_NORMS
 from waver.adaptation.vision_language.base import start_of
 from waver.assets.manifest import installed
 from waver.config.sections import VisionLanguageConfig
@@ -32,7 +33,6 @@ from waver.records import load, method_config
 from waver.registry import BACKBONES
 
 Scope = Literal["head", "lora", "full"]
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class FaceEncoder(nn.Module, ABC):
@@ -150,7 +150,7 @@ class FaceNetwork(Network):
         super().train(False)
         self.training = mode
         for module in self.modules():
-            if isinstance(module, _BATCH_NORMS) and module.weight.requires_grad:
+            if isinstance(module, BATCH_NORMS) and module.weight.requires_grad:
                 module.training = mode
         return self
 

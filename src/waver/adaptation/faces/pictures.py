@@ -15,7 +15,7 @@ from torch import Tensor
 
 from waver.adaptation.base import Features, Frames, Labels, Needs, Network, SourceView, TargetView, predict
 from waver.adaptation.participants import Split, Target, copied
-from waver.adaptation.vision_language.targets import FrameStores, Reader, labelled_videos, target_of
+from waver.adaptation.vision_language.targets import FrameStores, Reader, labelled_videos, read_people
 from waver.errors import WaverError
 from waver.features.faces.crops import Pixels
 from waver.io.shard_job import store_path
@@ -128,15 +128,7 @@ def _seen(
 
 def read_face_targets(indexes: Sequence[Path], packs: Path, split: str) -> list[Target]:
     """Participants of a split with labelled frames, by their ids; their pictures are read when they are needed."""
-    by_participant: dict[str, list[Any]] = {}
-    for video in sorted(labelled_videos(indexes, packs, split), key=lambda one: one.video):
-        by_participant.setdefault(video.participant, []).append(video)
-    return [_without_pictures(name, by_participant[name]) for name in sorted(by_participant)]
-
-
-def _without_pictures(participant: str, videos: Sequence[Any]) -> Target:
-    frames = sum(len(video.arrays["label"]) for video in videos)
-    return target_of(participant, videos, np.zeros((frames, 0), np.float32))
+    return read_people(indexes, packs, split, lambda video: np.zeros((len(video.arrays["label"]), 0), np.float32))
 
 
 def read_source_pictures(

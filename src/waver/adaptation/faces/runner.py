@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from waver.adaptation.base import Needs
+from waver.adaptation.base import Needs, SourceView
 from waver.adaptation.faces.network import FaceNetwork, load_backbone, load_clip_tower
 from waver.adaptation.faces.pictures import PictureReader, face_view, read_face_targets, read_source_pictures
-from waver.adaptation.methods.tta.norms import has_batch_norm
-from waver.adaptation.participants import Person, Result, adapt_each
+from waver.adaptation.networks import adapt_network, not_applicable
 from waver.adaptation.protocol import Guard
-from waver.adaptation.runner import adapt_one, build_adapter
+from waver.adaptation.runner import build_adapter
 from waver.config.sections import AdaptedFaces, VisionLanguageConfig
 from waver.device import threads
-
-log = logging.getLogger(__name__)
 
 
 class FaceFiles(NamedTuple):
@@ -63,11 +59,7 @@ def adapt_faces(
     predictions: Path,
     record: Mapping[str, Any],
 ) -> None:
-    """Adapt a network of faces to each target participant alone, and predict that participant's T_te.
-
-    Population, split, predictions and ``<predictions>.diagnostics.jsonl`` are those of
-    ``waver.adaptation.runner.adapt_targets``; before adaptation means the network as it was. Where the method can do
-    nothing within the scope, there are no predictions, and their metadata says why (``not_applicable``).
+    """Adapt a network of faces to each target participant alone, see ``networks.adapt_network``.
 
     Args:
         files: what is read.
@@ -89,22 +81,24 @@ def adapt_faces(
     torch.set_num_threads(threads())
     network = _network(files.model, backbone, row, words)
     adapter = build_adapter(method, row.options.get(method, {}))
-    own = {"method": method, "modalities": "V", "seed": seed}
-    reason = not_applicable(adapter.needs, network)
-    if reason:
-        log.warning("%s does nothing to %s: %s", method, record["network"], reason)
-        own["not_applicable"] = reason
-    prepare, source = network.encoder.prepare, None
-    if adapter.needs.source and not reason:
-        source = read_source_pictures(files.source_packs, files.packs, files.source_faces, prepare, row.source_pictures)
-    view_of = partial(face_view, pictures=PictureReader(files.faces, prepare, network.encoder.side))
+    prepare = network.encoder.prepare
 
-    def adapt(people: Sequence[Person]) -> Iterator[Result]:
-        for target, split, own_seed in people:
-            yield adapt_one(adapter, network, target, split, source, own_seed, view_of)
+    def source() -> SourceView | None:
+        of_all = (files.source_packs, files.packs, files.source_faces)
+        return read_source_pictures(*of_all, prepare, row.source_pictures) if adapter.needs.source else None
 
-    found = [] if reason else read_face_targets(files.targets, files.packs, targets)
-    adapt_each(found, adapt, protocol, guard, predictions, {**record, **own})
+    adapt_network(
+        adapter,
+        network,
+        out_of_scope(adapter.needs, network),
+        partial(read_face_targets, files.targets, files.packs, targets),
+        source,
+        partial(face_view, pictures=PictureReader(files.faces, prepare, network.encoder.side)),
+        protocol,
+        guard,
+        predictions,
+        {**record, "method": method, "modalities": "V", "seed": seed},
+    )
 
 
 def _network(model: Path, backbone: Backbone, row: AdaptedFaces, words: VisionLanguageConfig) -> FaceNetwork:
@@ -113,10 +107,10 @@ def _network(model: Path, backbone: Backbone, row: AdaptedFaces, words: VisionLa
     return load_backbone(model, backbone.name, backbone.options, row.scope, row.rank, row.layers)
 
 
-def not_applicable(needs: Needs, network: FaceNetwork) -> str:
-    """Why a method can do nothing to a network; empty where it can."""
-    if needs.batch_norm and not has_batch_norm(network):
-        return "the network has no batch norm"
+def out_of_scope(needs: Needs, network: FaceNetwork) -> str:
+    """Why a method can do nothing to a network, or within its scope; empty where it can."""
+    if reason := not_applicable(needs, network):
+        return reason
     if (needs.norms or needs.batch_norm) and network.scope != "full":
         return f"the scope {network.scope} leaves the normalisation layers as they are"
     if needs.body and not any(parameter.requires_grad for parameter in network.body()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,11 +77,30 @@ def read_image_targets(
     indexes: Sequence[Path], packs: Path, stores: FrameStores, encoder: VisionLanguageEncoder, split: str
 ) -> list[Target]:
     """Participants of a split with labelled frames, by their ids; ``features`` are those before the projection."""
+    read = stores.reader("embeddings", "pre")
+
+    def embeddings(video: PackedVideo) -> Array:
+        shape = (len(video.arrays["label"]), encoder.image_width)
+        return _or_zeros(read(video.video, shape[0]), shape).astype(np.float32)
+
+    return read_people(indexes, packs, split, embeddings)
+
+
+def read_people(
+    indexes: Sequence[Path], packs: Path, split: str, features_of: Callable[[PackedVideo], Features]
+) -> list[Target]:
+    """Participants of a split with labelled frames, by their ids.
+
+    Args:
+        indexes: index tables of the packs.
+        packs: folder of the packs.
+        split: of the participants.
+        features_of: features float32 [T, D] of all frames of a video.
+    """
     by_participant: dict[str, list[PackedVideo]] = {}
     for video in sorted(labelled_videos(indexes, packs, split), key=lambda one: one.video):
         by_participant.setdefault(video.participant, []).append(video)
-    read = stores.reader("embeddings", "pre")
-    return [_target(name, by_participant[name], read, encoder.image_width) for name in sorted(by_participant)]
+    return [_target(name, own, features_of) for name, own in sorted(by_participant.items())]
 
 
 def labelled_videos(indexes: Sequence[Path], packs: Path, split: str) -> Iterator[PackedVideo]:
@@ -89,19 +108,12 @@ def labelled_videos(indexes: Sequence[Path], packs: Path, split: str) -> Iterato
     return (video for video in read_packs(indexes, packs, ["label"], (split,)) if video.row["labelled"])
 
 
-def _target(participant: str, videos: Sequence[PackedVideo], read: Reader, width: int) -> Target:
-    lengths = [len(video.arrays["label"]) for video in videos]
-    found = [_or_zeros(read(video.video, n), (n, width)) for video, n in zip(videos, lengths, strict=True)]
-    return target_of(participant, videos, np.concatenate(found).astype(np.float32))
-
-
-def target_of(participant: str, videos: Sequence[PackedVideo], features: Features) -> Target:
-    """A participant with the labels of packed videos, and features float32 [N, D] of all their frames."""
+def _target(participant: str, videos: Sequence[PackedVideo], features_of: Callable[[PackedVideo], Features]) -> Target:
     lengths = [len(video.arrays["label"]) for video in videos]
     return Target(
         participant,
         tuple(video.video for video in videos),
-        features,
+        np.concatenate([features_of(video) for video in videos]),
         np.concatenate([video.arrays["label"] for video in videos]).astype(np.uint8),
         np.repeat(np.arange(len(videos), dtype=np.int32), lengths),
         np.concatenate([np.arange(n, dtype=np.int32) for n in lengths]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 
 from waver.assets.manifest import Installed
 from waver.errors import WaverError
+from waver.io.safetensors_shapes import safetensors_shapes
 
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance", "position_ids")
 """Endings of names of arrays that are stored with a network and not trained."""
@@ -36,17 +36,6 @@ def parameters_in(record: Installed) -> int | None:
 
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
-
-
-def _safetensors(path: Path) -> Shapes:
-    with open(path, "rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        if length > path.stat().st_size:
-            raise ValueError("a head longer than the file")
-        header: Mapping[str, Any] = json.loads(stream.read(length))
-    for name, array in header.items():
-        if name != "__metadata__":
-            yield name, tuple(array["shape"])
 
 
 def _hdf5(path: Path) -> Shapes:
@@ -115,7 +104,7 @@ def _text(stream: BinaryIO) -> str:
 
 
 _READERS = {
-    ".safetensors": _safetensors,
+    ".safetensors": safetensors_shapes,
     ".hdf5": _hdf5,
     ".h5": _hdf5,
     ".onnx": _onnx,

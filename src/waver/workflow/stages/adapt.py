@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
-from waver.adaptation.guard import guard_for
+from waver.adaptation.guard import guard_for, picture_guard
 from waver.datasets.folds import Folding
 from waver.datasets.sharding import shard_of
 from waver.errors import WaverError
@@ -131,7 +131,7 @@ class Adapt(Stage):
 
     def picture_guard(self, wildcards: Wildcards) -> dict[str, Any]:
         """As ``guard``, where pictures alone are in use."""
-        return guard_for(wildcards.protocol, "V", self.config.features)._asdict()
+        return picture_guard(wildcards.protocol, self.config.features)._asdict()
 
     def vision_language_record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its predictions say about what made them."""

@@ -94,9 +94,15 @@ class Backbone(Stage):
         """Itself, where it predicts."""
         return [self.name] if self.judges else []
 
+    def recipe(self) -> dict[str, Any]:
+        """The part of the config that decides its weights; of pictures of emotions not where they lie."""
+        own = self.config.backbone
+        trained = own.model_dump(include={"stages", *own.stages}, exclude={"emotions": {"sets": {"__all__": {"path"}}}})
+        return {**trained, "options": self.config.features.visual.options}
+
     def frames_record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its own predictions say about what made them."""
-        made = self.run.prediction_record(self.code("train_backbone_frames"), self.config.backbone.ah.model_dump())
+        made = self.run.prediction_record(self.code("train_backbone_frames"), self.recipe())
         return {**made, "method": self.name, "modalities": "V", "seed": self.config.backbone.seed}
 
     def code(self, rule: str) -> str:

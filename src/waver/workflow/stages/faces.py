@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import product
 from typing import Any
 
-from waver.adaptation.guard import guard_for
 from waver.config.sections import AdaptedFaces
 from waver.errors import WaverError
 from waver.features.receptive_fields import receptive_fields
 from waver.registry import ADAPTATIONS, BACKBONES
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
-from waver.workflow.paths import diagnostics_of
 from waver.workflow.run import Run, Wildcards
 from waver.workflow.stages.adapt import Adapt
+from waver.workflow.stages.adapted import Adapted
 from waver.workflow.stages.backbone import Backbone
-from waver.workflow.stages.base import Stage
 
 FOR_FACES = {name: one for name, one in ADAPTATIONS.items() if one.faces}
-UNADAPTED = "source_only"
 
 
-class Faces(Stage):
+class Faces(Adapted):
     """The visual backbone with its classes, and CLIP's image tower, that methods adapt to one person."""
 
     def __init__(self, run: Run, backbone: Backbone, adapt: Adapt) -> None:
@@ -34,6 +29,11 @@ class Faces(Stage):
     def rows(self) -> tuple[AdaptedFaces, ...]:
         """Of the config."""
         return self.config.adapt.faces
+
+    @property
+    def template(self) -> str:
+        """Path of their predictions."""
+        return self.paths.adapt_faces
 
     def check(self, load: bool) -> None:
         """There are faces, networks with classes that were trained without the targets, and methods for them."""
@@ -67,25 +67,6 @@ class Faces(Stage):
                 "participants cannot be the targets; set adapt.targets to test, or leave the backbone out"
             )
 
-    def predictions(self) -> list[str]:
-        """Of every network, scope, method, protocol, seed and shard of the config."""
-        adapt = self.config.adapt
-        return [
-            self.run.paths.adapt_faces.format(
-                face_network=row.network, scope=row.scope, method=method, protocol=protocol, seed=seed, shard=shard
-            )
-            for row in self.rows
-            for method, protocol, seed, shard in product(_methods(row), adapt.protocols, adapt.seeds, self.run.shards)
-        ]
-
-    def diagnostics(self) -> list[str]:
-        """Beside the predictions, in their order."""
-        return [diagnostics_of(path) for path in self.predictions()]
-
-    def methods(self) -> Iterable[str]:
-        """The methods of the config."""
-        return [method for row in self.rows for method in _methods(row)]
-
     def model_records(self) -> list[str]:
         """Of CLIP, where its tower is adapted; that of the backbone stands with the features."""
         return [self.adapt.encoder()] if any(row.network == "clip" for row in self.rows) else []
@@ -108,27 +89,24 @@ class Faces(Stage):
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides one method's job."""
-        names = (wildcards.face_network, wildcards.scope)
-        row = next((one for one in self.rows if (one.network, one.scope) == names), None)
-        row = row or AdaptedFaces(network=wildcards.face_network, scope=wildcards.scope)
+        job = AdaptedFaces(network=wildcards.face_network, scope=wildcards.scope)
+        row = next((one for one in self.rows if one.names == job.names), job)
         clip, source = row.network == "clip", ADAPTATIONS[wildcards.method].source
+        options = row.options_of(wildcards.method, self.config.adapt.options)
         drop = {
             "methods",
             *(() if source else ("source_pictures",)),
             *(() if row.scope == "lora" else ("rank", "layers")),
         }
-        own = {**row.model_dump(exclude=drop), "options": {wildcards.method: self._options(row, wildcards.method)}}
+        own = {**row.model_dump(exclude=drop), "options": {wildcards.method: options}}
         visual = self.config.features.visual
         backbone = {"name": "", "options": {}} if clip else {"name": visual.backbone, "options": visual.options}
         words = self.config.adapt.vision_language.model_dump(include={"template", "words"}) if clip else {}
         return {"targets": self.config.adapt.targets, "row": own, "backbone": backbone, "words": words}
 
-    def _options(self, row: AdaptedFaces, method: str) -> Mapping[str, Any]:
-        return {**self.config.adapt.options.get(method, {}), **row.options.get(method, {})}
-
     def guard(self, wildcards: Wildcards) -> dict[str, Any]:
         """What keeps a participant's subsets apart, where pictures alone are in use."""
-        return guard_for(wildcards.protocol, "V", self.config.features)._asdict()
+        return self.adapt.picture_guard(wildcards)
 
     def code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the runner, of this method and of the network."""
@@ -140,8 +118,3 @@ class Faces(Stage):
         made = self.run.prediction_record(self.code(wildcards), self.recipe(wildcards))
         name = "CLIP" if wildcards.face_network == "clip" else self.backbone.name
         return {**made, "network": f"{name} {wildcards.scope}"}
-
-
-def _methods(row: AdaptedFaces) -> Iterable[str]:
-    """Those of a row, after the network as it was."""
-    return dict.fromkeys((UNADAPTED, *row.methods))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import product
+from collections.abc import Mapping
 from typing import Any
 
 from waver.adaptation.guard import guard_for
@@ -14,28 +13,36 @@ from waver.registry import ADAPTATIONS
 from waver.training.frames.variants import models_of, modules_of
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
-from waver.workflow.paths import diagnostics_of
 from waver.workflow.run import Wildcards
-from waver.workflow.stages.base import Stage
+from waver.workflow.stages.adapted import Adapted
 
 FOR_FUSIONS = {name: one for name, one in ADAPTATIONS.items() if one.fusions}
-UNADAPTED = "source_only"
 
 
-class Fusions(Stage):
+class Fusions(Adapted):
     """Models of frames that methods adapt to one person."""
+
+    @property
+    def rows(self) -> tuple[AdaptedFusion, ...]:
+        """Of the config."""
+        return self.config.adapt.fusions
+
+    @property
+    def template(self) -> str:
+        """Path of their predictions."""
+        return self.paths.adapt_fusion
 
     def check(self, load: bool) -> None:
         """The fusions are models of the run, trained without the targets, and the methods are for fusions."""
         adapt, known = self.config.adapt, [(one.method, one.modalities) for one in models_of(self.config.train)]
-        rows = [(row.fusion, row.modalities) for row in adapt.fusions]
+        rows = [(row.fusion, row.modalities) for row in self.rows]
         for fusion, modalities in rows:
             if (fusion, modalities) not in known:
                 there = ", ".join(" on ".join(names) for names in known) or "none"
                 raise WaverError(f"adapt.fusions: {fusion} on {modalities} is not in train.runs; known are {there}")
             if rows.count((fusion, modalities)) > 1:
                 raise WaverError(f"adapt.fusions: {fusion} on {modalities} stands there twice; keep one row")
-        for row in adapt.fusions:
+        for row in self.rows:
             check_methods("adapt.fusions", FOR_FUSIONS, row.methods, row.options, load)
             receptive_fields(row.modalities, self.config.features)
         if rows and adapt.targets != "test":
@@ -47,30 +54,11 @@ class Fusions(Stage):
         if rows and missing:
             raise WaverError(f"adapt.fusions: no fusion is trained with seed {missing[0]}; name it in train.seeds")
 
-    def predictions(self) -> list[str]:
-        """Of every fusion, method, protocol, seed and shard of the config."""
-        adapt = self.config.adapt
-        return [
-            self.paths.adapt_fusion.format(
-                fusion=row.fusion, modalities=row.modalities, method=method, protocol=protocol, seed=seed, shard=shard
-            )
-            for row in adapt.fusions
-            for method, protocol, seed, shard in product(_methods(row), adapt.protocols, adapt.seeds, self.run.shards)
-        ]
-
-    def diagnostics(self) -> list[str]:
-        """Beside the predictions, in their order."""
-        return [diagnostics_of(path) for path in self.predictions()]
-
-    def methods(self) -> Iterable[str]:
-        """The methods of the config."""
-        return [method for row in self.config.adapt.fusions for method in _methods(row)]
-
     def options(self, wildcards: Wildcards) -> Mapping[str, Any]:
         """Of the job's method: those of all networks, changed by the fusion's own."""
-        method, names = wildcards.method, (wildcards.fusion, wildcards.modalities)
-        own = [row.options for row in self.config.adapt.fusions if (row.fusion, row.modalities) == names]
-        return {**self.config.adapt.options.get(method, {}), **(own[0].get(method, {}) if own else {})}
+        job = AdaptedFusion(fusion=wildcards.fusion, modalities=wildcards.modalities)
+        row = next((one for one in self.rows if one.names == job.names), job)
+        return row.options_of(wildcards.method, self.config.adapt.options)
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides one method's job."""
@@ -89,8 +77,3 @@ class Fusions(Stage):
         """What its predictions say about what made them."""
         made = self.run.prediction_record(self.code(wildcards), self.recipe(wildcards))
         return {**made, "network": wildcards.fusion}
-
-
-def _methods(row: AdaptedFusion) -> Iterable[str]:
-    """Those of a row, after the fusion as it was trained."""
-    return dict.fromkeys((UNADAPTED, *row.methods))

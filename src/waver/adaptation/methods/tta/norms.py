@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from waver.adaptation.base import Frames, Network
 from waver.config.sections import Section
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 class StreamConfig(Section):
@@ -57,7 +57,7 @@ class BatchStatistics(nn.Module):
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether any layer is a batch norm."""
-    return any(isinstance(module, _BATCH_NORMS) for module in network.modules())
+    return any(isinstance(module, BATCH_NORMS) for module in network.modules())
 
 
 def by_batch(model: Network, source_frames: float) -> Network:
@@ -65,7 +65,7 @@ def by_batch(model: Network, source_frames: float) -> Network:
     network = copy.deepcopy(model).eval()
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, _BATCH_NORMS):
+            if isinstance(child, BATCH_NORMS):
                 setattr(module, name, BatchStatistics(child, source_frames))
     return network.eval()
 
