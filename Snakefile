@@ -61,7 +61,7 @@ wildcard_constraints:
     scope="head|lora|full",
     protocol="[a-z_]+",
     participant="[^/]+",
-    asked_model=rf"({'|'.join(ZERO_SHOT_MODELS)})(_tuned\d+)?",
+    prompted_model=rf"({'|'.join(ZERO_SHOT_MODELS)})(_tuned\d+)?",
     granularity=r"video|w\d+",
     prompt="[a-z][a-z0-9_]{0,23}",
 

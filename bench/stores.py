@@ -69,7 +69,7 @@ def least(*calls: Callable[[], Any]) -> list[float]:
     return [min(times) for times in spent]
 
 
-def told(what: str, folders: float, files: float, count: int) -> None:
+def report(what: str, folders: float, files: float, count: int) -> None:
     """One line of the table."""
     print(f"{what:32} {1000 * folders / count:8.2f} ms {1000 * files / count:8.2f} ms   x{files / folders:.2f}")
 
@@ -88,7 +88,7 @@ def main() -> None:
             arrays["feature"] = draw.standard_normal((len(arrays["valid"]), 512)).astype(np.float32)
             folder, file = base / f"{number}.folder", base / f"{number}.zarr"
             once = least_once(lambda f=folder, a=arrays: write_folder(f, a), lambda f=file, a=arrays: write_file(f, a))
-            told("write a video of faces", *once, 1)
+            report("write a video of faces", *once, 1)
             pairs.append((folder, file))
             lengths.append(len(arrays["valid"]))
         compare(pairs, lengths, window, draw)
@@ -124,21 +124,21 @@ def compare(pairs: Sequence[tuple[Path, Path]], lengths: Sequence[int], window: 
     for array in ("image", "feature"):
         assert all(map(np.array_equal, windows(folders, array), windows(files, array))), array
         spent = least(partial(windows, folders, array), partial(windows, files, array))
-        told(f"random window of {array}", *spent, WINDOWS)
-    told("random window, two threads", *least(lambda: threaded(folders), lambda: threaded(files)), WINDOWS)
-    told("random frame of image", *least(lambda: frames(folders), lambda: frames(files)), WINDOWS)
+        report(f"random window of {array}", *spent, WINDOWS)
+    report("random window, two threads", *least(lambda: threaded(folders), lambda: threaded(files)), WINDOWS)
+    report("random frame of image", *least(lambda: frames(folders), lambda: frames(files)), WINDOWS)
     whole = [lambda g=groups: [np.asarray(one["feature"][:]) for one in g] for groups in (folders, files)]
-    told("all of feature", *least(*whole), len(pairs))
+    report("all of feature", *least(*whole), len(pairs))
     opened = (
         lambda: [zarr.open_group(folder, mode="r", zarr_format=3)["valid"] for folder, _ in pairs],
         lambda: [open_store(file)["valid"] for _, file in pairs],
     )
-    told("open", *least(*opened), len(pairs))
+    report("open", *least(*opened), len(pairs))
     keys = (
         lambda: [(folder / "zarr.json").read_text() for folder, _ in pairs],
         lambda: [store_attributes(file) for _, file in pairs],
     )
-    told("read the key", *least(*keys), len(pairs))
+    report("read the key", *least(*keys), len(pairs))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ if cfg.zeroshot.finetune.models:
             weights=paths.zeroshot_adapter("adapter_model.safetensors"),
             history=paths.zeroshot_adapter("history.jsonl"),
         log:
-            paths.log("zeroshot_finetune", "asked_model"),
+            paths.log("zeroshot_finetune", "prompted_model"),
         benchmark:
-            paths.benchmark("zeroshot_finetune", "asked_model")
+            paths.benchmark("zeroshot_finetune", "prompted_model")
         conda:
             ENVIRONMENT
         resources:
@@ -34,7 +34,7 @@ if cfg.zeroshot.finetune.models:
             hesitations=flow.zeroshot.hesitations,
             code=flow.zeroshot.finetune.code,
         message:
-            "Fine-tuning {wildcards.asked_model}"
+            "Fine-tuning {wildcards.prompted_model}"
         script:
             "../workflow/scripts/zeroshot_finetune.py"
 
@@ -47,15 +47,15 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             videos=after_ingest(flow.zeroshot.videos),
             speech=after_ingest(flow.zeroshot.speech),
             faces=after_ingest(flow.zeroshot.faces),
-            told=after_ingest(flow.zeroshot.told),
+            cues=after_ingest(flow.zeroshot.described_cues),
             model=flow.zeroshot.model,
             adapter=flow.zeroshot.adapter,
         output:
-            asked=paths.zeroshot_asked,
+            answers=paths.zeroshot_answers,
         log:
-            paths.log("zeroshot_ask", "asked_model", "granularity", "shard"),
+            paths.log("zeroshot_ask", "prompted_model", "granularity", "shard"),
         benchmark:
-            paths.benchmark("zeroshot_ask", "asked_model", "granularity", "shard")
+            paths.benchmark("zeroshot_ask", "prompted_model", "granularity", "shard")
         conda:
             ENVIRONMENT
         resources:
@@ -68,21 +68,21 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             hesitations=flow.zeroshot.hesitations,
             code=flow.zeroshot.ask_code,
         message:
-            "Asking {wildcards.asked_model} about shard {wildcards.shard} ({wildcards.granularity})"
+            "Asking {wildcards.prompted_model} about shard {wildcards.shard} ({wildcards.granularity})"
         script:
             "../workflow/scripts/zeroshot_ask.py"
 
     rule zeroshot_predict:
         input:
-            asked=after_ingest(flow.zeroshot.asked),
+            tables=after_ingest(flow.zeroshot.answer_tables),
             packs=after_ingest(flow.zeroshot.packs),
             answers=after_ingest(flow.zeroshot.listed),
         output:
             **flow.zeroshot.files(),
         log:
-            paths.log("zeroshot_predict", "asked_model", "granularity", "prompt"),
+            paths.log("zeroshot_predict", "prompted_model", "granularity", "prompt"),
         benchmark:
-            paths.benchmark("zeroshot_predict", "asked_model", "granularity", "prompt")
+            paths.benchmark("zeroshot_predict", "prompted_model", "granularity", "prompt")
         conda:
             ENVIRONMENT
         resources:
@@ -93,7 +93,7 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             known=flow.zeroshot.known,
             record=flow.zeroshot.record,
         message:
-            "Predictions of {wildcards.asked_model}, prompt {wildcards.prompt} ({wildcards.granularity})"
+            "Predictions of {wildcards.prompted_model}, prompt {wildcards.prompt} ({wildcards.granularity})"
         script:
             "../workflow/scripts/zeroshot_predict.py"
 
@@ -105,11 +105,11 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             predictions=paths.zeroshot("{answered}.frames"),
         log:
             paths.log(
-                "zeroshot_spread", "asked_model", "granularity", "prompt", "answered"
+                "zeroshot_spread", "prompted_model", "granularity", "prompt", "answered"
             ),
         benchmark:
             paths.benchmark(
-                "zeroshot_spread", "asked_model", "granularity", "prompt", "answered"
+                "zeroshot_spread", "prompted_model", "granularity", "prompt", "answered"
             )
         wildcard_constraints:
             granularity="video",
@@ -121,7 +121,7 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
         params:
             code=code_of("zeroshot_spread"),
         message:
-            "Answers about whole videos as those of their frames: {wildcards.asked_model}, {wildcards.prompt}"
+            "Answers about whole videos as those of their frames: {wildcards.prompted_model}, {wildcards.prompt}"
         script:
             "../workflow/scripts/zeroshot_spread.py"
 
@@ -149,13 +149,13 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             "../workflow/scripts/zeroshot_conditions.py"
 
 
-if flow.zeroshot.told_features():
+if flow.zeroshot.cue_features():
 
     rule zeroshot_cues:
         input:
             **{
                 name: every_shard(path)
-                for name, path in flow.zeroshot.told_features().items()
+                for name, path in flow.zeroshot.cue_features().items()
             },
             videos=every_shard(paths.shard_table("videos")),
             segments=dataset_table("segments"),
@@ -170,7 +170,7 @@ if flow.zeroshot.told_features():
         resources:
             mem_mb=2000,
         params:
-            features=list(flow.zeroshot.told_features()),
+            features=list(flow.zeroshot.cue_features()),
             config=cfg.evaluate.model_dump(),
             code=code_of("zeroshot_cues"),
         message:

@@ -79,14 +79,14 @@ def ends_job(error: BaseException) -> bool:
 def trouble_sentence(error: BaseException) -> str:
     """What the user can do about trouble of the machine; without the file, whose path may hold ids of a person."""
     if isinstance(error, OSError):
-        told = _WHAT_TO_DO.get(
+        remedy = _WHAT_TO_DO.get(
             error.errno or 0, f"the disk or the network fails ({error.strerror}): see whether it is there"
         )
     elif isinstance(error, MemoryError):
-        told = _WHAT_TO_DO[errno.ENOMEM]
+        remedy = _WHAT_TO_DO[errno.ENOMEM]
     else:
-        told = "the GPU's memory is exhausted: use one that nobody shares, or a smaller batch"
-    return f"{told}, then run the same command again; what is complete is kept (the log names the file)"
+        remedy = "the GPU's memory is exhausted: use one that nobody shares, or a smaller batch"
+    return f"{remedy}, then run the same command again; what is complete is kept (the log names the file)"
 
 
 def first_names(names: Sequence[str], most: int = 5) -> str:

@@ -255,7 +255,7 @@ ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
 }
 """Models that are asked. Several of one family are several records, each with its role."""
 
-TELLERS: dict[str, Record] = {"cues": Record("waver.zeroshot.told:Told")}
+CUE_DESCRIBERS: dict[str, Record] = {"cues": Record("waver.zeroshot.described_cues:DescribedCues")}
 """What fills the slots of prompts that are made of what was seen and heard; not every config uses them."""
 
 UNADAPTED = tuple(dict.fromkeys(record.baseline for record in ADAPTATIONS.values()))

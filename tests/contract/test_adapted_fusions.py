@@ -268,7 +268,7 @@ def test_a_view_lays_frames_out_as_documented(place: Place) -> None:
     # the middle one of every four frames; what is left at the end is a step of its own
     assert thin.frame.tolist() == [5, 9, 12, 22, 25, 2, 4]
     assert thin.shown.tolist() == [0] * 4 + [1] * 4 + [2] * 2 + [3] * 4 + [4] * 3 + [5] * 4 + [6]
-    assert [frames.asked.sum().item() for _, frames in thin.stream(8)] == [2, 1, 2, 2]
+    assert [frames.wanted.sum().item() for _, frames in thin.stream(8)] == [2, 1, 2, 2]
 
 
 def test_a_window_of_the_stream_ends_with_what_is_predicted_and_goes_back_as_far_as_in_training(place: Place) -> None:
@@ -279,7 +279,7 @@ def test_a_window_of_the_stream_ends_with_what_is_predicted_and_goes_back_as_far
     for _, frames in view.stream(25):
         width = frames.features.shape[1]
         assert width <= 40
-        assert frames.asked[0].tolist() == [False] * (width - 25) + [True] * 25
+        assert frames.wanted[0].tolist() == [False] * (width - 25) + [True] * 25
         ends.append(frames.features[0])
     assert [len(end) for end in ends] == [25, 40, 40, 40]
     assert torch.equal(ends[2], torch.tensor(target.features[35:75]))

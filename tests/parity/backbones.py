@@ -26,7 +26,7 @@ from torch import nn
 
 from waver.features.audio.logmel import log_mel
 from waver.features.audio.vggish import VGGish
-from waver.models.backbones.apvit import learnt_salience
+from waver.models.backbones.apvit import learned_salience
 from waver.models.backbones.pretrained import load_backbone_weights
 from waver.models.video.focalnet import VideoFocalNet
 from waver.records import load
@@ -64,7 +64,7 @@ def fixed_backbone(name):
 
 
 def fixed_salience(kind):
-    return set_weights(learnt_salience(kind))
+    return set_weights(learned_salience(kind))
 
 
 def fixed_maps():

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from waver.workflow.job import job
-from waver.zeroshot.predictions import predict_asked
+from waver.zeroshot.predictions import predict_answers
 
 with job(snakemake) as j:
-    predict_asked(
-        asked=[Path(path) for path in j.input.asked],
+    predict_answers(
+        tables=[Path(path) for path in j.input.tables],
         packs=[Path(path) for path in j.input.packs],
-        name=j.wildcards.asked_model,
+        name=j.wildcards.prompted_model,
         granularity=j.wildcards.granularity,
         prompt=j.wildcards.prompt,
         folding=j.params.folding,

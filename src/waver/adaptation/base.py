@@ -56,7 +56,7 @@ class Network(nn.Module, ABC):
         steps: optimiser steps taken since the network was built or read.
         watch: called after each epoch of a training, with the network as it is then; it gives nothing back. A copy of
             the network has it too.
-        note: called with what ``tell`` is told; it gives nothing back either.
+        note: called with what ``record_labels`` is given; it gives nothing back either.
     """
 
     prior: Tensor | None
@@ -86,7 +86,7 @@ class Network(nn.Module, ABC):
         """Logits float32 [N, 2] of the N frames asked for."""
         return self.judge(self.represent(frames))
 
-    def tell(self, labels: Tensor) -> None:
+    def record_labels(self, labels: Tensor) -> None:
         """Tell whoever looks on which pseudo-label each row of the view has from now on, int64 [N]; -1: none."""
         if self.note is not None:
             self.note(labels)

@@ -165,7 +165,7 @@ def adapt_one(
     view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
     before = test.predict(model)
     started, seen = time.perf_counter(), watched(model, test)
-    told = noted(model, seen)
+    recorded = noted(model, seen)
     if adapter.needs.stream:
         logits, steps, passed = predict_stream(adapter, model, view, source, seed)
         seconds, chosen = time.perf_counter() - started, passed.points()
@@ -173,7 +173,7 @@ def adapt_one(
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
         logits, steps = test.predict(adapted), adapted.steps - model.steps
-        chosen = labels_trace(told, len(seen), view, target.labels[split["train"]])
+        chosen = labels_trace(recorded, len(seen), view, target.labels[split["train"]])
     model.watch = model.note = None
     return scored(target, split, before, logits, steps, seconds, seen, chosen)
 

@@ -68,17 +68,17 @@ def noted(model: Network, seen: Sequence[Tensor]) -> list[tuple[int, Tensor]]:
     return found
 
 
-def labels_trace(told: Sequence[tuple[int, Tensor]], epochs: int, view: TargetView, labels: Labels) -> list[Point]:
+def labels_trace(recorded: Sequence[tuple[int, Tensor]], epochs: int, view: TargetView, labels: Labels) -> list[Point]:
     """Frames of T_tr with a pseudo-label and the share of these that is right, whenever they were chosen anew.
 
     Args:
-        told: see ``noted``.
+        recorded: see ``noted``.
         epochs: in all.
         view: T_tr, as the method saw it.
         labels: uint8 [N], of the frames of T_tr, which no method is given.
     """
     found = []
-    for done, own in told:
+    for done, own in recorded:
         given = view.on_frames(own).numpy()
         sure = given >= 0
         right = round(float((given[sure] == labels[sure]).mean()), _DIGITS) if sure.any() else None

@@ -22,7 +22,7 @@ from waver.assets.entries import COMMAND, AssetFile, check_licence, manifest
 from waver.assets.fetch import fetch_file
 from waver.assets.packages import copy_from_package, package_folder
 from waver.errors import WaverError, is_machine_trouble
-from waver.io.atomic import folder_written_whole
+from waver.io.atomic import atomic_folder
 from waver.io.lock import exclusive
 from waver.provenance import digest, file_sha256
 from waver.records import imported
@@ -81,7 +81,7 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
     """
     target = Path(folder)
     # one at a time, so that a file of several models is on the disk once
-    with exclusive(target.with_name(".install.lock"), remove=True), folder_written_whole(target) as place:
+    with exclusive(target.with_name(".install.lock"), remove=True), atomic_folder(target) as place:
         place.mkdir()
         if name.startswith("path."):
             about = _install_path(name, place, Path(paths[name.removeprefix("path.")]))
@@ -115,7 +115,7 @@ def fetch(name: str, folder: str | Path, accepted: Collection[str]) -> Installed
     kept = target.with_name(f".{target.name}.part")
     with exclusive(target.with_name(f".{target.name}.lock"), remove=True):
         whole = [_there(file, target, kept) or _fetch_file(name, file, kept) for file in manifest()[name].files]
-        with folder_written_whole(target) as place:
+        with atomic_folder(target) as place:
             for file in whole:
                 own = place / file.relative_to(kept)
                 own.parent.mkdir(parents=True, exist_ok=True)

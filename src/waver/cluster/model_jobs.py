@@ -53,7 +53,7 @@ def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, An
     if rule in found:
         return _joined(found[rule](config, work))
     if rule == "zeroshot_ask":
-        return list(_asked(config, work))
+        return list(_prompted(config, work))
     return [_emotions(config) if rule == "train_emotions" else _frames(config, work, float(rates["positive_share"]))]
 
 
@@ -119,28 +119,30 @@ def _backbone(config: Config, epochs: int, trained: float, evaluated: float) -> 
     return Part(visual.backbone, 1, amount, bool(visual.options))
 
 
-def _asked(config: Config, work: Workload) -> Iterator[Part]:
+def _prompted(config: Config, work: Workload) -> Iterator[Part]:
     """Calls of models that are asked; prompts that a model can say nothing to are counted too."""
-    asked = config.zeroshot
-    frames = [FPS * lengths for split, lengths in work.lengths_s.items() if split in asked.splits]
+    zeroshot = config.zeroshot
+    frames = [FPS * lengths for split, lengths in work.lengths_s.items() if split in zeroshot.splits]
     videos = sum(map(len, frames))
-    known = read_prompts(asked.prompt_set).chosen(asked.prompts)
+    known = read_prompts(zeroshot.prompt_set).chosen(zeroshot.prompts)
     prompts = sum(len(prompt.orders()) for prompt in known.values())
-    for name in asked.models:
-        windows = asked.windows if ZERO_SHOT_MODELS[name].inputs != "text" or asked.transcript.scope == "window" else ()
-        items = videos * asked.video + sum(
-            float(np.ceil(np.maximum(own - window, 0) / (asked.stride or window)).sum()) + len(own)
+    for name in zeroshot.models:
+        windows = (
+            zeroshot.windows if ZERO_SHOT_MODELS[name].inputs != "text" or zeroshot.transcript.scope == "window" else ()
+        )
+        items = videos * zeroshot.video + sum(
+            float(np.ceil(np.maximum(own - window, 0) / (zeroshot.stride or window)).sum()) + len(own)
             for window in windows
             for own in frames
         )
-        jobs = config.dataset.shards * (asked.video + len(windows))
+        jobs = config.dataset.shards * (zeroshot.video + len(windows))
         calls = items * prompts
         note = f"at most {calls:,.0f} calls: {prompts} prompts about {items:,.0f} videos and windows"
-        amount = {"job": jobs, "asked_prompt": calls}
-        yield Part(name, jobs, amount, bool(asked.options.get(name)), note=note, items=items)
-    learned = sum(len(work.lengths_s.get(split, ())) for split in asked.splits if split != "train")
-    for name in asked.finetune.models:
-        jobs, calls = config.dataset.shards * len(asked.finetune.seeds), learned * len(asked.finetune.seeds)
+        amount = {"job": jobs, "prompt": calls}
+        yield Part(name, jobs, amount, bool(zeroshot.options.get(name)), note=note, items=items)
+    learned = sum(len(work.lengths_s.get(split, ())) for split in zeroshot.splits if split != "train")
+    for name in zeroshot.finetune.models:
+        jobs, calls = config.dataset.shards * len(zeroshot.finetune.seeds), learned * len(zeroshot.finetune.seeds)
         note = f"at most {calls:,.0f} calls of {name} after fine-tuning, which is not counted"
-        amount = {"job": jobs, "asked_prompt": calls}
-        yield Part(name, jobs, amount, bool(asked.options.get(name)), note=note, items=calls)
+        amount = {"job": jobs, "prompt": calls}
+        yield Part(name, jobs, amount, bool(zeroshot.options.get(name)), note=note, items=calls)

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from waver.cluster.asked_models import estimated
 from waver.cluster.face_jobs import face_parts
 from waver.cluster.model_jobs import parts_of_rule
+from waver.cluster.prompt_costs import estimated
 from waver.cluster.workload import Workload
 from waver.config.model import Config
 from waver.errors import WaverError
@@ -166,7 +166,7 @@ def _cpu_of_models(rule: str, config: Config, work: Workload, rates: dict[str, A
         if estimate is not None:
             seconds, longest = seconds + estimate.cpu_s, max(longest, estimate.cpu_s / part.jobs)
             guessed += part.jobs
-            remarks.append(f"{which}: {estimate.told}.")
+            remarks.append(f"{which}: {estimate.basis}.")
             continue
         if part.missing or part.model not in known:
             uncounted += part.jobs

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from waver.assets.manifest import missing_files
 from waver.io.shard_job import Row, store_path
-from waver.io.store_file import is_whole
+from waver.io.store_file import is_intact
 from waver.io.tables import FEATURE_INDEX, PACK_INDEX, read_table
 from waver.io.zarr_store import store_key
 
@@ -84,8 +84,8 @@ def _missing_stores(index: Path, rows: list[Row]) -> list[Path]:
     stores = index.with_name("stores")
     of_shard = stores / f"{index.stem}.zarr"  # of answers; their videos have no stores
     if index.parent.name == "answers":
-        return [] if not rows or is_whole(of_shard) else [of_shard]
-    return [path for path in (store_path(stores, row) for row in rows) if not is_whole(path)]
+        return [] if not rows or is_intact(of_shard) else [of_shard]
+    return [path for path in (store_path(stores, row) for row in rows) if not is_intact(path)]
 
 
 def _missing_pack(index: Path, rows: list[Row]) -> list[Path]:

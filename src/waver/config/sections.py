@@ -35,11 +35,11 @@ ModelRole = Literal[
 ]
 if TYPE_CHECKING:
     VideoRole = str
-    AskedRole = str
+    ZeroShotRole = str
 else:
     _ROLES = ((own.asset, name if own.loader else "") for name, own in VIDEO_MODELS.items())
     VideoRole = Literal[tuple(role for roles in _ROLES for role in roles if role)]
-    AskedRole = Literal[tuple(dict.fromkeys(own.asset for own in ZERO_SHOT_MODELS.values() if own.asset))]
+    ZeroShotRole = Literal[tuple(dict.fromkeys(own.asset for own in ZERO_SHOT_MODELS.values() if own.asset))]
 """Pretrained weights of video-level models, and models that are asked."""
 
 
@@ -95,12 +95,12 @@ class ModelsConfig(Section):
     set: Literal["embedded", "paper"] = Field(
         "embedded", description="embedded: models that come with the packages; paper: the papers' own"
     )
-    roles: dict[ModelRole | VideoRole | AskedRole, Literal["embedded", "paper", "insightface", "tiny"]] = Field(
+    roles: dict[ModelRole | VideoRole | ZeroShotRole, Literal["embedded", "paper", "insightface", "tiny"]] = Field(
         {},
         description="role -> another set for its model; insightface: its packs of models of faces; tiny: random "
         "weights, to try things out",
     )
-    paths: dict[ModelRole | VideoRole | AskedRole, UserPath] = Field(
+    paths: dict[ModelRole | VideoRole | ZeroShotRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
     )
     accept_licences: list[Annotated[str, Field(pattern="^[a-z0-9-]+$")]] = Field(

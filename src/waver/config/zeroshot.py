@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from waver.config.section import Section
 
 
-class AskedFramesConfig(Section):
+class PromptFramesConfig(Section):
     """The frames that a model is shown of a video, or of a window."""
 
     number: int = Field(8, ge=1, description="frames of an item; a shorter one repeats some")
@@ -23,7 +23,7 @@ class AskedFramesConfig(Section):
     )
 
 
-class AskedTranscriptConfig(Section):
+class PromptTranscriptConfig(Section):
     """The transcript in a prompt."""
 
     style: Literal["clean", "verbatim", "timed"] = Field(
@@ -38,7 +38,7 @@ class AskedTranscriptConfig(Section):
 
 
 class FinetuneConfig(Section):
-    """Asked models whose language model learns the answers to one prompt by LoRA (2026 paper: transcript + def 1).
+    """Models whose language model learns the answers to one prompt by LoRA (2026 paper: transcript + def 1).
 
     The papers give no recipe; this one is Waver's.
     """
@@ -101,8 +101,8 @@ class ZeroShotConfig(Section):
         min_length=1,
         description="whom to ask about; with train and train.folds, scores in cross-validation are made too",
     )
-    frames: AskedFramesConfig = AskedFramesConfig()
-    transcript: AskedTranscriptConfig = AskedTranscriptConfig()
+    frames: PromptFramesConfig = PromptFramesConfig()
+    transcript: PromptTranscriptConfig = PromptTranscriptConfig()
     decoding: Literal["score", "generate", "constrained"] = Field(
         "score",
         description="score: the probabilities of both answers; generate: let the model write, and read its answer; "

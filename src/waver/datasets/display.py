@@ -67,8 +67,8 @@ def _orientation(matrix: Any) -> tuple[int, bool]:
 
 
 def _pixel_aspect(stream: Any) -> float:
-    for told in (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio):
-        aspect = float(told) if told else 0.0
+    for ratio in (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio):
+        aspect = float(ratio) if ratio else 0.0
         if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
             return aspect if abs(aspect - 1) > _NEARLY_SQUARE else 1.0
     return 1.0

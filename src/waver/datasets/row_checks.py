@@ -31,7 +31,7 @@ def exclude_misfits(found: DataSet) -> None:
         rows = found.table(name)
         bad = {number: why for number, row in enumerate(rows) if (why := _misfit(row, SCHEMAS[name]))}
         for number, (column, reason) in bad.items():
-            _tell(found, name, rows[number], column, reason)
+            _note(found, name, rows[number], column, reason)
         rows[:] = [row for number, row in enumerate(rows) if number not in bad]
     people = {row["participant"] for row in found.participants}
     found.answers[:] = [row for row in found.answers if row["participant"] in people]
@@ -43,7 +43,7 @@ def exclude_misfits(found: DataSet) -> None:
         _misfit(row, SCHEMAS["set_aside"])
 
 
-def _tell(found: DataSet, name: str, row: Row, column: str, reason: str) -> None:
+def _note(found: DataSet, name: str, row: Row, column: str, reason: str) -> None:
     item, person = (_text(row.get(key)) for key in ("video", "participant"))
     where = f"row of {name}" if name not in ("answers", "videos") else "video"
     log.warning("a %s is excluded: %s %s", where, column, reason)

@@ -281,11 +281,11 @@ def _is_hidden(stream: Any, packet: Any) -> bool:
     return stream.codec_context.name in ("vp8", "libvpx") and not bytes(packet)[0] & _VP8_SHOWN
 
 
-def _last_length(told_s: float, pts_s: npt.NDArray[np.float64]) -> float:
+def _last_length(declared_s: float, pts_s: npt.NDArray[np.float64]) -> float:
     # browsers' WebM and many a muxer give the last frame no length, or one tick; broken ones give
     # several frames the same time
     usual_s = (float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 0.0) or 1 / FPS
-    return told_s if told_s >= usual_s / 2 and told_s > 0 else usual_s
+    return declared_s if declared_s >= usual_s / 2 and declared_s > 0 else usual_s
 
 
 def _said(error: BaseException) -> str:

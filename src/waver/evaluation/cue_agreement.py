@@ -116,23 +116,23 @@ def cue_scores(
     sums = {cue: _sums(segments, cue, who, weights) for cue in channels}
     # with the others in it, the line of all cues would tell by difference what is withheld of a single one
     least = max(config.least_group, 1)
-    told = _told(segments, list(channels), least, one_each)
-    together = _Sums(*np.sum([sums[cue] for cue in told], axis=0)) if told else None
-    known = [("", ALL, set(told), together)]
-    known += [(channel, cue, {cue}, sums[cue] if cue in told else None) for cue, channel in channels.items()]
+    disclosed = _disclosed(segments, list(channels), least, one_each)
+    together = _Sums(*np.sum([sums[cue] for cue in disclosed], axis=0)) if disclosed else None
+    known = [("", ALL, set(disclosed), together)]
+    known += [(channel, cue, {cue}, sums[cue] if cue in disclosed else None) for cue, channel in channels.items()]
     return [
         _row(source, channel, name, _where(segments, cues, least), _people(segments, cues), own)
         for channel, name, cues, own in known
     ]
 
 
-def _told(segments: Sequence[Segment], cues: Sequence[str], least: int, one_each: bool) -> list[str]:
+def _disclosed(segments: Sequence[Segment], cues: Sequence[str], least: int, one_each: bool) -> list[str]:
     """Cues of which enough people are behind; no count of the others follows from theirs."""
     behind = {cue: len(_people(segments, {cue})) for cue in cues}
-    told = [cue for cue in cues if behind[cue] >= least]
-    while one_each and told and 0 < len(_people(segments, set(cues) - set(told))) < least:
-        told.remove(min(told, key=behind.__getitem__))
-    return told
+    disclosed = [cue for cue in cues if behind[cue] >= least]
+    while one_each and disclosed and 0 < len(_people(segments, set(cues) - set(disclosed))) < least:
+        disclosed.remove(min(disclosed, key=behind.__getitem__))
+    return disclosed
 
 
 def _where(segments: Sequence[Segment], cues: set[str], least: int) -> int | None:

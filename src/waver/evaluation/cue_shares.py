@@ -54,7 +54,7 @@ class CueShare:
     people: int
 
     @property
-    def told(self) -> bool:
+    def disclosed(self) -> bool:
         """Whether enough people are behind it."""
         return bool(np.isfinite(self.value))
 
@@ -78,7 +78,7 @@ class CueShares:
     def channel(self, name: str) -> tuple[CueShare, ...]:
         """Cues of one channel, the most frequent first; those of few people last."""
         own = [share for share in self.cues if share.cue.startswith(f"{name}: ")]
-        return tuple(sorted(own, key=lambda share: (not share.told, -share.value if share.told else 0.0)))
+        return tuple(sorted(own, key=lambda share: (not share.disclosed, -share.value if share.disclosed else 0.0)))
 
 
 def annotated_segments(segments: Sequence[Row], answers: Sequence[Row]) -> list[AnnotatedSegment]:
@@ -128,7 +128,7 @@ def _shares(
         if not has.any():
             continue
         behind = len(np.unique(who[has]))
-        told = behind >= config.least_group
-        value, low, high = interval(weights @ np.bincount(who, has) / everything) if told else (np.nan,) * 3
+        disclosed = behind >= config.least_group
+        value, low, high = interval(weights @ np.bincount(who, has) / everything) if disclosed else (np.nan,) * 3
         found.append(CueShare(name, value, low, high, behind))
     return tuple(found)

@@ -98,11 +98,11 @@ def _shown(groups: Mapping[str, Row], least: int) -> set[str]:
         partitions[name.partition("=")[0]].append(name)
     if EVERYONE in large:
         for names in partitions.values():
-            large -= _too_telling(names, groups, least)
+            large -= _revealing(names, groups, least)
     return large
 
 
-def _too_telling(names: Sequence[str], groups: Mapping[str, Row], least: int) -> set[str]:
+def _revealing(names: Sequence[str], groups: Mapping[str, Row], least: int) -> set[str]:
     """Groups of a partition, the smallest first, without whose scores the remainder is large or empty."""
     left = sorted(names, key=lambda name: (groups[name][BEHIND], groups[name][PEOPLE], name))
     dropped: set[str] = set()

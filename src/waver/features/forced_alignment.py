@@ -28,7 +28,7 @@ from waver.features.samples import RATE_HZ, Samples
 from waver.features.spoken import Times
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
 from waver.models.text.cue_counts import normalised
-from waver.models.text.pretrained_encoder import check_whole
+from waver.models.text.pretrained_encoder import check_complete
 
 Floats = npt.NDArray[np.float32]
 
@@ -82,7 +82,7 @@ class Aligner:
             if extractor.sampling_rate != RATE_HZ:
                 raise WaverError(f"it wants {extractor.sampling_rate} samples a second, not {RATE_HZ}")
             self._letters = _letters(tokenizer, model.config)
-        check_whole(folder, found, "CTC model of letters", role, unused=("masked_spec_embed",))
+        check_complete(folder, found, "CTC model of letters", role, unused=("masked_spec_embed",))
         self._model, self._device = model.eval().to(device), device
         self._scaled = bool(extractor.do_normalize)
 

@@ -140,11 +140,11 @@ def decode_in_worker(
         ExcludedItem: the decoder crashed, hung, or took too much memory.
         OSError: the disk or the network fails.
     """
-    told = yield from stream_from_worker(_decoded_and_told, path, probe, np.asarray(frames), decoder)
-    decoding.__dict__.update(told.__dict__)
+    record = yield from stream_from_worker(_decoded_with_record, path, probe, np.asarray(frames), decoder)
+    decoding.__dict__.update(record.__dict__)
 
 
-def _decoded_and_told(
+def _decoded_with_record(
     path: str | Path, probe: Probe, frames: npt.NDArray[np.int32], decoder: Decoder
 ) -> Generator[tuple[int, Picture], None, Decoding]:
     decoding = Decoding()

@@ -11,10 +11,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.assets.manifest import Installed, installed
 from waver.errors import WaverError
-from waver.io.atomic import folder_written_whole
+from waver.io.atomic import atomic_folder
 from waver.io.lock import exclusive
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
-from waver.models.text.pretrained_encoder import check_whole
+from waver.models.text.pretrained_encoder import check_complete
 from waver.provenance import file_sha256
 
 _ROLE = "speech_recogniser"
@@ -23,12 +23,12 @@ _ROLE = "speech_recogniser"
 class _Converter(TransformersConverter):
     """Reads a folder as every model is read here: from the disk alone, no code, no pickled object."""
 
-    told: Any = None
+    loading_info: Any = None
     """What the library says of the weights that it read."""
 
     def load_model(self, model_class: Any, model_name_or_path: str, **kwargs: Any) -> Any:
         """The model."""
-        model, self.told = model_class.from_pretrained(
+        model, self.loading_info = model_class.from_pretrained(
             model_name_or_path, output_loading_info=True, **LOCAL_WEIGHTS, **kwargs
         )
         return model
@@ -51,7 +51,7 @@ def convert_whisper(model: Path, folder: Path) -> Installed:
     source = installed(model)
     given = Path(source.folder)
     disable_progress_bar()
-    with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), folder_written_whole(folder) as place:
+    with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), atomic_folder(folder) as place:
         with reading_folder(given, "Whisper model", f"correct models.paths.{_ROLE}"):
             if AutoConfig.from_pretrained(given, **LOCAL).model_type != "whisper":
                 raise WaverError("its config.json names another model")
@@ -60,7 +60,7 @@ def convert_whisper(model: Path, folder: Path) -> Installed:
             extractor = AutoFeatureExtractor.from_pretrained(given, **LOCAL)
             converter = _Converter(str(given), copy_files=["tokenizer.json"], load_as_float16=True)
             converter.convert(str(place), quantization="float16")
-        check_whole(given, converter.told, "Whisper model", _ROLE)
+        check_complete(given, converter.loading_info, "Whisper model", _ROLE)
         extractor.save_pretrained(place)  # how many mel bands the model hears
         files = sorted(file.name for file in place.iterdir())
         about = {

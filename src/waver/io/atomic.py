@@ -43,7 +43,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def file_written_whole(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path) -> Iterator[Path]:
     """As ``atomic_write``, for a file that has one writer at a time.
 
     The caller holds a lock for it: leftovers of other writers are removed, and a folder in the file's place.
@@ -64,7 +64,7 @@ def file_written_whole(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_written_whole(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path) -> Iterator[Path]:
     """As ``atomic_write``, for a folder, which the caller creates under the temporary name.
 
     The caller holds a lock for it: leftovers of other writers are removed. In the instant between two renames

@@ -51,7 +51,7 @@ def frames_of(counts: Sequence[int]) -> npt.NDArray[np.int64]:
     return np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
 
 
-class Whole(Protocol):
+class VideoAnswer(Protocol):
     """A video, or the answer in it."""
 
     @property
@@ -63,7 +63,7 @@ class Whole(Protocol):
 
 
 def answer_table(
-    answers: Sequence[Whole], margin: npt.NDArray[np.float64], fold: Sequence[int] | None = None
+    answers: Sequence[VideoAnswer], margin: npt.NDArray[np.float64], fold: Sequence[int] | None = None
 ) -> pa.Table:
     """PREDICTIONS rows of n videos with margins [n], at video level."""
     items = [(answer.video, answer.participant, answer.split) for answer in answers]

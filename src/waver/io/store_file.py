@@ -202,7 +202,7 @@ def _read_directory(number: int) -> _Directory:
         return _Directory(_identity(number), dict(whole.NameToInfo), {})
 
 
-def is_whole(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Whether a file is there whose end and directory are as written; its members are not read.
 
     A file that the disk does not hand out may be whole: who reads it says what is wrong.

@@ -74,8 +74,8 @@ def _sentence(store: Path, what: str, remedy: str) -> str:
     shard = [index for index in indexes if index.stem == store.stem or _lists(index, store.stem)]
     if not shard:
         return f"a store below {place} is {what}; run the rule that writes it (the log names the store)"
-    told = f"a store that {shard[0]} lists is {what}; {remedy.format(index=shard[0])}"
-    return f"{told}: existing stores are kept, missing ones are written again"
+    sentence = f"a store that {shard[0]} lists is {what}; {remedy.format(index=shard[0])}"
+    return f"{sentence}: existing stores are kept, missing ones are written again"
 
 
 def _lists(index: Path, video: str) -> bool:

@@ -163,7 +163,7 @@ method can do nothing to that network, not_applicable (why); of models of frames
 ``waver.training.trained_model.TrainedModel`` lists; of models that are asked also zeroshot, see
 ``waver.zeroshot.records``."""
 
-ASKED = pa.schema(
+PROMPT_ANSWERS = pa.schema(
     [
         _VIDEO,
         _PARTICIPANT,

@@ -23,7 +23,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from waver.errors import WaverError
-from waver.io.atomic import file_written_whole
+from waver.io.atomic import atomic_file
 from waver.io.jpeg_codec import JpegCodec, register
 from waver.io.store_file import Damage, FileReader
 from waver.io.store_trouble import reading
@@ -100,7 +100,7 @@ def new_store(path: str | Path, key: str) -> Iterator[StoreWriter]:
 
     The caller holds the lock of the store's shard: leftovers of other writers are removed.
     """
-    with file_written_whole(path) as temporary:
+    with atomic_file(path) as temporary:
         writer = StoreWriter(temporary)
         try:
             yield writer

@@ -120,7 +120,7 @@ def merge_factors(network: nn.Module, factors: Factors, scale: float, source: Pa
         if name not in linear or linear[name].weight.shape != (up.shape[0], down.shape[1]) or len(down) != up.shape[1]
     ]
     if wrong:
-        told = first_names(wrong)
-        raise WaverError(f"{source} changes layers that this network does not have: {told}; give its own base")
+        names = first_names(wrong)
+        raise WaverError(f"{source} changes layers that this network does not have: {names}; give its own base")
     for name, (down, up) in factors.items():
         add_change(linear[name], down, up, scale)

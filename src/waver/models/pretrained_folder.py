@@ -20,7 +20,7 @@ LOCAL_WEIGHTS: dict[str, Any] = {**LOCAL, "weights_only": True}
 """As LOCAL, of a model: files of torch are read as tensors, and no pickled object is made."""
 _TOKENS = frozenset({"tokenizer.json", "vocab.json", "added_tokens.json"})
 """Lists of words, of many megabytes; they name no code."""
-_TOLD = 300
+_LONGEST = 300
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def reading_folder(folder: Path, kind: str, remedy: str) -> Iterator[None]:
     except Exception as problem:  # each library has errors of its own for what it cannot read
         if is_machine_trouble(problem):
             raise
-        told = " ".join(str(problem).split())[:_TOLD] or type(problem).__name__
-        raise WaverError(f"{folder} holds no {kind} ({told}); {remedy}") from problem
+        reason = " ".join(str(problem).split())[:_LONGEST] or type(problem).__name__
+        raise WaverError(f"{folder} holds no {kind} ({reason}); {remedy}") from problem
 
 
 def refuse_code(folder: Path) -> None:

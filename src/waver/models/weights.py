@@ -17,7 +17,7 @@ _ENVELOPES = ("state_dict", "model_state_dict", "model", "state")
 """Keys under which training programs keep the parameters beside their own records."""
 _COUNTER = "num_batches_tracked"
 """Of batch normalisation; files older than it lack it, and no result depends on it in evaluation."""
-_TOLD = 5
+_SHOWN = 5
 
 
 class _Record:
@@ -121,9 +121,9 @@ def fill(
         for key, value in expected.items()
         if key in state and state[key].shape != value.shape
     ]
-    told = [*_some("missing", missing), *_some("unknown", unknown), *_some("", shapes)]
-    if told or not state:
-        reasons = "; ".join(told) or "none of its parameters is there"
+    problems = [*_some("missing", missing), *_some("unknown", unknown), *_some("", shapes)]
+    if problems or not state:
+        reasons = "; ".join(problems) or "none of its parameters is there"
         raise WaverError(f"{path} does not hold {name} ({reasons}); give the weights of {name}")
     values = {key: state.get(key, torch.zeros_like(value, device="cpu")) for key, value in expected.items()}
     values = {key: value.float() if value.is_floating_point() else value for key, value in values.items()}
@@ -134,5 +134,5 @@ def fill(
 
 def _some(what: str, items: Iterable[str]) -> list[str]:
     found = list(items)
-    more = [f"and {len(found) - _TOLD} more {what or 'of other shapes'}"] if len(found) > _TOLD else []
-    return [f"{what} {item}".strip() for item in found[:_TOLD]] + more
+    more = [f"and {len(found) - _SHOWN} more {what or 'of other shapes'}"] if len(found) > _SHOWN else []
+    return [f"{what} {item}".strip() for item in found[:_SHOWN]] + more

@@ -153,7 +153,7 @@ class _Batch:
         """Rows of the summary of recordings that are judged together."""
         stamp = self._stamp(recordings)
         known = [read_finished(self.out, one.recording) for one in recordings]
-        if all(one is not None and one.stamp == stamp and one.whole(self.out) for one in known):
+        if all(one is not None and one.stamp == stamp and one.intact(self.out) for one in known):
             return self._collect(recordings, [one for one in known if one is not None], "up to date")
         started = time.monotonic()
         made = {one.recording: self._prepared(one, stamp) for one in recordings}

@@ -14,7 +14,7 @@ from waver.predict.formats import FORMATS, PAGES, PURPOSES, ExportPurpose
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExportRequest:
     """What the user asks for.
 
     Attributes:
@@ -68,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from waver.predict.exporting import export  # loads torch
 
     written, left_out = export(
-        Asked(given.source, given.out, given.purpose, formats, given.method.strip("/"), given.seed, given.media,
+        ExportRequest(given.source, given.out, given.purpose, formats, given.method.strip("/"), given.seed, given.media,
               given.secret, given.contributions)
     )  # fmt: skip
-    told = f"; {left_out} left out, whose participants did not allow {given.purpose}" if left_out else ""
-    sys.stdout.write(f"{written} recordings in {given.out}{told}\n")
+    note = f"; {left_out} left out, whose participants did not allow {given.purpose}" if left_out else ""
+    sys.stdout.write(f"{written} recordings in {given.out}{note}\n")
     return 0

@@ -36,7 +36,7 @@ class Finished:
         own = {name: sha256 for name, sha256 in self.files.items() if name.endswith(_FOR_PEOPLE)}
         return {name: sha256 for name, sha256 in own.items() if self._state(out, name) == "other"}
 
-    def whole(self, out: Path) -> bool:
+    def intact(self, out: Path) -> bool:
         """Whether all files are there as they were written, or as a person changed them."""
         left = self.files.keys() - self.edited(out).keys()
         return all(self._state(out, name) == "same" for name in left)

@@ -26,7 +26,7 @@ from waver.io.removal import remove
 from waver.predict.data_tables import write_json
 from waver.predict.extend import reviewed_of, take_out
 from waver.predict.given import ANY_ID, LINKS, MAPPING, keep_last_number, read_mapping, write_mapping
-from waver.predict.model_folder import LEARNT, RECORD, WITHDRAWN
+from waver.predict.model_folder import RECORD, TRAINED_ON, WITHDRAWN
 from waver.predict.outputs import RUN, index_row, write_set_aside, write_summary
 from waver.predict.viewer.page import INDEX, About, write_index
 from waver.provenance import file_sha256
@@ -79,7 +79,7 @@ def find_in(folder: Path, participant: str, secret: bytes | None) -> Left:
     """
     left = Left(folder)
     if (folder / RECORD).is_file():
-        _find_learnt(left, {participant, safe_id(participant)}, secret)
+        _find_trained_on(left, {participant, safe_id(participant)}, secret)
     elif (folder / MAPPING).is_file():
         own = [one for one in read_mapping(folder / MAPPING, ANY_ID) if one.owner == safe_id(participant)]
         left.recordings = {one.recording for one in own}
@@ -133,11 +133,11 @@ def forget_in(left: Left, participant: str) -> None:
             file.write_text(_MARK.format(date=datetime.now(UTC).date().isoformat()), encoding="utf-8")
 
 
-def _find_learnt(left: Left, names: Collection[str], secret: bytes | None) -> None:
+def _find_trained_on(left: Left, names: Collection[str], secret: bytes | None) -> None:
     """Whether a model learnt from somebody; its record is readable even where another version wrote it."""
     try:
         about: dict[str, Any] = json.loads((left.folder / RECORD).read_text(encoding="utf-8"))["about"]
-        known = None if about.get(LEARNT) is None else set(map(str, about[LEARNT]))
+        known = None if about.get(TRAINED_ON) is None else set(map(str, about[TRAINED_ON]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WaverError(f"{left.folder / RECORD} cannot be read; copy the folder of the model again") from error
     if known is None or secret is None:

@@ -15,7 +15,7 @@ from waver.errors import WaverError
 from waver.io.site_secret import site_secret
 from waver.io.tables import ANSWERS, PARTICIPANTS, SCORES, read_table, read_tables
 from waver.predict.model_card import card_text, data_facts, licence_chain, shown_rows
-from waver.predict.model_folder import LEARNT, HandedModel, add_graph, write_model_folder
+from waver.predict.model_folder import TRAINED_ON, HandedModel, add_graph, write_model_folder
 from waver.predict.preparation import provenance
 from waver.predict.trained import Trained, load_trained
 from waver.provenance import versions
@@ -114,14 +114,14 @@ def export_model(
     chain = licence_chain(_models_of(trained), licences)
     onnx = _graph(trained) if graph else b""
     people, answers = read_table(run.people, PARTICIPANTS), read_tables(run.answers, ANSWERS)
-    learnt = [row["participant"] for row in people if row["split"] in ("train", "val")]
+    trained_on = [row["participant"] for row in people if row["split"] in ("train", "val")]
     handed = HandedModel(
         trained=trained,
         about={
             "model": {**run.model.record, "seed": int(trained.name.split("/")[2])},
             "data": data_facts(run.people, people, answers, int(run.evaluate["least_group"])),
             # sorted: the order of the table would tell whose is whose
-            LEARNT: sorted(learner_mark(one, site) for one in learnt),
+            TRAINED_ON: sorted(learner_mark(one, site) for one in trained_on),
             "scores": shown_rows(run.scores, run.model),
             "licences": chain,
             "versions": versions("torch", "numpy", "transformers") | {"waver": __version__},

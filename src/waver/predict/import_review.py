@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImportRequest:
     """What the user asks for.
 
     Attributes:
@@ -46,8 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     from waver.predict.reviewing import import_reviews  # loads much
 
-    asked = Asked(given.review, given.predictions, given.out, given.tiers, given.add_to, given.coder, given.split)
-    lines, complete = import_reviews(asked)
+    request = ImportRequest(
+        given.review, given.predictions, given.out, given.tiers, given.add_to, given.coder, given.split
+    )
+    lines, complete = import_reviews(request)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0 if complete else 2
 

@@ -152,7 +152,7 @@ def write_data_set(
     listing = [[unquote(one.owner), one.link, SPLIT, one.question or "", one.language or ""] for one in given]
     write_rows(folder / LISTING, ("participant", "video", "split", "question", "language"), listing)
     write_rows(folder / TRANSCRIPTS_FILE, ("video", "start_s", "end_s", "text"), spoken)
-    write_rows(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _asked(questions))
+    write_rows(folder / QUESTIONS_FILE, ("question", "text", "language", "kind", "affect"), _question_rows(questions))
     return {str(row[0]).rpartition(".")[0] for row in spoken}
 
 
@@ -164,7 +164,7 @@ def _transcript(one: Given, folder: Path | None, ambiguous: bool) -> Sequence[Sa
     return read_transcript(file) if file else ()
 
 
-def _asked(questions: Questions) -> list[list[object]]:
+def _question_rows(questions: Questions) -> list[list[object]]:
     """Rows of the questions; the last number decides the number of columns of the context."""
     known = dict(questions.known)
     if questions.count not in known:

@@ -21,7 +21,7 @@ from waver.assets.manifest import Installed
 from waver.config.sections import AlignConfig, FeaturesConfig
 from waver.datasets.questions import Question, Questions
 from waver.errors import WaverError
-from waver.io.atomic import atomic_write, folder_written_whole
+from waver.io.atomic import atomic_folder, atomic_write
 from waver.io.lock import exclusive
 from waver.predict.controls import Controls
 from waver.predict.decisions import Decisions
@@ -34,7 +34,7 @@ from waver.training.frames.checkpoint import Checkpoint
 from waver.training.frames.hmm_decoding import Decoder
 
 FORMAT = 1
-LEARNT = "learnt_from"
+TRAINED_ON = "learnt_from"
 """Entry of ``about``: marks of the participants of train and val, which the site alone can trace back."""
 WITHDRAWN = "WITHDRAWN.txt"
 """File that says that somebody has withdrawn from whom the model learnt (``waver forget``)."""
@@ -79,7 +79,7 @@ def write_model_folder(folder: Path, model: HandedModel, card: str, identifiers:
     if folder.exists() and not (folder / RECORD).is_file():
         raise WaverError(f"{folder} is there and holds no model; give --out a new folder")
     hidden = tuple(identifiers)
-    with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), folder_written_whole(folder) as place:
+    with exclusive(folder.with_name(f".{folder.name}.lock"), remove=True), atomic_folder(folder) as place:
         place.mkdir()
         save_file(_tensors(model.trained.checkpoint), place / WEIGHTS)
         record = _sealed(_record(model) | {"weights_sha256": file_sha256(place / WEIGHTS)})

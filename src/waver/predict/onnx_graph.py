@@ -37,7 +37,7 @@ _LENGTHS = ((1, 31), (2, 48), (1, 131))
 """Batches and frames that every graph is held to before it is given out: shorter, as traced, and longer."""
 
 
-class _Whole(nn.Module):
+class _FrameModel(nn.Module):
     """Normalisation and network, with inputs in a fixed order: all features, then all masks of them."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -119,7 +119,7 @@ def exported(checkpoint: Checkpoint) -> bytes:
     Raises:
         WaverError: the network has a part that ONNX cannot express, or whose graph differs at another length.
     """
-    model = _Whole(checkpoint).eval()
+    model = _FrameModel(checkpoint).eval()
     names = input_names(checkpoint)
     axes = {name: {0: "batch", 1: "frames"} for name in [*names, "logits"]}
     try:

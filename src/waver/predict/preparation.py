@@ -15,7 +15,7 @@ from typing import Any
 from waver.assets.manifest import Installed, install, manifest, missing_files, read_record
 from waver.config.sections import AlignConfig, FeaturesConfig
 from waver.errors import WaverError
-from waver.io.atomic import folder_written_whole
+from waver.io.atomic import atomic_folder
 from waver.io.lock import exclusive
 from waver.modalities import derived_modalities, modality_names, stored_modalities
 from waver.provenance import file_sha256
@@ -124,7 +124,7 @@ def _placed(model: Installed, target: Path) -> Path:
     here = model.model_copy(update={"folder": str(target)}).model_dump_json(indent=2) + "\n"
     files = {name: Path(model.folder) / name for name in model.files}
     if model.folder and all(file.is_file() for file in files.values()):
-        with exclusive(target.with_name(f".{target.name}.lock"), remove=True), folder_written_whole(target) as place:
+        with exclusive(target.with_name(f".{target.name}.lock"), remove=True), atomic_folder(target) as place:
             for name, file in files.items():
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).symlink_to(file.resolve())

@@ -22,7 +22,7 @@ from waver.predict.webvtt import write_vtt
 from waver.provenance import file_sha256
 
 FRAMES, SEGMENTS = "frames", "segments"
-_ADDS = "change of the logit of the frame by this modality: with all modalities less without it"
+_CONTRIBUTION = "change of the logit of the frame by this modality: with all modalities less without it"
 
 
 def frames_schema(modalities: Sequence[str], contributions: bool) -> pa.Schema:
@@ -43,7 +43,7 @@ def frames_schema(modalities: Sequence[str], contributions: bool) -> pa.Schema:
         column(f"{name}_valid", pa.bool_(), f"the frame has {name}; else {name} is masked") for name in modalities
     ]
     if contributions:
-        fields += [column(f"{name}_adds", pa.float32(), _ADDS) for name in modalities]
+        fields += [column(f"{name}_adds", pa.float32(), _CONTRIBUTION) for name in modalities]
     return pa.schema(fields)
 
 
@@ -59,7 +59,7 @@ def segments_schema(modalities: Sequence[str]) -> pa.Schema:
         column("p_max", pa.float64(), "highest probability of its frames"),
         column("cues", pa.string(), "what the model looked at most, by semicolons; empty where it shows nothing"),
     ]
-    return pa.schema([*fields, *(column(f"{name}_adds", pa.float64(), f"mean {_ADDS}") for name in modalities)])
+    return pa.schema([*fields, *(column(f"{name}_adds", pa.float64(), f"mean {_CONTRIBUTION}") for name in modalities)])
 
 
 def write_frames(result: RecordingResult, out: Path, record: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from waver.predict.data_tables import write_csv, write_dictionary, write_json
 from waver.predict.elan import read_stamp
 from waver.predict.extend import add_to
 from waver.predict.given import hand_on_mapping
-from waver.predict.import_review import Asked
+from waver.predict.import_review import ImportRequest
 from waver.predict.predicted_files import PredictedFiles, read_predicted
 from waver.predict.review import (
     AGREEMENT,
@@ -52,7 +52,7 @@ class _Read:
     notes: list[str] = field(default_factory=list)
 
 
-def import_reviews(asked: Asked) -> tuple[list[str], bool]:
+def import_reviews(request: ImportRequest) -> tuple[list[str], bool]:
     """Compare, and perhaps add to a training set.
 
     Returns:
@@ -61,20 +61,20 @@ def import_reviews(asked: Asked) -> tuple[list[str], bool]:
     Raises:
         WaverError: no file can be used, or the files do not go together.
     """
-    predicted = read_predicted(asked.predictions)
-    tiers = read_tier_list(asked.tiers) if asked.tiers else {}
-    read = _read(asked.reviews, predicted, tiers)
+    predicted = read_predicted(request.predictions)
+    tiers = read_tier_list(request.tiers) if request.tiers else {}
+    read = _read(request.reviews, predicted, tiers)
     if read.problems and not read.codings and not read.untouched:
         raise read.problems[0]
     by = coded(read.codings, predicted)
     rows, apart, shared = list(agreement_rows(by)), disagreements(by, predicted), people_alpha(by)
     tables = {"agreement": rows, "disagreements": apart, "codings": list(coding_rows(read.codings))}
-    _write(asked.out, tables, shared)
-    hand_on_mapping(asked.predictions, asked.out, by)
-    lines = _told(rows, shared, len(coders_of(by)) - 1, len(apart), asked.out)
+    _write(request.out, tables, shared)
+    hand_on_mapping(request.predictions, request.out, by)
+    lines = _summary(rows, shared, len(coders_of(by)) - 1, len(apart), request.out)
     lines += [f"{path}: nobody changed it, and it is left out" for path in read.untouched]
-    if asked.add_to and read.codings:
-        lines += _added(asked.add_to, asked.predictions, read.codings, asked.coder, asked.split)
+    if request.add_to and read.codings:
+        lines += _add_to_dataset(request.add_to, request.predictions, read.codings, request.coder, request.split)
     lines += read.notes
     lines += [f"{len(read.problems)} files could not be used:"] if read.problems else []
     return [*lines, *(f"  {problem}" for problem in read.problems)], bool(read.codings) and not read.problems
@@ -142,7 +142,7 @@ def _write(out: Path, tables: Mapping[str, Sequence[Row]], shared: float | None)
     write_json(out / "agreement.json", {"krippendorff_alpha_of_people": shared, "pairs": tables["agreement"]})
 
 
-def _told(rows: Sequence[Row], shared: float | None, people: int, apart: int, out: Path) -> list[str]:
+def _summary(rows: Sequence[Row], shared: float | None, people: int, apart: int, out: Path) -> list[str]:
     lines = [
         f"{row['coder']} and {row['other']}: kappa {_number(row['kappa'])} on {row['frames']} frames of "
         f"{row['recordings']} recordings, segment F1 {_number(row['segment_F1_10'])} at overlap .1 and "
@@ -158,7 +158,9 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def _added(folder: Path, predictions: Path, codings: Sequence[Coding], coder: str | None, split: str) -> list[str]:
+def _add_to_dataset(
+    folder: Path, predictions: Path, codings: Sequence[Coding], coder: str | None, split: str
+) -> list[str]:
     known = sorted({one.coder for one in codings})
     if (coder is None and len(known) > 1) or (coder is not None and coder not in known):
         raise WaverError(f"--add-to takes the segments of one coder; give --coder, one of {', '.join(known)}")

@@ -73,7 +73,7 @@ def load_trained(folder: Path, method: str = "", seed: int | None = None) -> Tra
     if gone:
         raise WaverError(f"{gone}, which the model was made from, is gone; {AGAIN}")
     rows, questions = rows_with_questions(packs, PACK_INDEX), questions_of(packs[0])
-    learnt = [row for row in rows if row["split"] == "train" and row["status"] == "ok"]
+    trained_on = [row for row in rows if row["split"] == "train" and row["status"] == "ok"]
     return Trained(
         name=str(file.parent.relative_to(folder / "train")),
         run=Path(os.path.abspath(folder)).name,
@@ -82,7 +82,7 @@ def load_trained(folder: Path, method: str = "", seed: int | None = None) -> Tra
         sha256=file_sha256(file),
         preparation=preparation_of(packs[0], root),
         decisions=_decisions(file, packs, folder, checkpoint.decoder is not None),
-        controls=fit_controls(map(_labelled, learnt), questions),
+        controls=fit_controls(map(_labelled, trained_on), questions),
         questions=questions,
         model_set=str(checkpoint.record.get("model_set", "")),
     )
@@ -95,7 +95,7 @@ def _chosen(folder: Path, method: str, seed: int | None) -> tuple[Path, Checkpoi
     if not known:
         raise WaverError(f"{folder} has no trained model of frames (train/<fusion>/<modalities>/<seed>/model.pt); "
                          "give results/<run> of a finished run")  # fmt: skip
-    wanted = [name for name in known if _is_asked_for(name, method, seed)]
+    wanted = [name for name in known if _is_wanted(name, method, seed)]
     if not wanted:
         raise WaverError(f"{folder} has no model {method}{'' if seed is None else f' with seed {seed}'}; "
                          f"it has {', '.join(dict.fromkeys(name.rpartition('/')[0] for name in known))}")  # fmt: skip
@@ -106,7 +106,7 @@ def _chosen(folder: Path, method: str, seed: int | None) -> tuple[Path, Checkpoi
     return known[name], models[name], f"average precision {score[name]:.3f} on the frames of val{others}"
 
 
-def _is_asked_for(name: str, method: str, seed: int | None) -> bool:
+def _is_wanted(name: str, method: str, seed: int | None) -> bool:
     own, _, own_seed = name.rpartition("/")
     known = own.split("/")[0].partition(".")[0] in FUSIONS
     return known and method in ("", own) and seed in (None, int(own_seed))

@@ -131,7 +131,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     control = control_section(material, folder)
     reliable = _reliability(material, folder)
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
-    protocols, asked = personalisation(material, folder), zero_shot_chapter(material)
+    protocols, prompted = personalisation(material, folder), zero_shot_chapter(material)
     papers = papers_section(material.inputs.tables)
     cues = cues_section(material, folder)
     found = counts(material.answers, material.used, material.segments)
@@ -148,7 +148,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
             cues=cues.any,
             control=control is not None,
             personal=bool(protocols),
-            asked=asked is not None,
+            prompted=prompted is not None,
             calibration=bool(reliable),
             papers=bool(papers.shown),
         ),
@@ -168,7 +168,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "protocols": protocols,
         "personal_published": published_tables("participant"),
         "personal_ours": compared(material, "participant"),
-        "asked": asked,
+        "prompted": prompted,
         "papers": papers,
         "further": further,
         "no_timeline": no_timeline,
@@ -205,7 +205,7 @@ def _headings(**known: bool) -> dict[str, str]:
     sections = [
         ("data", "Data"), ("statistics", "Statistics"), ("cues", "Cues"), ("control", "Control"),
         ("frames", LEVELS["frame"]), ("videos", LEVELS["video"]),
-        ("personal", LEVELS["participant"]), ("asked", "Language models"), ("calibration", "Calibration"),
+        ("personal", LEVELS["participant"]), ("prompted", "Language models"), ("calibration", "Calibration"),
         ("papers", "Papers' tables"), ("figures", "Further figures"), ("excluded", "Excluded"), ("costs", "Costs"),
         ("metrics", "Metrics"), ("citation", "Citation"),
     ]  # fmt: skip

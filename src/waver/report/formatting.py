@@ -53,8 +53,8 @@ def method_name(method: str, modalities: str = "") -> str:
 
     A model that is asked is named with its prompt: ``"Video-LLaVA V+T, prompt td1, windows of 8 frames"``.
     """
-    if asked := Condition.of(method):
-        return _asked(asked, modalities)
+    if condition := Condition.of(method):
+        return _condition_name(condition, modalities)
     name = _label(method) or method.replace("_", " ")
     if method in CONTROLS:
         return f"{name}, as a model" if modalities else name
@@ -65,14 +65,14 @@ def method_name(method: str, modalities: str = "") -> str:
     return f"{name} {' + '.join(parts)}".strip()
 
 
-def _asked(asked: Condition, modalities: str) -> str:
-    calibrated = "" if asked.calibration == "none" else f", {asked.calibration} calibration"
-    model, *tuned = asked_name(asked.model).split(", ")
+def _condition_name(condition: Condition, modalities: str) -> str:
+    calibrated = "" if condition.calibration == "none" else f", {condition.calibration} calibration"
+    model, *tuned = prompted_name(condition.model).split(", ")
     named = ", ".join([f"{model} {'+'.join(modalities)}".strip(), *tuned])
-    return f"{named}, prompt {asked.prompt}, {asked.granularity}{calibrated}"
+    return f"{named}, prompt {condition.prompt}, {condition.granularity}{calibrated}"
 
 
-def asked_name(model: str) -> str:
+def prompted_name(model: str) -> str:
     """``Video-LLaVA``; ``Video-LLaVA, fine-tuned`` of ``video_llava_tuned``."""
     base = model.removesuffix(TUNED)
     name = _label(base) or base.replace("_", " ")

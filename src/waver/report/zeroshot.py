@@ -10,16 +10,16 @@ from waver.report.data import Material
 from waver.report.formatting import (
     LANGUAGES,
     SPLITS,
-    asked_name,
     count,
     interval,
     listed,
     method_name,
     percent,
     plural,
+    prompted_name,
     score,
 )
-from waver.report.papers.asked_cells import asked_cells, cell_table, plain_statement
+from waver.report.papers.prompted_cells import cell_table, plain_statement, prompted_cells
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 from waver.zeroshot.prompts.prompt_set import read_prompts, shipped_sets
@@ -68,7 +68,7 @@ def zero_shot_chapter(material: Material) -> Chapter | None:
         tables=first,
         more=existing(*others, ("By language", _by_language(material))),
         prompts=_prompts(material.conditions),
-        published=[(plain_statement(asked_cells(level)), cell_table(level)) for level in LEVELS],
+        published=[(plain_statement(prompted_cells(level)), cell_table(level)) for level in LEVELS],
     )
 
 
@@ -93,7 +93,7 @@ def _opening(conditions: Sequence[Row]) -> list[str]:
 
 def _of_weights(models: Mapping[str, str]) -> Iterator[str]:
     """What may be concluded from scores of such weights; model -> where its weights come from."""
-    named = {kind: listed(sorted(asked_name(model) for model, one in models.items() if one == kind))
+    named = {kind: listed(sorted(prompted_name(model) for model, one in models.items() if one == kind))
              for kind in models.values()}  # fmt: skip
     if RANDOM in named:
         yield (
@@ -157,7 +157,7 @@ def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> Sho
         ShownCell(count(row["calls"]), _cost(row), float(row["calls"])),
     )
     return ShownRow(
-        f"{asked_name(row['model'])}, {row['label']}",
+        f"{prompted_name(row['model'])}, {row['label']}",
         "; ".join(part for part in _how(row) if part not in common),
         False,
         cells,

@@ -129,20 +129,20 @@ class Paths:
 
     # zeroshot -----------------------------------------------------------------------------------
     @property
-    def zeroshot_asked(self) -> str:
+    def zeroshot_answers(self) -> str:
         """Answers about one shard to all prompts; a journal to resume by is next to it."""
-        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{shard}}.parquet"
+        return f"{self.results}/zeroshot/{{prompted_model}}/{{granularity}}/{{shard}}.parquet"
 
     def zeroshot_adapter(self, name: str) -> str:
         """What fine-tuning learned: adapter_config.json, adapter_model.safetensors; history.jsonl."""
-        return f"{self.results}/zeroshot/{{asked_model}}/adapter/{name}"
+        return f"{self.results}/zeroshot/{{prompted_model}}/adapter/{name}"
 
     def zeroshot(self, name: str) -> str:
         """Predictions of one prompt: <calibration>.parquet (val, test), <calibration>.folds.parquet (cv).
 
         Of whole videos each may have a ``.frames.parquet``, the same answer for every frame.
         """
-        return f"{self.results}/zeroshot/{{asked_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
+        return f"{self.results}/zeroshot/{{prompted_model}}/{{granularity}}/{{prompt}}/{name}.parquet"
 
     @property
     def zeroshot_conditions(self) -> str:

@@ -38,7 +38,7 @@ class Answers(Section):
     also_negative: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Answers:
+    def _are_distinct(self) -> Answers:
         for words, label in ((self.positives, 1), (self.negatives, 0)):
             for word in words:
                 if parse_answer(word, self) != label:

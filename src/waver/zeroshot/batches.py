@@ -82,7 +82,7 @@ class Batches:
 
     def _tried(self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]]) -> list[list[Answered] | ExcludedItem]:
         try:
-            return [*self._asked(items, prompts)]
+            return [*self._answered(items, prompts)]
         except ExcludedItem as problem:
             if len(items) == 1:
                 return [problem]
@@ -96,7 +96,7 @@ class Batches:
         _free()
         return []
 
-    def _asked(self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]]) -> list[list[Answered]]:
+    def _answered(self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]]) -> list[list[Answered]]:
         started = time.perf_counter()
         rows: list[dict[int, Answered]] = [{} for _ in items]
         for numbers in by_answers(self._questions):

@@ -84,7 +84,7 @@ def _segments_of(
         for segment in annotated.get(video, ()):
             span = _span_s(segment, paths[video])
             if span is not None:
-                yield row["question"], segment["told"], _within(detections, *span), findable(answers[video])
+                yield row["question"], segment["cues"], _within(detections, *span), findable(answers[video])
 
 
 def _within(detections: Sequence[Detected], start_s: float, end_s: float) -> set[str]:
@@ -104,9 +104,9 @@ def _span_s(segment: Row, paths: Mapping[str, Path]) -> tuple[float, float] | No
 
 
 def _annotated(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Video -> segments in which annotators named cues of the codebook, with their names as ``told``."""
+    """Video -> segments in which annotators named cues of the codebook, with their names as ``cues``."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row["cue_names"]:
-            found[row["video"]].append(row | {"told": {name.partition(": ")[2] for name in row["cue_names"]}})
+            found[row["video"]].append(row | {"cues": {name.partition(": ")[2] for name in row["cue_names"]}})
     return dict(found)

@@ -18,7 +18,7 @@ from waver.features.waveform import read_in_worker
 from waver.io.shard_job import store_path
 from waver.io.tables import ANSWERS, FEATURE_INDEX, VIDEOS, read_table
 from waver.records import load
-from waver.registry import TELLERS
+from waver.registry import CUE_DESCRIBERS
 from waver.shapes import FPS
 from waver.zeroshot.families.base import Capabilities, Item, Pictures, Prompt
 from waver.zeroshot.frames import faces, full_frames, grey_frames
@@ -39,7 +39,7 @@ class Sources:
         root: folder that the videos' paths are relative to.
         speech: FEATURE_INDEX table of the speech.
         faces: that of the faces.
-        told: feature -> those that cues are found in, of prompts that tell them.
+        cue_features: feature -> index of those that cues are found in, of prompts that describe cues.
     """
 
     answers: Path
@@ -47,7 +47,7 @@ class Sources:
     root: Path = Path()
     speech: Path | None = None
     faces: Path | None = None
-    told: Mapping[str, Path] = field(default_factory=dict)
+    cue_features: Mapping[str, Path] = field(default_factory=dict)
 
 
 def shards_of(
@@ -121,7 +121,7 @@ class Items:
             )
         answers = read_answers([sources.answers])
         self._said = Said(answers, sources.speech, config.transcript, hesitations)
-        self._told = _told(sources, answers, questions, config)
+        self._cues = _cues(sources, answers, questions, config)
         self._faces = _finished(sources.faces)
 
     def rows(self) -> list[Row]:
@@ -155,7 +155,7 @@ class Items:
         return PlannedVideo(row, [Planned(window, self._prompts(row, window)) for window in cut], clock)
 
     def _prompts(self, row: Row, window: Window | None) -> list[Prompt]:
-        said = self._said.of(row["video"], window) | (self._told.of(row["video"], window) if self._told else {})
+        said = self._said.of(row["video"], window) | (self._cues.of(row["video"], window) if self._cues else {})
         return [question.about(said) for question in self._questions]
 
     def items(self, video: PlannedVideo, parts: Sequence[Planned]) -> Iterator[tuple[Planned, Item]]:
@@ -202,12 +202,12 @@ class Items:
         return item, [question.about(nothing) for question in self._questions]
 
 
-def _told(sources: Sources, answers: Sequence[Answer], questions: Sequence[Question], config: ZeroShotConfig) -> Any:
+def _cues(sources: Sources, answers: Sequence[Answer], questions: Sequence[Question], config: ZeroShotConfig) -> Any:
     """What tells the cues of a video; None where no prompt asks for them."""
     if {"cues", "timeline"}.isdisjoint(slot for question in questions for slot in question.template.slots):
         return None
     videos = read_table(sources.videos, VIDEOS) if sources.videos else []
-    return load(TELLERS, "cues")(videos, answers, sources.told, config.transcript.context_s)
+    return load(CUE_DESCRIBERS, "cues")(videos, answers, sources.cue_features, config.transcript.context_s)
 
 
 def _finished(index: Path | None) -> dict[str, Row]:

@@ -19,9 +19,9 @@ from waver.datasets.folds import Folding, folds_of
 from waver.errors import WaverError
 from waver.io.predictions import Item, frames_of, prediction_table
 from waver.io.tables import (
-    ASKED,
     PACK_INDEX,
     PREDICTIONS,
+    PROMPT_ANSWERS,
     read_arrow,
     read_metadata,
     read_table,
@@ -29,7 +29,7 @@ from waver.io.tables import (
     write_arrow,
 )
 from waver.zeroshot.answers import Policy, check_parsable, decided, majorities
-from waver.zeroshot.records import RANDOM, AnswerMode, AskedModel, Condition, Weights, ZeroShotRecord, window_of
+from waver.zeroshot.records import RANDOM, AnswerMode, Condition, PromptedModel, Weights, ZeroShotRecord, window_of
 from waver.zeroshot.windows import Window, frame_margins
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,11 @@ _WEIGHTS: dict[str, Weights] = {"tiny": RANDOM, "embedded": "packaged"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptAnswers:
     """The answers to one prompt.
 
     Attributes:
-        table: ASKED rows, one a video or window.
+        table: PROMPT_ANSWERS rows, one a video or window.
         calls: of the model; two a row where a prompt was asked with its options in both orders.
         differing: rows whose written answer is another one in the other order.
         content_free: margin about nothing, of each row; None where that was not asked.
@@ -65,8 +65,8 @@ class Asked:
         return values
 
 
-def predict_asked(
-    asked: Sequence[Path],
+def predict_answers(
+    tables: Sequence[Path],
     packs: Sequence[Path],
     name: str,
     granularity: str,
@@ -84,7 +84,7 @@ def predict_asked(
     answer has no predictions.
 
     Args:
-        asked: ASKED tables of all shards.
+        tables: PROMPT_ANSWERS tables of all shards.
         packs: PACK_INDEX tables, whose videos' frames are predicted; read where there are windows.
         name: of the model, as paths call it.
         granularity: ``video``, or ``w8`` for windows of 8 frames.
@@ -102,12 +102,12 @@ def predict_asked(
     Raises:
         WaverError: too many answers are neither of the two.
     """
-    found, window = _read(asked, prompt), window_of(granularity)
+    found, window = _read(tables, prompt), window_of(granularity)
     labels = _labels(found, *policy)
     lengths = None if window is None else _lengths(packs)
     for output, path in outputs.items():
         calibration, _, kind = output.rpartition("_")
-        model = AskedModel.of(name)
+        model = PromptedModel.of(name)
         condition = Condition(model.method, prompt, window, calibration)
         about = ZeroShotRecord(**{**known, **_measured(found), "model": model.method, "calibration": calibration})
         metadata = {**record, "method": condition.method, "level": condition.level, "seed": model.seed or 0}
@@ -144,23 +144,23 @@ def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -
     write_arrow(output, table, {**about, "level": "frame", "zeroshot": {**about["zeroshot"], "calls": 0}})
 
 
-def _read(paths: Sequence[Path], prompt: str) -> Asked:
+def _read(paths: Sequence[Path], prompt: str) -> PromptAnswers:
     tables, nothing, about, calls, differing = [], [], {}, 0, 0
     for path in paths:
-        table = read_arrow(path, ASKED)
-        asked = table.filter(pc.equal(table["prompt"], prompt))
-        own, calls = in_one_row(asked), calls + len(asked)
-        differing += own["parsed"].null_count - _items(asked.filter(asked["parsed"].is_null()))
+        table = read_arrow(path, PROMPT_ANSWERS)
+        answers = table.filter(pc.equal(table["prompt"], prompt))
+        own, calls = in_one_row(answers), calls + len(answers)
+        differing += own["parsed"].null_count - _items(answers.filter(answers["parsed"].is_null()))
         about = read_metadata(path)
         tables.append(own)
         margin = about.get("content_free", {}).get(prompt)
         nothing.append(np.full(len(own), np.nan if margin is None else margin))
     joined = np.concatenate(nothing)
-    return Asked(pa.concat_tables(tables), calls, differing, None if np.isnan(joined).any() else joined, about)
+    return PromptAnswers(pa.concat_tables(tables), calls, differing, None if np.isnan(joined).any() else joined, about)
 
 
 def in_one_row(table: pa.Table) -> pa.Table:
-    """ASKED rows of one prompt, those of one item in both orders of its options as one.
+    """PROMPT_ANSWERS rows of one prompt, those of one item in both orders of its options as one.
 
     Log probabilities are their means, so that a margin that follows a letter cancels out; a written answer counts where
     both are alike. Tokens and seconds are those of one call.
@@ -174,7 +174,7 @@ def in_one_row(table: pa.Table) -> pa.Table:
 
 
 def _items(table: pa.Table) -> int:
-    """Videos or windows that ASKED rows are about."""
+    """Videos or windows that PROMPT_ANSWERS rows are about."""
     return len(table.group_by(["video", "start_frame"]).aggregate([]))
 
 
@@ -189,7 +189,7 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**rows[0], **means, "tokens": round(mean("tokens") or 0), "parsed": parsed}
 
 
-def _labels(found: Asked, policy: Policy, as_released: int) -> list[int | None] | None:
+def _labels(found: PromptAnswers, policy: Policy, as_released: int) -> list[int | None] | None:
     """What was written, as labels; None where answers are scores."""
     if found.about["decoding"] == "score":
         return None
@@ -200,7 +200,7 @@ def _labels(found: Asked, policy: Policy, as_released: int) -> list[int | None] 
     return decided(parsed, policy, scores.tolist(), as_released, usual)
 
 
-def _margins(found: Asked, labels: Sequence[int | None] | None, calibration: str) -> Doubles:
+def _margins(found: PromptAnswers, labels: Sequence[int | None] | None, calibration: str) -> Doubles:
     """Margin of each row, float64 [n]; nan where it is left out.
 
     Raises:
@@ -216,7 +216,7 @@ def _margins(found: Asked, labels: Sequence[int | None] | None, calibration: str
     return margins - found.content_free
 
 
-def _measured(found: Asked) -> dict[str, Any]:
+def _measured(found: PromptAnswers) -> dict[str, Any]:
     """What ``ZeroShotRecord`` has from the answers."""
     model, count = found.about["model"], len(found.table)
     mass = found.column("mass").astype(float)
@@ -243,7 +243,7 @@ def _lengths(packs: Sequence[Path]) -> dict[str, int]:
 
 
 def _table(
-    found: Asked,
+    found: PromptAnswers,
     margins: Doubles,
     kept: npt.NDArray[np.bool_],
     lengths: Mapping[str, int] | None,
@@ -261,14 +261,14 @@ def _table(
     for item, (start, end, margin) in zip(items, spans, strict=True):
         of_video[item].append((int(start), int(end), float(margin)))
     tracks = {item: _track(own, lengths[item[0]]) for item, own in of_video.items() if item[0] in lengths}
-    whole = {item: track for item, track in tracks.items() if not np.isnan(track).any()}
-    if len(whole) < len(of_video):
+    complete = {item: track for item, track in tracks.items() if not np.isnan(track).any()}
+    if len(complete) < len(of_video):
         log.warning(
-            "%d videos are left out: they have no pack, or a window without an answer", len(of_video) - len(whole)
+            "%d videos are left out: they have no pack, or a window without an answer", len(of_video) - len(complete)
         )
-    counts = [len(track) for track in whole.values()]
-    margin = np.concatenate([np.zeros(0), *whole.values()])
-    return prediction_table([*whole], margin, counts, frames_of(counts), _folds([*whole], fold_of))
+    counts = [len(track) for track in complete.values()]
+    margin = np.concatenate([np.zeros(0), *complete.values()])
+    return prediction_table([*complete], margin, counts, frames_of(counts), _folds([*complete], fold_of))
 
 
 def _track(windows: Sequence[tuple[int, int, float]], frames: int) -> Doubles:

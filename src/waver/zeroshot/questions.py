@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from waver.config.zeroshot import AskedTranscriptConfig
+from waver.config.zeroshot import PromptTranscriptConfig
 from waver.datasets.answers import Answer
 from waver.io.shard_job import store_path
 from waver.io.tables import FEATURE_INDEX, read_table
@@ -76,7 +76,7 @@ class Said:
     """
 
     def __init__(
-        self, answers: Sequence[Answer], speech: Path | None, config: AskedTranscriptConfig, hesitations: bool
+        self, answers: Sequence[Answer], speech: Path | None, config: PromptTranscriptConfig, hesitations: bool
     ) -> None:
         self._texts = {answer.video: answer.text for answer in answers}
         self._speech, self._config, self._hesitations = speech, config, hesitations

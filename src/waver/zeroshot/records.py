@@ -24,7 +24,7 @@ TUNED = "_tuned"
 _TUNED = re.compile(rf"(.+{TUNED})(\d+)")
 
 
-class AskedModel(NamedTuple):
+class PromptedModel(NamedTuple):
     """A model as paths call it, ``video_llava`` or, fine-tuned with seed 0, ``video_llava_tuned0``.
 
     Attributes:
@@ -38,7 +38,7 @@ class AskedModel(NamedTuple):
     seed: int | None = None
 
     @classmethod
-    def of(cls, name: str) -> AskedModel:
+    def of(cls, name: str) -> PromptedModel:
         """The model of such a name."""
         tuned = _TUNED.fullmatch(name)
         return cls(tuned[1], tuned[1].removesuffix(TUNED), int(tuned[2])) if tuned else cls(name, name)

@@ -13,7 +13,7 @@ from waver.assets.manifest import Installed, installed
 from waver.config.zeroshot import ZeroShotConfig
 from waver.errors import ExcludedItem, WaverError, ends_job
 from waver.io.lock import exclusive
-from waver.io.tables import ASKED, write_table
+from waver.io.tables import PROMPT_ANSWERS, write_table
 from waver.models.lora_adapter import merge_adapter
 from waver.provenance import digest, file_sha256
 from waver.records import load, method_config
@@ -68,7 +68,7 @@ def ask_shard(
         config: whom to ask about, frames, transcript, decoding.
         hesitations: the recogniser was asked for them (``features.speech.verbatim``).
         code: fingerprint of the code.
-        output: Parquet file to write (ASKED).
+        output: Parquet file to write (PROMPT_ANSWERS).
         adapter: weights of the change that fine-tuning learned, of a model in this process; None: as it is installed.
 
     Raises:
@@ -80,8 +80,8 @@ def ask_shard(
     change = {} if adapter is None else {"adapter": _merged(family, adapter)}
     if isinstance(family, TransformersModel):
         family.ready(config.quantisation)
-    asked = questions_of(questions)
-    items = Items(sources, family.capabilities, asked, window_of(granularity), config, hesitations)
+    prompts = questions_of(questions)
+    items = Items(sources, family.capabilities, prompts, window_of(granularity), config, hesitations)
     scored = config.decoding != "score" and config.unparsable == "score"
     reading = Reading(config.decoding, config.likelihood, config.most_tokens, scored)
     options = config.options.get(name, {})
@@ -93,7 +93,7 @@ def ask_shard(
         if not config.keep_answers:
             private.unlink(missing_ok=True)
         journal = Journal(output.with_suffix(".journal.jsonl"))
-        job = _Job(items, Batches(family, asked, reading, config.batch), journal, made_from, asked)
+        job = _Job(items, Batches(family, prompts, reading, config.batch), journal, made_from, prompts)
         job.private = private if config.keep_answers else None
         rows = job.run()
         about = {
@@ -104,7 +104,7 @@ def ask_shard(
         about |= {"decoding": config.decoding, "excluded": job.excluded, "window": window_of(granularity)}
         if "contextual" in config.calibration:
             about["content_free"] = job.content_free()
-        write_table(output, rows, ASKED, about)
+        write_table(output, rows, PROMPT_ANSWERS, about)
 
 
 def _loaded(name: str, record: Installed | None, config: ZeroShotConfig) -> Family:
@@ -151,7 +151,7 @@ class _Job:
         return len(self._failed)
 
     def run(self) -> list[Row]:
-        """ASKED rows of all videos that could be asked about."""
+        """PROMPT_ANSWERS rows of all videos that could be asked about."""
         videos = self._items.rows()
         waiting: list[Asking] = []
         for row in videos:
@@ -222,9 +222,9 @@ class _Job:
         start = one.part.window and one.part.window.start_frame
         with open(self.private, "a", encoding="utf-8") as stream:
             for prompt, key, answer in zip(self._prompts, one.keys, answers, strict=True):
-                told = {"key": key, "video": one.row["video"], "start_frame": start, "prompt": prompt}
-                told["text"] = answer.text
-                stream.write(json.dumps(told, ensure_ascii=False) + "\n")
+                record = {"key": key, "video": one.row["video"], "start_frame": start, "prompt": prompt}
+                record["text"] = answer.text
+                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def content_free(self) -> dict[str, float | None]:
         """Prompt -> margin about nothing, of both orders its mean; None where answers are not scored."""

@@ -160,8 +160,8 @@ def _pauses(rule: CueRule, spoken: TimedWords) -> Iterator[Detected]:
     for word in range(1, len(spoken.words)):
         start_s, end_s = float(ends_s[word - 1]), float(spoken.start_s[word])
         if spoken.measured[word - 1] and spoken.measured[word] and end_s - start_s >= (rule.pause_s or 0.0):
-            told = rule.phrase.format(seconds=f"{end_s - start_s:.1f}", next=spoken.words[word])
-            yield Detected(rule, start_s, end_s, told)
+            phrase = rule.phrase.format(seconds=f"{end_s - start_s:.1f}", next=spoken.words[word])
+            yield Detected(rule, start_s, end_s, phrase)
 
 
 def _in_words(rule: CueRule, spoken: TimedWords) -> Iterator[Detected]:
@@ -181,8 +181,8 @@ def as_sentences(found: Sequence[Detected]) -> str:
     kept: dict[str, list[Detected]] = {}
     for one in sorted(found, key=lambda one: np.nan_to_num(one.start_s - one.end_s)):
         kept.setdefault(one.rule.cue, []).append(one)
-    told = {id(one) for several in kept.values() for one in several[:most]}
-    lines = [_timed(one) for one in found if id(one) in told]
+    kept_ids = {id(one) for several in kept.values() for one in several[:most]}
+    lines = [_timed(one) for one in found if id(one) in kept_ids]
     return "\n".join([*lines, *(f"{cue}: {count} times in all" for cue, count in number.items() if count > most)])
 
 
@@ -204,9 +204,9 @@ def as_timeline(found: Sequence[Detected], spoken: TimedWords | None, from_s: fl
     for start_s in np.arange(from_s // BIN_S * BIN_S, to_s, BIN_S):
         end_s = start_s + BIN_S
         here = [one for one in found if one.start_s < end_s and one.end_s > start_s]
-        told = dict.fromkeys(one.rule.cue.lower() if one.rule.words else one.phrase for one in here)
+        phrases = dict.fromkeys(one.rule.cue.lower() if one.rule.words else one.phrase for one in here)
         inside = (spoken.start_s >= start_s) & (spoken.start_s < end_s) if spoken else np.zeros(0, bool)
         said = " ".join(spoken.words[word] for word in np.flatnonzero(inside)) if spoken else ""
         head = f"{start_s:.0f}-{end_s:.0f} s, " + (f'says "{said}"' if said else "says nothing")
-        lines.append(f"{head}: {'; '.join(told)}" if told else head)
+        lines.append(f"{head}: {'; '.join(phrases)}" if phrases else head)
     return "\n".join(lines)

@@ -130,7 +130,7 @@ def test_every_unit_of_the_table_is_known():
         assert set(kinds) in ({"cpu_s", "disk_mb", "inodes"}, {"models", "disk_mb", "inodes"}), rule
         assert {unit for kind, rates in kinds.items() if kind != "models" for unit in rates} <= set(known), rule
         for model, rates in kinds.get("models", {}).items():
-            own = {"train_answers": "trained_answer", "train_videos": "trained_video", "zeroshot_ask": "asked_prompt"}
+            own = {"train_answers": "trained_answer", "train_videos": "trained_video", "zeroshot_ask": "prompt"}
             wanted = {"job", own.get(rule, "trained_picture")}
             assert set(rates) - {"evaluated_picture"} == wanted, (rule, model)
 
@@ -201,8 +201,8 @@ def test_calls_of_models_that_are_asked_are_counted_by_video_window_and_prompt(t
     config, work = read_config([file]), work_of(train=[60.0], val=[10.0, 8.1])
     sees, reads = parts_of_rule("zeroshot_ask", config, work, load_rates())
     windows = (30 + 25) + (2 + 2)  # 240 and 194.4 frames
-    assert (sees.model, sees.jobs, sees.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * (2 + windows))
-    assert (reads.model, reads.jobs, reads.amount["asked_prompt"]) == ("causal_lm", 4, 2 * 2)
+    assert (sees.model, sees.jobs, sees.amount["prompt"]) == ("video_llava", 4 * 3, 2 * (2 + windows))
+    assert (reads.model, reads.jobs, reads.amount["prompt"]) == ("causal_lm", 4, 2 * 2)
     (cost,) = costs({"zeroshot_ask": 16}, config, work)
     assert (cost.uncounted, cost.estimated) == (0, sees.jobs)
     assert any("at most 122 calls: 2 prompts about 61 videos and windows" in remark for remark in cost.remarks)
@@ -220,7 +220,7 @@ def test_a_tuned_model_is_asked_once_a_seed_about_those_it_has_not_learned_from(
     )
     config, work = read_config([file]), work_of(train=[60.0] * 5, val=[10.0, 8.1])
     (tuned,) = parts_of_rule("zeroshot_ask", config, work, load_rates())
-    assert (tuned.model, tuned.jobs, tuned.amount["asked_prompt"]) == ("video_llava", 4 * 3, 2 * 3)
+    assert (tuned.model, tuned.jobs, tuned.amount["prompt"]) == ("video_llava", 4 * 3, 2 * 3)
     (asking, learning) = costs({"zeroshot_ask": 12, "zeroshot_finetune": 3}, config, work)
     assert (asking.estimated, asking.uncounted, learning.uncounted) == (12, 0, 3)
 

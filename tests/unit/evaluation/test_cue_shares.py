@@ -31,7 +31,7 @@ def test_few_people_are_not_told_of():
     found = cue_shares(segments(), CONFIG)
     few = next(share for share in found.cues if share.cue == LB)
     assert np.isnan([few.value, few.low, few.high]).all()
-    assert not few.told
+    assert not few.disclosed
     # two people have segments after question 2
     assert list(found.by_question) == [1]
     assert cue_shares(segments(4), CONFIG) is None

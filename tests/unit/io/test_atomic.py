@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from waver.io import atomic
-from waver.io.atomic import atomic_write, folder_written_whole, temporary_name
+from waver.io.atomic import atomic_folder, atomic_write, temporary_name
 
 DAY_S = 24 * 3600
 
@@ -42,7 +42,7 @@ def test_a_file_reaches_the_disk_before_its_name_and_the_name_before_the_block_e
 
 
 def test_every_file_and_folder_of_a_store_reaches_the_disk_before_its_name(tmp_path, done):
-    with folder_written_whole(tmp_path / "s") as folder:
+    with atomic_folder(tmp_path / "s") as folder:
         (folder / "a").mkdir(parents=True)
         for name in ("zarr.json", "a/0", "a/1"):
             (folder / name).write_text(name)
@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_at_the_end_keeps_what_was_there(tmp_path, monkeypat
     monkeypatch.setattr("waver.io.atomic.os.fsync", full)
     with pytest.raises(OSError, match="full"), atomic_write(tmp_path / "f") as file:
         file.write_text("new")
-    with pytest.raises(OSError, match="full"), folder_written_whole(tmp_path / "s") as folder:
+    with pytest.raises(OSError, match="full"), atomic_folder(tmp_path / "s") as folder:
         shutil.copytree(tmp_path / "new", folder)
     assert (tmp_path / "f").read_text() == (tmp_path / "s" / "0").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "new", "s"]
@@ -113,7 +113,7 @@ def test_what_killed_writers_of_a_folder_left_goes_at_once_and_nobody_elses(tmp_
     left, *others = temporary_name(tmp_path / "s"), temporary_name(tmp_path / "s.more"), tmp_path / ".s.123.old"
     for path in (left, *others):
         (path / "a").mkdir(parents=True)
-    with folder_written_whole(tmp_path / "s") as folder:
+    with atomic_folder(tmp_path / "s") as folder:
         folder.mkdir()
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "s", *others])
 

@@ -19,7 +19,7 @@ from waver.datasets.folder.listing import read_listing
 from waver.errors import WaverError
 from waver.predict.codings import read_codings, read_tier_list
 from waver.predict.elan import read_stamp
-from waver.predict.export import Asked
+from waver.predict.export import ExportRequest
 from waver.predict.exporting import export
 from waver.predict.given import Given, read_mapping, write_mapping
 from waver.predict.import_review import main
@@ -336,15 +336,15 @@ def test_the_files_say_what_was_predicted(predictions: Path) -> None:
 
 def test_predictions_are_exported_for_their_owner_alone(predictions: Path, tmp_path: Path) -> None:
     with pytest.raises(WaverError, match="no trained model and no predictions"):
-        export(Asked(predictions, tmp_path / "out"))
+        export(ExportRequest(predictions, tmp_path / "out"))
     (predictions / "run.json").write_text("{}")
     (predictions / "recordings").mkdir()
     (predictions / "recordings/recording_001.mp4").touch()
     with pytest.raises(WaverError, match=r"nobody in .* was asked about publication"):
-        export(Asked(predictions, tmp_path / "out"))
+        export(ExportRequest(predictions, tmp_path / "out"))
     with pytest.raises(WaverError, match="--media"):
-        export(Asked(predictions, tmp_path / "out", media=tmp_path))
-    assert export(Asked(predictions, tmp_path / "deep/out", "internal", ("eaf", "vtt"))) == (1, 0)
+        export(ExportRequest(predictions, tmp_path / "out", media=tmp_path))
+    assert export(ExportRequest(predictions, tmp_path / "deep/out", "internal", ("eaf", "vtt"))) == (1, 0)
     assert sorted(file.name for file in (tmp_path / "deep/out").iterdir()) == ["recording_001.eaf", "recording_001.vtt"]
     linked = Eaf(str(tmp_path / "deep/out/recording_001.eaf")).get_linked_files()[0]["RELATIVE_MEDIA_URL"]
     assert (tmp_path / "deep/out" / linked).resolve() == (predictions / "recordings/recording_001.mp4").resolve()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asked_predictions import write_asked
+from prompted_predictions import write_asked
 from waver.config.sections import EvaluateConfig
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
@@ -23,7 +23,7 @@ from waver.evaluation.single_seeds import with_single_seeds
 from waver.io.tables import ANSWERS, SCORES, read_tables, write_table
 from waver.report.build import render_report
 from waver.report.data import load
-from waver.report.papers.asked_cells import EQUAL, NOT_ABOVE, asked_cells, plain_statement
+from waver.report.papers.prompted_cells import EQUAL, NOT_ABOVE, plain_statement, prompted_cells
 from waver.report.zeroshot import zero_shot_chapter
 from waver.zeroshot.condition_scores import score_conditions
 from waver.zeroshot.records import Condition
@@ -80,7 +80,7 @@ def page(asked):
     inputs, config, folder = asked
     render_report(inputs, config, "demo", True, folder / "report.html", folder / "figures")
     html = (folder / "report.html").read_text()
-    return re.search(r'<section id="asked">.*?</section>', html, re.DOTALL)[0]
+    return re.search(r'<section id="prompted">.*?</section>', html, re.DOTALL)[0]
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_run_that_asked_nobody_has_no_chapter(made, report_config):
 
 
 def test_the_plain_statement_counts_the_published_cells_that_say_nothing():
-    video, frame = asked_cells("video"), asked_cells("frame")
+    video, frame = prompted_cells("video"), prompted_cells("frame")
     assert [sum(cell.verdict == EQUAL for cell in cells) for cells in (video, frame)] == [6, 2]
     assert {cell.name for cell in video if cell.verdict == NOT_ABOVE} == {
         "Video-LLaVA V definition 1, zero-shot", "AffectGPT V+A simple, zero-shot", "Video-LLaVA V definition 1",

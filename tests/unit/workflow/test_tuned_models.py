@@ -14,7 +14,7 @@ from waver.errors import WaverError
 from waver.report.formatting import method_name
 from waver.workflow.flow import Flow
 from waver.workflow.run import Run
-from waver.zeroshot.records import AskedModel
+from waver.zeroshot.records import PromptedModel
 
 CONFIG: dict[str, Any] = {
     "run": "x",
@@ -37,12 +37,12 @@ def flow_of(changes: dict[str, Any] | None = None) -> Flow:
 
 
 def wildcards(name: str) -> Any:
-    return SimpleNamespace(asked_model=name, granularity="video", shard="000", prompt="td1")
+    return SimpleNamespace(prompted_model=name, granularity="video", shard="000", prompt="td1")
 
 
 def test_names_in_paths_tell_model_and_seed():
-    assert AskedModel.of("video_llava") == ("video_llava", "video_llava", None)
-    assert AskedModel.of(AskedModel.tuned("video_llava", 12)) == ("video_llava_tuned", "video_llava", 12)
+    assert PromptedModel.of("video_llava") == ("video_llava", "video_llava", None)
+    assert PromptedModel.of(PromptedModel.tuned("video_llava", 12)) == ("video_llava_tuned", "video_llava", 12)
 
 
 def test_a_tuned_model_is_asked_what_it_learned_and_scored_on_its_seeds():

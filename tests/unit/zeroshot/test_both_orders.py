@@ -5,9 +5,9 @@ import pytest
 from chat_stub import said
 from waver.config.zeroshot import ZeroShotConfig
 from waver.errors import WaverError
-from waver.io.tables import ANSWERS, ASKED, PREDICTIONS, read_metadata, read_table, write_table
+from waver.io.tables import ANSWERS, PREDICTIONS, PROMPT_ANSWERS, read_metadata, read_table, write_table
 from waver.zeroshot.items import Sources
-from waver.zeroshot.predictions import predict_asked
+from waver.zeroshot.predictions import predict_answers
 from waver.zeroshot.prompts.prompt_set import read_prompts
 from waver.zeroshot.runner import ask_shard
 
@@ -49,9 +49,9 @@ def run(serve, tmp_path):
         ask_shard(Sources(tmp_path / "answers.parquet"), None, "openai_text", "video", TAB, settings, False, "", asked)
         known = {"family": "openai", "prompt_set": "choices", "prompt": "tab", "label": "x", "prompt_sha256": "0"}
         record, policy = {"modalities": "T"}, (settings.unparsable, 1)
-        predict_asked([asked], [], "openai_text", "video", "tab", None, policy, output, known, record)
+        predict_answers([asked], [], "openai_text", "video", "tab", None, policy, output, known, record)
         rows, about = read_table(tmp_path / "none.parquet", PREDICTIONS), read_metadata(tmp_path / "none.parquet")
-        return server, read_table(asked, ASKED), rows, about["zeroshot"]
+        return server, read_table(asked, PROMPT_ANSWERS), rows, about["zeroshot"]
 
     return predicted
 

@@ -12,7 +12,7 @@ from transformers.models.llava_onevision.processing_llava_onevision import Llava
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
-from tiny_asked import write_internvl, write_llava_onevision, write_qwen3_vl
+from tiny_prompted import write_internvl, write_llava_onevision, write_qwen3_vl
 from waver.errors import ExcludedItem, WaverError
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Item, Prompt

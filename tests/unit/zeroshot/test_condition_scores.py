@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asked_predictions import asked_record, write_asked
 from checkout import ROOT
+from prompted_predictions import asked_record, write_asked
 from synthetic import write_answers, write_packs
 from tracing.executed import definitions, traced
 from waver.config.sections import EvaluateConfig

@@ -13,7 +13,7 @@ from tracing.executed import definitions, traced
 from waver.assets.manifest import Installed
 from waver.config.zeroshot import ZeroShotConfig
 from waver.errors import WaverError
-from waver.io.tables import ANSWERS, ASKED, PREDICTIONS, read_metadata, read_table, write_table
+from waver.io.tables import ANSWERS, PREDICTIONS, PROMPT_ANSWERS, read_metadata, read_table, write_table
 from waver.models.lora_adapter import merge_adapter
 from waver.provenance import file_sha256
 from waver.registry import ZERO_SHOT_MODELS
@@ -25,7 +25,7 @@ from waver.zeroshot.finetune.job import finetune
 from waver.zeroshot.finetune.samples import samples_of
 from waver.zeroshot.finetune.training import AdapterTraining
 from waver.zeroshot.items import Items, Sources
-from waver.zeroshot.predictions import predict_asked
+from waver.zeroshot.predictions import predict_answers
 from waver.zeroshot.prompts.prompt_set import Prompt as Template
 from waver.zeroshot.questions import Question
 from waver.zeroshot.runner import ask_shard
@@ -126,7 +126,7 @@ def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
         output = tmp_path / "asked.parquet"  # the journal is shared: an answer of the other model does not count
         asked = {"td1": TD1}
         ask_shard(sources, text_model, "causal_lm", "video", asked, config, False, "code", output, adapter)
-        rows[name], about[name] = read_table(output, ASKED), read_metadata(output)
+        rows[name], about[name] = read_table(output, PROMPT_ANSWERS), read_metadata(output)
     val = [row for row in rows["tuned"] if row["split"] == "val"]
     expected = margins(text_model, tuned)
     assert [row["positive"] - row["negative"] for row in val] == pytest.approx(expected * 3, abs=1e-4)
@@ -136,7 +136,7 @@ def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
     outputs = {name: tmp_path / f"{name}.parquet" for name in ("none_predictions", "none_folds")}
     known = {"family": "causal_lm", "prompt_set": "released", "prompt": "td1", "label": "td1", "prompt_sha256": ""}
     made = {"model_set": "tiny", "code": "", "config": {}, "modalities": "T"}
-    predict_asked([output], [], "causal_lm_tuned7", "video", "td1", (2, "random"), ("score", 1), outputs, known, made)
+    predict_answers([output], [], "causal_lm_tuned7", "video", "td1", (2, "random"), ("score", 1), outputs, known, made)
     told = read_metadata(outputs["none_predictions"])
     assert (told["method"], told["seed"]) == ("causal_lm_tuned.td1.video", 7)
     assert len(read_table(outputs["none_predictions"], PREDICTIONS)) == 10

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from tiny_affectgpt import write_affectgpt
-from tiny_asked import write_internvl, write_llava_onevision, write_qwen3_vl
 from tiny_gguf import write_gguf
+from tiny_prompted import write_internvl, write_llava_onevision, write_qwen3_vl
 from waver.errors import WaverError
 from waver.models.quantised import BLOCK, NF4, QuantisedLinear, quantise
 from waver.zeroshot.answers import Answers

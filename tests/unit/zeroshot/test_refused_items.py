@@ -10,7 +10,7 @@ import pytest
 from chat_stub import said
 from waver.config.zeroshot import ZeroShotConfig
 from waver.errors import ExcludedItem, WaverError
-from waver.io.tables import ANSWERS, ASKED, read_table, write_table
+from waver.io.tables import ANSWERS, PROMPT_ANSWERS, read_table, write_table
 from waver.zeroshot.batches import Batches, Reading
 from waver.zeroshot.families.base import Item, Prompt
 from waver.zeroshot.families.openai import OpenAi, OpenAiConfig
@@ -87,5 +87,5 @@ def test_a_server_that_is_there_no_more_ends_the_job_and_what_was_answered_stays
     assert not output.exists()
     server.answer, before = (lambda *_: FINE), len(server.asked)
     run()
-    assert len(read_table(output, ASKED)) == 6
+    assert len(read_table(output, PROMPT_ANSWERS)) == 6
     assert len(server.asked) - before == 2  # four were answered before

@@ -61,7 +61,7 @@ class FusionNetwork(Network):
             self.model(streams, windows.mask)
         finally:
             hook.remove()
-        return given[0].repeat_interleave(self.pool, dim=1)[:, : windows.mask.shape[1]][windows.asked]
+        return given[0].repeat_interleave(self.pool, dim=1)[:, : windows.mask.shape[1]][windows.wanted]
 
     def judge(self, features: Tensor) -> Tensor:
         """Logits float32 [N, 2] of features float32 [N, C]; of a single margin, half of it to either side."""

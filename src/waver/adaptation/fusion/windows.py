@@ -35,12 +35,12 @@ class Windows:
     Attributes:
         features: float32 [B, T, D], streams side by side, normalised; zeros on padding.
         mask: bool [B, T]; False on padding, which lies at the end.
-        asked: bool [B, T]; the N frames whose features and logits are wanted, in the order of windows, then time.
+        wanted: bool [B, T]; the N frames whose features and logits are wanted, in the order of windows, then time.
     """
 
     features: Tensor
     mask: Tensor
-    asked: Tensor
+    wanted: Tensor
 
 
 class Layout(NamedTuple):
@@ -114,8 +114,8 @@ class FusionView(TargetView):
                 stop = int(part[-1]) + 1
                 begin = min(int(part[0]), max(int(first), stop - self.layout.window_steps))
                 mask = torch.ones(1, stop - begin, dtype=torch.bool)
-                asked = torch.arange(begin, stop)[None] >= int(part[0])
-                yield int(self.video[first]), Windows(self._tensor[None, begin:stop], mask, asked)
+                wanted = torch.arange(begin, stop)[None] >= int(part[0])
+                yield int(self.video[first]), Windows(self._tensor[None, begin:stop], mask, wanted)
 
     def on_frames(self, logits: Tensor) -> Tensor:
         """Logits [N, 2] of the frames, of those [S, 2] of the steps."""

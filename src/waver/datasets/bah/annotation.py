@@ -96,12 +96,12 @@ def _annotation(video: Any, entry: Any, file: str, line: int) -> Annotation:
             raise ExcludedItem(f"its annotation {entry.reason}", MEND)
         return _fields(name, entry)
     except ExcludedItem as problem:
-        told = problem
+        excluded = problem
     except (TypeError, ValueError, LookupError, OverflowError, AttributeError) as error:
         log.debug("%s, line %d: %s", file, line, type(error).__name__)
-        told = ExcludedItem("its annotation cannot be understood", MEND)
-    log.warning("%s, line %d: %s", file, line, told)
-    return Annotation(name, problem=ExcludedItem(f"{file}, line {line}: {told.reason}", told.remedy))
+        excluded = ExcludedItem("its annotation cannot be understood", MEND)
+    log.warning("%s, line %d: %s", file, line, excluded)
+    return Annotation(name, problem=ExcludedItem(f"{file}, line {line}: {excluded.reason}", excluded.remedy))
 
 
 def _fields(video: str, entry: Any) -> Annotation:

@@ -101,8 +101,8 @@ def participant_rows(splits: Iterable[tuple[str, str]], records: Sequence[Record
     consent = decide(statements, (who for who, _ in listed), exclusions)
     known = {record.participant: record for record in records if times[record.participant] == 1}
     remedy = "keep one record for each participant"
-    told = {row["participant"] for row in exclusions}
-    for who in (who for who, _ in listed if times[who] > 1 and who not in told):
+    excluded = {row["participant"] for row in exclusions}
+    for who in (who for who, _ in listed if times[who] > 1 and who not in excluded):
         exclusions.append(exclusion_row(who, "it has several records in the metadata, and none is used", remedy, who))
     for who in (who for who, _ in listed if any(text == _NOT_UTF_8 for _, text in known.get(who, Record(who)).fields)):
         reason, remedy = "a value of its metadata is not UTF-8 text and is left out", _SAVE_AGAIN

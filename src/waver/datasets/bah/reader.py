@@ -75,7 +75,7 @@ def read_bah(source: Source) -> DataSet:
     metadata = read_metadata(found.metadata)
     listed = [(entry.name.participant, entry.split) for entry in entries]
     rows.participants = participant_rows(listed, metadata, rows.set_aside)
-    _tell(rows, {record.participant for record in metadata})
+    _log_undescribed(rows, {record.participant for record in metadata})
     return rows
 
 
@@ -228,8 +228,8 @@ def _transcript(
     return plain_transcript(entry.transcript)
 
 
-def _tell(rows: DataSet, told: set[str]) -> None:
-    strangers = [row["participant"] for row in rows.participants if row["participant"] not in told]
+def _log_undescribed(rows: DataSet, described: set[str]) -> None:
+    strangers = [row["participant"] for row in rows.participants if row["participant"] not in described]
     if strangers:
         log.warning(
             "no metadata, and so no consent, of %d participants, e.g. %s", len(strangers), ", ".join(strangers[:10])

@@ -64,12 +64,12 @@ def read_emotions(sets: Sequence[EmotionImages]) -> tuple[list[Picture], list[Ro
         if not found.pictures:
             raise WaverError(f"{root} holds no picture with a basic emotion in the layout {one.layout}; {REMEDY}")
         log.info("%s (%s): %d pictures, %d excluded", root, one.layout, len(found.pictures), len(found.excluded))
-        pictures += [_as_asked(picture, one.faces) for picture in found.pictures]
+        pictures += [_with_faces(picture, one.faces) for picture in found.pictures]
         set_aside += found.excluded
     return pictures, set_aside
 
 
-def _as_asked(picture: Picture, faces: str) -> Picture:
+def _with_faces(picture: Picture, faces: str) -> Picture:
     """With what the config wants to be used of the data set's own faces."""
     if faces == "detected":
         return replace(picture, points=None, aligned=False)

@@ -32,18 +32,18 @@ def read_questions(root: Path, recordings: Sequence[Recording], exclusions: list
         try:
             if line.problem:
                 raise ExcludedItem(line.problem, MEND_LINE)
-            asked = number(line, "question", 1, MOST_QUESTIONS)
-            if asked is None:
+            question = number(line, "question", 1, MOST_QUESTIONS)
+            if question is None:
                 raise ExcludedItem("no question is given", "give its number")
             affect = tuple(line["affect"].lower().split())
             if set(affect) - set(AFFECT):
                 raise ExcludedItem(f"its affect is none of {', '.join(AFFECT)}", "give one, both or nothing")
-            before = known.get(asked, Question())
+            before = known.get(question, Question())
             language = language_of(line) or "en"
             if language in dict(before.text):
                 raise ExcludedItem("its question has a text in this language already", "keep one of the lines")
             texts = {**dict(before.text), language: line["text"]}
-            known[asked] = Question(tuple(texts.items()), line["kind"] or before.kind, affect or before.affect)
+            known[question] = Question(tuple(texts.items()), line["kind"] or before.kind, affect or before.affect)
         except ExcludedItem as problem:
             reason = f"{line.where}: {problem.reason}"
             exclusions.append(exclusion_row(line.where, reason, problem.remedy, path=QUESTIONS_FILE))

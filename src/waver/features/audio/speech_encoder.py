@@ -23,7 +23,7 @@ from waver.errors import WaverError
 from waver.features.audio.windows import AS_IT_IS, in_windows, scale_of, timing
 from waver.features.samples import RATE_HZ, Samples
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
-from waver.models.text.pretrained_encoder import check_whole
+from waver.models.text.pretrained_encoder import check_complete
 from waver.models.weights import read_state
 from waver.shapes import FPS
 
@@ -60,7 +60,7 @@ class SpeechEncoder:
                 "(wav2vec 2.0, HuBERT, WavLM)"
             )
         # only used in masked training
-        check_whole(folder, found, "encoder of speech", "speech_encoder", unused=("masked_spec_embed",))
+        check_complete(folder, found, "encoder of speech", "speech_encoder", unused=("masked_spec_embed",))
         depth = model.config.num_hidden_layers
         if not -depth - 1 <= layer <= depth:
             raise WaverError(f"features.audio.layer is {layer} and the encoder {folder} has {depth}; lower it")

@@ -14,7 +14,7 @@ from waver.device import encoder_settings
 from waver.errors import WaverError
 from waver.features.cues.affect import Floats, Sentiment
 from waver.models.pretrained_folder import LOCAL_WEIGHTS, reading_folder
-from waver.models.text.pretrained_encoder import check_whole, like_lengths, load_tokenizer, most_tokens, padded
+from waver.models.text.pretrained_encoder import check_complete, like_lengths, load_tokenizer, most_tokens, padded
 
 _NAMES = (("positive", "pos"), ("negative", "neg"))
 
@@ -30,7 +30,7 @@ def load_sentiment(folder: Path, device: torch.device) -> Sentiment:
         model, found = AutoModelForSequenceClassification.from_pretrained(
             folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
         )
-    check_whole(folder, found, "classifier", "sentiment")
+    check_complete(folder, found, "classifier", "sentiment")
     model = model.eval().to(device)
     classes = _classes(folder, model.config.id2label)
     most = most_tokens(model)

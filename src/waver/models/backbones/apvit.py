@@ -139,7 +139,7 @@ class GatedSalience(nn.Module):
         return self.attention_weights(self.attention_u(maps) * self.attention_v(maps))  # type: ignore[no-any-return]
 
 
-def learnt_salience(kind: str) -> nn.Module | None:
+def learned_salience(kind: str) -> nn.Module | None:
     """From maps [B, 768, 14, 14] to salience [B, 1, 14, 14]; None where nothing of it is learned.
 
     ``lanet`` is the local attention of TransFER (Xue et al., ICCV 2021).
@@ -167,7 +167,7 @@ class PoolingViT(nn.Module):
         super().__init__()
         self.patches, self.salience = config.patches, config.salience
         self.projs = nn.ModuleList([nn.Conv2d(CHANNELS, WIDTH, 1)])
-        self.attn_f = learnt_salience(config.salience)
+        self.attn_f = learned_salience(config.salience)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.cls_pos_embed = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.patch_pos_embed = nn.Parameter(torch.zeros(1, _PATCHES, WIDTH))

@@ -92,12 +92,12 @@ class TunedEncoder(NeuralAnswerModel):
             WaverError: a question leaves no room for the answer.
         """
         texts = [answer.text for answer in answers]
-        asked = [answer.questions.text(answer.question) for answer in answers]
-        segments = (asked, texts) if self.inputs == "TQ" else (texts,)
+        questions = [answer.questions.text(answer.question) for answer in answers]
+        segments = (questions, texts) if self.inputs == "TQ" else (texts,)
         most = most_tokens(self.network.backbone, self.config.most_tokens)
         # of a pair the answer is cut, not the question
         cut = "only_second" if self.inputs == "TQ" else "longest_first"
-        longest = max(map(len, self.tokenizer(sorted(set(asked)))["input_ids"])) if self.inputs == "TQ" else 0
+        longest = max(map(len, self.tokenizer(sorted(set(questions)))["input_ids"])) if self.inputs == "TQ" else 0
         if self.inputs == "TQ" and longest + 2 > most:  # one token of the answer, and its end
             raise WaverError(
                 f"a question has {longest} tokens, and the model reads {most} of question and answer; raise "

@@ -52,11 +52,11 @@ def load_backbone(folder: Path, device: torch.device, role: str = "word_encoder"
         model, found = AutoModel.from_pretrained(
             folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
         )
-    check_whole(folder, found, "text encoder", role, unused=("pooler.",))
+    check_complete(folder, found, "text encoder", role, unused=("pooler.",))
     return model.eval().to(device)
 
 
-def check_whole(folder: Path, found: Mapping[str, Any], kind: str, role: str, unused: tuple[str, ...] = ()) -> None:
+def check_complete(folder: Path, found: Mapping[str, Any], kind: str, role: str, unused: tuple[str, ...] = ()) -> None:
     """Refuse a model of which transformers has drawn a part at random.
 
     Args:

@@ -35,11 +35,11 @@ class QuestionPrior(AnswerClassifier):
     def fit(self, answers: Sequence[Answer], label: Labels, vectors: Sequence[Encoding] | None = None) -> None:
         """Count the answers [n] of each question and their labels uint8 [n]."""
         check_classes(self.name, label)
-        asked = _question_numbers(answers)
+        question = _question_numbers(answers)
         share, added = label.mean(), self.config.smoothing
         size = answers[0].questions.count + 1
-        count = np.bincount(asked, minlength=size)
-        positive = np.bincount(asked, weights=label, minlength=size)
+        count = np.bincount(question, minlength=size)
+        positive = np.bincount(question, weights=label, minlength=size)
         rate = (positive + added * share) / (count + added)
         self.odds = np.log(rate / (1 - rate)) - np.log(share / (1 - share))
         self.odds[0] = 0  # of whom nobody knows the question

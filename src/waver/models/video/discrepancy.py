@@ -114,8 +114,8 @@ class Discrepancy(VideoModel):
         self.input_dropout = nn.Dropout1d(config.input_dropout)
         self.transformer = _transformer(config) if config.layers else nn.Identity()
         self.head = _head(count * size, config)
-        asked = "text" in self.names and (config.blend > 0 or config.text_weight > 0)
-        self.text_head = _head(size, config) if asked else None
+        has_text_head = "text" in self.names and (config.blend > 0 or config.text_weight > 0)
+        self.text_head = _head(size, config) if has_text_head else None
 
     def _count(self, dims: dict[str, int]) -> int:
         if not self.names:

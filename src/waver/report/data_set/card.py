@@ -38,7 +38,7 @@ def write_card(material: Material, gate: Gate, card: Path, croissant: Path) -> N
     written = {card: card_text(material), croissant: croissant_text(material)}
     for text in written.values():
         # whoever reads a question out says its words, but the words are the data set's
-        gate.check(text.replace(asked(material), ""))
+        gate.check(text.replace(question_list(material), ""))
     for path, text in written.items():
         with atomic_write(path) as file:
             file.write_text(text, encoding="utf-8")
@@ -87,7 +87,7 @@ def card_text(material: Material) -> str:
         _table(("Stated", "Group", "People"), groups),
         "Who did not consent to publication, or whose consent is unknown, is in aggregates only.",
         "## Questions\n",
-        asked(material),
+        question_list(material),
         "## Annotation\n",
         "One annotator watches each video, marks where A/H starts and ends, rates how certain that is, and names for "
         "some segments the cues of a codebook. There is no systematic check between annotators, and they know the "
@@ -111,7 +111,7 @@ def _of_fact(fact: Fact) -> tuple[str, str]:
     return fact.name, fact.yours
 
 
-def asked(material: Material) -> str:
+def question_list(material: Material) -> str:
     """The questions of the data set, a line each."""
     texts_of = [(number, material.questions.text(number)) for number in range(1, material.questions.count + 1)]
     known = [f"{number}. {text}" for number, text in texts_of if text]

@@ -33,7 +33,7 @@ CONTEXT: dict[str, Any] = {
     **{term: f"cr:{term}" for term in _TERMS},
 }
 
-_WHOLE: dict[str, pa.Schema] = {
+_TABLES: dict[str, pa.Schema] = {
     "participants": PARTICIPANTS,
     "videos": VIDEOS,
     "segments": SEGMENTS,
@@ -64,9 +64,9 @@ def describe_store(
         "license": licence,
         "citeAs": cite,
         "creator": {"@type": "sc:SoftwareApplication", "name": f"Waver {waver.__version__}".strip()},
-        "distribution": [*(_file(table, tables[table]) for table in _WHOLE), *_file_sets(features)],
+        "distribution": [*(_file(table, tables[table]) for table in _TABLES), *_file_sets(features)],
         "recordSet": [
-            *(_records(table, schema, {"fileObject": {"@id": table}}) for table, schema in _WHOLE.items()),
+            *(_records(table, schema, {"fileObject": {"@id": table}}) for table, schema in _TABLES.items()),
             _records("answers", ANSWERS, {"fileSet": {"@id": "answers-files"}}),
         ],
     }

@@ -88,7 +88,7 @@ def pair_name(cue: str) -> str:
 def _panel(axes: Any, shares: Sequence[CueShare], rows: int, names: Sequence[str] = ()) -> None:
     """Points with intervals, one below the other, at the top of a panel for ``rows`` of them."""
     for place, share in enumerate(shares):
-        if share.told:
+        if share.disclosed:
             axes.plot([share.low, share.high], [place, place], color=INK, linewidth=1)
             axes.plot([share.value], [place], marker="o", markersize=5.5, color=BLUE, linestyle="none")
             axes.annotate(
@@ -111,11 +111,11 @@ def _by_question(axes: Any, pairs: Sequence[CueShare], shares: CueShares, questi
     for column, own in enumerate(table.values()):
         for place, pair in enumerate(pairs):
             share = own.get(pair.cue)
-            told = share is None or share.told
-            value = share.value if share is not None and share.told else 0.0
+            disclosed = share is None or share.disclosed
+            value = share.value if share is not None and share.disclosed else 0.0
             axes.bar(column, 0.86, bottom=place - 0.43, width=0.9, color=BLUE, alpha=0.08 + 0.5 * value, linewidth=0)
-            text, colour = (percent(value), INK) if told else (TOO_FEW, MUTED)
-            within = f"\n{100 * share.low:.0f}–{100 * share.high:.0f}" if share is not None and share.told else ""
+            text, colour = (percent(value), INK) if disclosed else (TOO_FEW, MUTED)
+            within = f"\n{100 * share.low:.0f}–{100 * share.high:.0f}" if share is not None and share.disclosed else ""
             axes.text(column, place, text + within, ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(table)), [f"Q{number}\n{questions.response(number)}" for number in table], fontsize=8)
     axes.set_yticks(np.arange(len(pairs)), [pair_name(pair.cue) for pair in pairs])

@@ -69,13 +69,13 @@ def spans_of(material: Material) -> list[Span]:
 def facts(material: Material) -> list[Fact]:
     """Figures of answers, segments and ages; those of few people are not told."""
     least = material.config.evaluate.least_group
-    told = dict(_of_answers(material.answers, material.questions.count, least))
-    told |= dict(_of_segments(material, least))
+    facts = dict(_of_answers(material.answers, material.questions.count, least))
+    facts |= dict(_of_segments(material, least))
     ages = [(row["participant"], float(row["age"])) for row in material.participants if row["age"] is not None]
-    told["age"] = _mean(ages, least, "years", extremes=False)
+    facts["age"] = _mean(ages, least, "years", extremes=False)
     printed = releases()[PRINTED_OF]["described"]
     shown = printed if material.config.layout in LAYOUTS else {}
-    return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in told.items() if text]
+    return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in facts.items() if text]
 
 
 def videos_per_participant(answers: Sequence[Row], least: int) -> tuple[Group, ...]:
@@ -121,8 +121,8 @@ def _unlisted(material: Material, least: int) -> str:
     unknown, every = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
     if not unknown:
         return ""
-    told = sum(own > 0 for own, _ in counts) >= least
-    return f"{unknown:,} of {every:,}, which count as nothing" if told else TOO_FEW
+    disclosed = sum(own > 0 for own, _ in counts) >= least
+    return f"{unknown:,} of {every:,}, which count as nothing" if disclosed else TOO_FEW
 
 
 def segments_per_video(spans: Sequence[Span]) -> dict[int, list[str]]:

@@ -71,9 +71,9 @@ def grouped(counts: Mapping[str, int], least: int) -> tuple[Group, ...]:
     total = sum(known.values())
     few = {name for name, number in known.items() if number < least}
     hidden = set(few)
-    told = sorted(known.keys() - few, key=lambda name: (known[name], name))
-    while told and 0 < sum(known[name] for name in hidden) < least:
-        hidden.add(told.pop(0))
+    disclosed = sorted(known.keys() - few, key=lambda name: (known[name], name))
+    while disclosed and 0 < sum(known[name] for name in hidden) < least:
+        hidden.add(disclosed.pop(0))
     return tuple(
         Group(name, None, TOO_FEW if name in few else WITHHELD)
         if name in hidden

@@ -130,15 +130,15 @@ class PaperTableBuilder:
         method, modalities = self._method(row, group)
         kind = self.layout.get("how") or group.get("how", "fusion")
         kind = "tuned" if method.split(".")[0].endswith(TUNED) else kind
-        line = how[kind].format(method=method, modalities=modalities, **_asked(method))
+        line = how[kind].format(method=method, modalities=modalities, **_prompting(method))
         others = f" in the run {run.label}" if run.label else ""
         return f"not run{others}; to run it: {line}"
 
     def _of_ours(self, run: Run, scored: MethodScores) -> int:
         """Number of the note of a score: the prompts of a model that was asked, and the other data of another run."""
         mine = next(iter(self.found[self.own.label].values()), None)
-        asked = run.prompt_sets.get(scored.method)
-        words = [f"asked with the prompts {asked}"] if asked else []
+        prompt_set = run.prompt_sets.get(scored.method)
+        words = [f"asked with the prompts {prompt_set}"] if prompt_set else []
         if run.label and (mine is None or _size(mine) != _size(scored)):
             items = f"{count(_size(scored)[0])} {self.layout['level']}s"
             words.append(f"from the run {run.label}, which was scored on other data: {items}")
@@ -223,13 +223,13 @@ def _scores_by_name(run: Run, level: str, split: str) -> dict[tuple[str, str], M
     return {(row.method, row.modalities): row for row in rows}
 
 
-def _asked(method: str) -> dict[str, str]:
+def _prompting(method: str) -> dict[str, str]:
     """What runs a model that is asked; empty of other methods."""
-    asked = Condition.of(method)
-    if asked is None:
+    condition = Condition.of(method)
+    if condition is None:
         return {}
-    granularity = "zeroshot.video: true" if asked.window is None else f"zeroshot.windows: [{asked.window}]"
-    return {"model": asked.model.removesuffix(TUNED), "prompt": asked.prompt, "granularity": granularity}
+    granularity = "zeroshot.video: true" if condition.window is None else f"zeroshot.windows: [{condition.window}]"
+    return {"model": condition.model.removesuffix(TUNED), "prompt": condition.prompt, "granularity": granularity}
 
 
 def _of_run(scored: MethodScores, run: Run) -> str:

@@ -145,8 +145,8 @@ def _markdown(table: TableData) -> str:
             rows.append(_markdown_row([f"*{body}*", *[""] * (len(heads) - 1)]))
         rows += [_markdown_row([*line.labels, *map(_markdown_cell, line.cells)]) for line in lines]
     notes = [f"{number}. {note}" for number, note in enumerate(table.notes, 1)]
-    caption, *told = (_markdown_text(text) for text in (table.caption, *notes))
-    parts = [f"## {_markdown_text(table.title)}", caption, "\n".join(rows), "\n".join(told)]
+    caption, *paragraphs = (_markdown_text(text) for text in (table.caption, *notes))
+    parts = [f"## {_markdown_text(table.title)}", caption, "\n".join(rows), "\n".join(paragraphs)]
     return "\n\n".join(part for part in parts if part)
 
 

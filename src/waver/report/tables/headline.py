@@ -92,7 +92,7 @@ def _row(
         level=name,
         sample=f"{SPLITS[split]}, {plural(method.any['participants'], 'participant')}",
         method=method.name,
-        choice="; ".join(filter(None, [_choice(selection), _beside(selection, adapted)])),
+        choice="; ".join(filter(None, [_choice(selection), _best_adapted(selection, adapted)])),
         score=_number(method),
         control=_number(control),
         difference=("–", "") if gap is None else (signed(gap.difference), _below(gap)),
@@ -108,7 +108,7 @@ def _choice(selection: Selection) -> str:
     return f"best of {selection.candidates} by this score"
 
 
-def _beside(selection: Selection, adapted: Selection | None) -> str:
+def _best_adapted(selection: Selection, adapted: Selection | None) -> str:
     """Where a network does best as it is: what the best adapted one scores."""
     if adapted is None or selection.shown.method not in UNADAPTED:
         return ""

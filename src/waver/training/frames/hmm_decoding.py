@@ -50,7 +50,7 @@ class Decoder:
         return cls(Durations((none, some), (before, within), state["prevalence"]), state["kappa"])
 
 
-def fit_decoder(learnt_from: Sequence[Labels], margins: Sequence[Floats], labels: Sequence[Labels]) -> Decoder:
+def fit_decoder(train_labels: Sequence[Labels], margins: Sequence[Floats], labels: Sequence[Labels]) -> Decoder:
     """Learn to decode one model's margins.
 
     Durations come from the training labels of the model. ``kappa``, and the prevalence that the margins are
@@ -66,7 +66,7 @@ def fit_decoder(learnt_from: Sequence[Labels], margins: Sequence[Floats], labels
     Raises:
         WaverError: the training labels never change within a video.
     """
-    durations = fit_durations(learnt_from)
+    durations = fit_durations(train_labels)
     truth, margin = np.concatenate(labels), np.concatenate(margins).astype(np.float64)
     share = float(truth.mean())
     if 0 < share < 1:

@@ -19,7 +19,7 @@ from waver.records import load, method_config
 from waver.registry import FUSIONS, MODALITIES, TEMPORALS
 from waver.training.trained_model import TrainedModel, as_json, difference
 
-ADDED = {"with_cues": "C"}
+EXTRA_MODALITY = {"with_cues": "C"}
 """Name of the ablation -> letter of the modality."""
 
 
@@ -35,7 +35,7 @@ def _models(run: RunSpec, config: TrainConfig) -> Iterator[TrainedModel]:
 
 
 def _model(config: TrainConfig, fusion: str, variant: str, base_modalities: str) -> TrainedModel:
-    modalities = with_letter(base_modalities, ADDED.get(variant, ""))
+    modalities = with_letter(base_modalities, EXTRA_MODALITY.get(variant, ""))
     plain, own = (_recipe(config, fusion, name) for name in ("", variant))
     changed = difference(plain.recipe, own.recipe)
     if modalities != base_modalities:
@@ -56,7 +56,7 @@ def model_named(config: TrainConfig, method: str, modalities: str) -> TrainedMod
         WaverError: the config has no such variant.
     """
     fusion, variant = _parts(config, method)
-    return _model(config, fusion, variant, without_letter(modalities, ADDED.get(variant, "")))
+    return _model(config, fusion, variant, without_letter(modalities, EXTRA_MODALITY.get(variant, "")))
 
 
 def _parts(config: TrainConfig, method: str) -> tuple[str, str]:
@@ -119,7 +119,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
     """
     _check_ablations(config)
     for name in config.variants:
-        if name in ADDED:
+        if name in EXTRA_MODALITY:
             raise WaverError(f"train.variants: {name!r} is the name of an ablation; choose another")
     windows = [f"w{window}" for window in config.windows]
     names = [*config.variants, *windows, *config.ablations]
@@ -133,7 +133,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
     for model in models_of(config) if options else ():
         _check_first_epochs(config, model)
         # a length of the window may be the one that the model has anyway, and stands in the figure all the same
-        if not model.variant or model.variant in windows or model.variant in ADDED:
+        if not model.variant or model.variant in windows or model.variant in EXTRA_MODALITY:
             continue
         if _built(config, model.fusion, model.variant) == _built(config, model.fusion, ""):
             raise WaverError(
@@ -142,7 +142,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
 
 
 def _check_ablations(config: TrainConfig) -> None:
-    known = [*ABLATIONS, *ADDED]
+    known = [*ABLATIONS, *EXTRA_MODALITY]
     rows = [run for run in config.runs if run.fusion == "conflict"]
     if config.ablations and not rows:
         raise WaverError("train.ablations needs a row {fusion: conflict, ...} in train.runs")
@@ -150,7 +150,7 @@ def _check_ablations(config: TrainConfig) -> None:
         if name not in known:
             raise WaverError(f"train.ablations: {name!r} is not a known ablation; known are {', '.join(known)}")
         for run in rows:
-            if name in ADDED and ADDED[name] in run.modalities:
+            if name in EXTRA_MODALITY and EXTRA_MODALITY[name] in run.modalities:
                 raise WaverError(
                     f"train.ablations: {name!r} changes nothing of conflict on {run.modalities}; leave it out"
                 )

@@ -68,7 +68,7 @@ class FaceMaterial:
     """
 
     def __init__(self, indexes: Sequence[Path], modalities: str, frames: int, config: VideosConfig) -> None:
-        self._asked = "Q" in modalities
+        self._with_question = "Q" in modalities
         self._rows = {row["video"]: row for row in read_tables(indexes, FEATURE_INDEX)}
         self._stores = Path(indexes[0]).with_name("stores")
         self._frames, self._config = frames, config
@@ -79,7 +79,7 @@ class FaceMaterial:
         return there
 
     def learn(self, answers: Sequence[Answer]) -> Normalisation | None:
-        return Normalisation.fit([_context_of(answer) for answer in answers]) if self._asked else None
+        return Normalisation.fit([_context_of(answer) for answer in answers]) if self._with_question else None
 
     def examples(self, answers: Sequence[Answer], normalisation: Normalisation | None) -> Examples:
         stores = {answer.video: store_path(self._stores, self._rows[answer.video]) for answer in answers}
@@ -87,11 +87,11 @@ class FaceMaterial:
         if normalisation is None:
             return clips
         known = [normalisation.apply(_context_of(answer)).features["question"] for answer in answers]
-        return AskedClips(clips, torch.from_numpy(np.concatenate(known)))
+        return ClipsWithContext(clips, torch.from_numpy(np.concatenate(known)))
 
 
 @dataclass(frozen=True)
-class AskedClips:
+class ClipsWithContext:
     """Clips, and the z-scored context float32 [N, C] of each video."""
 
     clips: FaceClips
@@ -134,7 +134,7 @@ class FeatureMaterial:
     def __init__(self, indexes: Sequence[Path], modalities: str, config: VideosConfig) -> None:
         self._indexes, self._config = list(indexes), config
         self._seen = modalities.replace("Q", "")
-        self._asked = "Q" in modalities
+        self._with_question = "Q" in modalities
         rows = rows_with_questions(indexes, PACK_INDEX)
         self._rows = {row["video"]: row for row in rows}
         if not self._seen:
@@ -145,7 +145,7 @@ class FeatureMaterial:
         packs = self._indexes[0].with_name("packs")
         samples = read_corpus(self._indexes, packs, self._seen, [split])
         found = {sample.video: pooled(sample, self._config.step_frames) for sample in samples}
-        return {video: self._with_context(sample) for video, sample in found.items()} if self._asked else found
+        return {video: self._with_context(sample) for video, sample in found.items()} if self._with_question else found
 
     def _with_context(self, sample: VideoSample) -> VideoSample:
         known = video_context([self._rows[sample.video]], timed=True).astype(np.float32)

@@ -12,12 +12,12 @@ from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Run, Wildcards
 from waver.zeroshot.prompts.prompt_set import PromptSet
-from waver.zeroshot.records import CUE_SLOTS, VIDEO, AskedModel
+from waver.zeroshot.records import CUE_SLOTS, VIDEO, PromptedModel
 
 
-def options_of(asked: ZeroShotConfig, base: str) -> dict[str, dict[str, Any]]:
+def options_of(zeroshot: ZeroShotConfig, base: str) -> dict[str, dict[str, Any]]:
     """The options of one model alone, by its name."""
-    return {base: asked.options[base]} if base in asked.options else {}
+    return {base: zeroshot.options[base]} if base in zeroshot.options else {}
 
 
 class Finetune:
@@ -33,7 +33,7 @@ class Finetune:
         self, run: Run, prompts: PromptSet, of_shards: Callable[[str, str, str, Sequence[str]], list[str]]
     ) -> None:
         self._run, self._prompts, self._of_shards = run, prompts, of_shards
-        self._asked, self._recipe = run.config.zeroshot, run.config.zeroshot.finetune
+        self._zeroshot, self._recipe = run.config.zeroshot, run.config.zeroshot.finetune
 
     def check(self, load: bool) -> None:
         """The models are in this process, and the prompt is one that they can learn.
@@ -41,7 +41,7 @@ class Finetune:
         Raises:
             WaverError: one is not.
         """
-        check_methods("zeroshot.finetune.models", ZERO_SHOT_MODELS, self._recipe.models, self._asked.options, load)
+        check_methods("zeroshot.finetune.models", ZERO_SHOT_MODELS, self._recipe.models, self._zeroshot.options, load)
         for name in self._recipe.models:
             record = ZERO_SHOT_MODELS[name]
             if not record.local:
@@ -55,7 +55,7 @@ class Finetune:
                     f"zeroshot.finetune.prompt: {self._recipe.prompt} quotes nothing, and {name} reads alone; choose "
                     "one like td1"
                 )
-        if self._recipe.models and set(self._asked.splits) == {"train"}:
+        if self._recipe.models and set(self._zeroshot.splits) == {"train"}:
             raise WaverError(
                 "zeroshot.splits: a fine-tuned model is not asked about train, from which it learned; add val or test"
             )
@@ -73,11 +73,11 @@ class Finetune:
 
     def every(self, kind: str) -> Callable[[Wildcards], list[str]]:
         """Videos, faces or speech of all shards, as far as the model needs them."""
-        return lambda wildcards: self._of_shards(kind, wildcards.asked_model, VIDEO, self._run.shards)
+        return lambda wildcards: self._of_shards(kind, wildcards.prompted_model, VIDEO, self._run.shards)
 
     def seed(self, wildcards: Wildcards) -> int | None:
         """Of what is drawn."""
-        return AskedModel.of(wildcards.asked_model).seed
+        return PromptedModel.of(wildcards.prompted_model).seed
 
     def question(self, wildcards: Wildcards) -> dict[str, Any]:
         """Fields of the prompt that is learned, with its answers."""
@@ -86,12 +86,12 @@ class Finetune:
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides what is learned."""
-        own = self._asked.model_dump(include={"frames", "transcript", "dtype"})
+        own = self._zeroshot.model_dump(include={"frames", "transcript", "dtype"})
         recipe = self._recipe.model_dump(exclude={"models", "seeds"})
-        options = options_of(self._asked, AskedModel.of(wildcards.asked_model).base)
+        options = options_of(self._zeroshot, PromptedModel.of(wildcards.prompted_model).base)
         return {**own, "finetune": recipe, "options": options}
 
     def code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the training and of this family."""
-        base = AskedModel.of(wildcards.asked_model).base
+        base = PromptedModel.of(wildcards.prompted_model).base
         return code("zeroshot_finetune", ZERO_SHOT_MODELS[base].target)

@@ -12,21 +12,21 @@ from waver.datasets.folds import Folding
 from waver.errors import WaverError
 from waver.records import ZeroShotModelRecord, method_config
 from waver.records import load as method
-from waver.registry import TELLERS, ZERO_SHOT_MODELS
+from waver.registry import CUE_DESCRIBERS, ZERO_SHOT_MODELS
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.finetune import Finetune, options_of
 from waver.zeroshot.prompts.prompt_set import Prompt, PromptSet, check_published, read_prompts, shipped_sets
-from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, AskedModel, Condition, window_of
+from waver.zeroshot.records import CUE_FEATURES, CUE_SLOTS, VIDEO, Condition, PromptedModel, window_of
 
 _LETTERS = {"text": "", "video": "V", "face_audio": "VA"}
 
 
 def _record(name: str) -> ZeroShotModelRecord:
     """Of a model as paths call it."""
-    return ZERO_SHOT_MODELS[AskedModel.of(name).base]
+    return ZERO_SHOT_MODELS[PromptedModel.of(name).base]
 
 
 class ZeroShot(Stage):
@@ -34,18 +34,18 @@ class ZeroShot(Stage):
 
     def check(self, load: bool) -> None:
         """The models, their options and the prompts are known, and each model has something to be asked."""
-        asked = self.config.zeroshot
-        check_methods("zeroshot.models", ZERO_SHOT_MODELS, asked.models, asked.options, load)
-        for name in asked.models:
+        zeroshot = self.config.zeroshot
+        check_methods("zeroshot.models", ZERO_SHOT_MODELS, zeroshot.models, zeroshot.options, load)
+        for name in zeroshot.models:
             self._check_model(name)
             if (
                 load and not ZERO_SHOT_MODELS[name].local
             ):  # whether it may be asked at all is known before anything runs
-                options = method_config(ZERO_SHOT_MODELS, name, asked.options.get(name, {}))
-                method(ZERO_SHOT_MODELS, name).load(Path(), options, asked.dtype)
-        if asked.finetune.models:
+                options = method_config(ZERO_SHOT_MODELS, name, zeroshot.options.get(name, {}))
+                method(ZERO_SHOT_MODELS, name).load(Path(), options, zeroshot.dtype)
+        if zeroshot.finetune.models:
             self.finetune.check(load)
-        if asked.prompt_set not in shipped_sets():
+        if zeroshot.prompt_set not in shipped_sets():
             check_published({key: one for name in self.names for key, one in self.prompts(name).items()})
 
     @cached_property
@@ -57,7 +57,7 @@ class ZeroShot(Stage):
     def names(self) -> list[str]:
         """Models as paths call them; those that are fine-tuned come last, once a seed."""
         tuning = self.config.zeroshot.finetune
-        tuned = [AskedModel.tuned(name, seed) for name in tuning.models for seed in tuning.seeds]
+        tuned = [PromptedModel.tuned(name, seed) for name in tuning.models for seed in tuning.seeds]
         return [*self.config.zeroshot.models, *tuned]
 
     def _check_model(self, name: str) -> None:
@@ -86,20 +86,20 @@ class ZeroShot(Stage):
 
         Of a fine-tuned model, the one that it learned.
         """
-        if AskedModel.of(name).seed is not None:
+        if PromptedModel.of(name).seed is not None:
             return self.prompt_set.chosen((self.config.zeroshot.finetune.prompt,))
         chosen = self.prompt_set.chosen(self.config.zeroshot.prompts)
         reads = _record(name).inputs == "text"
         return {key: prompt for key, prompt in chosen.items() if prompt.slots or not reads}
 
     def _granularities(self, name: str) -> list[str]:
-        asked = self.config.zeroshot
-        if AskedModel.of(name).seed is not None:
+        zeroshot = self.config.zeroshot
+        if PromptedModel.of(name).seed is not None:
             return [VIDEO]
-        windows = [f"w{window}" for window in dict.fromkeys(asked.windows) if self.run.recorded]
-        if ZERO_SHOT_MODELS[name].inputs == "text" and asked.transcript.scope == "video":
+        windows = [f"w{window}" for window in dict.fromkeys(zeroshot.windows) if self.run.recorded]
+        if ZERO_SHOT_MODELS[name].inputs == "text" and zeroshot.transcript.scope == "video":
             windows = []
-        return [VIDEO] * asked.video + windows
+        return [VIDEO] * zeroshot.video + windows
 
     # files ------------------------------------------------------------------------------------------
     def model_records(self) -> list[str]:
@@ -109,59 +109,59 @@ class ZeroShot(Stage):
 
     def model(self, wildcards: Wildcards) -> list[str]:
         """Record of the job's model; none of one that is not in this process."""
-        role = _record(wildcards.asked_model).asset
+        role = _record(wildcards.prompted_model).asset
         return [self.run.model_record(role)] if role else []
 
     def videos(self, wildcards: Wildcards) -> list[str]:
         """Table of the recordings, where they are needed."""
-        return self.of_shards("videos", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+        return self.of_shards("videos", wildcards.prompted_model, wildcards.granularity, [wildcards.shard])
 
     def faces(self, wildcards: Wildcards) -> list[str]:
         """Index of the faces, of a model that looks at them."""
-        return self.of_shards("faces", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+        return self.of_shards("faces", wildcards.prompted_model, wildcards.granularity, [wildcards.shard])
 
     def speech(self, wildcards: Wildcards) -> list[str]:
         """Index of the speech, unless no prompt quotes it, or the transcripts are given and quoted as they are."""
-        return self.of_shards("speech", wildcards.asked_model, wildcards.granularity, [wildcards.shard])
+        return self.of_shards("speech", wildcards.prompted_model, wildcards.granularity, [wildcards.shard])
 
     def adapter(self, wildcards: Wildcards) -> list[str]:
         """What fine-tuning learned, of a model that is fine-tuned."""
-        tuned = AskedModel.of(wildcards.asked_model).seed is not None
+        tuned = PromptedModel.of(wildcards.prompted_model).seed is not None
         path = self.paths.zeroshot_adapter("adapter_model.safetensors")
-        return [path.format(asked_model=wildcards.asked_model)] if tuned else []
+        return [path.format(prompted_model=wildcards.prompted_model)] if tuned else []
 
     def of_shards(self, kind: str, name: str, granularity: str, shards: Sequence[str]) -> list[str]:
         """Videos, faces or speech of some shards, where a model needs them."""
         inputs, config = _record(name).inputs, self.config.zeroshot
-        quoted, told = "transcript" in self._slots(name), self.run.recorded and self._tells(name)
+        quoted, described = "transcript" in self._slots(name), self.run.recorded and self._describes_cues(name)
         given = self.config.features.speech.source == "given" and config.transcript.scope == "video"
         needed = {
-            "videos": told or inputs != "text" or granularity != VIDEO,
+            "videos": described or inputs != "text" or granularity != VIDEO,
             "faces": inputs == "face_audio" or (inputs == "video" and config.frames.picture == "face"),
             "speech": quoted and not (given and config.transcript.style != "timed"),
         }
         template = self.paths.shard_table(kind) if kind == "videos" else self.paths.feature_index(kind)
         return [template.format(shard=shard) for shard in shards] if needed[kind] else []
 
-    def told(self, wildcards: Wildcards) -> list[str]:
+    def described_cues(self, wildcards: Wildcards) -> list[str]:
         """Indexes of the features that cues are found in, where a prompt tells them and there are recordings."""
-        return [path.format(**wildcards) for path in self._told(wildcards.asked_model).values()]
+        return [path.format(**wildcards) for path in self._cue_indexes(wildcards.prompted_model).values()]
 
-    def _told(self, model: str) -> dict[str, str]:
+    def _cue_indexes(self, model: str) -> dict[str, str]:
         """Feature -> its index, of those that the prompts of a model need for their cues."""
-        if not self._tells(model) or not self.run.recorded:
+        if not self._describes_cues(model) or not self.run.recorded:
             return {}
         return {name: self.paths.feature_index(name) for name in CUE_FEATURES}
 
-    def _tells(self, model: str) -> bool:
+    def _describes_cues(self, model: str) -> bool:
         return not CUE_SLOTS.isdisjoint(self._slots(model))
 
     def _slots(self, model: str) -> set[str]:
         return {slot for prompt in self.prompts(model).values() for slot in prompt.slots}
 
-    def asked(self, wildcards: Wildcards) -> list[str]:
+    def answer_tables(self, wildcards: Wildcards) -> list[str]:
         """Answers about all shards."""
-        return [self.paths.zeroshot_asked.format(**{**wildcards, "shard": shard}) for shard in self.run.shards]
+        return [self.paths.zeroshot_answers.format(**{**wildcards, "shard": shard}) for shard in self.run.shards]
 
     def listed(self, wildcards: Wildcards) -> list[str]:
         """Answers of all shards, where their people are dealt out to folds."""
@@ -190,15 +190,15 @@ class ZeroShot(Stage):
 
     def _of_prompts(self) -> list[str]:
         return [
-            path.format(asked_model=name, granularity=granularity, prompt=prompt)
+            path.format(prompted_model=name, granularity=granularity, prompt=prompt)
             for name in self.names
             for granularity, prompt in product(self._granularities(name), self.prompts(name))
             for kind, path in self.files().items()
             # who is held out has been learned from
-            if AskedModel.of(name).seed is None or not kind.endswith("_folds")
+            if PromptedModel.of(name).seed is None or not kind.endswith("_folds")
         ]
 
-    def told_features(self) -> dict[str, str]:
+    def cue_features(self) -> dict[str, str]:
         """Feature -> its index, of those that cues are found in; where models are asked about recordings."""
         return (
             {name: self.paths.feature_index(name) for name in CUE_FEATURES} if self.names and self.run.recorded else {}
@@ -207,12 +207,12 @@ class ZeroShot(Stage):
     def tables(self) -> dict[str, str]:
         """What the answers are worth, and the cues that can be told."""
         found = {"conditions": self.paths.zeroshot_conditions} if self.names else {}
-        return found | ({"cue_scores": self.paths.zeroshot_cues} if self.told_features() else {})
+        return found | ({"cue_scores": self.paths.zeroshot_cues} if self.cue_features() else {})
 
     def methods(self) -> Iterable[str]:
         """Names of the lines in the tables."""
         return [
-            Condition(AskedModel.of(name).method, prompt, window_of(granularity), calibration).method
+            Condition(PromptedModel.of(name).method, prompt, window_of(granularity), calibration).method
             for name in self.names
             for granularity, prompt in product(self._granularities(name), self.prompts(name))
             for calibration in self.config.zeroshot.calibration
@@ -221,7 +221,7 @@ class ZeroShot(Stage):
     # params -----------------------------------------------------------------------------------------
     def questions(self, wildcards: Wildcards) -> dict[str, dict[str, Any]]:
         """Id -> fields of each prompt, with the answers that it asks for."""
-        chosen = self.prompts(wildcards.asked_model)
+        chosen = self.prompts(wildcards.prompted_model)
         return {
             name: {**prompt.model_dump(), "answers": self.prompt_set.answers_of(name).model_dump()}
             for name, prompt in chosen.items()
@@ -229,17 +229,17 @@ class ZeroShot(Stage):
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides the answers of one model."""
-        asked, model = self.config.zeroshot, AskedModel.of(wildcards.asked_model)
+        zeroshot, model = self.config.zeroshot, PromptedModel.of(wildcards.prompted_model)
         left = {"models", "prompt_set", "prompts", "video", "windows", "spread", "unparsable", "options", "finetune"}
-        options = options_of(asked, model.base)
-        known = {**asked.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
+        options = options_of(zeroshot, model.base)
+        known = {**zeroshot.model_dump(exclude=left), "unparsable": self._scored(), "options": options}
         # a fine-tuned model has learned the answers of train
-        splits = [split for split in asked.splits if split != "train"] if model.seed is not None else asked.splits
+        splits = [split for split in zeroshot.splits if split != "train"] if model.seed is not None else zeroshot.splits
         return {**known, "splits": splits}
 
     def base(self, wildcards: Wildcards) -> str:
         """Name of the job's model in the registry."""
-        return AskedModel.of(wildcards.asked_model).base
+        return PromptedModel.of(wildcards.prompted_model).base
 
     def _scored(self) -> str:
         """Policies of what is no answer are applied later; ``score`` alone is asked for."""
@@ -252,9 +252,9 @@ class ZeroShot(Stage):
 
     def ask_code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the loop and of this family; others do not count."""
-        model = wildcards.asked_model
-        told = [TELLERS["cues"].target] if self._tells(model) else []
-        return code("zeroshot_ask", _record(model).target, *told)
+        model = wildcards.prompted_model
+        described = [CUE_DESCRIBERS["cues"].target] if self._describes_cues(model) else []
+        return code("zeroshot_ask", _record(model).target, *described)
 
     @property
     def folding(self) -> tuple[int, Folding] | None:
@@ -265,32 +265,32 @@ class ZeroShot(Stage):
 
     def known(self, wildcards: Wildcards) -> dict[str, Any]:
         """What predictions say of how the model was asked, as far as the config decides it."""
-        asked, prompt = self.config.zeroshot, self.prompts(wildcards.asked_model)[wildcards.prompt]
+        zeroshot, prompt = self.config.zeroshot, self.prompts(wildcards.prompted_model)[wildcards.prompt]
         window, quotes = window_of(wildcards.granularity), "transcript" in prompt.slots
         return {
-            "family": _record(wildcards.asked_model).target.split(":")[0].split(".")[-1],
+            "family": _record(wildcards.prompted_model).target.split(":")[0].split(".")[-1],
             "prompt_set": self.prompt_set.name,
             "prompt": wildcards.prompt,
             "label": prompt.label,
             "prompt_sha256": prompt.sha256,
             "window": window,
-            "stride": None if window is None else asked.stride or window,
-            "transcript": asked.transcript.style if quotes else "",
-            "scope": ("video" if window is None else asked.transcript.scope) if quotes else "",
-            "policy": "" if asked.decoding == "score" else asked.unparsable,
+            "stride": None if window is None else zeroshot.stride or window,
+            "transcript": zeroshot.transcript.style if quotes else "",
+            "scope": ("video" if window is None else zeroshot.transcript.scope) if quotes else "",
+            "policy": "" if zeroshot.decoding == "score" else zeroshot.unparsable,
         }
 
     def policy(self, wildcards: Wildcards) -> tuple[str, int]:
         """What an answer counts as that is neither, and what it does in the model's own code."""
-        return self.config.zeroshot.unparsable, _record(wildcards.asked_model).released
+        return self.config.zeroshot.unparsable, _record(wildcards.prompted_model).released
 
     def record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its predictions say about what made them."""
-        prompt = self.prompts(wildcards.asked_model)[wildcards.prompt]
-        letters = _LETTERS[_record(wildcards.asked_model).inputs] + "T" * bool(prompt.slots)
+        prompt = self.prompts(wildcards.prompted_model)[wildcards.prompt]
+        letters = _LETTERS[_record(wildcards.prompted_model).inputs] + "T" * bool(prompt.slots)
         if self.run.recorded and not CUE_SLOTS.isdisjoint(prompt.slots):
             letters = "VAT"  # what is seen and heard is told in words
-        tuned = AskedModel.of(wildcards.asked_model).seed is not None
+        tuned = PromptedModel.of(wildcards.prompted_model).seed is not None
         learned = self.finetune.recipe(wildcards) if tuned else {}
         made = self.run.prediction_record(code("zeroshot_predict"), {**learned, **self.recipe(wildcards)})
         return {**made, "modalities": letters}

@@ -77,13 +77,13 @@ class Scored(NamedTuple):
         negative: natural logarithm of the probability of the answer without A/H.
         positive: of that with A/H.
         tokens: of the prompt, those of the pictures among them.
-        told: the probabilities are the model's; else they stand for an answer of which the text alone is known.
+        has_probabilities: they are the model's; else they stand for an answer of which the text alone is known.
     """
 
     negative: float
     positive: float
     tokens: int
-    told: bool = True
+    has_probabilities: bool = True
 
     @property
     def margin(self) -> float:
@@ -96,7 +96,7 @@ class Scored(NamedTuple):
 
         None where it is not known.
         """
-        return float(np.exp(self.negative) + np.exp(self.positive)) if self.told else None
+        return float(np.exp(self.negative) + np.exp(self.positive)) if self.has_probabilities else None
 
 
 class Written(NamedTuple):

@@ -103,9 +103,9 @@ class OpenAi:
         self._counts["written_answers"] += 1
         label = parse_answer(reply.text, answers)
         if label is None:  # neither answer: as improbable as the other
-            return Scored(_NOT_WRITTEN, _NOT_WRITTEN, reply.tokens, told=False)
+            return Scored(_NOT_WRITTEN, _NOT_WRITTEN, reply.tokens, has_probabilities=False)
         pair = (_NOT_WRITTEN, _WRITTEN) if label else (_WRITTEN, _NOT_WRITTEN)
-        return Scored(*pair, reply.tokens, told=False)
+        return Scored(*pair, reply.tokens, has_probabilities=False)
 
 
 class OpenAiText(OpenAi):

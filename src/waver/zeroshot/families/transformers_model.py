@@ -275,8 +275,8 @@ def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:
         WaverError: the files lack parameters, which the library would draw at random, or are quantised already.
     """
     settings = folder / "config.json"
-    told = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    if quantised := told.get("quantization_config"):
+    content = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    if quantised := content.get("quantization_config"):
         raise WaverError(
             f"its weights are quantised ({quantised.get('quant_method', 'by an unknown method')}), which needs a "
             "library that Waver does not have; give them in 16 bits, and set zeroshot.quantisation"

@@ -66,8 +66,8 @@ def finetune(
     if not isinstance(family, TransformersModel):
         raise WaverError(f"zeroshot.finetune.models: {name} is not in this process and cannot be tuned; leave it out")
     family.ready()
-    (asked,) = questions_of({recipe.prompt: question})
-    samples = samples_of(family, shards, asked, config, hesitations)
+    (questions,) = questions_of({recipe.prompt: question})
+    samples = samples_of(family, shards, questions, config, hesitations)
     counts = [sum(one.split == split for one in samples) for split in ("train", "val")]
     log.info("%d videos to learn from, %d to choose the epoch with", *counts)
     about = [(one.participant, one.split, one.label, one.ids, one.first, one.recording) for one in samples]
@@ -88,11 +88,11 @@ def _dtype(wanted: Dtype) -> Dtype:
 
 
 def _save(training: AdapterTraining, base: str, outputs: Mapping[str, Path], history: Path) -> None:
-    whole = outputs["weights"].with_name("adapter.part")
-    for left in whole.glob("*"):
+    part = outputs["weights"].with_name("adapter.part")
+    for left in part.glob("*"):
         left.unlink()
-    save_adapter(training.network.model, training.settings, whole, Path(base).name)
+    save_adapter(training.network.model, training.settings, part, Path(base).name)
     put_in_place(history, outputs["history"])
-    put_in_place(whole / CONFIG, outputs["config"])
-    put_in_place(whole / WEIGHTS, outputs["weights"])
-    whole.rmdir()
+    put_in_place(part / CONFIG, outputs["config"])
+    put_in_place(part / WEIGHTS, outputs["weights"])
+    part.rmdir()

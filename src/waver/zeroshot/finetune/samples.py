@@ -61,10 +61,10 @@ def samples_of(
     Raises:
         WaverError: a participant is in both splits, one of them lacks videos or a class, or the answers begin alike.
     """
-    asked = config.model_copy(update={"splits": ("train", "val")})
+    learned = config.model_copy(update={"splits": ("train", "val")})
     found = []
     for sources in shards:
-        items = Items(sources, family.capabilities, [question], None, asked, hesitations)
+        items = Items(sources, family.capabilities, [question], None, learned, hesitations)
         labels = {answer.video: answer.label for answer in read_answers([sources.answers])}
         for row in items.rows():
             if (label := labels.get(row["video"])) in (0, 1):

@@ -71,8 +71,8 @@ class AdapterTraining(Training[Factors, list[int]]):
 
     def __init__(self, family: TransformersModel, samples: Sequence[Sample], config: FinetuneConfig, seed: int) -> None:
         if type(family).positions is not TransformersModel.positions:
-            told = "the positions of this model's tokens have several axes; give another model, such as video_llava"
-            raise WaverError(f"zeroshot.finetune.models: {told}")
+            remedy = "the positions of this model's tokens have several axes; give another model, such as video_llava"
+            raise WaverError(f"zeroshot.finetune.models: {remedy}")
         torch.manual_seed(seed_for("factors", seed))
         targets = {"rank": config.rank, "alpha": config.alpha, "dropout": config.dropout, "targets": config.targets}
         self.settings = LoraSettings(**targets)

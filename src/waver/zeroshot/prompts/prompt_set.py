@@ -199,14 +199,14 @@ def _first(error: ValidationError | TypeError) -> str:
     return ": ".join(filter(None, [place, str(wrong["msg"]).removeprefix("Value error, ")]))
 
 
-def check_published(asked: Mapping[str, Prompt]) -> None:
+def check_published(prompts: Mapping[str, Prompt]) -> None:
     """The papers' tables find their rows by the ids of prompts: another text needs another id.
 
     Raises:
         WaverError: a prompt has the id of a published one, and a text of its own.
     """
     published = [read_prompts(one).prompts for one in PUBLISHED]
-    for name, prompt in asked.items():
+    for name, prompt in prompts.items():
         texts = [own[name].text for own in published if name in own]
         if texts and prompt.text not in texts:
             raise WaverError(

@@ -113,7 +113,7 @@ class ChatClient:
         self._settings = settings
         self._place: SplitResult = _checked(settings)
         self._headers = {"Content-Type": "application/json", **_authorisation(settings.api_key_env)}
-        self._told_probabilities = settings.logprobs == "auto"
+        self._asks_probabilities = settings.logprobs == "auto"
         self._lock = threading.Lock()
 
     def ask_all(self, questions: Sequence[Question]) -> list[Reply]:
@@ -130,7 +130,7 @@ class ChatClient:
     def ask(self, question: Question) -> Reply:
         """The reply to one question; errors as ``ask_all``."""
         try:
-            return self._asked(question)
+            return self._reply(question)
         except _Refusal as trouble:
             if not self._works(question):
                 raise
@@ -151,9 +151,9 @@ class ChatClient:
         except WaverError:
             return False
 
-    def _asked(self, question: Question) -> Reply:
+    def _reply(self, question: Question) -> Reply:
         began = time.monotonic()
-        with_probabilities = self._told_probabilities
+        with_probabilities = self._asks_probabilities
         status, content = self._post(self._body(question, with_probabilities))
         if with_probabilities and status in _REJECTED:
             status, content = self._post(self._body(question, False))
@@ -176,9 +176,9 @@ class ChatClient:
 
     def _go_without_probabilities(self) -> None:
         with self._lock:
-            if self._told_probabilities:
+            if self._asks_probabilities:
                 log.warning("%s tells no probabilities of tokens: its written answers are used", self._name)
-            self._told_probabilities = False
+            self._asks_probabilities = False
 
     def _body(self, question: Question, with_probabilities: bool) -> bytes:
         parts: list[dict[str, Any]] = [
@@ -285,12 +285,12 @@ def _reply(content: bytes, name: str, seconds: float) -> Reply:
         record = json.loads(content)
         choice = record["choices"][0]
         text = choice["message"]["content"] or ""
-        told = (choice.get("logprobs") or {}).get("content") or []
+        tokens = (choice.get("logprobs") or {}).get("content") or []
         if choice.get("finish_reason") == "content_filter":
             raise ExcludedItem("the content filter of the model's server refuses it", "ask a server without one")
         used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
         # a line break or a quotation mark may come before the first word
-        first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
+        first = next((token for token in tokens if any(map(str.isalpha, token["token"]))), None)
         pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise _Refusal(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from parity.backbones import fixed_maps, fixed_salience
-from waver.models.backbones.apvit import WIDTH, Apvit, ApvitSettings, PoolingViT, learnt_salience
+from waver.models.backbones.apvit import WIDTH, Apvit, ApvitSettings, PoolingViT, learned_salience
 from waver.models.backbones.ir50 import Ir50
 from waver.models.backbones.pretrained import load_backbone_weights
 
@@ -53,7 +53,7 @@ def test_a_learnt_salience_adds_its_parameters_and_the_fixed_ones_none(kind):
 @pytest.mark.parametrize("kind", LEARNT)
 def test_a_learnt_salience_chooses_patches_scales_them_and_learns(vit, kind):
     torch.manual_seed(1)
-    vit.attn_f = learnt_salience(kind).eval()
+    vit.attn_f = learned_salience(kind).eval()
     maps, seen = torch.randn(2, 256, 14, 14), []
     hook = vit.blocks[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     vit(maps)
@@ -75,7 +75,7 @@ def test_local_and_convolutional_salience_lie_between_zero_and_one_and_gated_doe
     torch.manual_seed(0)
     maps = 30 * torch.randn(4, WIDTH, 14, 14)
     with torch.no_grad():
-        found = {kind: learnt_salience(kind)(maps) for kind in LEARNT}
+        found = {kind: learned_salience(kind)(maps) for kind in LEARNT}
     assert all(0 <= found[kind].min() <= found[kind].max() <= 1 for kind in ("lanet", "conv"))
     assert found["gated"].min() < 0
 

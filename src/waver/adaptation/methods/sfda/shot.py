@@ -39,7 +39,7 @@ class Shot:
         config = self.config
         adapted = copy.deepcopy(model)
         labels = pseudo_labels(*represented(adapted, target))
-        adapted.tell(labels)
+        adapted.record_labels(labels)
         prior = marginal_wanted(config, adapted, target)
         generator = torch.Generator().manual_seed(seed)
 
@@ -57,7 +57,7 @@ class Shot:
         adapted.last_layer.requires_grad_(False)
         for _ in descend(adapted, adapted.body(), schedule, batches, loss):
             labels = pseudo_labels(*represented(adapted, target))
-            adapted.tell(labels)
+            adapted.record_labels(labels)
         adapted.last_layer.requires_grad_(True)
         return adapted
 

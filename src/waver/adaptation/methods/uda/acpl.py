@@ -55,7 +55,7 @@ class Acpl:
             if epoch % config.refresh == 0:
                 seen = [view.predict(adapted) for view in (target, mirrored) if view is not None]
                 labels = confident_labels(seen, self._threshold(epoch // config.refresh))
-                adapted.tell(labels)
+                adapted.record_labels(labels)
             chosen = torch.nonzero(labels >= 0).squeeze(1)
             return every if config.aligned == "all" or len(chosen) < 2 else chosen
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from waver.adaptation.methods.tta.norms import entropy
 from waver.adaptation.methods.vision_language.clip_au import ClipAu, action_texts, train_head
-from waver.adaptation.methods.vision_language.tpt import LearntContext, learnt_context
+from waver.adaptation.methods.vision_language.tpt import LearnableContext, learnable_context
 from waver.adaptation.vision_language.base import Fitted, Frames, Sees, SourceFrames, Start
 from waver.config.sections import Section
 from waver.models.vision_language.encoder import VisionLanguageEncoder
@@ -51,7 +51,7 @@ class ClipAutt:
     def begin(self, start: Start, fitted: Fitted, known: Tensor, seed: int) -> ClipStream:
         """A stream that starts from CLIP-AU."""
         encoder = start.encoder
-        prompts = learnt_context(encoder, action_texts(self.config.prefix))
+        prompts = learnable_context(encoder, action_texts(self.config.prefix))
         head = ClipAu(encoder.width, len(prompts.embedded)).eval().requires_grad_(False)
         head.load_state_dict(fitted)
         return ClipStream(encoder, prompts, head.to(encoder.device), self.config)
@@ -61,7 +61,7 @@ class ClipStream:
     """One clip after the other, each from the start."""
 
     def __init__(
-        self, encoder: VisionLanguageEncoder, prompts: LearntContext, head: ClipAu, config: ClipAutt.Config
+        self, encoder: VisionLanguageEncoder, prompts: LearnableContext, head: ClipAu, config: ClipAutt.Config
     ) -> None:
         self._encoder, self._prompts, self._head, self._config, self.steps = encoder, prompts, head, config, 0
 

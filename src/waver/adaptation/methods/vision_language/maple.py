@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from waver.adaptation.methods.vision_language.tpt import LearntContext, class_prompts
+from waver.adaptation.methods.vision_language.tpt import LearnableContext, class_prompts
 from waver.adaptation.vision_language.base import SourceFrames, Start
 from waver.models.vision_language.encoder import VisionLanguageEncoder
 
@@ -29,7 +29,7 @@ class MultimodalPrompts(nn.Module):
     embedded: Tensor
     end: Tensor
 
-    def __init__(self, texts: LearntContext, first: Tensor, depth: int, image_width: int) -> None:
+    def __init__(self, texts: LearnableContext, first: Tensor, depth: int, image_width: int) -> None:
         super().__init__()
         self.context = nn.Parameter(first.clone())
         self.deep = nn.ParameterList([nn.Parameter(0.02 * torch.randn_like(first)) for _ in range(depth - 1)])

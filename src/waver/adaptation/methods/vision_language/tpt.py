@@ -41,7 +41,7 @@ class Tpt:
         return PromptStream(start.encoder, class_prompts(start), start.scale, self.config)
 
 
-class LearntContext(NamedTuple):
+class LearnableContext(NamedTuple):
     """Sentences that begin alike; these first words can be learnt.
 
     Attributes:
@@ -64,23 +64,23 @@ class LearntContext(NamedTuple):
 
 
 @torch.no_grad()
-def learnt_context(encoder: VisionLanguageEncoder, texts: Sequence[str]) -> LearntContext:
+def learnable_context(encoder: VisionLanguageEncoder, texts: Sequence[str]) -> LearnableContext:
     """Sentences with the words that they have in common."""
     tokens = encoder.tokens(texts)
     alike = (tokens.ids == tokens.ids[0]).all(dim=0).int().cumprod(dim=0)
-    return LearntContext(encoder.embed(tokens.ids), tokens.end, int(alike.sum()) - 1)
+    return LearnableContext(encoder.embed(tokens.ids), tokens.end, int(alike.sum()) - 1)
 
 
-def class_prompts(start: Start) -> LearntContext:
+def class_prompts(start: Start) -> LearnableContext:
     """The template's sentences."""
-    return learnt_context(start.encoder, [start.config.template.format(word) for word in start.config.words])
+    return learnable_context(start.encoder, [start.config.template.format(word) for word in start.config.words])
 
 
 class PromptStream:
     """Contexts of frames."""
 
     def __init__(
-        self, encoder: VisionLanguageEncoder, prompts: LearntContext, scale: float, config: Tpt.Config
+        self, encoder: VisionLanguageEncoder, prompts: LearnableContext, scale: float, config: Tpt.Config
     ) -> None:
         self._encoder, self._prompts, self._scale, self._config = encoder, prompts, scale, config
         self.steps = 0

@@ -18,7 +18,7 @@ _TITLE = "language model"
 EQUAL, NOT_ABOVE, NEAR_IT, ABOVE = "equals a constant", "not above a constant", "hardly above a constant", "above"
 
 
-class AskedCell(NamedTuple):
+class PromptedCell(NamedTuple):
     """One published score.
 
     Attributes:
@@ -44,19 +44,19 @@ class AskedCell(NamedTuple):
         return NOT_ABOVE if gap <= 0 else NEAR_IT if gap <= NEAR else ABOVE
 
 
-def asked_cells(level: str) -> list[AskedCell]:
+def prompted_cells(level: str) -> list[PromptedCell]:
     """The published cells of language models at a level: frame or video."""
     return [cell for table in published(level) if _TITLE in table.title for cell in _cells(table)]
 
 
-def _cells(table: PublishedTable) -> Iterator[AskedCell]:
+def _cells(table: PublishedTable) -> Iterator[PromptedCell]:
     share = prevalence(table.release, table.level)
     constant = max(constant_score("AVGF1", share, positive) or 0.0 for positive in (False, True))
     for (name, value), (*_, cells) in zip(avgf1_cells(table), table.rows, strict=True):
-        yield AskedCell(table, name, value, constant, next((cell.mark for cell in cells if cell and cell.mark), ""))
+        yield PromptedCell(table, name, value, constant, next((cell.mark for cell in cells if cell and cell.mark), ""))
 
 
-def plain_statement(cells: Sequence[AskedCell]) -> str:
+def plain_statement(cells: Sequence[PromptedCell]) -> str:
     """How many of some published cells say nothing, and which say something."""
     verdicts = [cell.verdict for cell in cells]
     level = f"{cells[0].table.level}s"
@@ -75,7 +75,7 @@ def plain_statement(cells: Sequence[AskedCell]) -> str:
 
 def cell_table(level: str) -> ShownTable:
     """The published cells with their distance to the better constant."""
-    rows = [_row(cell) for cell in asked_cells(level)]
+    rows = [_row(cell) for cell in prompted_cells(level)]
     caption = (
         f"Published {level}s: AVGF1 as printed, or computed from the printed F1 and WF1; the better constant is the "
         "higher of all-negative and all-positive on the same test set."
@@ -83,7 +83,7 @@ def cell_table(level: str) -> ShownTable:
     return ShownTable(caption, ("AVGF1", "Better constant", "Difference", "Verdict"), tuple(rows), ())
 
 
-def _row(cell: AskedCell) -> ShownRow:
+def _row(cell: PromptedCell) -> ShownRow:
     gap = cell.value - cell.constant
     sign = "" if not round(gap, 4) else "+" if gap > 0 else "−"
     cells = (

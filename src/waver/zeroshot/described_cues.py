@@ -17,7 +17,7 @@ from waver.zeroshot.windows import Window
 Row = Mapping[str, Any]
 
 
-class Told:
+class DescribedCues:
     """Cues of a shard's videos in words; those of one participant are in memory at a time.
 
     Args:

@@ -24,7 +24,7 @@ TRANSCRIPTS = {
     "features": {"speech": {"source": "given"}},
     "adapt": {"methods": []},
 }
-JOB = SimpleNamespace(asked_model="video_llava", granularity="video", prompt="td1", shard="001")
+JOB = SimpleNamespace(prompted_model="video_llava", granularity="video", prompt="td1", shard="001")
 
 
 def stage_of(changes: dict[str, Any] | None = None) -> ZeroShot:
@@ -42,7 +42,7 @@ def files(stage: ZeroShot) -> list[str]:
 def test_a_model_that_reads_alone_is_asked_what_quotes_somebody_once_a_video():
     seen = [f"video_llava/{granularity}/{prompt}/none" for granularity in ("video", "w8") for prompt in ("s", "td1")]
     assert files(stage_of()) == [*seen, "causal_lm/video/td1/none"]
-    assert stage_of().questions(job(asked_model="causal_lm")).keys() == {"td1"}
+    assert stage_of().questions(job(prompted_model="causal_lm")).keys() == {"td1"}
 
 
 def test_words_of_a_window_are_asked_about_in_windows():
@@ -62,7 +62,7 @@ def test_a_job_has_the_files_that_its_model_needs():
     stage = stage_of({"models": {"roles": {"video_llava": "tiny"}}})
     assert stage.model(job()) == ["resources/models/tiny_video_llava/asset.json"]
     assert stage.videos(job()) == ["resources/d/ingest/shards/001.videos.parquet"]
-    assert stage.videos(job(asked_model="causal_lm")) == []
+    assert stage.videos(job(prompted_model="causal_lm")) == []
     assert stage.speech(job()) == ["resources/d/features/speech/001.parquet"]
     assert stage_of({"features": {"speech": {"source": "given"}}}).speech(job()) == []
     assert stage.faces(job()) == []

@@ -1,6 +1,6 @@
 """Memory of a job that asks a model about the windows of few and of many videos.
 
-Usage: python bench/asked_memory.py [SHORT LONG]
+Usage: python bench/zeroshot_memory.py [SHORT LONG]
 
 Videos of 10 s and 640 x 480 pixels, windows of 8 frames, three prompts, a Video-LLaVA of random weights. Each job runs
 in a process of its own; the largest memory that it held is printed.
@@ -19,7 +19,7 @@ import numpy as np
 
 from waver.assets.manifest import install
 from waver.config.zeroshot import ZeroShotConfig
-from waver.io.tables import ANSWERS, ASKED, VIDEOS, read_table, write_table
+from waver.io.tables import ANSWERS, PROMPT_ANSWERS, VIDEOS, read_table, write_table
 from waver.zeroshot.items import Sources
 from waver.zeroshot.prompts.prompt_set import read_prompts
 from waver.zeroshot.runner import ask_shard
@@ -61,7 +61,7 @@ def ask(folder: Path, videos: int) -> None:
     config = ZeroShotConfig(batch=4, dtype="float32")
     ask_shard(sources, folder / "model/asset.json", "video_llava", "w8", questions, config, False, "", output)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{videos:4} videos{len(read_table(output, ASKED)):8} answers{most:8.0f} MiB")
+    print(f"{videos:4} videos{len(read_table(output, PROMPT_ANSWERS)):8} answers{most:8.0f} MiB")
 
 
 def main(short: int = 2, long: int = 12) -> None:

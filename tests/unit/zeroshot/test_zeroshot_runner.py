@@ -21,10 +21,10 @@ from waver.errors import WaverError
 from waver.features.clock import frame_clock
 from waver.io.tables import (
     ANSWERS,
-    ASKED,
     FEATURE_INDEX,
     PACK_INDEX,
     PREDICTIONS,
+    PROMPT_ANSWERS,
     VIDEOS,
     read_metadata,
     read_table,
@@ -37,7 +37,7 @@ from waver.zeroshot.families.base import Written
 from waver.zeroshot.families.video_llava import VideoLlava
 from waver.zeroshot.frames import full_frames
 from waver.zeroshot.items import Sources
-from waver.zeroshot.predictions import CERTAIN, predict_asked, spread_over_frames
+from waver.zeroshot.predictions import CERTAIN, predict_answers, spread_over_frames
 from waver.zeroshot.prompts.prompt_set import read_prompts
 from waver.zeroshot.runner import ask_shard
 from waver.zeroshot.windows import whole_video, windows
@@ -49,7 +49,7 @@ QUESTIONS = {
 LENGTHS = {"82001_Q1": 30, "82001_Q2": 41, "82002_Q1": 9}
 CANARY = "Zanzibarine"
 TIMES = {"seconds", "batch"}
-"""Columns of ASKED in which two runs differ."""
+"""Columns of PROMPT_ANSWERS in which two runs differ."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Place:
         table = videos or self.folder / "videos.parquet"
         sources = Sources(self.folder / "answers.parquet", table, self.folder, faces=faces)
         ask_shard(sources, self.model, "video_llava", granularity, questions, settings, False, "code", output)
-        return read_table(output, ASKED)
+        return read_table(output, PROMPT_ANSWERS)
 
 
 def rows_of(schema: Any, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -251,7 +251,7 @@ def predict(packs: Path, asked: Path, folder: Path, granularity: str, **changes:
     known = {"family": "video_llava", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
     outputs = {f"{name}_predictions": folder / f"{name}.parquet" for name in changes.pop("calibration", ("none",))}
     arguments = {"folding": None, "policy": ("score", 1), "record": {"modalities": "VT"}, **changes}
-    predict_asked([asked], [packs], "video_llava", granularity, "td1", outputs=outputs, known=known, **arguments)
+    predict_answers([asked], [packs], "video_llava", granularity, "td1", outputs=outputs, known=known, **arguments)
     return outputs
 
 
@@ -313,11 +313,11 @@ def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
     }
     about = {"model": {}, "key": "x", "set": "tiny", "decoding": "score", "excluded": 3, "window": None}
     asked = [{**{key: row[key] for key in ("video", "participant", "split")}, **numbers} for row in rows[3:]]
-    write_table(tmp_path / "asked.parquet", rows_of(ASKED, asked), ASKED, about)
+    write_table(tmp_path / "asked.parquet", rows_of(PROMPT_ANSWERS, asked), PROMPT_ANSWERS, about)
     outputs = {"none_folds": tmp_path / "folds.parquet"}
     known = {"family": "x", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
     arguments = [(3, "numbers"), ("score", 1), outputs, known, {"modalities": "T"}, [tmp_path / "answers.parquet"]]
-    predict_asked([tmp_path / "asked.parquet"], [], "causal_lm", "video", "td1", *arguments)
+    predict_answers([tmp_path / "asked.parquet"], [], "causal_lm", "video", "td1", *arguments)
     found = {row["participant"]: row["fold"] for row in read_table(outputs["none_folds"], PREDICTIONS)}
     everybody = folds_of(people, 3, "numbers")
     assert found == {one: everybody[one] for one in people[3:]}

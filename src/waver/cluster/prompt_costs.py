@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
     """CPU seconds of all jobs of a part, and in words what they rest on."""
 
     cpu_s: float
-    told: str
+    basis: str
 
 
 def estimated(part: Part, config: Config, rates: Mapping[str, Any]) -> Estimate | None:
@@ -36,23 +36,23 @@ def estimated(part: Part, config: Config, rates: Mapping[str, Any]) -> Estimate 
         config: of the run.
         rates: the table.
     """
-    basis: Mapping[str, Any] = rates["asked_estimate"]
-    own = basis["models"].get(part.model)
+    reference: Mapping[str, Any] = rates["prompt_estimate"]
+    own = reference["models"].get(part.model)
     if own is None:
         return None
     counted = _parameters(config.models.paths.get(ZERO_SHOT_MODELS[part.model].asset))
     parameters = counted or float(own["parameters"])
-    shown = part.items * (own["frame"] * config.zeroshot.frames.number + basis["text"]["shared"])
-    tokens = shown + part.amount["asked_prompt"] * basis["text"]["prompt"]
-    measured = rates["rules"]["zeroshot_ask"]["models"][basis["like"]]
-    second = measured["asked_prompt"] / (float(basis["parameters"]) * basis["tokens"])
+    shown = part.items * (own["frame"] * config.zeroshot.frames.number + reference["text"]["shared"])
+    tokens = shown + part.amount["prompt"] * reference["text"]["prompt"]
+    measured = rates["rules"]["zeroshot_ask"]["models"][reference["like"]]
+    second = measured["prompt"] / (float(reference["parameters"]) * reference["tokens"])
     gpu_h = 2 * parameters * tokens / _GPU_OPERATIONS_S / 3600
     source = "counted in its folder" if counted else "of the papers' checkpoint"
-    told = (
+    basis = (
         f"never measured: ESTIMATED from {parameters / 1e9:.1f} billion parameters ({source}), {tokens:,.0f} tokens "
-        f"and the measured time of {basis['like']}; on a GPU perhaps {gpu_h:.1f} h, at 1e14 operations a second"
+        f"and the measured time of {reference['like']}; on a GPU perhaps {gpu_h:.1f} h, at 1e14 operations a second"
     )
-    return Estimate(measured["job"] * part.amount["job"] + second * parameters * tokens, told)
+    return Estimate(measured["job"] * part.amount["job"] + second * parameters * tokens, basis)
 
 
 def _parameters(folder: Path | str | None) -> float:

@@ -11,10 +11,10 @@ from waver.datasets.answers import Answer
 from waver.errors import WaverError
 from waver.io.tables import FEATURE_INDEX, write_table
 from waver.io.zarr_store import new_store
-from waver.registry import TELLERS
+from waver.registry import CUE_DESCRIBERS
 from waver.workflow.fingerprint import closure, followed
 from waver.workflow.flow import checked_flow
-from waver.zeroshot.told import Told
+from waver.zeroshot.described_cues import DescribedCues
 from waver.zeroshot.windows import Window
 
 FRAMES = 240
@@ -50,7 +50,7 @@ def shard(tmp_path):
             writer.put("measured", np.ones(len(WORDS), bool))
             writer.attributes.update(words=WORDS, language="en")
     indexes = {feature: index(tmp_path, feature, ["1_Q1", "1_Q2"]) for feature in ("faces", "speech")}
-    return Told([row("1_Q1"), row("1_Q2"), row("2_Q1")], [], indexes, 0.5)
+    return DescribedCues([row("1_Q1"), row("1_Q2"), row("2_Q1")], [], indexes, 0.5)
 
 
 def test_cues_and_timeline_are_those_of_the_video(shard):
@@ -76,7 +76,7 @@ def test_a_video_without_stores_is_told_as_silence(shard):
 
 def test_without_recordings_the_words_alone_are_told():
     answer = Answer("1_Q1", "1", "test", 1, 1, "Maybe I should.", 3, None, "en")
-    told = Told([], [answer], {}, 0.0).of("1_Q1", None)
+    told = DescribedCues([], [answer], {}, 0.0).of("1_Q1", None)
     assert set(told) == {"cues"}
     assert 'hedges with "Maybe"' in told["cues"]
 
@@ -85,7 +85,7 @@ def test_what_tells_cues_is_in_the_fingerprint_of_a_job_whose_prompts_tell_them(
     traced(lambda: shard.of("1_Q1", None), tmp_path / "trace")
     ran = {one for one in definitions(tmp_path / "trace") if followed(one)}
     script = ROOT / "workflow/scripts/zeroshot_ask.py"
-    assert ran - set(closure([TELLERS["cues"].target], script)) == set()
+    assert ran - set(closure([CUE_DESCRIBERS["cues"].target], script)) == set()
     assert ran - set(closure([], script))  # which other jobs do not depend on
 
 
@@ -104,7 +104,7 @@ class Job(dict):
 
 
 def job():
-    return Job(asked_model="causal_lm", granularity="video", prompt="cues", shard="000")
+    return Job(prompted_model="causal_lm", granularity="video", prompt="cues", shard="000")
 
 
 def names(paths):
@@ -113,12 +113,12 @@ def names(paths):
 
 def test_a_prompt_that_tells_cues_needs_the_features_that_they_are_found_in(tmp_path):
     recorded = flow({"source": "demo"}, ["cues"]).zeroshot
-    assert names(recorded.told(job())) == ["faces", "visual", "audio", "speech", "cues"]
+    assert names(recorded.described_cues(job())) == ["faces", "visual", "audio", "speech", "cues"]
     assert recorded.videos(job())
     assert set(recorded.tables()) == {"conditions", "cue_scores"}
     assert recorded.record(job())["modalities"] == "VAT"
     spoken = flow({"source": "demo"}, ["td1"], prompt_set="released").zeroshot
-    assert spoken.told(job()) == []
+    assert spoken.described_cues(job()) == []
     assert set(spoken.tables()) == {"conditions", "cue_scores"}
     assert spoken.ask_code(job()) != recorded.ask_code(job())
 
@@ -127,7 +127,7 @@ def test_transcripts_have_cues_of_words_and_no_timeline(tmp_path):
     (tmp_path / "video_level_train.txt").write_text("")
     transcripts = {"source": "transcripts", "layout": "bah224", "root": str(tmp_path)}
     stage = flow(transcripts, ["cues"]).zeroshot
-    assert stage.told(job()) == []
+    assert stage.described_cues(job()) == []
     assert set(stage.tables()) == {"conditions"}
     with pytest.raises(WaverError, match="a timeline needs recordings"):
         flow(transcripts, ["cues", "timeline"])
