@@ -82,7 +82,9 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
         log:
             paths.log("zeroshot_predict", "prompted_model", "granularity", "prompt"),
         benchmark:
-            paths.benchmark("zeroshot_predict", "prompted_model", "granularity", "prompt")
+            paths.benchmark(
+                "zeroshot_predict", "prompted_model", "granularity", "prompt"
+            )
         conda:
             ENVIRONMENT
         resources:
@@ -105,11 +107,19 @@ if cfg.zeroshot.models or cfg.zeroshot.finetune.models:
             predictions=paths.zeroshot("{answered}.frames"),
         log:
             paths.log(
-                "zeroshot_spread", "prompted_model", "granularity", "prompt", "answered"
+                "zeroshot_spread",
+                "prompted_model",
+                "granularity",
+                "prompt",
+                "answered",
             ),
         benchmark:
             paths.benchmark(
-                "zeroshot_spread", "prompted_model", "granularity", "prompt", "answered"
+                "zeroshot_spread",
+                "prompted_model",
+                "granularity",
+                "prompt",
+                "answered",
             )
         wildcard_constraints:
             granularity="video",
