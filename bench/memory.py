@@ -1,12 +1,15 @@
 """Peak memory of each stage of ``waver predict`` against the length of the recording.
 
-Usage: PYTHONPATH=src python bench/memory.py CLIP RUN [--minutes 5 20 60] [--fps 2] [--spoken 1] [--decode] [OPTION ...]
+Usage: PYTHONPATH=src python bench/memory.py CLIP RUN [--minutes 5 20 60] [--fps 2] [--spoken 1] [--networks] [...]
 
 CLIP is played again and again until the length is reached; its picture is written anew at ``--fps`` frames a second
 (0: its packets are copied as they are). With ``--spoken`` it is heard in the first minutes and at the end alone, and
 there is silence between them. RUN is a run (``results/demo`` after ``make demo``) whose model predicts; further options
-are those of ``waver predict``. Whisper's decoder, which takes most of the time and sees 30 s whatever the length, is
-left out unless ``--decode``: each 30 s of its spectrogram gets 60 made-up words, as many as people say.
+are those of ``waver predict``.
+
+The face detector, the visual backbone and Whisper's decoder take most of the time and see a picture, a batch or 30 s,
+whatever the length. Unless ``--networks`` is given, the first two give for all pictures what they give for the first,
+and the decoder gives two made-up words a second; all else is what users run.
 
 Each length is one process. The peak of a stage is that of the process and of its worker together (VmHWM of /proc, set
 back before each stage), and holds what earlier stages left. It is told as soon as the stage ends, and as a table.
@@ -94,26 +97,40 @@ def peak_mb() -> float:
     return total_kb / 1024
 
 
-def leave_decoder_out() -> None:
-    """Whisper's decoder is not asked; two words a second are made up."""
+def leave_networks_out() -> None:
+    """Stand-ins for the networks that take most of the time."""
+    import torch
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment, Word
 
+    from waver.features.faces.near import NearFaces
+    from waver.features.visual import FrozenBackbone
+
+    backbone, detect, first = FrozenBackbone.__call__, NearFaces.detect, dict[str, Any]()
+
+    def embed(network: FrozenBackbone, faces: Any) -> Any:
+        known = first["visual"] = first.get("visual") or backbone(network, faces[:1])
+        return tuple(None if one is None else torch.repeat_interleave(one, len(faces), 0) for one in known)
+
+    def find(near: NearFaces, pictures: list[Any]) -> list[Any]:
+        known = first["faces"] = first.get("faces") or detect(near, pictures[:1])
+        return known * len(pictures)
+
     def segments(_: Any, features: Any, *__: Any) -> Iterator[Segment]:
-        for number, first in enumerate(range(0, features.shape[-1] // 100, 30)):
-            last = min(first + 30, features.shape[-1] / 100)
-            words = [Word(at, at + 0.4, f" word{at:g}", 0.9) for at in np.arange(first, last - 0.4, 0.5).tolist()]
-            yield Segment(number, 100 * first, first, last, "", [], -0.2, 1.0, 0.0, words, 0.0)
+        for number, start in enumerate(range(0, features.shape[-1] // 100, 30)):
+            end = min(start + 30, features.shape[-1] / 100)
+            words = [Word(at, at + 0.4, f" word{at:g}", 0.9) for at in np.arange(start, end - 0.4, 0.5).tolist()]
+            yield Segment(number, 100 * start, start, end, "", [], -0.2, 1.0, 0.0, words, 0.0)
 
-    WhisperModel.generate_segments = segments
+    FrozenBackbone.__call__, NearFaces.detect, WhisperModel.generate_segments = embed, find, segments
 
 
-def watch(arguments: list[str], decode: bool) -> None:
+def watch(arguments: list[str], networks: bool) -> None:
     """Predict, and print the peak of each stage."""
     from waver.predict import batch, run
 
-    if not decode:
-        leave_decoder_out()
+    if not networks:
+        leave_networks_out()
     stages: dict[str, tuple[float, float]] = {}
     now: list[Any] = ["reading", time.monotonic()]
 
@@ -138,7 +155,7 @@ def measure(given: argparse.Namespace, minutes: float, options: list[str]) -> di
     clip = given.clip
     with tempfile.TemporaryDirectory() as folder:
         video = lengthen(clip, Path(folder) / f"long{clip.suffix}", 60 * minutes, given.fps, 60 * given.spoken)
-        mode = "--watch-decoding" if given.decode else "--watch"
+        mode = "--watch-networks" if given.networks else "--watch"
         command = [sys.executable, __file__, mode, str(video), "--model", str(given.run), "--out", f"{folder}/out"]
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=False, env=os.environ)
         line = next((one for one in done.stdout.splitlines() if one.startswith("STAGES ")), None)
@@ -156,7 +173,7 @@ def main() -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[5, 20, 60])
     parser.add_argument("--fps", type=float, default=2)
     parser.add_argument("--spoken", type=float, default=float("inf"))
-    parser.add_argument("--decode", action="store_true")
+    parser.add_argument("--networks", action="store_true")
     given, options = parser.parse_known_args()
     found = {one: measure(given, one, options) for one in given.minutes}
     print(f"{'MB (s)':<12}" + "".join(f"{one:>16g} min" for one in found))
@@ -166,7 +183,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["--watch"], ["--watch-decoding"]):
-        watch(sys.argv[2:], decode=sys.argv[1] == "--watch-decoding")
+    if sys.argv[1:2] in (["--watch"], ["--watch-networks"]):
+        watch(sys.argv[2:], networks=sys.argv[1] == "--watch-networks")
     else:
         main()
