@@ -1,13 +1,18 @@
 """Peak memory of each stage of ``waver predict`` against the length of the recording.
 
-Usage: PYTHONPATH=src python bench/memory.py CLIP RUN [--minutes 5 20 60] [--fps 2] [--spoken 1] [OPTION ...]
+Usage: PYTHONPATH=src python bench/memory.py CLIP RUN [--minutes 5 20 60] [--fps 2] [--spoken 1] [--networks] [...]
 
 CLIP is played again and again until the length is reached; its picture is written anew at ``--fps`` frames a second
 (0: its packets are copied as they are). With ``--spoken`` it is heard in the first minutes and at the end alone, and
-there is silence between them, as recognition takes long. RUN is a run (``results/demo`` after ``make demo``) whose
-model predicts; further options are those of ``waver predict``. Each length is one process. The peak of a stage is that
-of the process and of its worker together (VmHWM of /proc, set back before each stage), and holds what earlier stages
-left.
+there is silence between them. RUN is a run (``results/demo`` after ``make demo``) whose model predicts; further options
+are those of ``waver predict``.
+
+The face detector, the visual backbone and Whisper's decoder take most of the time and see a picture, a batch or 30 s,
+whatever the length. Unless ``--networks`` is given, the first two give for all pictures what they give for the first,
+and the decoder gives two made-up words a second; all else is what users run.
+
+Each length is one process. The peak of a stage is that of the process and of its worker together (VmHWM of /proc, set
+back before each stage), and holds what earlier stages left. It is told as soon as the stage ends, and as a table.
 """
 
 from __future__ import annotations
@@ -19,11 +24,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 
 def lengthen(clip: Path, target: Path, seconds: float, fps: float, spoken_s: float) -> Path:
@@ -90,15 +97,46 @@ def peak_mb() -> float:
     return total_kb / 1024
 
 
-def watch(arguments: list[str]) -> None:
+def leave_networks_out() -> None:
+    """Stand-ins for the networks that take most of the time."""
+    import torch
+    from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Segment, Word
+
+    from waver.features.faces.near import NearFaces
+    from waver.features.visual import FrozenBackbone
+
+    backbone, detect, first = FrozenBackbone.__call__, NearFaces.detect, dict[str, Any]()
+
+    def embed(network: FrozenBackbone, faces: Any) -> Any:
+        known = first["visual"] = first.get("visual") or backbone(network, faces[:1])
+        return tuple(None if one is None else torch.repeat_interleave(one, len(faces), 0) for one in known)
+
+    def find(near: NearFaces, pictures: list[Any]) -> list[Any]:
+        known = first["faces"] = first.get("faces") or detect(near, pictures[:1])
+        return known * len(pictures)
+
+    def segments(_: Any, features: Any, *__: Any) -> Iterator[Segment]:
+        for number, start in enumerate(range(0, features.shape[-1] // 100, 30)):
+            end = min(start + 30, features.shape[-1] / 100)
+            words = [Word(at, at + 0.4, f" word{at:g}", 0.9) for at in np.arange(start, end - 0.4, 0.5).tolist()]
+            yield Segment(number, 100 * start, start, end, "", [], -0.2, 1.0, 0.0, words, 0.0)
+
+    FrozenBackbone.__call__, NearFaces.detect, WhisperModel.generate_segments = embed, find, segments
+
+
+def watch(arguments: list[str], networks: bool) -> None:
     """Predict, and print the peak of each stage."""
     from waver.predict import batch, run
 
+    if not networks:
+        leave_networks_out()
     stages: dict[str, tuple[float, float]] = {}
     now: list[Any] = ["reading", time.monotonic()]
 
     def turn_to(stage: str) -> None:
         stages[now[0]] = peak_mb(), time.monotonic() - now[1]
+        print("{}: {:.0f} MB, {:.0f} s".format(now[0], *stages[now[0]]), file=sys.stderr, flush=True)
         now[:] = stage, time.monotonic()
 
     class Watching(batch.Progress):
@@ -117,7 +155,8 @@ def measure(given: argparse.Namespace, minutes: float, options: list[str]) -> di
     clip = given.clip
     with tempfile.TemporaryDirectory() as folder:
         video = lengthen(clip, Path(folder) / f"long{clip.suffix}", 60 * minutes, given.fps, 60 * given.spoken)
-        command = [sys.executable, __file__, "--watch", str(video), "--model", str(given.run), "--out", f"{folder}/out"]
+        mode = "--watch-networks" if given.networks else "--watch"
+        command = [sys.executable, __file__, mode, str(video), "--model", str(given.run), "--out", f"{folder}/out"]
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=False, env=os.environ)
         line = next((one for one in done.stdout.splitlines() if one.startswith("STAGES ")), None)
         if line is None:
@@ -134,6 +173,7 @@ def main() -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[5, 20, 60])
     parser.add_argument("--fps", type=float, default=2)
     parser.add_argument("--spoken", type=float, default=float("inf"))
+    parser.add_argument("--networks", action="store_true")
     given, options = parser.parse_known_args()
     found = {one: measure(given, one, options) for one in given.minutes}
     print(f"{'MB (s)':<12}" + "".join(f"{one:>16g} min" for one in found))
@@ -143,7 +183,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--watch"]:
-        watch(sys.argv[2:])
+    if sys.argv[1:2] in (["--watch"], ["--watch-networks"]):
+        watch(sys.argv[2:], networks=sys.argv[1] == "--watch-networks")
     else:
         main()

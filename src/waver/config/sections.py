@@ -137,8 +137,9 @@ class FacesConfig(Section):
     )
     choice: Literal["recording", "best_score"] = Field(
         "recording",
-        description="the face of a frame; recording: that of the person who is seen longest, nearest and in motion; "
-        "best_score: the best detection of each frame, as in the papers",
+        description="the face of a frame; recording: that of the person who is seen longest, nearest and in motion, of "
+        "several such people the one whose mouth moves with the sound; best_score: the best detection of each frame, "
+        "as in the papers",
     )
     every: int = Field(1, ge=1, description="detect in every n-th frame and interpolate the landmarks between")
     size: int = Field(256, ge=32, description="side of the aligned face, pixels")

@@ -11,7 +11,8 @@ from waver.features.samples import RATE_HZ, Floats, Samples, Waveform, parts, pe
 
 _QUIET_DB, _RAISED_DB, _SILENT_DB = -35.0, -22.0, -75.0
 """Levels of the loud parts, dB below full scale: quiet below the first, and raised to the second; silent."""
-_WINDOW, _LOUD = RATE_HZ // 10, 0.95  # samples; share of the windows
+WINDOW_S = 0.1
+_WINDOW, _LOUD = round(WINDOW_S * RATE_HZ), 0.95  # samples; share of the windows
 STRETCH_S = 600
 """A recording is listened to in stretches of this length: a recogniser takes 50 MB of memory a minute."""
 _SOUGHT_S, _PAUSE = 30, 5
@@ -20,7 +21,7 @@ _SOUGHT_S, _PAUSE = 30, 5
 
 def is_silent(samples: Samples) -> bool:
     """Whether no window of 0.1 s is louder than the noise of a microphone that is off."""
-    return not bool((_levels_db(samples) >= _SILENT_DB).any())
+    return not bool((levels_db(samples) >= _SILENT_DB).any())
 
 
 def levelled(samples: Samples) -> Samples:
@@ -28,7 +29,7 @@ def levelled(samples: Samples) -> Samples:
 
     Its level is that of the windows of 0.1 s which 95 % of those that are not silent do not exceed.
     """
-    levels = _levels_db(samples)
+    levels = levels_db(samples)
     if not (levels >= _SILENT_DB).any():
         return samples
     level = float(np.quantile(levels[levels >= _SILENT_DB], _LOUD))
@@ -43,7 +44,7 @@ def stretches(samples: Samples) -> Iterator[tuple[int, int]]:
     first, longest, sought = 0, STRETCH_S * RATE_HZ, _SOUGHT_S * RATE_HZ
     while len(samples) - first > longest:
         start = first + longest - sought
-        levels = _levels_db(samples[start : start + sought])
+        levels = levels_db(samples[start : start + sought])
         pauses = np.convolve(levels, np.ones(_PAUSE), "valid")
         end = start + (int(pauses.argmin()) * 2 + _PAUSE) * _WINDOW // 2
         yield first, end
@@ -51,8 +52,8 @@ def stretches(samples: Samples) -> Iterator[tuple[int, int]]:
     yield first, len(samples)
 
 
-def _levels_db(samples: Samples) -> npt.NDArray[np.float64]:
-    """Level of each window, dB below full scale."""
+def levels_db(samples: Samples) -> npt.NDArray[np.float64]:
+    """Level of each window of ``WINDOW_S``, dB below full scale."""
     found = [_of_windows(part) for part in parts(samples)]  # whole windows
     return np.concatenate(found) if found else np.zeros(0)
 

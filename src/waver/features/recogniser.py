@@ -14,6 +14,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from waver.features.level import is_silent, levelled, stretches
 from waver.features.samples import RATE_HZ, Floats, Samples
+from waver.features.spectrogram import SpectrogramInParts
 from waver.features.speech_phrases import invented, prompt
 from waver.features.spoken import (
     NO_WORDS,
@@ -49,10 +50,14 @@ class Recogniser(WhisperModel):
 
     faster-whisper encodes it twice, and the encoder takes most of the time: its input is 30 s even for a short
     recording. Words and their times are the same; the language of a recording under 30 s is detected without its last
-    row (10 ms).
+    row (10 ms). The spectrogram is made in parts.
     """
 
     _last: tuple[Samples, ctranslate2.StorageView] | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.feature_extractor = SpectrogramInParts(**self.feat_kwargs)
 
     def detect_language(self, audio: Any = None, features: Any = None, **options: Any) -> Any:
         """As WhisperModel's, on the rows that the recognition uses, which leaves the last row out."""

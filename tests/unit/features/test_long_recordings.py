@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 from test_recogniser import Fake, segment
 
 from sounding_clips import tone, write_sounding
@@ -13,6 +16,7 @@ from waver.features.audio.windows import scale_of
 from waver.features.level import is_silent, levelled, stretches
 from waver.features.recogniser import transcribe
 from waver.features.samples import RATE_HZ, Waveform
+from waver.features.spectrogram import SpectrogramInParts
 from waver.features.spoken import Piece, end_to_end, spoken
 from waver.features.waveform import _in_parts, read_in_worker, read_waveform
 
@@ -118,3 +122,23 @@ def test_stretches_end_to_end():
     assert (found.words, found.language) == (["Oui", "Oui"], "fr")
     assert found.start_s.tolist() == [600.0, 1200.0]
     assert end_to_end([(0.0, nobody)]) is nobody
+
+
+@pytest.mark.parametrize(("bands", "seconds"), [(80, 61.3), (128, 0.5), (80, 1e-4)])
+def test_the_recognisers_spectrogram_is_whispers_to_the_bit(bands, seconds):
+    sound = Waveform(noise(seconds))[:]
+    given = FeatureExtractor(feature_size=bands)(sound)
+    found = SpectrogramInParts(feature_size=bands)(sound)
+    assert found.dtype == given.dtype
+    np.testing.assert_array_equal(found, given)
+
+
+def test_a_minute_more_costs_the_recognisers_spectrogram_few_megabytes():
+    peaks = []
+    for minutes in (1, 3):
+        sound = np.full(60 * minutes * RATE_HZ, 0.1, np.float32)
+        tracemalloc.start()
+        SpectrogramInParts()(sound)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 2 < 20e6, "FeatureExtractor takes over 50 MB"

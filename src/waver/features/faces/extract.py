@@ -27,8 +27,11 @@ from waver.features.faces.detect import Detector
 from waver.features.faces.detectors import load_detector
 from waver.features.faces.identity import Looks, Sightings
 from waver.features.faces.insightface_pack import embedding_looks
+from waver.features.faces.mouth import Loudness
 from waver.features.faces.track import Frame, Track, chosen_track, follow_face
+from waver.features.level import is_silent, levels_db
 from waver.features.video import Decoding, decode_in_worker
+from waver.features.waveform import read_in_worker
 from waver.io.shard_job import Row, run_shard
 from waver.io.tables import VIDEOS, read_table
 from waver.io.zarr_store import SHARD_ROWS, StoreWriter
@@ -98,7 +101,8 @@ def _faces_of(
             f"no face was found in any of the {decoding.given} frames",
             "see whether the person is in the picture and upright, or lower features.faces.threshold",
         )
-    chosen = sightings.best if config.choice == "best_score" else sightings.speaker()
+    hear = partial(_loudness, path, clock)
+    chosen = sightings.best if config.choice == "best_score" else sightings.speaker(hear)
     if chosen != sightings.best:
         writer.clear()  # the faces of others do not stay in the file
         track, strip = chosen_track(times_s, sightings.faces, chosen, config.every), _FaceStrip(images)
@@ -111,6 +115,15 @@ def _faces_of(
     writer.put("source_frame", clock.source_frame)
     writer.attributes.update(detector=detector.name, providers=detector.providers)
     return clock.frames, _note(clock, decoding, slots.valid, sightings, chosen)
+
+
+def _loudness(path: Path, clock: FrameClock) -> Loudness | None:
+    """The recording's sound; None where it has none."""
+    try:
+        sound = read_in_worker(path, clock.audio_start_s, clock.frames / FPS)
+    except ExcludedItem:
+        return None
+    return None if is_silent(sound.samples) else Loudness(levels_db(sound.samples), clock.probe.pts_s[clock.needed])
 
 
 def _pictures(path: Path, clock: FrameClock, decoding: Decoding, config: FacesConfig) -> Iterator[Frame]:
@@ -139,6 +152,8 @@ def _note(
     parts = [decoding.note(), f"face in {valid.mean():.0%} of frames"]
     if others := sightings.others(chosen):
         parts.append(f"another face in {others / len(sightings.faces):.0%} of frames")
+    if sightings.by_mouth:
+        parts.append("the speaker is told by the mouth, which moves with the sound")
     if switches := sightings.switches(chosen):
         parts.append(f"{switches} switches of the face")
     if not clock.seen.all():

@@ -2,7 +2,8 @@
 
 Detections that overlap from frame to frame are a tracklet. Tracklets that never share a frame and look alike, or are
 at the same place and not unlike, are one person. The speaker is the person who is seen longest, nearest and in
-motion: a face that never moves at all is a picture on the wall.
+motion: a face that never moves at all is a picture on the wall. Of several such people it is the one whose mouth moves
+with the sound (``mouth``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from waver.features.faces.align import aligned_face, similarity_to_template
 from waver.features.faces.detect import Detections, Floats, overlap
+from waver.features.faces.mouth import Hear, lower_face, movement, who_speaks
 
 _SIDE, _ALIGNED = 16, 64
 """Sides of the grey picture of a face by which tracklets are compared, and of the aligned face it is made from."""
@@ -33,6 +35,8 @@ _STILL, _MOVING = 0.010, 0.020
 """Mean deviation of the landmarks in widths of the face. Measured over 48 frames: pictures 0.0001, in heavy noise
 0.005; people 0.015 and more."""
 _WEIGHT_OF_STILL = 0.05
+_RIVAL = 0.4
+"""Share of the greatest weight from which a person may be the speaker by the mouth."""
 
 
 @dataclass
@@ -43,12 +47,15 @@ class Tracklet:
         number_at: which detection it is, by place of the frame.
         box: [4], the last one.
         first, last: steps of its first and last detection.
+        moved_mouth: movement of its mouth since the detection before, by place; known beside other faces alone.
     """
 
     number_at: dict[int, int] = field(default_factory=dict)
     box: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
     first: int = 0
     last: int = 0
+    moved_mouth: dict[int, float] = field(default_factory=dict)
+    _lower: tuple[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] | None = None
     _boxes: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     _points: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 10)))
     _looks: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
@@ -62,6 +69,13 @@ class Tracklet:
         self._points += points, points**2
         if look is not None:
             self._looks = self._looks + look
+
+    def look_at_mouth(self, picture: npt.NDArray[np.uint8], place: int, landmarks: Floats) -> None:
+        """The mouth in its last detection."""
+        now = lower_face(picture, landmarks)
+        if self._lower is not None and self._lower[0] == self.last - 1:
+            self.moved_mouth[place] = movement(self._lower[1], now)
+        self._lower = self.last, now
 
     def __len__(self) -> int:
         return len(self.number_at)
@@ -127,6 +141,7 @@ class Sightings:
         faces: of each frame in which faces were looked for, by its place in the track.
         best: which of them ``follow_face`` followed, by place.
         tracklets: faces that were linked from frame to frame.
+        by_mouth: the speaker is told by the mouth.
     """
 
     def __init__(self, looks: Looks | None = None) -> None:
@@ -137,6 +152,7 @@ class Sightings:
         self._step = 0
         self._open: list[Tracklet] = []
         self.tracklets: list[Tracklet] = []
+        self.by_mouth = False
 
     def add(self, place: int, picture: npt.NDArray[np.uint8], faces: Detections) -> None:
         """The faces of the next frame in which faces were looked for.
@@ -161,9 +177,26 @@ class Sightings:
             looked_at = len(tracklet) % self._looks.every == 0
             look = self._looks.of(picture, faces.landmarks[number]) if looked_at else None
             tracklet.add(place, self._step, number, faces, look)
+            if len(faces.score) > 1:
+                tracklet.look_at_mouth(picture, place, faces.landmarks[number])
 
-    def speaker(self) -> dict[int, int]:
-        """Which detection is the speaker's, by place; frames in which the speaker is not found are left out."""
+    def speaker(self, hear: Hear | None = None) -> dict[int, int]:
+        """Which detection is the speaker's, by place; frames in which the speaker is not found are left out.
+
+        Args:
+            hear: gives the sound, which is asked for where several people are about as likely.
+        """
+        people = sorted(self._people(), key=_weight, reverse=True)
+        rivals = [one for one in people if _weight(one) > _RIVAL * _weight(people[0])]
+        number = 0
+        if len(rivals) > 1 and hear is not None and (heard := hear()) is not None:
+            moved = [{place: value for part in one for place, value in part.moved_mouth.items()} for one in rivals]
+            number = who_speaks(moved, heard)
+        self.by_mouth = number > 0
+        return {place: one for part in people[number] for place, one in part.number_at.items()} if people else {}
+
+    def _people(self) -> list[list[Tracklet]]:
+        """Tracklets of each person."""
         people: list[list[Tracklet]] = []
         for tracklet in sorted(self.tracklets, key=lambda one: -one.weight):
             same = next((one for one in people if _belongs(tracklet, one, self._looks)), None)
@@ -171,8 +204,7 @@ class Sightings:
                 people.append([tracklet])
             else:
                 same.append(tracklet)
-        chosen = max(people, key=lambda one: sum(part.weight for part in one), default=[])
-        return {place: number for one in chosen for place, number in one.number_at.items()}
+        return people
 
     def others(self, chosen: dict[int, int]) -> int:
         """Frames in which a face was seen that is not the chosen one."""
@@ -190,6 +222,10 @@ def _look(picture: npt.NDArray[np.uint8], landmarks: Floats) -> npt.NDArray[np.f
     values = grey.reshape(-1).astype(np.float64)
     normalised: npt.NDArray[np.float64] = (values - values.mean()) / (values.std() + 1)
     return normalised
+
+
+def _weight(person: Iterable[Tracklet]) -> float:
+    return sum(part.weight for part in person)
 
 
 _GREY = Looks(_look, 1, _ALIKE, _ALIKE_THERE, _ALIKE_AT_ONCE)

@@ -49,11 +49,19 @@ def people(installed_models: Path) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def film(path: Path, frames: int, left: Callable[[int], np.ndarray | None], right: Callable[[int], np.ndarray | None]):
-    """A clip with what is at the left and at the right in each frame."""
+def film(
+    path: Path,
+    frames: int,
+    left: Callable[[int], np.ndarray | None],
+    right: Callable[[int], np.ndarray | None],
+    rate: int = 24,
+    sound: np.ndarray | None = None,
+):
+    """A clip with what is at the left and at the right in each frame, and with sound [S] of 16 kHz."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=24, options={"crf": "12", "preset": "ultrafast"})
+        stream = out.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 440, 240, "yuv420p"
+        heard = None if sound is None else out.add_stream("aac", rate=16000, layout="mono")
         for number in range(frames):
             picture = np.full((240, 440, 3), 90, np.uint8)
             for x, shown in ((10, left(number)), (230, right(number))):
@@ -61,9 +69,14 @@ def film(path: Path, frames: int, left: Callable[[int], np.ndarray | None], righ
                     height, width = shown.shape[:2]
                     picture[20 : 20 + height, x : x + width] = shown
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 24)
+            frame.pts, frame.time_base = number, Fraction(1, rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+        if heard is not None and sound is not None:
+            piece = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="fltp", layout="mono")
+            piece.sample_rate, piece.pts, piece.time_base = 16000, 0, Fraction(1, 16000)
+            out.mux(heard.encode(piece))
+            out.mux(heard.encode(None))
     return path
 
 
