@@ -9,14 +9,14 @@ is imported and the name of a function or constant are therefore no part of any 
 from __future__ import annotations
 
 import ast
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from waver.errors import WaverError
+from waver.workflow.import_effects import acts, changed_by, changes, is_text
 
 SOURCE = Path(__file__).resolve().parents[1]
 """The folder of the package; modules are found below its parent."""
@@ -43,12 +43,16 @@ class Definition:
         references: the definitions that it refers to, in the order in which they first stand in the shape.
         libraries: top-level names of the libraries that it refers to.
         files: data files of the package that it names; their contents are part of the shape.
+        effects: what runs on import of the modules that it refers to, and of those that they import.
+        ordered: the order of the references counts; it does not where they are all that a module defines.
     """
 
     shape: str
     references: tuple[Reference, ...]
     libraries: frozenset[str]
     files: frozenset[Path]
+    effects: frozenset[Reference] = frozenset()
+    ordered: bool = True
 
 
 @dataclass
@@ -61,6 +65,7 @@ class Module:
         statements: name of a definition -> the statements that make it.
         effects: what runs on import and is no definition.
         imports: name in the module -> what it refers to: ``waver.x:f`` as a reference, a library as a dotted name.
+        loads: modules of Waver that it imports, and which run with it.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Module:
     statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
     effects: list[ast.stmt] = field(default_factory=list)
     imports: dict[str, Reference | str] = field(default_factory=dict)
+    loads: set[str] = field(default_factory=set)
 
 
 def file_of(module: str) -> Path:
@@ -102,6 +108,7 @@ def script(path: Path) -> Module:
     for statement in _tree(path).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             module.imports |= imported(statement, module.name)
+            module.loads.update(loaded_by(statement))
         else:
             module.effects.append(statement)
     return module
@@ -114,59 +121,47 @@ def _tree(path: Path) -> ast.Module:
 def _read(name: str, path: Path) -> Module:
     module = Module(name, path)
     for statement in _tree(path).body:
-        match statement:
-            case ast.Import() | ast.ImportFrom():
-                module.imports |= imported(statement, name)
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                for inner in statement.body:
-                    if isinstance(inner, ast.Import | ast.ImportFrom):
-                        module.imports |= imported(inner, name)
-            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
-                pass
-            case _ if is_text(statement):
-                pass
-            case _:
-                _define(module, statement)
+        _add(module, statement)
     return module
 
 
+def _add(module: Module, statement: ast.stmt) -> None:
+    match statement:
+        case ast.Import() | ast.ImportFrom():
+            module.imports |= imported(statement, module.name)
+            module.loads.update(loaded_by(statement))
+        case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+            for inner in statement.body:
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    module.imports |= imported(inner, module.name)
+            for inner in statement.orelse:
+                _add(module, inner)
+        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()])):
+            pass
+        case _ if is_text(statement):
+            pass
+        case _:
+            _define(module, statement)
+
+
 def _define(module: Module, statement: ast.stmt) -> None:
-    names = sorted(bound_by([statement]))
-    target = _changed(statement)
-    if target is not None and target in module.statements:
-        names = [target]
-    for name in names:
+    """Enter a statement under the names that it defines, and as an effect where it does more."""
+    changed = changed_by(statement)
+    if changed in module.statements:
+        names = {changed}
+    else:
+        names = bound_by([statement])
+        if isinstance(statement, _CONDITIONAL):  # which import defines the name is known at run time
+            for inner in imports_in([statement]):
+                names.update(imported(inner, module.name))
+                module.loads.update(loaded_by(inner))
+    for name in sorted(names):
         module.statements.setdefault(name, []).append(statement)
-    for inner in ast.walk(statement) if isinstance(statement, ast.Try | ast.If | ast.With) else ():
-        if isinstance(inner, ast.Import | ast.ImportFrom):
-            module.imports |= imported(inner, module.name)
-    if not names or isinstance(statement, ast.Try | ast.If | ast.With | ast.For | ast.While) or _registers(statement):
+    if not names or (changes(module, statement) if changed in names else acts(module, statement)):
         module.effects.append(statement)
 
 
-def _changed(statement: ast.stmt) -> str | None:
-    """The name whose value a statement like ``TABLE["key"] = 1`` changes."""
-    match statement:
-        case ast.AugAssign(target=target) | ast.Assign(targets=[target]):
-            while isinstance(target, ast.Subscript):
-                target = target.value
-            return target.id if isinstance(target, ast.Name) else None
-    return None
-
-
-def _registers(statement: ast.stmt) -> bool:
-    """Whether a decorator may enter a definition somewhere, so that nobody has to refer to it."""
-    marks = getattr(statement, "decorator_list", [])
-    return any("register" in ast.unparse(mark).split("(")[0] for mark in marks)
-
-
-def is_text(statement: ast.AST) -> bool:
-    """Whether a statement is a docstring, of a module, a function or a constant."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+_CONDITIONAL = (ast.Try, ast.TryStar, ast.If, ast.Match, ast.With)
 
 
 def imported(statement: ast.Import | ast.ImportFrom, module: str) -> dict[str, Reference | str]:
@@ -183,6 +178,8 @@ def imported(statement: ast.Import | ast.ImportFrom, module: str) -> dict[str, R
     parent = str(statement.module)
     found: dict[str, Reference | str] = {}
     for alias in statement.names:
+        if alias.name == "*" and parent.split(".")[0] == "waver":
+            raise WaverError(f"{module}: an import of everything cannot be followed; name what is imported")
         target = f"{parent}.{alias.name}"
         if parent.split(".")[0] != "waver":
             found[alias.asname or alias.name] = target
@@ -191,6 +188,25 @@ def imported(statement: ast.Import | ast.ImportFrom, module: str) -> dict[str, R
         else:
             found[alias.asname or alias.name] = Reference(parent, alias.name)
     return found
+
+
+def loaded_by(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    """Modules of Waver that an import runs, without the packages that they are in."""
+    names = [alias.name for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        names = [str(statement.module), *(f"{statement.module}.{name}" for name in names)]
+    return [name for name in names if name.split(".")[0] == "waver" and exists(name)]
+
+
+def imports_in(statements: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Imports of a scope, those of nested functions and classes left out."""
+    waiting = list(statements)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif not isinstance(node, (*_NESTED, ast.expr)):
+            waiting[:0] = ast.iter_child_nodes(node)
 
 
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -220,39 +236,3 @@ def bound_by(statements: Iterable[ast.AST]) -> set[str]:
                 names.add(node.rest)
             waiting.extend(ast.iter_child_nodes(node))
     return names - globals_
-
-
-def content(path: Path) -> str:
-    """Digest of a data file, or of the files in a folder of data files."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def data_file(node: ast.AST, path: Path) -> Path | None:
-    """The data file that an expression like ``Path(__file__).with_name("words.yaml")`` names, if it does.
-
-    Args:
-        node: the expression.
-        path: the file that contains it.
-    """
-    found = _evaluate(node, path)
-    return found if found is not None and found != path and found not in path.parents else None
-
-
-def _evaluate(node: ast.AST, path: Path) -> Path | None:
-    match node:
-        case ast.Call(func=ast.Name(id="Path"), args=[ast.Name(id="__file__")]):
-            return path
-        case ast.Call(func=ast.Attribute(value=inner, attr="resolve")):
-            return _evaluate(inner, path)
-        case ast.Attribute(value=inner, attr="parent"):
-            found = _evaluate(inner, path)
-            return found.parent if found is not None else None
-        case ast.Call(func=ast.Attribute(value=inner, attr="with_name"), args=[ast.Constant(value=str(name))]):
-            found = _evaluate(inner, path)
-            return found.with_name(name) if found is not None else None
-        case ast.BinOp(left=inner, op=ast.Div(), right=ast.Constant(value=str(name))):
-            found = _evaluate(inner, path)
-            return found / name if found is not None else None
-    return None

@@ -7,7 +7,7 @@ that the definitions read count with their contents, and so do the versions of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 
 from waver.provenance import digest
 from waver.workflow.definitions import EFFECTS, EVERYTHING, SOURCE, Definition, Reference, module_named, script
-from waver.workflow.shapes import definition, resolved, shape_of
+from waver.workflow.references import resolved, run_on_import
+from waver.workflow.shapes import definition, shape_of
 
 SCRIPTS = SOURCE.parents[1] / "workflow/scripts"
 """The rules' scripts, in a checkout."""
@@ -122,29 +123,33 @@ def _fingerprint(entries: tuple[Reference, ...], path: Path | None = None) -> st
     kinds = 0
     while len(set(known.values())) > kinds:
         kinds = len(set(known.values()))
-        known = {
-            reference: digest([known[reference], [known.get(r, r.name) for r in one.references]])
-            for reference, one in found.items()
-        }
+        known = {reference: digest([known[reference], *_of_references(one, known)]) for reference, one in found.items()}
     libraries = {library for one in found.values() for library in one.libraries}
     first = [known[entry] for entry in (*([_SCRIPT] if path else []), *entries) if entry in known]
     return digest([first, sorted(set(known.values())), _versions(libraries)])
 
 
+def _of_references(one: Definition, known: Mapping[Reference, str]) -> Iterator[list[str]]:
+    references = [known.get(reference, reference.name) for reference in one.references]
+    yield references if one.ordered else sorted(references)
+    yield sorted(known[reference] for reference in one.effects if reference in known)
+
+
 _SCRIPT = Reference("", EFFECTS)
 
 
-def _reached(entries: Iterable[Reference], path: Path | None) -> dict[Reference, Definition]:
+def _reached(entries: Collection[Reference], path: Path | None) -> dict[Reference, Definition]:
     found: dict[Reference, Definition] = {}
     if path is not None:
         module = script(path)
         found[_SCRIPT] = shape_of(module, module.effects, "")
-    waiting = [*entries, *(r for one in found.values() for r in one.references)]
+    waiting = [*entries, *(effect for entry in entries for effect in run_on_import(entry.module))]
+    waiting += [reference for one in found.values() for reference in (*one.references, *one.effects)]
     while waiting:
         reference = waiting.pop()
         if reference not in found and followed(reference):
             found[reference] = definition(reference)
-            waiting.extend(found[reference].references)
+            waiting += [*found[reference].references, *found[reference].effects]
     return found
 
 

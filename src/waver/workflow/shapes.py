@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from waver.errors import WaverError
+from waver.workflow.data_files import content, data_file
 from waver.workflow.definitions import (
     EFFECTS,
     EVERYTHING,
@@ -18,13 +19,14 @@ from waver.workflow.definitions import (
     Module,
     Reference,
     bound_by,
-    content,
-    data_file,
-    exists,
+    file_of,
     imported,
-    is_text,
+    imports_in,
+    loaded_by,
     module_named,
 )
+from waver.workflow.import_effects import is_text
+from waver.workflow.references import resolved, run_on_import, walked
 
 _LAYOUT = frozenset({"ctx", "type_comment", "kind", "returns", "annotation", "type_ignores"})
 _MARKS = ("ClassVar", "InitVar", "KW_ONLY")
@@ -45,22 +47,9 @@ def definition(reference: Reference) -> Definition:
     return shape_of(module, module.statements[reference.name], reference.name)
 
 
-def resolved(reference: Reference) -> Reference:
-    """The definition itself, where a module only hands on what it imports."""
-    while reference.name not in (EVERYTHING, EFFECTS):
-        module = module_named(reference.module)
-        if reference.name in module.statements:
-            break
-        target = module.imports.get(reference.name)
-        if not isinstance(target, Reference):
-            return Reference(reference.module, EVERYTHING)  # a library's name, or one that is made at run time
-        reference = target
-    return reference
-
-
 def _all_of(module: Module) -> Definition:
     names = [Reference(module.name, name) for name in sorted(module.statements)]
-    return Definition(EVERYTHING, (*names, Reference(module.name, EFFECTS)), frozenset(), frozenset())
+    return Definition(EVERYTHING, tuple(names), frozenset(), frozenset(), run_on_import(module.name), ordered=False)
 
 
 def shape_of(module: Module, statements: Iterable[ast.stmt], name: str) -> Definition:
@@ -71,10 +60,19 @@ def shape_of(module: Module, statements: Iterable[ast.stmt], name: str) -> Defin
         statements: what makes the definition.
         name: its own name, which does not count unless it is a class.
     """
-    writer = _Writer(module, name)
-    tree = writer.body(list(statements))
+    writer, statements = _Writer(module, name), list(statements)
+    tree = writer.within((), statements, lambda: writer.body(statements))
     shape = hashlib.sha256(json.dumps(tree, ensure_ascii=False).encode()).hexdigest()
-    return Definition(shape, tuple(writer.references), frozenset(writer.libraries), frozenset(writer.files))
+    return Definition(
+        shape, tuple(writer.references), frozenset(writer.libraries), frozenset(writer.files), frozenset(writer.effects)
+    )
+
+
+class _Scope(NamedTuple):
+    """Names that a function binds, and what it imports."""
+
+    names: frozenset[str]
+    imports: dict[str, list[Reference | str]]
 
 
 class _Writer:
@@ -85,15 +83,15 @@ class _Writer:
         self.references: dict[Reference, int] = {}
         self.libraries: set[str] = set()
         self.files: set[Path] = set()
-        self.imports: dict[str, Reference | str] = {}
-        self.scopes: list[frozenset[str]] = []
+        self.effects: set[Reference] = set()
+        self.scopes: list[_Scope] = []
         self._in_class = self._validated = False
 
     def body(self, statements: list[ast.stmt]) -> list[Any]:
         written = []
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
-                self._import(statement)
+                written += self._import(statement)
             elif not is_text(statement) and not self._bare(statement):
                 written.append(self.node(statement))
         return written
@@ -120,14 +118,19 @@ class _Writer:
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> list[Any]:
         targets = {name for part in node.generators for name in bound_by([part.target])}
-        written: list[Any] = self._within(frozenset(targets), lambda: self._fields(node))
+        written: list[Any] = self.within(targets, [], lambda: self._fields(node))
         return written
 
     def _path(self, node: ast.Call | ast.BinOp) -> list[Any]:
         return self._file(node) or self._fields(node)
 
-    def _within(self, names: frozenset[str], write: Any) -> Any:
-        self.scopes.append(names)
+    def within(self, names: Iterable[str], statements: Iterable[ast.AST], write: Any) -> Any:
+        """What is written in a scope that binds names, and others by the imports among its statements."""
+        imports: dict[str, list[Reference | str]] = {}
+        for statement in imports_in(statements):
+            for name, target in imported(statement, self.module.name).items():
+                imports.setdefault(name, []).append(target)
+        self.scopes.append(_Scope(frozenset(names), imports))
         was, self._in_class = self._in_class, False
         try:
             return write()
@@ -137,26 +140,38 @@ class _Writer:
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[Any]:
         arguments, inner = node.args, node.body if isinstance(node.body, list) else [node.body]
-        names = {a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
-        names |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a is not None} | bound_by(inner)
-        outside = [self.node(arguments), [self.node(mark) for mark in getattr(node, "decorator_list", [])]]
-        body = self._within(frozenset(names), lambda: self.node(node.body))
+        marks = getattr(node, "decorator_list", [])
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+        outside = [self.node(arguments), [self.node(mark) for mark in marks]]
+        if any(self._reads_annotations(mark) for mark in marks):
+            outside.append([self.node(a.annotation) for a in every])
+        names = {a.arg for a in every} | bound_by(inner)
+        body = self.within(names, inner, lambda: self.node(node.body))
         return [type(node).__name__, self._own(getattr(node, "name", "")), outside, body]
+
+    def _reads_annotations(self, mark: ast.expr) -> bool:
+        """Whether a decorator acts by annotations: ``singledispatch``'s ``register``, and ``validate_call``."""
+        target = self._target(mark.func if isinstance(mark, ast.Call) else mark)
+        return target == "pydantic.validate_call" or (isinstance(mark, ast.Attribute) and mark.attr == "register")
 
     def _own(self, name: str) -> str:
         """A definition's own name does not count, that of a function within it does."""
-        return "" if name == self.name and not self.scopes else name
+        return "" if name == self.name and len(self.scopes) == 1 else name
 
     def _class(self, node: ast.ClassDef) -> list[Any]:
         before = self._in_class, self._validated
-        self._in_class, self._validated = True, any(self._validates(base) for base in node.bases)
+        self._in_class = True
+        self._validated = any(self._validates(base) for base in [*node.bases, *node.decorator_list])
         try:
             return self._fields(node)
         finally:
             self._in_class, self._validated = before
 
     def _validates(self, base: ast.expr) -> bool:
-        """Whether a base makes a model of pydantic, whose annotations decide which values it takes."""
+        """Whether a base or a decorator makes a model of pydantic, whose annotations decide which values it takes."""
+        while isinstance(base, ast.Subscript | ast.Call):
+            base = base.value if isinstance(base, ast.Subscript) else base.func
         target = self._target(base)
         if isinstance(target, str):
             return target.split(".")[0] == "pydantic"
@@ -176,21 +191,25 @@ class _Writer:
             return self._fields(ast.Assign(targets=[node.target], value=value))
         kind = ast.unparse(node.annotation).split("[")[0].split(".")[-1]
         annotation = node.annotation if self._validated or kind in _MARKS else None
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            annotation = ast.parse(annotation.value, mode="eval").body
         return ["Field", *(self.node(part) for part in (node.target, node.value, annotation))]
 
-    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        found = imported(node, self.module.name)
-        self.imports |= found
-        for target in found.values():
-            if isinstance(target, Reference) and exists(target.module):
-                self._effects_of(target.module)
+    def _import(self, node: ast.Import | ast.ImportFrom) -> list[Any]:
+        """Within a function an import counts where its name is used; elsewhere it defines one of several."""
+        targets = list(imported(node, self.module.name).values())
+        for module in loaded_by(node):
+            self.effects |= run_on_import(module)
+        if len(self.scopes) > 1 or self.module.path != file_of(self.module.name):
+            return []
+        return [["Import", *(self._written((target, ()) if isinstance(target, Reference) else target))]
+                for target in targets]  # fmt: skip
 
     def _name(self, node: ast.Name) -> list[Any]:
-        if node.id in self.imports or not any(node.id in scope for scope in self.scopes):
-            target = self._target(node)
-            if target is not None:
-                return self._written(target)
-        return ["Name", self._own(node.id)]
+        if self._in_class and not isinstance(node.ctx, ast.Load):
+            return ["Name", node.id]
+        target = self._target(node)
+        return ["Name", self._own(node.id)] if target is None else self._written(target)
 
     def _attribute(self, node: ast.Attribute) -> list[Any]:
         target = self._target(node)
@@ -203,16 +222,11 @@ class _Writer:
             self.libraries.add(target.split(".")[0])
             return ["Library", target]
         reference, rest = target
-        self._effects_of(reference.module)
+        self.effects |= run_on_import(reference.module)
         reference = resolved(reference)
-        self._effects_of(reference.module)
         if reference == Reference(self.module.name, self.name):
             return ["Self", *rest]
         return ["Reference", self._number(reference), *rest]
-
-    def _effects_of(self, module: str) -> None:
-        if module_named(module).effects:
-            self._number(Reference(module, EFFECTS))
 
     def _number(self, reference: Reference) -> int:
         return self.references.setdefault(reference, len(self.references))
@@ -225,36 +239,31 @@ class _Writer:
             node = node.value
         if not isinstance(node, ast.Name):
             return None
-        root = self.imports.get(node.id)
-        if root is None and any(node.id in scope for scope in self.scopes):
+        scope = next((one for one in reversed(self.scopes) if node.id in one.imports or node.id in one.names), None)
+        if scope is not None and node.id not in scope.imports:
             return None
-        root = root or self.module.imports.get(node.id)
-        if node.id in self.module.statements and root is None:
-            return Reference(self.module.name, node.id), tuple(chain)
-        if root is None:
+        roots: list[Reference | str] = scope.imports[node.id] if scope is not None else self._of_module(node.id)
+        for other in roots[:-1]:  # of a name that is imported here or there
+            self._written(other if isinstance(other, str) else walked(other, chain))
+        if not roots:
             return None
-        if isinstance(root, str):
-            return ".".join([root, *chain])
-        return _walked(root, chain)
+        return ".".join([roots[-1], *chain]) if isinstance(roots[-1], str) else walked(roots[-1], chain)
+
+    def _of_module(self, name: str) -> list[Reference | str]:
+        """What a name of the module is: its own definition, unless that is made from an import of the same name."""
+        own, target = name in self.module.statements, self.module.imports.get(name)
+        if own and (target is None or name != self.name):
+            return [Reference(self.module.name, name)]
+        return [] if target is None else [target]
 
     def _file(self, node: ast.AST) -> list[Any] | None:
-        path = data_file(node, self.module.path)
+        path = data_file(node, self.module)
         if path is None:
             return None
         if not path.exists():
             raise WaverError(f"{self.module.path}: {path.name} is not in its folder; correct the name or add the file")
         self.files.add(path)
         return ["File", content(path)]
-
-
-def _walked(reference: Reference, chain: list[str]) -> tuple[Reference, tuple[str, ...]]:
-    """From a module through its submodules to the definition that a chain of attributes ends in."""
-    chain = list(chain)
-    while reference.name == EVERYTHING and chain:
-        child = f"{reference.module}.{chain[0]}"
-        reference = Reference(child, EVERYTHING) if exists(child) else Reference(reference.module, chain[0])
-        chain.pop(0)
-    return reference, tuple(chain)
 
 
 @cache
