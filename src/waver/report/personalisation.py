@@ -11,6 +11,7 @@ from waver.report.data import Material
 from waver.report.figures.adaptation_steps import draw_steps
 from waver.report.figures.critical_difference import draw_ranks
 from waver.report.figures.gain_by_group import draw_gains
+from waver.report.figures.protocol_leak import LEAKING, draw_leak
 from waver.report.figures.style import Drawn
 from waver.report.formatting import PROTOCOLS, listed, score
 from waver.report.ranking import MethodScores, ranked_methods, scored_splits
@@ -98,5 +99,6 @@ def _figures(material: Material, protocol: str, split: str, folder: Path) -> lis
         draw_ranks(adapted, protocol, folder, least),
         draw_steps(adapted, protocol, folder, least),
         draw_gains(material.scores, split, protocol, folder, least),
+        draw_leak(material.scores, split, folder) if protocol == LEAKING else None,
     )
     return [one for one in drawn if one is not None]
