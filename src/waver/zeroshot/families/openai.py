@@ -18,8 +18,9 @@ from pydantic import Field
 from waver.config.section import Section
 from waver.zeroshot.answers import Answers, parse_answer
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Pictures, Prompt, Scored, Written
-from waver.zeroshot.served.client import ChatClient, Question, Reply, ServerSettings
+from waver.zeroshot.served.client import ChatClient, Question, ServerSettings
 from waver.zeroshot.served.first_word import first_word
+from waver.zeroshot.served.reply import Reply
 
 _WRITTEN, _NOT_WRITTEN = math.log(0.999), math.log(0.001)
 """Of an answer that was written, and of the other one, where nothing is known but that."""

@@ -29,6 +29,7 @@ from pydantic import Field
 from waver.config.section import Section
 from waver.errors import ExcludedItem, WaverError
 from waver.workflow.environment import allow_host, is_here
+from waver.zeroshot.served.reply import Refusal, Reply, read_reply, read_whole, seconds_to_wait
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _REJECTED = frozenset({400, 422, 501})
 """Answers to a request with a field that a server does not know."""
 _LONGEST_WAIT_S = 60.0
+_REFUSED = 2
+"""So often a question is refused before it is left out."""
 _ALTERNATIVES = 20
 """Most tokens whose probabilities servers tell by default."""
 _QUALITY = 95
@@ -52,7 +55,7 @@ class ServerSettings(Section):
     allow_remote: bool = Field(False, description="whether recordings may be sent to another computer")
     allowed_hosts: tuple[str, ...] = Field((), description="names of the computers that they may be sent to")
     timeout_s: float = Field(120, gt=0, description="seconds to wait for an answer")
-    retries: int = Field(4, ge=0, description="further attempts where the server is busy or does not answer")
+    retries: int = Field(6, ge=0, description="further attempts where the server is busy or away; 6 wait a minute")
     backoff_s: float = Field(1, ge=0, description="seconds before the first further attempt; they double each time")
     max_concurrency: int = Field(4, ge=1, description="requests at once")
     logprobs: Literal["auto", "never"] = Field(
@@ -80,28 +83,6 @@ class Question:
     most_tokens: int = 10
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a server answered.
-
-    Attributes:
-        text: of the answer.
-        alternatives: tokens that could have begun its first word, and their log-probabilities, greatest first; empty
-            where the server does not tell.
-        tokens: of the question, where the server counts them, else 0.
-        seconds: until it was there, attempts before included.
-    """
-
-    text: str
-    alternatives: tuple[tuple[str, float], ...]
-    tokens: int
-    seconds: float
-
-
-class _Refusal(WaverError):
-    """An answer that may be about the question, and not about the server."""
-
-
 class ChatClient:
     """A server's model.
 
@@ -114,6 +95,7 @@ class ChatClient:
         self._place: SplitResult = _checked(settings)
         self._headers = {"Content-Type": "application/json", **_authorisation(settings.api_key_env)}
         self._told_probabilities = settings.logprobs == "auto"
+        self._has_answered = False
         self._lock = threading.Lock()
 
     def ask_all(self, questions: Sequence[Question]) -> list[Reply]:
@@ -128,17 +110,35 @@ class ChatClient:
             return list(pool.map(self.ask, questions))
 
     def ask(self, question: Question) -> Reply:
-        """The reply to one question; errors as ``ask_all``."""
-        try:
-            return self._asked(question)
-        except _Refusal as trouble:
-            if not self._works(question):
-                raise
-            log.warning("%s, and answers another question", trouble)
-            raise ExcludedItem(
-                "the model's server does not answer this question, and answers another one",
-                "see its log: the prompt may be too long for the model, or its content filter refuses it",
-            ) from None
+        """The reply to one question; errors as ``ask_all``.
+
+        A proxy may refuse it while the server is away. So a question is refused when that happens twice, and after each
+        time the server answers another one; and a server that has answered before is waited for.
+        """
+        attempts = refusals = 0
+        while True:
+            try:
+                reply = self._asked(question)
+            except Refusal as trouble:
+                if self._works(question):
+                    refusals += 1
+                elif attempts >= self._settings.retries or not self._has_answered:
+                    raise
+                if refusals == _REFUSED:
+                    log.warning("%s, and answers another question", trouble)
+                    raise ExcludedItem(
+                        "the model's server does not answer this question, and answers another one",
+                        "see its log: the prompt may be too long for the model, or its content filter refuses it",
+                    ) from None
+            else:
+                self._has_answered = True
+                return reply
+            self._wait(attempts)
+            attempts += 1
+
+    def _wait(self, attempt: int, wanted_s: float = 0.0) -> None:
+        """Between two attempts, twice as long each time."""
+        time.sleep(min(max(self._settings.backoff_s * 2**attempt, wanted_s), _LONGEST_WAIT_S))
 
     def _works(self, question: Question) -> bool:
         """Whether the server answers a question of the same form that says nothing of anybody, asked once."""
@@ -147,7 +147,7 @@ class ChatClient:
         with contextlib.suppress(OSError, http.client.HTTPException):
             status, content, _ = self._post_once(self._body(Question(_PROBE, grey), False))
         try:
-            return status == 200 and bool(_reply(content, self._name, 0))
+            return status == 200 and bool(read_reply(content, self._name, 0))
         except WaverError:
             return False
 
@@ -161,9 +161,9 @@ class ChatClient:
                 self._go_without_probabilities()
         if status != 200:
             of_item = 400 <= status < 500 and status not in _RETRIED
-            kind = _Refusal if of_item else WaverError
+            kind = Refusal if of_item else WaverError
             raise kind(f"{self._name} answers with status {status}{_remedy(status, self._settings)}")
-        return _reply(content, self._name, time.monotonic() - began)
+        return read_reply(content, self._name, time.monotonic() - began)
 
     @property
     def place(self) -> str:
@@ -191,6 +191,7 @@ class ChatClient:
             "messages": [*messages, {"role": "user", "content": content}],
             "temperature": 0,
             "max_tokens": question.most_tokens,
+            "stream": False,
             **({"structured_outputs": {"choice": list(question.choices)}} if question.choices else {}),
             **({"logprobs": True, "top_logprobs": _ALTERNATIVES} if with_probabilities else {}),
         }
@@ -213,7 +214,7 @@ class ChatClient:
             else:
                 if status not in _RETRIED or last:
                     return status, content
-            time.sleep(min(max(self._settings.backoff_s * 2**attempt, wanted_s), _LONGEST_WAIT_S))
+            self._wait(attempt, wanted_s)
         raise AssertionError("the last attempt returns or raises")
 
     def _post_once(self, body: bytes) -> tuple[int, bytes, float]:
@@ -224,9 +225,10 @@ class ChatClient:
         connection = kind(host, self._place.port, timeout=self._settings.timeout_s)
         try:
             path = self._place.path.rstrip("/") + "/chat/completions"
+            until_s = time.monotonic() + self._settings.timeout_s
             connection.request("POST", path, body, self._headers)
             answer = connection.getresponse()
-            return answer.status, answer.read(), _seconds(answer.getheader("Retry-After"))
+            return answer.status, read_whole(answer, until_s), seconds_to_wait(answer.getheader("Retry-After"))
         finally:
             connection.close()
 
@@ -266,32 +268,7 @@ def _remedy(status: int, settings: ServerSettings) -> str:
     return "; look into its log" if status >= 400 else ", a redirection, which is not followed; correct base_url"
 
 
-def _seconds(header: str | None) -> float:
-    """Of a Retry-After header; 0 where it is missing or a date."""
-    try:
-        return float(header or 0)
-    except ValueError:
-        return 0.0
-
-
 def _data_url(picture: npt.NDArray[np.uint8]) -> str:
     colours = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _reply(content: bytes, name: str, seconds: float) -> Reply:
-    try:
-        record = json.loads(content)
-        choice = record["choices"][0]
-        text = choice["message"]["content"] or ""
-        told = (choice.get("logprobs") or {}).get("content") or []
-        if choice.get("finish_reason") == "content_filter":
-            raise ExcludedItem("the content filter of the model's server refuses it", "ask a server without one")
-        used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
-        # a line break or a quotation mark may come before the first word
-        first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
-        pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise _Refusal(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
-    return Reply(str(text), tuple(sorted(pairs, key=lambda pair: -pair[1])), used, seconds)
