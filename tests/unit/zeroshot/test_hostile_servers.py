@@ -1,5 +1,6 @@
 """Servers that answer what no server should, and servers that are away for a while."""
 
+import contextlib
 import json
 import threading
 import time
@@ -9,7 +10,8 @@ import pytest
 from chat_stub import said
 from waver.errors import ExcludedItem, WaverError
 from waver.zeroshot.served import client, reply
-from waver.zeroshot.served.client import ChatClient, Question, ServerSettings
+from waver.zeroshot.served.client import ChatClient, Question
+from waver.zeroshot.served.settings import ServerSettings
 
 FINE = 200, said("Ambivalent", ("Amb", [("Amb", -0.25), ("Non", -2.0)]))
 WORDS = "words of 82002"
@@ -70,9 +72,10 @@ def test_a_server_that_trickles_is_given_up(serve, monkeypatch):
     def trickle(handler):
         handler.send_response(200)
         handler.end_headers()
-        for _ in range(100):
-            handler.wfile.write(b" ")
-            time.sleep(0.02)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(100):
+                handler.wfile.write(b" ")
+                threading.Event().wait(0.02)
 
     monkeypatch.setattr(server.RequestHandlerClass, "do_POST", trickle)
     began = time.monotonic()

@@ -96,7 +96,7 @@ def read_reply(content: bytes, name: str, seconds: float) -> Reply:
         first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
         pairs = [(str(one["token"]), _logarithm(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
         possible = sorted((pair for pair in pairs if pair[1] > -math.inf), key=lambda pair: -pair[1])
-        return Reply(_written(text), tuple(possible), _tokens(record), seconds)
+        return Reply(_written(text), tuple(possible), tokens_of(record, "prompt_tokens"), seconds)
     # a number too large for Python, and brackets in brackets without end
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Refusal(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
@@ -116,8 +116,13 @@ def _logarithm(value: Any) -> float:
     return min(number, 0.0)
 
 
-def _tokens(record: dict[str, Any]) -> int:
-    used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
+def tokens_of(record: dict[str, Any], kind: str) -> int:
+    """Of the question, as a server counts them under a name; 0 where it does not.
+
+    Raises:
+        ValueError: no question has so many, or so few.
+    """
+    used = int((record.get("usage") or {}).get(kind) or 0)
     if not 0 <= used < _MOST_TOKENS:
         raise ValueError("no question has so many tokens")
     return used
