@@ -11,6 +11,7 @@ class Stub(http.server.ThreadingHTTPServer):
     def __init__(self, answer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer, self.asked, self.headers, self.at_once, self.most = answer, [], [], 0, 0
+        self.paths = []
         self.lock = threading.Lock()
 
     @property
@@ -23,6 +24,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.asked.append(body)
+            self.server.paths.append(self.path)
             self.server.headers.append(dict(self.headers))
             number = len(self.server.asked)
             self.server.at_once += 1

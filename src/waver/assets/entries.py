@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,13 @@ from waver.errors import WaverError
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 COMMAND = ".venv/bin/snakemake --cores 1 models --configfile <yours>"
 """What installs and fetches all models of a config."""
+PUBLISHED = {
+    "video_llava": "LanguageBind/Video-LLaVA-7B-hf",
+    "qwen3_vl": "Qwen/Qwen3-VL-8B-Instruct",
+    "internvl": "OpenGVLab/InternVL3-8B-hf",
+    "llava_onevision": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+}
+"""Role of a model that is given by path -> a repository of such models at the hub."""
 
 
 class Source(BaseModel):
@@ -132,6 +140,18 @@ def same_bytes(role: str, sums: Collection[str]) -> Asset | None:
     return None
 
 
+def download_command(role: str, folder: str | Path = "") -> str:
+    """Fetches a model of a role that is given by path, on a node with a network; empty where none is published.
+
+    Args:
+        role: of the model.
+        folder: where to; one below ``/models`` where none is given.
+    """
+    if role not in PUBLISHED:
+        return ""
+    return f".venv/bin/hf download {PUBLISHED[role]} --local-dir {shlex.quote(str(folder or f'/models/{role}'))}"
+
+
 def asset_for(role: str, model_set: str, paths: Mapping[str, str], of: str = "") -> str:
     """Name of the asset that fills a role: ``path.<role>`` if the config gives a path for it.
 
@@ -144,9 +164,11 @@ def asset_for(role: str, model_set: str, paths: Mapping[str, str], of: str = "")
     if not found:
         others = sorted({asset.set for asset in manifest().values() if asset.role == role and asset.of in ("", of)})
         choice = f", or choose a set that has one under models.roles.{role}: {', '.join(others)}" if others else ""
+        command = download_command(role)
+        fetched = f" (where there is a network: {command})" if command else ""
         raise WaverError(
             f"the {model_set!r} model set has no {role}{f' for {of}' if of else ''}; give its file or folder under "
-            f"models.paths.{role}{choice}"
+            f"models.paths.{role}{fetched}{choice}"
         )
     return found[0]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from waver.assets.entries import COMMAND, AssetFile, check_licence, manifest
+from waver.assets.entries import COMMAND, AssetFile, check_licence, download_command, manifest
 from waver.assets.fetch import fetch_file
 from waver.assets.packages import copy_from_package, package_folder
 from waver.errors import WaverError, is_machine_trouble
@@ -239,7 +239,10 @@ def _fetch_file(name: str, file: AssetFile, kept: Path) -> Path:
 def _install_path(name: str, target: Path, source: Path) -> dict[str, Any]:
     """Link the files that the config gives into a folder; returns the entries of its record."""
     if not source.exists():
-        raise WaverError(f"models.paths.{name.removeprefix('path.')}: {source} does not exist; correct the path")
+        role = name.removeprefix("path.")
+        command = download_command(role, source)
+        fetched = f", or fetch it where there is a network: {command}" if command else ""
+        raise WaverError(f"models.paths.{role}: {source} does not exist; correct the path{fetched}")
     base = source.parent if source.is_file() else source
     shas = {}
     for file in _files_of(source):

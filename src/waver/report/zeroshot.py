@@ -30,6 +30,8 @@ Row = dict[str, Any]
 NOTHING = ShownCell("–", "", float("-inf"))
 LEVELS = ("video", "frame")
 """In the order of the chapter: most was published of whole videos."""
+ORDERS = "Differs by order"
+_OF_ORDERS = f"{ORDERS}: answers that are another one where the options stand in the other order. "
 _CONTROLS = ("all_negative", "all_positive", "question_prior", "content_free")
 
 
@@ -109,26 +111,28 @@ def _table(material: Material, level: str, split: str) -> ShownTable:
     rows = [row for row in material.conditions if (row["level"], row["split"]) == (level, split)]
     scores = {(one.method, one.modalities): one for one in ranked_methods(material.scores, level, split)}
     rows.sort(key=lambda row: (row["model"], row["window"] or 0, row["prompt"], row["calibration"]))
+    orders = any(row["order_disagreement"] is not None for row in rows)
     heads = ("AVGF1", "AVGF1, threshold of val", "AP", "Within-question AUROC", "Predicted A/H",
-             "Predicted A/H, threshold of val", "Label mass", "Unparsable", "Calls")  # fmt: skip
+             "Predicted A/H, threshold of val", "Label mass", "Unparsable", *[ORDERS] * orders, "Calls")  # fmt: skip
     common = [part for part in _how(rows[0]) if all(part in _how(row) for row in rows)]
     controls = [scores[name, ""] for name in _CONTROLS if (name, "") in scores]
     return ShownTable(
-        caption=_caption(rows, level, split, common),
+        caption=_caption(rows, level, split, common, orders),
         heads=heads,
-        methods=tuple(_line(row, scores.get((row["method"], row["modalities"])), common) for row in rows),
-        controls=tuple(_control(one) for one in controls),
+        methods=tuple(_line(row, scores.get((row["method"], row["modalities"])), common, orders) for row in rows),
+        controls=tuple(_control(one, len(heads)) for one in controls),
     )
 
 
-def _caption(rows: Sequence[Row], level: str, split: str, common: Sequence[str]) -> str:
+def _caption(rows: Sequence[Row], level: str, split: str, common: Sequence[str], orders: bool) -> str:
     first = rows[0]
     people = plural(first["participants"], "participant")
     alike = f" All lines: {'; '.join(common)}." if common else ""
     return (
         f"{SPLITS[split].capitalize()}: {people}, {plural(first['n'], level)}.{alike} Below a score: its 95 % interval "
         "over participants. Label mass: median probability that the model writes one of the two answers at all; where "
-        "it is low, the prompt does not fit the model. Calls: of all splits; below them seconds and tokens of a call."
+        "it is low, the prompt does not fit the model. Unparsable: written answers that are neither of the two. "
+        f"{_OF_ORDERS * orders}Calls: of all splits; below them seconds and tokens of a call."
     )
 
 
@@ -144,7 +148,7 @@ def _how(row: Row) -> list[str]:
     ]
 
 
-def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> ShownRow:
+def _line(row: Row, scored: MethodScores | None, common: Collection[str], orders: bool) -> ShownRow:
     cells = (
         _number(row["AVGF1"], interval(row["low"], row["high"])),
         _number(row["AVGF1_tuned"], _tuned(row)),
@@ -154,6 +158,7 @@ def _line(row: Row, scored: MethodScores | None, common: Collection[str]) -> Sho
         _number(row["positive_share_tuned"], "", _share),
         _number(row["label_mass"], "", _share),
         _number(row["unparsable"], "", _share),
+        *[_number(row["order_disagreement"], "", _share)] * orders,
         ShownCell(count(row["calls"]), _cost(row), float(row["calls"])),
     )
     return ShownRow(
@@ -193,12 +198,13 @@ def _scored(scored: MethodScores | None, metric: str) -> ShownCell:
     return ShownCell(score(value), interval(found["low"], found["high"]), value)
 
 
-def _control(scored: MethodScores) -> ShownRow:
+def _control(scored: MethodScores, columns: int) -> ShownRow:
     about = scored.any
     called = about["predicted_positives"]
     share = None if called is None or not about["n"] else called / about["n"]
     cells = [_scored(scored, "AVGF1"), NOTHING, _scored(scored, "AP"), _scored(scored, "AUROC_within")]
-    return ShownRow(scored.name, "", True, (*cells, _number(share, "", _share), *[NOTHING] * 4))
+    cells.append(_number(share, "", _share))
+    return ShownRow(scored.name, "", True, (*cells, *[NOTHING] * (columns - len(cells))))
 
 
 # by language ----------------------------------------------------------------------------------------

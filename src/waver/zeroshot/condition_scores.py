@@ -59,7 +59,8 @@ CONDITIONS = pa.schema(
         _field("seconds_per_call", pa.float64(), "mean wall time"),
         _field("tokens_per_call", pa.float64(), "mean tokens of a prompt"),
         _field("label_mass", pa.float64(), "median over shards, weighted by calls, of their medians"),
-        _field("unparsable", pa.float64(), "share of the calls"),
+        _field("unparsable", pa.float64(), "share of the written answers that are neither; null of scores"),
+        _field("order_disagreement", pa.float64(), "share of the answers that differ between orders of options"),
         _field("n", pa.int64(), "items scored", False),
         _field("participants", pa.int32(), "people scored", False),
         _field("positive_share", pa.float64(), "share of the items called A/H at .5; null of few people"),
@@ -127,7 +128,7 @@ def records_of(predictions: Sequence[Path]) -> dict[tuple[str, str], ZeroShotRec
 def _together(records: Sequence[ZeroShotRecord]) -> ZeroShotRecord:
     calls = np.array([record.calls for record in records])
     means = {name: _mean([getattr(record, name) for record in records], calls)
-             for name in ("unparsable", "seconds_per_call", "tokens_per_call")}  # fmt: skip
+             for name in ("unparsable", "order_disagreement", "seconds_per_call", "tokens_per_call")}  # fmt: skip
     masses = [(record.label_mass, count) for record, count in zip(records, calls, strict=True)
               if record.label_mass is not None and count]  # fmt: skip
     mass = float(np.median(np.repeat(*map(np.array, zip(*masses, strict=True))))) if masses else None

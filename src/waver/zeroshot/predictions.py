@@ -48,14 +48,14 @@ class PromptAnswers:
     Attributes:
         table: PROMPT_ANSWERS rows, one a video or window.
         calls: of the model; two a row where a prompt was asked with its options in both orders.
-        differing: rows whose written answer is another one in the other order.
+        differing: rows whose answer is another one in the other order; None where there is one order.
         content_free: margin about nothing, of each row; None where that was not asked.
         about: metadata of one of the shards; they differ in what they excluded alone.
     """
 
     table: pa.Table
     calls: int
-    differing: int
+    differing: int | None
     content_free: Doubles | None
     about: Mapping[str, Any]
 
@@ -145,18 +145,32 @@ def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -
 
 
 def _read(paths: Sequence[Path], prompt: str) -> PromptAnswers:
-    tables, nothing, about, calls, differing = [], [], {}, 0, 0
+    asked, joined, nothing, about = [], [], [], {}
     for path in paths:
         table = read_arrow(path, PROMPT_ANSWERS)
-        answers = table.filter(pc.equal(table["prompt"], prompt))
-        own, calls = in_one_row(answers), calls + len(answers)
-        differing += own["parsed"].null_count - _items(answers.filter(answers["parsed"].is_null()))
+        asked.append(table.filter(pc.equal(table["prompt"], prompt)))
+        joined.append(in_one_row(asked[-1]))
         about = read_metadata(path)
-        tables.append(own)
         margin = about.get("content_free", {}).get(prompt)
-        nothing.append(np.full(len(own), np.nan if margin is None else margin))
-    joined = np.concatenate(nothing)
-    return PromptAnswers(pa.concat_tables(tables), calls, differing, None if np.isnan(joined).any() else joined, about)
+        nothing.append(np.full(len(joined[-1]), np.nan if margin is None else margin))
+    free, calls = np.concatenate(nothing), pa.concat_tables(asked)
+    differing = _differing(calls, about["decoding"] == "score")
+    return PromptAnswers(pa.concat_tables(joined), len(calls), differing, None if np.isnan(free).any() else free, about)
+
+
+def _differing(table: pa.Table, scored: bool) -> int | None:
+    """Items of one prompt that get another answer in the other order of its options; None where there is one order.
+
+    Args:
+        table: PROMPT_ANSWERS rows of one prompt.
+        scored: the answer is the more probable one; else that which was written, where it is one.
+    """
+    if _items(table) == len(table):
+        return None
+    answers: dict[tuple[Any, Any], set[Any]] = defaultdict(set)
+    for row in table.to_pylist():
+        answers[row["video"], row["start_frame"]].add(row["positive"] > row["negative"] if scored else row["parsed"])
+    return sum(len(own - {None}) > 1 for own in answers.values())
 
 
 def in_one_row(table: pa.Table) -> pa.Table:
@@ -194,7 +208,7 @@ def _labels(found: PromptAnswers, policy: Policy, as_released: int) -> list[int 
     if found.about["decoding"] == "score":
         return None
     parsed = found.table["parsed"].to_pylist()
-    check_parsable(parsed.count(None), len(parsed), policy, found.differing)
+    check_parsable(parsed.count(None), len(parsed), policy, found.differing or 0)
     scores = found.column("positive") - found.column("negative")
     usual = majorities(parsed, found.table["split"].to_pylist(), found.table["participant"].to_pylist())
     return decided(parsed, policy, scores.tolist(), as_released, usual)
@@ -221,7 +235,7 @@ def _measured(found: PromptAnswers) -> dict[str, Any]:
     model, count = found.about["model"], len(found.table)
     mass = found.column("mass").astype(float)
     mode: AnswerMode = found.about["decoding"]
-    neither = found.table["parsed"].null_count
+    neither = found.table["parsed"].null_count - (found.differing or 0)
     return {
         "revision": found.about["key"],
         "weights": _WEIGHTS.get(found.about["set"], "real"),
@@ -231,6 +245,7 @@ def _measured(found: PromptAnswers) -> dict[str, Any]:
         "answers": mode,
         "calls": found.calls,
         "unparsable": None if mode == "score" or not count else neither / count,
+        "order_disagreement": None if found.differing is None or not count else found.differing / count,
         "label_mass": None if np.isnan(mass).all() else float(np.nanmedian(mass)),
         "seconds_per_call": float(found.column("seconds").mean()) if count else None,
         "tokens_per_call": float(found.column("tokens").mean()) if count else None,

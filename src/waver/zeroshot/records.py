@@ -121,7 +121,9 @@ class ZeroShotRecord(Section):
         calibration: ``none`` or ``contextual``.
         policy: what an unparsable answer counts as; empty for scores.
         calls: calls of the model in this file.
-        unparsable: share of its generated answers that are neither of the two; None for scores.
+        unparsable: share of its written answers that are neither of the two, in one order or both; None for scores.
+        order_disagreement: share of its answers that are another one in the other order of a prompt's options; None
+            where there are none.
         label_mass: median probability of the two answers' first tokens; None where it is not known.
         seconds_per_call: wall time of asking, without loading, over the calls.
         tokens_per_call: mean tokens of the prompt, those of frames included.
@@ -146,6 +148,7 @@ class ZeroShotRecord(Section):
     policy: str = ""
     calls: int
     unparsable: float | None = None
+    order_disagreement: float | None = None
     label_mass: float | None = None
     seconds_per_call: float | None = None
     tokens_per_call: float | None = None

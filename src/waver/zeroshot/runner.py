@@ -16,13 +16,14 @@ from waver.io.lock import exclusive
 from waver.io.tables import PROMPT_ANSWERS, write_table
 from waver.models.lora_adapter import merge_adapter
 from waver.provenance import digest, file_sha256
-from waver.records import load, method_config
+from waver.records import method_config
 from waver.registry import ZERO_SHOT_MODELS
 from waver.zeroshot.batches import Answered, Batches, Reading
 from waver.zeroshot.families.base import Family, Item
 from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.items import Items, Planned, Row, Sources
 from waver.zeroshot.journal import Entry, Journal
+from waver.zeroshot.loading import load_family
 from waver.zeroshot.questions import Question, questions_of
 from waver.zeroshot.records import window_of
 
@@ -109,8 +110,7 @@ def ask_shard(
 
 def _loaded(name: str, record: Installed | None, config: ZeroShotConfig) -> Family:
     options = method_config(ZERO_SHOT_MODELS, name, config.options.get(name, {}))
-    folder = Path(record.folder) if record else Path()
-    family: Family = load(ZERO_SHOT_MODELS, name).load(folder, options, config.dtype)
+    family: Family = load_family(name, record, options, config.dtype)
     return family
 
 

@@ -61,7 +61,16 @@ def asked(made, report_config, tmp_path_factory):
         write_asked(folder, indexes, SIMPLE, lambda row, items: np.full(items, -3.0)),
         write_asked(folder, indexes, SPOKEN, noise),
         write_asked(folder, indexes, WINDOWS, noise),
-        write_asked(folder, indexes, TEXT, noise, weights="packaged", answers="generate", unparsable=0.125),
+        write_asked(
+            folder,
+            indexes,
+            TEXT,
+            noise,
+            weights="packaged",
+            answers="generate",
+            unparsable=0.125,
+            order_disagreement=0.25,
+        ),
     ]
     config = EvaluateConfig(bootstrap=100, least_group=3)
     controls = [path for path in made.inputs.predictions if path.stem.split(".")[0] in ("all_negative", "content_free")]
@@ -114,8 +123,18 @@ def test_a_collapsed_condition_is_marked_and_both_thresholds_stand_side_by_side(
 def test_what_a_call_costs_and_what_answers_weigh_is_in_every_row(chapter):
     _, found = cells(table(chapter, "Videos, test"), "Text LLM")
     assert found["Unparsable"].text == "12.5 %"
+    assert found["Differs by order"].text == "25.0 %"
     assert found["Label mass"].text == "0.2 %"
     assert (found["Calls"].text, found["Calls"].below) == ("10", "0.05 s\n2,100 tokens")
+
+
+def test_orders_have_a_column_where_some_prompt_has_two(chapter):
+    frames = table(chapter, "Frames, test split")
+    assert "Differs by order" not in frames.heads
+    assert {len(row.cells) for row in (*frames.methods, *frames.controls)} == {len(frames.heads)}
+    videos = table(chapter, "Videos, test split")
+    assert {len(row.cells) for row in (*videos.methods, *videos.controls)} == {len(videos.heads)}
+    assert cells(videos, "Video-LLaVA, simple")[1]["Differs by order"].text == "–"
 
 
 def test_controls_stand_below_and_val_has_no_tuned_threshold(chapter):

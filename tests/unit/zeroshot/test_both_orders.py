@@ -30,7 +30,7 @@ def torn(_, body):
 def silent_once(_, body):
     """A server that says A whatever A is, and of one person now and then nothing."""
     silent = "82001" in body["messages"][0]["content"] and f"A. {AMBIVALENT}" in body["messages"][0]["content"]
-    return 200, said("I cannot tell." if silent else "A")
+    return 200, said("I cannot tell." if silent else "A", ("A", [("A", -0.1), ("B", -2.5)]))
 
 
 @pytest.fixture
@@ -72,12 +72,14 @@ def test_the_liking_of_a_letter_cancels_out(run):
     assert sorted(row["positive"] - row["negative"] for row in asked) == pytest.approx([-2.4, -2.4, 2.4, 2.4])
     assert [row["margin"] for row in rows] == pytest.approx([0, 0])
     assert about["tokens_per_call"] == 77
+    assert (about["unparsable"], about["order_disagreement"]) == (None, 1)
 
 
 def test_what_is_said_in_both_orders_counts(run):
     *_, rows, about = run(torn)
     assert [row["margin"] for row in rows] == pytest.approx([(2.4 + 1.0) / 2] * 2)
     assert about["calls"] == 4
+    assert about["order_disagreement"] == 0
 
 
 def test_a_written_letter_counts_where_both_orders_agree(run):
@@ -85,6 +87,12 @@ def test_a_written_letter_counts_where_both_orders_agree(run):
     assert ([row["margin"] > 0 for row in rows], about["unparsable"]) == ([True, True], 0)
     with pytest.raises(WaverError, match=r"2 of 2 answers .* or differ with the order of a prompt's options"):
         run(first_letter, decoding="generate", unparsable="drop")
+
+
+@pytest.mark.parametrize(("answer", "neither", "differing"), [(first_letter, 0, 1), (silent_once, 0.5, 0.5)])
+def test_answers_that_are_neither_and_answers_that_differ_are_two_shares(run, answer, neither, differing):
+    *_, about = run(answer, decoding="generate", unparsable="score")
+    assert (about["unparsable"], about["order_disagreement"]) == (neither, differing)
 
 
 def test_answers_that_differ_are_counted_apart_from_those_that_are_neither(run):

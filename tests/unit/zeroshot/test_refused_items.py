@@ -19,6 +19,7 @@ from waver.zeroshot.prompts.prompt_set import read_prompts
 from waver.zeroshot.questions import Question
 from waver.zeroshot.runner import ask_shard
 from waver.zeroshot.served import client
+from waver.zeroshot.served.settings import ServerSettings
 
 SET = read_prompts("released")
 TOP = [("Amb", -0.25), ("Non", -2.0)]
@@ -51,15 +52,15 @@ def test_a_fault_of_the_server_ends_the_job_though_it_answers_another_question(s
     """It may be gone when the job is tried again; a video that is left out for it would be lost in silence."""
     posted = client.ChatClient._post_once
 
-    def broken(self, body):
+    def broken(self, body, *path):
         if b"82002" not in body:
-            return posted(self, body)
+            return posted(self, body, *path)
         if isinstance(fault, int):
             return fault, b"", 0.0
         raise fault
 
     monkeypatch.setattr(client.ChatClient, "_post_once", broken)
-    asked = client.ChatClient(client.ServerSettings(base_url=serve(lambda *_: FINE).url, retries=1, backoff_s=0.01))
+    asked = client.ChatClient(ServerSettings(base_url=serve(lambda *_: FINE).url, retries=1, backoff_s=0.01))
     with pytest.raises(WaverError, match=r"does not answer after 2 attempts|answers with status") as caught:
         asked.ask(client.Question("82002"))
     assert not isinstance(caught.value, ExcludedItem)

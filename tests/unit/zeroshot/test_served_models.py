@@ -21,8 +21,9 @@ from waver.registry import ZERO_SHOT_MODELS
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Capabilities, Item, Prompt
 from waver.zeroshot.families.openai import OpenAi, OpenAiConfig
-from waver.zeroshot.served.client import ChatClient, Question, ServerSettings
+from waver.zeroshot.served.client import ChatClient, Question
 from waver.zeroshot.served.first_word import first_word
+from waver.zeroshot.served.settings import ServerSettings
 
 ANSWERS = Answers(negative="Non-Ambivalent", positive="Ambivalent")
 TOP = [("Amb", -0.25), (" Non", -2.0), ("The", -2.5), ("amb", -3.0), ("I", -6.0)]
@@ -217,7 +218,8 @@ IN_A_JOB = """
 import waver.workflow.job
 from waver.errors import WaverError
 from waver.workflow import environment
-from waver.zeroshot.served.client import ChatClient, Question, ServerSettings
+from waver.zeroshot.served.client import ChatClient, Question
+from waver.zeroshot.served.settings import ServerSettings
 import socket
 print(ChatClient(ServerSettings(base_url=URL, retries=0)).ask(Question("x")).text)
 # the name of a host that is allowed is looked up, and no other

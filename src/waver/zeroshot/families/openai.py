@@ -16,10 +16,13 @@ import cv2
 from pydantic import Field
 
 from waver.config.section import Section
+from waver.errors import WaverError
 from waver.zeroshot.answers import Answers, parse_answer
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Pictures, Prompt, Scored, Written
-from waver.zeroshot.served.client import ChatClient, Question, Reply, ServerSettings
+from waver.zeroshot.served.client import ChatClient, Question
 from waver.zeroshot.served.first_word import first_word
+from waver.zeroshot.served.reply import Reply
+from waver.zeroshot.served.settings import ServerSettings
 
 _WRITTEN, _NOT_WRITTEN = math.log(0.999), math.log(0.001)
 """Of an answer that was written, and of the other one, where nothing is known but that."""
@@ -39,7 +42,13 @@ class OpenAi:
     capabilities = Capabilities(video=True)
 
     def __init__(self, config: OpenAiConfig) -> None:
-        """Of a server that may be asked, see ``ChatClient``."""
+        """Of a server that may be asked, see ``ChatClient``.
+
+        Raises:
+            WaverError: it may not, or it is to decide about pictures.
+        """
+        if config.decisions and self.capabilities.video:
+            raise WaverError("typed decisions are made about words alone; set decisions to false, or ask openai_text")
         self._config, self._client = config, ChatClient(config)
         self._counts: Counter[str] = Counter()
 
@@ -56,7 +65,23 @@ class OpenAi:
         self, items: Sequence[Item], prompts: Sequence[Sequence[Prompt]], answers: Answers, likelihood: Likelihood
     ) -> list[list[Scored]]:
         """Both answers' probabilities by their first word, see ``Family.score``."""
+        decided = self._decisions(prompts, answers)
+        if decided is not None:
+            return decided
         return [[self._scored(reply, answers) for reply in own] for own in self._replies(items, prompts, ())]
+
+    def _decisions(self, prompts: Sequence[Sequence[Prompt]], answers: Answers) -> list[list[Scored]] | None:
+        """Scores by typed decisions; None where the server is asked by chat. Letters are asked by chat always."""
+        options = (answers.positive, answers.negative)
+        if not self._config.decisions or min(map(len, options)) == 1:
+            return None
+        found = self._client.decide_all([prompt.text for own in prompts for prompt in own], options)
+        scores = [Scored(one.second, one.first, one.tokens, one.has_mass) for one in found if one is not None]
+        if len(scores) < len(found):
+            return None
+        self._counts["typed_decisions"] += len(scores)
+        each = iter(scores)
+        return [[next(each) for _ in own] for own in prompts]
 
     def generate(
         self,

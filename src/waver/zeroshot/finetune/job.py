@@ -17,7 +17,7 @@ from waver.io.atomic import put_in_place
 from waver.io.lock import exclusive
 from waver.models.lora_adapter import CONFIG, WEIGHTS, save_adapter
 from waver.provenance import digest
-from waver.records import load, method_config
+from waver.records import method_config
 from waver.registry import ZERO_SHOT_MODELS
 from waver.training.trainer import Job, train
 from waver.zeroshot.families.base import Dtype
@@ -25,6 +25,7 @@ from waver.zeroshot.families.transformers_model import TransformersModel
 from waver.zeroshot.finetune.samples import samples_of
 from waver.zeroshot.finetune.training import AdapterTraining
 from waver.zeroshot.items import Sources
+from waver.zeroshot.loading import load_family
 from waver.zeroshot.questions import questions_of
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def finetune(
     """
     recipe, record, folder = config.finetune, installed(model), outputs["weights"].parent
     options = method_config(ZERO_SHOT_MODELS, name, config.options.get(name, {}))
-    family = load(ZERO_SHOT_MODELS, name).load(Path(record.folder), options, _dtype(config.dtype))
+    family = load_family(name, record, options, _dtype(config.dtype))
     if not isinstance(family, TransformersModel):
         raise WaverError(f"zeroshot.finetune.models: {name} is not in this process and cannot be tuned; leave it out")
     family.ready()

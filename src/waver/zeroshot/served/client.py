@@ -12,53 +12,40 @@ import contextlib
 import http.client
 import json
 import logging
-import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import SplitResult
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from waver.config.section import Section
 from waver.errors import ExcludedItem, WaverError
 from waver.workflow.environment import allow_host, is_here
+from waver.zeroshot.served.reply import Refusal, Reply, read_reply, read_whole, seconds_to_wait
+from waver.zeroshot.served.settings import ServerSettings, authorisation, checked_place, remedy
+from waver.zeroshot.served.typed_decision import PATH as DECISIONS
+from waver.zeroshot.served.typed_decision import UNKNOWN, Decision, decision_body, read_decision
 
 log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a little later."""
 _REJECTED = frozenset({400, 422, 501})
 """Answers to a request with a field that a server does not know."""
+_CHAT = "/chat/completions"
 _LONGEST_WAIT_S = 60.0
+_REFUSED = 2
+"""So often a question is refused before it is left out."""
 _ALTERNATIVES = 20
 """Most tokens whose probabilities servers tell by default."""
 _QUALITY = 95
 _PROBE, _GREY = "Answer with one word: yes.", 128
-
-
-class ServerSettings(Section):
-    """Where the server is, and how it is asked."""
-
-    base_url: str = Field("http://127.0.0.1:8000/v1", description="address up to and with /v1")
-    model: str = Field("default", min_length=1, description="name of the model on the server")
-    api_key_env: str = Field("", description="environment variable that holds the key; empty: none is sent")
-    allow_remote: bool = Field(False, description="whether recordings may be sent to another computer")
-    allowed_hosts: tuple[str, ...] = Field((), description="names of the computers that they may be sent to")
-    timeout_s: float = Field(120, gt=0, description="seconds to wait for an answer")
-    retries: int = Field(4, ge=0, description="further attempts where the server is busy or does not answer")
-    backoff_s: float = Field(1, ge=0, description="seconds before the first further attempt; they double each time")
-    max_concurrency: int = Field(4, ge=1, description="requests at once")
-    logprobs: Literal["auto", "never"] = Field(
-        "auto", description="auto: probabilities of tokens are asked for, unless the server rejects that"
-    )
-    max_tokens: int = Field(10, ge=1, description="most tokens of an answer")
 
 
 @dataclass(frozen=True)
@@ -80,28 +67,6 @@ class Question:
     most_tokens: int = 10
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a server answered.
-
-    Attributes:
-        text: of the answer.
-        alternatives: tokens that could have begun its first word, and their log-probabilities, greatest first; empty
-            where the server does not tell.
-        tokens: of the question, where the server counts them, else 0.
-        seconds: until it was there, attempts before included.
-    """
-
-    text: str
-    alternatives: tuple[tuple[str, float], ...]
-    tokens: int
-    seconds: float
-
-
-class _Refusal(WaverError):
-    """An answer that may be about the question, and not about the server."""
-
-
 class ChatClient:
     """A server's model.
 
@@ -111,9 +76,11 @@ class ChatClient:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._place: SplitResult = _checked(settings)
-        self._headers = {"Content-Type": "application/json", **_authorisation(settings.api_key_env)}
+        self._place: SplitResult = checked_place(settings)
+        self._headers = {"Content-Type": "application/json", **authorisation(settings.api_key_env)}
         self._asks_probabilities = settings.logprobs == "auto"
+        self._has_answered = False
+        self._decides = settings.decisions
         self._lock = threading.Lock()
 
     def ask_all(self, questions: Sequence[Question]) -> list[Reply]:
@@ -129,16 +96,56 @@ class ChatClient:
 
     def ask(self, question: Question) -> Reply:
         """The reply to one question; errors as ``ask_all``."""
-        try:
-            return self._reply(question)
-        except _Refusal as trouble:
-            if not self._works(question):
-                raise
-            log.warning("%s, and answers another question", trouble)
-            raise ExcludedItem(
-                "the model's server does not answer this question, and answers another one",
-                "see its log: the prompt may be too long for the model, or its content filter refuses it",
-            ) from None
+        return self._insisting(lambda: self._reply(question), question)
+
+    def decide_all(self, states: Sequence[str], options: Sequence[str]) -> list[Decision | None]:
+        """Typed decisions between two options about several states, see ``waver.zeroshot.served.typed_decision``.
+
+        None where the server makes none, which its answer to the first one decides.
+
+        Raises:
+            ExcludedItem, WaverError: as ``ask_all``.
+        """
+        first = [self.decide(state, options) for state in states[:1]]
+        with ThreadPoolExecutor(self._settings.max_concurrency) as pool:
+            return [*first, *pool.map(lambda state: self.decide(state, options), states[1:])]
+
+    def decide(self, state: str, options: Sequence[str]) -> Decision | None:
+        """One of them."""
+        if not self._decides:
+            return None
+        return self._insisting(lambda: self._decided(state, options), Question(state))
+
+    def _insisting(self, ask: Callable[[], Answer], question: Question) -> Answer:
+        """An answer, asked for again where it is refused.
+
+        A proxy may refuse it while the server is away. So a question is refused when that happens twice, and after each
+        time the server answers another one; and a server that has answered before is waited for.
+        """
+        attempts = refusals = 0
+        while True:
+            try:
+                answer = ask()
+            except Refusal as trouble:
+                if self._works(question):
+                    refusals += 1
+                elif attempts >= self._settings.retries or not self._has_answered:
+                    raise
+                if refusals == _REFUSED:
+                    log.warning("%s, and answers another question", trouble)
+                    raise ExcludedItem(
+                        "the model's server does not answer this question, and answers another one",
+                        "see its log: the prompt may be too long for the model, or its content filter refuses it",
+                    ) from None
+            else:
+                self._has_answered = True
+                return answer
+            self._wait(attempts)
+            attempts += 1
+
+    def _wait(self, attempt: int, wanted_s: float = 0.0) -> None:
+        """Between two attempts, twice as long each time."""
+        time.sleep(min(max(self._settings.backoff_s * 2**attempt, wanted_s), _LONGEST_WAIT_S))
 
     def _works(self, question: Question) -> bool:
         """Whether the server answers a question of the same form that says nothing of anybody, asked once."""
@@ -147,7 +154,7 @@ class ChatClient:
         with contextlib.suppress(OSError, http.client.HTTPException):
             status, content, _ = self._post_once(self._body(Question(_PROBE, grey), False))
         try:
-            return status == 200 and bool(_reply(content, self._name, 0))
+            return status == 200 and bool(read_reply(content, self._name, 0))
         except WaverError:
             return False
 
@@ -159,11 +166,23 @@ class ChatClient:
             status, content = self._post(self._body(question, False))
             if status == 200:
                 self._go_without_probabilities()
+        self._check(status)
+        return read_reply(content, self._name, time.monotonic() - began)
+
+    def _decided(self, state: str, options: Sequence[str]) -> Decision | None:
+        status, content = self._post(decision_body(self._settings.model, state, options), DECISIONS)
+        if status in UNKNOWN and not self._has_answered:
+            log.warning("%s makes no typed decisions (status %d): it is asked by chat", self._name, status)
+            self._decides = False
+            return None
+        self._check(status)
+        return read_decision(content, options, self._name)
+
+    def _check(self, status: int) -> None:
         if status != 200:
             of_item = 400 <= status < 500 and status not in _RETRIED
-            kind = _Refusal if of_item else WaverError
-            raise kind(f"{self._name} answers with status {status}{_remedy(status, self._settings)}")
-        return _reply(content, self._name, time.monotonic() - began)
+            kind = Refusal if of_item else WaverError
+            raise kind(f"{self._name} answers with status {status}{remedy(status, self._settings)}")
 
     @property
     def place(self) -> str:
@@ -191,17 +210,18 @@ class ChatClient:
             "messages": [*messages, {"role": "user", "content": content}],
             "temperature": 0,
             "max_tokens": question.most_tokens,
+            "stream": False,
             **({"structured_outputs": {"choice": list(question.choices)}} if question.choices else {}),
             **({"logprobs": True, "top_logprobs": _ALTERNATIVES} if with_probabilities else {}),
         }
         return json.dumps(body).encode()
 
-    def _post(self, body: bytes) -> tuple[int, bytes]:
+    def _post(self, body: bytes, path: str = _CHAT) -> tuple[int, bytes]:
         """Status and content of the answer, after as many attempts as it takes and is allowed."""
         for attempt in range(self._settings.retries + 1):
             last = attempt == self._settings.retries
             try:
-                status, content, wanted_s = self._post_once(body)
+                status, content, wanted_s = self._post_once(body, path)
             except (OSError, http.client.HTTPException) as error:
                 if last:
                     kind = type(error).__name__
@@ -213,85 +233,25 @@ class ChatClient:
             else:
                 if status not in _RETRIED or last:
                     return status, content
-            time.sleep(min(max(self._settings.backoff_s * 2**attempt, wanted_s), _LONGEST_WAIT_S))
+            self._wait(attempt, wanted_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _post_once(self, body: bytes) -> tuple[int, bytes, float]:
+    def _post_once(self, body: bytes, path: str = _CHAT) -> tuple[int, bytes, float]:
         host = str(self._place.hostname)
         if not is_here(host):
             allow_host(host)
         kind = http.client.HTTPSConnection if self._place.scheme == "https" else http.client.HTTPConnection
         connection = kind(host, self._place.port, timeout=self._settings.timeout_s)
         try:
-            path = self._place.path.rstrip("/") + "/chat/completions"
-            connection.request("POST", path, body, self._headers)
+            until_s = time.monotonic() + self._settings.timeout_s
+            connection.request("POST", self._place.path.rstrip("/") + path, body, self._headers)
             answer = connection.getresponse()
-            return answer.status, answer.read(), _seconds(answer.getheader("Retry-After"))
+            return answer.status, read_whole(answer, until_s), seconds_to_wait(answer.getheader("Retry-After"))
         finally:
             connection.close()
-
-
-def _checked(settings: ServerSettings) -> SplitResult:
-    """The parts of the address."""
-    place = urlsplit(settings.base_url)
-    if place.scheme not in ("http", "https") or not place.hostname or place.username or place.query:
-        raise WaverError(f"base_url is {settings.base_url!r}; give http(s)://host:port/v1, without a key in it")
-    host = place.hostname
-    allowed = {name.lower() for name in settings.allowed_hosts}
-    if not is_here(host) and not (settings.allow_remote and host in allowed):
-        raise WaverError(
-            f"base_url names {host}, another computer, and recordings of participants stay on this one; serve the "
-            "model here, or set allow_remote and name the host in allowed_hosts if their consent covers it"
-        )
-    return place
-
-
-def _authorisation(variable: str) -> dict[str, str]:
-    if not variable:
-        return {}
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise WaverError(f"api_key_env names {variable}, which is not in the environment; set it, or name none")
-    return {"Authorization": f"Bearer {key}"}
-
-
-def _remedy(status: int, settings: ServerSettings) -> str:
-    """What to do about a status."""
-    if status in (401, 403):
-        return f"; put a key that it takes into {settings.api_key_env or 'the variable that api_key_env names'}"
-    if status == 404:
-        return f"; correct base_url, or the model {settings.model!r}"
-    if status == 413:
-        return "; give it fewer or smaller pictures"
-    return "; look into its log" if status >= 400 else ", a redirection, which is not followed; correct base_url"
-
-
-def _seconds(header: str | None) -> float:
-    """Of a Retry-After header; 0 where it is missing or a date."""
-    try:
-        return float(header or 0)
-    except ValueError:
-        return 0.0
 
 
 def _data_url(picture: npt.NDArray[np.uint8]) -> str:
     colours = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _reply(content: bytes, name: str, seconds: float) -> Reply:
-    try:
-        record = json.loads(content)
-        choice = record["choices"][0]
-        text = choice["message"]["content"] or ""
-        tokens = (choice.get("logprobs") or {}).get("content") or []
-        if choice.get("finish_reason") == "content_filter":
-            raise ExcludedItem("the content filter of the model's server refuses it", "ask a server without one")
-        used = int((record.get("usage") or {}).get("prompt_tokens") or 0)
-        # a line break or a quotation mark may come before the first word
-        first = next((token for token in tokens if any(map(str.isalpha, token["token"]))), None)
-        pairs = [(str(one["token"]), float(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise _Refusal(f"{name} answers in a form that is not OpenAI's chat protocol; correct base_url") from error
-    return Reply(str(text), tuple(sorted(pairs, key=lambda pair: -pair[1])), used, seconds)
