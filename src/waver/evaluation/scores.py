@@ -23,7 +23,7 @@ from waver.evaluation.paired_resamples import Paired, common_items
 from waver.evaluation.predictions import Predicted, prompt_sets, read_predictions
 from waver.evaluation.reliability import CALIBRATION, calibration_rows, out_of_fold
 from waver.evaluation.single_seeds import with_single_seeds
-from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, people_behind, withhold
+from waver.evaluation.small_groups import BEHIND, COUNTS, MEMBERS, PEOPLE, people_behind, withhold
 from waver.io.atomic import atomic_write
 from waver.io.tables import ANSWERS, SCORES, read_tables, write_table
 from waver.io.zarr_store import Array
@@ -104,15 +104,19 @@ def _group_rows(paired: Paired, group: str) -> Iterator[Row]:
         sample = paired.sample(predicted, predicted.item)
         head = _head(table, predicted, group) | _sizes(table, sample) | {PEOPLE: len(np.unique(sample.participant))}
         behind = people_behind(paired, predicted, predicted.item, values)
-        yield from (_row(head | {BEHIND: behind[metric]}, metric, values[metric]) for metric in values)
+        yield from (_row(head | _of(behind[metric]), metric, values[metric]) for metric in values)
         if reference is None or predicted is reference:
             continue
         item = common_items(predicted, reference)
         mine, theirs = (paired.values(method, item) for method in (predicted, reference))
         sides = [people_behind(paired, method, item, DIFFERENCES) for method in (predicted, reference)]
         for metric in DIFFERENCES:
-            fewest = {BEHIND: min(side[metric] for side in sides)}
-            yield _row(head | fewest, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
+            both = _of(frozenset.intersection(*(side[metric] for side in sides)))
+            yield _row(head | both, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
+
+
+def _of(people: frozenset[int]) -> Row:
+    return {BEHIND: len(people), MEMBERS: people}
 
 
 def _head(table: Table, predicted: Predicted, group: str) -> Row:

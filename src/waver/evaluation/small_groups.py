@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from waver.evaluation.bootstrap import Sample
+from waver.evaluation.disclosure import without_telling
 from waver.evaluation.groups import EVERYONE
 from waver.evaluation.method_tables import METHOD_FIELDS
 from waver.evaluation.paired_resamples import Paired
 from waver.evaluation.predictions import Predicted
-from waver.evaluation.segments import SEGMENT_METRICS, people_with
+from waver.evaluation.segments import SEGMENT_METRICS, who_with
 from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
@@ -26,15 +27,18 @@ Row = dict[str, Any]
 WITHIN = ("AUROC_within", "AVGF1_within")
 """Scores inside each question: answers to questions after which everybody shows A/H, or nobody, tell nothing."""
 
-PEOPLE, BEHIND = "_people", "_behind"
-"""Columns of rows until they are written: people with items of the method, and people that a score is made of."""
+PEOPLE, BEHIND, MEMBERS = "_people", "_behind", "_members"
+"""Columns of rows until they are written: number of people with items of the method, number of people that a score is
+made of, and who these are (numbers; absent where it is not known)."""
 
 COUNTS = ("n", "participants", "positives", "predicted_positives")
 _METHOD = tuple(field.name for field in METHOD_FIELDS)
 
 
-def people_behind(paired: Paired, predicted: Predicted, item: Array, metrics: Iterable[str]) -> dict[str, int]:
-    """Number of people whose items each score is made of.
+def people_behind(
+    paired: Paired, predicted: Predicted, item: Array, metrics: Iterable[str]
+) -> dict[str, frozenset[int]]:
+    """People whose items each score is made of, by their numbers.
 
     Args:
         paired: the people of the table, or of a group of them.
@@ -44,17 +48,19 @@ def people_behind(paired: Paired, predicted: Predicted, item: Array, metrics: It
     """
     if paired.table.level == "participant":
         own = paired.own(predicted, item)
-        return {metric: int(np.isfinite(own[metric.removesuffix("_sd")]).sum()) for metric in metrics}
+        return {metric: _among(paired, np.isfinite(own[metric.removesuffix("_sd")])) for metric in metrics}
     sample = paired.sample(predicted, item)
-    everyone, within = _people(sample), _people(sample.take(_in_mixed_strata(sample)))
+    mixed = sample.take(_in_mixed_strata(sample))
+    everyone, within = (_among(paired, np.unique(part.participant)) for part in (sample, mixed))
     behind = {metric: within if metric in WITHIN else everyone for metric in metrics}
     if not behind.keys().isdisjoint(SEGMENT_METRICS):
-        behind |= people_with(paired.segment_counts(predicted, item))
+        counts = paired.segment_counts(predicted, item)
+        behind |= {metric: _among(paired, who) for metric, who in who_with(counts).items()}
     return behind
 
 
-def _people(sample: Sample) -> int:
-    return len(np.unique(sample.participant))
+def _among(paired: Paired, who: Array) -> frozenset[int]:
+    return frozenset(paired.people[who].tolist())
 
 
 def _in_mixed_strata(sample: Sample) -> Array:
@@ -80,7 +86,7 @@ def withhold(rows: Iterable[Row], least: int) -> Iterator[Row]:
     shown = {id(groups[name]) for groups in scored.values() for name in _shown(groups, least)}
     for row in everything:
         hidden = id(row) not in shown
-        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND)}
+        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND, MEMBERS)}
         if hidden:
             kept |= dict.fromkeys(("value", "low", "high"))
         if row["group"] != EVERYONE:
@@ -99,7 +105,8 @@ def _shown(groups: Mapping[str, Row], least: int) -> set[str]:
     if EVERYONE in large:
         for names in partitions.values():
             large -= _too_telling(names, groups, least)
-    return large
+    members = {name: groups[name][MEMBERS] for name in large if MEMBERS in groups[name]}
+    return large - (members.keys() - without_telling(members, least, EVERYONE))
 
 
 def _too_telling(names: Sequence[str], groups: Mapping[str, Row], least: int) -> set[str]:
