@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Mapping, Set
 from functools import cache
 from itertools import combinations
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _MOST_PATTERNS = 4
 _EXACT = 1e-9
 
 
-def told(cells: Mapping[Cell, Collection[str]], least: int) -> set[Cell]:
+def told(cells: Mapping[Cell, Collection[Any]], least: int) -> set[Cell]:
     """Cells that may be told where their total is known, too.
 
     Args:
@@ -38,7 +38,7 @@ def told(cells: Mapping[Cell, Collection[str]], least: int) -> set[Cell]:
     return people.keys() - hidden
 
 
-def told_splits(people: Mapping[str, Set[str]], least: int) -> set[str]:
+def told_splits(people: Mapping[str, Set[Any]], least: int) -> set[str]:
     """Which of train, val, test and all may have their numbers of A/H told, beside the scores.
 
     The scores tell them of train and val together (cross-validation), and of val and test where these are not few.

@@ -16,9 +16,9 @@ import numpy as np
 from waver.evaluation.bootstrap import Sample
 from waver.evaluation.disclosure import without_telling
 from waver.evaluation.groups import EVERYONE
-from waver.evaluation.method_tables import METHOD_FIELDS
+from waver.evaluation.method_tables import METHOD_FIELDS, Table
 from waver.evaluation.paired_resamples import Paired
-from waver.evaluation.predictions import Predicted
+from waver.evaluation.predictions import Method, Predicted
 from waver.evaluation.segments import SEGMENT_METRICS, who_with
 from waver.io.zarr_store import Array
 
@@ -30,6 +30,9 @@ WITHIN = ("AUROC_within", "AVGF1_within")
 PEOPLE, BEHIND, MEMBERS = "_people", "_behind", "_members"
 """Columns of rows until they are written: number of people with items of the method, number of people that a score is
 made of, and who these are (numbers; absent where it is not known)."""
+
+COUNTED = "_counted"
+"""Column of rows until they are written: whether the counts of positives may be told (``with_counts``)."""
 
 COUNTS = ("n", "participants", "positives", "predicted_positives")
 _METHOD = tuple(field.name for field in METHOD_FIELDS)
@@ -59,6 +62,26 @@ def people_behind(
     return behind
 
 
+def with_counts(table: Table, least: int) -> set[Method]:
+    """Methods of a table whose counts of positives may be told together.
+
+    Where one method lacks the items of a few people, the difference of both counts is about these people. The counts
+    of the items that most methods have are told first.
+    """
+    whose: dict[bytes, list[Predicted]] = defaultdict(list)
+    for predicted in table.methods:
+        whose[predicted.item.tobytes()].append(predicted)
+    told: list[Array] = []
+    names: set[Method] = set()
+    for methods in sorted(whose.values(), key=lambda methods: (-len(methods), -len(methods[0].item))):
+        item = methods[0].item
+        other = (np.unique(table.truth.participant[np.setxor1d(item, one)]) for one in told)
+        if all(len(people) == 0 or len(people) >= least for people in other):
+            told.append(item)
+            names |= {predicted.name for predicted in methods}
+    return names
+
+
 def _among(paired: Paired, who: Array) -> frozenset[int]:
     return frozenset(paired.people[who].tolist())
 
@@ -86,12 +109,12 @@ def withhold(rows: Iterable[Row], least: int) -> Iterator[Row]:
     shown = {id(groups[name]) for groups in scored.values() for name in _shown(groups, least)}
     for row in everything:
         hidden = id(row) not in shown
-        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND, MEMBERS)}
+        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND, MEMBERS, COUNTED)}
         if hidden:
             kept |= dict.fromkeys(("value", "low", "high"))
         if row["group"] != EVERYONE:
             kept |= dict.fromkeys(COUNTS)
-        elif row[PEOPLE] < least:
+        elif row[PEOPLE] < least or not row.get(COUNTED, True):
             kept |= dict.fromkeys(("positives", "predicted_positives"))
         yield kept
 
