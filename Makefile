@@ -39,6 +39,7 @@ test-slurm: setup ## faults and a complete run on a real Slurm, on this machine 
 		$(PYTHON_BIN)/python -m pytest -m slurm tests/slurm
 
 test-fuzz: setup  ## ten minutes of hostile texts for the readers
+	-$(PYTHON_BIN)/pip install -q --no-deps -r envs/fuzz.txt
 	$(PYTHON_BIN)/python -m pytest -m fuzz tests/unit/datasets/test_fuzz.py
 
 check: setup      ## style, types and workflow lint alone

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ENVS))
 import generate  # noqa: E402 (a program, in no package)
 import lock  # noqa: E402
 
-LOCKS = ("cpu.txt", "gpu.txt", "embedded.txt", "torch-cpu.txt")
+LOCKS = ("cpu.txt", "gpu.txt", "embedded.txt", "torch-cpu.txt", "fuzz.txt")
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -37,6 +37,10 @@ _SAME_NUMBER = (
     (re.compile(r"(?<![0-9])0+(?=[0-9])"), ""),
 )
 """What people write in a number that leaves it the same: O and l, decimals of a spreadsheet, thousands, zeros."""
+_POWER = re.compile(r"([0-9])(?:[.,]([0-9]+))?e\+?([0-9]{1,2})")
+"""As spreadsheets write a long number: ``8.0001E+04``."""
+_PREFIXED = re.compile(r"[a-z]{1,12}([0-9]{4,})")
+"""A number with letters before it (``P80001``), which may be meant for the number alone."""
 _LOOKALIKES = str.maketrans("асеһіјорѕухαορν", "acehijopsyxaopv")
 """Small letters of Cyrillic and Greek, and those of Latin that look the same."""
 
@@ -107,6 +111,9 @@ def near(text: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LOOKALIKES)
     kept = (c for c in folded if c != "_" and unicodedata.category(c)[0] not in "ZCM")
     alike = "".join(str(unicodedata.decimal(c, c)) for c in kept)
+    if power := _POWER.fullmatch(alike):
+        whole, part, zeros = power[1], power[2] or "", int(power[3])
+        alike = whole + part.ljust(zeros, "0") if len(part) <= zeros else alike
     for written, same in _SAME_NUMBER:
         alike = written.sub(same, alike)
     return alike or text
@@ -130,6 +137,8 @@ def decide(statements: Iterable[Statement], participants: Iterable[str], exclusi
         for purpose in PURPOSES:
             own[one.participant, purpose].add(_answer(one, purpose))
             of_near[alike, purpose].add(_answer(one, purpose))
+            if number := _PREFIXED.fullmatch(alike):
+                of_near[number[1], purpose].add(_answer(one, purpose))
             texts[one.participant, purpose] += one.answers.get(purpose, ())
     yes: dict[Purpose, set[str]] = {purpose: set() for purpose in PURPOSES}
     for who in sorted(set(participants) & nears.keys()):

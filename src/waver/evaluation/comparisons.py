@@ -201,7 +201,7 @@ def _compare(paired: Paired, pair: _Pair) -> None:
         pair.tails = Tails.of((mine - theirs)[1:])
     score, own = _own_gap(paired, pair)
     sides = [people_behind(paired, side, pair.item, [pair.metric])[pair.metric] for side in pair.sides]
-    pair.behind = min(sides)
+    pair.behind = min(map(len, sides))
     row = {
         **method_row(paired.table, pair.predicted),
         "reference": pair.reference.name.method,

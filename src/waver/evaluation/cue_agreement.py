@@ -136,9 +136,13 @@ def _disclosed(segments: Sequence[Segment], cues: Sequence[str], least: int, one
 
 
 def _where(segments: Sequence[Segment], cues: set[str], least: int) -> int | None:
-    """Segments in which any of some cues can be found; None where they are of some people, but of fewer than least."""
-    whose = [segment.participant for segment in segments if cues & segment.findable]
-    return None if 0 < len(set(whose)) < least else len(whose)
+    """Segments in which any of some cues can be found; None where they, or the others, are of few people."""
+    whose = {
+        known: [one.participant for one in segments if bool(cues & one.findable) is known] for known in (True, False)
+    }
+    # the others follow from these and from a cue that can be found in all segments
+    few = any(0 < len(set(people)) < least for people in whose.values())
+    return None if few and whose[True] else len(whose[True])
 
 
 def _people(segments: Sequence[Segment], cues: set[str]) -> set[str]:

@@ -92,7 +92,7 @@ def _method_rows(paired: Paired, predicted: Predicted, least: int) -> Iterator[R
     person = _Step("person", predicted.name.method, paired.values(predicted, item))
     head = _head(paired, predicted, item)
     behind = people_behind(paired, predicted, item, (*DECOMPOSED, *WITHIN))
-    shown = {metric for metric, people in behind.items() if people >= least}
+    shown = {metric for metric, people in behind.items() if len(people) >= least}
     for metric in DECOMPOSED:
         steps = [_chance(paired, predicted, item, metric), *later, person]
         yield _row(head, metric, steps[0], None, metric in shown)

@@ -8,7 +8,7 @@ not held out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from waver.datasets.folds import Folding, folds_of
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import interval, resamples
 from waver.evaluation.control_names import CROSS_VALIDATED
+from waver.evaluation.disclosure import told
 from waver.io.zarr_store import Array
 
 LENGTH_GROUPS = 5
@@ -73,7 +74,7 @@ class Prevalence:
     """Shares over the labelled answers of train and val; no label of test is read.
 
     Attributes:
-        by_question: questions that enough people answered.
+        by_question: questions that may be told (``told_questions``).
         by_length: from the shortest answers to the longest.
         unit: of the length, words or seconds.
         people, answers: how many the shares by question are made of.
@@ -87,7 +88,7 @@ class Prevalence:
 
 
 def prevalence_of(answers: Sequence[Row], config: EvaluateConfig) -> Prevalence | None:
-    """Shares of A/H by question and by length; None where no question was answered by ``least_group`` people.
+    """Shares of A/H by question and by length; None where no question may be told.
 
     Args:
         answers: rows with participant, split, question, label, words, duration_s.
@@ -98,16 +99,41 @@ def prevalence_of(answers: Sequence[Row], config: EvaluateConfig) -> Prevalence 
     unit = "words" if any(row["words"] for row in rows) else "seconds"
     rows = [row for row in rows if unit == "words" or row["duration_s"] is not None]
     questions = sorted({row["question"] for row in known})
+    questions = [one for one in questions if one in told_questions(known, config.least_group)]
     by_question = [_share([row for row in known if row["question"] == one], one, unit, config) for one in questions]
-    by_question = [share for share in by_question if share.people >= config.least_group]
     if not by_question:
         return None
     order = sorted(range(len(rows)), key=lambda k: (_length(rows[k], unit), k))
     groups = [[rows[k] for k in part] for part in np.array_split(order, LENGTH_GROUPS) if len(part)]
-    by_length = [_share(group, 0, unit, config) for group in groups]
-    by_length = [share for share in by_length if share.people >= config.least_group]
+    shown = told(_people_of(enumerate(groups)), config.least_group)
+    shown_ah = told(_people_of(enumerate(map(_with_ah, groups))), config.least_group)
+    by_length = [_share(group, 0, unit, config) for number, group in enumerate(groups) if number in shown & shown_ah]
     people = len({row["participant"] for row in known})
     return Prevalence(tuple(by_question), tuple(by_length), unit, people, len(known))
+
+
+def told_questions(rows: Sequence[Row], least: int) -> set[int]:
+    """Questions whose answers with A/H may be told: enough people answered, and enough showed A/H, or nobody.
+
+    Args:
+        rows: with participant, question and label; those without a question or a label are ignored.
+        least: ``evaluate.least_group``.
+    """
+    known = [row for row in rows if row["question"] is not None and row["label"] is not None]
+    of = {
+        question: [row for row in known if row["question"] == question] for question in {r["question"] for r in known}
+    }
+    with_ah = _people_of((question, _with_ah(own)) for question, own in of.items())
+    answered, shown = told(_people_of(of.items()), least), told(with_ah, least)
+    return answered & shown
+
+
+def _with_ah(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["label"]]
+
+
+def _people_of(cells: Iterable[tuple[int, Sequence[Row]]]) -> dict[int, set[str]]:
+    return {cell: {row["participant"] for row in rows} for cell, rows in cells}
 
 
 def _length(row: Row, unit: str) -> float:

@@ -19,6 +19,7 @@ from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
 from waver.evaluation.bootstrap import Sample, interval
 from waver.evaluation.control_names import CROSS_VALIDATED, STANDARD
+from waver.evaluation.disclosure import told
 from waver.evaluation.labels import Truth
 from waver.evaluation.method_tables import METHOD_FIELDS, Table, method_row
 from waver.evaluation.paired_resamples import Paired
@@ -132,14 +133,13 @@ def curve(sample: Sample, probability: Array, weights: Array, least: int = 1) ->
         sample: labels and participants of the items.
         probability: float64 [n], which may be another than the sample's own.
         weights: float64 [R + 1, S], as ``bootstrap.resamples`` makes them.
-        least: bins with items of fewer people are left out.
+        least: bins with items of fewer people, and bins that would tell of these, are left out.
     """
     bins = calibration.bin_of(probability, calibration.mass_edges(probability))
-    for number in np.unique(bins):
+    shown = told({int(number): sample.participant[bins == number].tolist() for number in np.unique(bins)}, least)
+    for number in sorted(shown):
         inside = bins == number
         who, size = sample.participant[inside], sample.participants
-        if len(np.unique(who)) < least:
-            continue
         drawn = weights @ np.bincount(who, minlength=size)
         positive = weights @ np.bincount(who, sample.label[inside], minlength=size)
         share = np.divide(positive, drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from waver.evaluation.groups import EVERYONE, group_names, members
 from waver.evaluation.labels import frame_truth, video_truth
 from waver.evaluation.method_tables import DIFFERENCES, SPLITS, Table, arrange, method_row
 from waver.evaluation.paired_resamples import Paired, common_items
-from waver.evaluation.predictions import Predicted, prompt_sets, read_predictions
+from waver.evaluation.predictions import Method, Predicted, prompt_sets, read_predictions
 from waver.evaluation.reliability import CALIBRATION, calibration_rows, out_of_fold
 from waver.evaluation.single_seeds import with_single_seeds
-from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, people_behind, withhold
+from waver.evaluation.small_groups import BEHIND, COUNTED, COUNTS, MEMBERS, PEOPLE, people_behind, with_counts, withhold
 from waver.io.atomic import atomic_write
 from waver.io.tables import ANSWERS, SCORES, read_tables, write_table
 from waver.io.zarr_store import Array
@@ -89,30 +89,36 @@ def _all_rows(everyone: Paired, groups: dict[str, set[str]], config: EvaluateCon
     for group, flags in members(groups, table.truth.people[people]).items():
         chosen = people[flags]
         if group == EVERYONE:
-            yield from _group_rows(everyone, group)
+            yield from _group_rows(everyone, group, with_counts(table, config.least_group))
         elif len(chosen) < config.least_group:
             yield from _too_few(table, everyone.metrics, group, len(chosen))
         else:
             yield from _group_rows(Paired(table, config, group, chosen), group)
 
 
-def _group_rows(paired: Paired, group: str) -> Iterator[Row]:
+def _group_rows(paired: Paired, group: str, counted: Collection[Method] = ()) -> Iterator[Row]:
+    """Rows of everyone or of a group; ``counted``: methods whose counts may be told."""
     table = paired.table
     reference = next((p for p in table.methods if p.name.method == REFERENCE), None)
     for predicted in table.methods:
         values = paired.values(predicted, predicted.item)
         sample = paired.sample(predicted, predicted.item)
         head = _head(table, predicted, group) | _sizes(table, sample) | {PEOPLE: len(np.unique(sample.participant))}
+        head[COUNTED] = predicted.name in counted
         behind = people_behind(paired, predicted, predicted.item, values)
-        yield from (_row(head | {BEHIND: behind[metric]}, metric, values[metric]) for metric in values)
+        yield from (_row(head | _of(behind[metric]), metric, values[metric]) for metric in values)
         if reference is None or predicted is reference:
             continue
         item = common_items(predicted, reference)
         mine, theirs = (paired.values(method, item) for method in (predicted, reference))
         sides = [people_behind(paired, method, item, DIFFERENCES) for method in (predicted, reference)]
         for metric in DIFFERENCES:
-            fewest = {BEHIND: min(side[metric] for side in sides)}
-            yield _row(head | fewest, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
+            both = _of(frozenset.intersection(*(side[metric] for side in sides)))
+            yield _row(head | both, f"{metric}_minus_{REFERENCE}", mine[metric] - theirs[metric])
+
+
+def _of(people: frozenset[int]) -> Row:
+    return {BEHIND: len(people), MEMBERS: people}
 
 
 def _head(table: Table, predicted: Predicted, group: str) -> Row:

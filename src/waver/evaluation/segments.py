@@ -175,10 +175,9 @@ def segment_scores(counts: Array) -> dict[str, Array]:
     return {**dict(zip(SEGMENT_F1, f1, strict=True)), ONSET_ERROR: onset, FALSE_ALARMS: alarms}
 
 
-def people_with(counts: Array) -> Mapping[str, int]:
-    """Number of people that each of SEGMENT_METRICS rests on: those with a match for the onset error."""
-    scored = int((counts[:, _FRAMES] > 0).sum())
-    return {**dict.fromkeys(SEGMENT_METRICS, scored), ONSET_ERROR: int((counts[:, _MATCHED] > 0).sum())}
+def who_with(counts: Array) -> Mapping[str, Array]:
+    """Which people each of SEGMENT_METRICS rests on, bool [S]: those with a match for the onset error."""
+    return {**dict.fromkeys(SEGMENT_METRICS, counts[:, _FRAMES] > 0), ONSET_ERROR: counts[:, _MATCHED] > 0}
 
 
 def video_counts(label: Array, probability: Array, video: Array) -> Array:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from waver.evaluation.bootstrap import Sample
+from waver.evaluation.disclosure import without_telling
 from waver.evaluation.groups import EVERYONE
-from waver.evaluation.method_tables import METHOD_FIELDS
+from waver.evaluation.method_tables import METHOD_FIELDS, Table
 from waver.evaluation.paired_resamples import Paired
-from waver.evaluation.predictions import Predicted
-from waver.evaluation.segments import SEGMENT_METRICS, people_with
+from waver.evaluation.predictions import Method, Predicted
+from waver.evaluation.segments import SEGMENT_METRICS, who_with
 from waver.io.zarr_store import Array
 
 Row = dict[str, Any]
@@ -26,15 +27,21 @@ Row = dict[str, Any]
 WITHIN = ("AUROC_within", "AVGF1_within")
 """Scores inside each question: answers to questions after which everybody shows A/H, or nobody, tell nothing."""
 
-PEOPLE, BEHIND = "_people", "_behind"
-"""Columns of rows until they are written: people with items of the method, and people that a score is made of."""
+PEOPLE, BEHIND, MEMBERS = "_people", "_behind", "_members"
+"""Columns of rows until they are written: number of people with items of the method, number of people that a score is
+made of, and who these are (numbers; absent where it is not known)."""
+
+COUNTED = "_counted"
+"""Column of rows until they are written: whether the counts of positives may be told (``with_counts``)."""
 
 COUNTS = ("n", "participants", "positives", "predicted_positives")
 _METHOD = tuple(field.name for field in METHOD_FIELDS)
 
 
-def people_behind(paired: Paired, predicted: Predicted, item: Array, metrics: Iterable[str]) -> dict[str, int]:
-    """Number of people whose items each score is made of.
+def people_behind(
+    paired: Paired, predicted: Predicted, item: Array, metrics: Iterable[str]
+) -> dict[str, frozenset[int]]:
+    """People whose items each score is made of, by their numbers.
 
     Args:
         paired: the people of the table, or of a group of them.
@@ -44,17 +51,39 @@ def people_behind(paired: Paired, predicted: Predicted, item: Array, metrics: It
     """
     if paired.table.level == "participant":
         own = paired.own(predicted, item)
-        return {metric: int(np.isfinite(own[metric.removesuffix("_sd")]).sum()) for metric in metrics}
+        return {metric: _among(paired, np.isfinite(own[metric.removesuffix("_sd")])) for metric in metrics}
     sample = paired.sample(predicted, item)
-    everyone, within = _people(sample), _people(sample.take(_in_mixed_strata(sample)))
+    mixed = sample.take(_in_mixed_strata(sample))
+    everyone, within = (_among(paired, np.unique(part.participant)) for part in (sample, mixed))
     behind = {metric: within if metric in WITHIN else everyone for metric in metrics}
     if not behind.keys().isdisjoint(SEGMENT_METRICS):
-        behind |= people_with(paired.segment_counts(predicted, item))
+        counts = paired.segment_counts(predicted, item)
+        behind |= {metric: _among(paired, who) for metric, who in who_with(counts).items()}
     return behind
 
 
-def _people(sample: Sample) -> int:
-    return len(np.unique(sample.participant))
+def with_counts(table: Table, least: int) -> set[Method]:
+    """Methods of a table whose counts of positives may be told together.
+
+    Where one method lacks the items of a few people, the difference of both counts is about these people. The counts
+    of the items that most methods have are told first.
+    """
+    whose: dict[bytes, list[Predicted]] = defaultdict(list)
+    for predicted in table.methods:
+        whose[predicted.item.tobytes()].append(predicted)
+    told: list[Array] = []
+    names: set[Method] = set()
+    for methods in sorted(whose.values(), key=lambda methods: (-len(methods), -len(methods[0].item))):
+        item = methods[0].item
+        other = (np.unique(table.truth.participant[np.setxor1d(item, one)]) for one in told)
+        if all(len(people) == 0 or len(people) >= least for people in other):
+            told.append(item)
+            names |= {predicted.name for predicted in methods}
+    return names
+
+
+def _among(paired: Paired, who: Array) -> frozenset[int]:
+    return frozenset(paired.people[who].tolist())
 
 
 def _in_mixed_strata(sample: Sample) -> Array:
@@ -80,12 +109,12 @@ def withhold(rows: Iterable[Row], least: int) -> Iterator[Row]:
     shown = {id(groups[name]) for groups in scored.values() for name in _shown(groups, least)}
     for row in everything:
         hidden = id(row) not in shown
-        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND)}
+        kept = {name: value for name, value in row.items() if name not in (PEOPLE, BEHIND, MEMBERS, COUNTED)}
         if hidden:
             kept |= dict.fromkeys(("value", "low", "high"))
         if row["group"] != EVERYONE:
             kept |= dict.fromkeys(COUNTS)
-        elif row[PEOPLE] < least:
+        elif row[PEOPLE] < least or not row.get(COUNTED, True):
             kept |= dict.fromkeys(("positives", "predicted_positives"))
         yield kept
 
@@ -99,7 +128,8 @@ def _shown(groups: Mapping[str, Row], least: int) -> set[str]:
     if EVERYONE in large:
         for names in partitions.values():
             large -= _revealing(names, groups, least)
-    return large
+    members = {name: groups[name][MEMBERS] for name in large if MEMBERS in groups[name]}
+    return large - (members.keys() - without_telling(members, least, EVERYONE))
 
 
 def _revealing(names: Sequence[str], groups: Mapping[str, Row], least: int) -> set[str]:

@@ -26,7 +26,7 @@ from waver.errors import WaverError
 from waver.features.audio.windows import AS_IT_IS, in_windows, scale_of, timing
 from waver.features.samples import RATE_HZ, Samples
 from waver.features.spoken import Times
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, read_model, reading_folder
 from waver.models.text.cue_counts import normalised
 from waver.models.text.pretrained_encoder import check_complete
 
@@ -74,9 +74,7 @@ class Aligner:
         with reading_folder(folder, "CTC model of letters", f"correct models.paths.{role}"):
             extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
             tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-            model, found = AutoModelForCTC.from_pretrained(
-                folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
-            )
+            model, found = read_model(AutoModelForCTC, folder, output_loading_info=True, **encoder_settings(device))
             if not hasattr(model.config, "conv_kernel") or not hasattr(extractor, "do_normalize"):
                 raise WaverError(f"a {model.config.model_type} model takes no waveforms")
             if extractor.sampling_rate != RATE_HZ:

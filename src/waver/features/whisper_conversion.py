@@ -13,7 +13,7 @@ from waver.assets.manifest import Installed, installed
 from waver.errors import WaverError
 from waver.io.atomic import atomic_folder
 from waver.io.lock import exclusive
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, read_model, reading_folder
 from waver.models.text.pretrained_encoder import check_complete
 from waver.provenance import file_sha256
 
@@ -28,9 +28,7 @@ class _Converter(TransformersConverter):
 
     def load_model(self, model_class: Any, model_name_or_path: str, **kwargs: Any) -> Any:
         """The model."""
-        model, self.loading_info = model_class.from_pretrained(
-            model_name_or_path, output_loading_info=True, **LOCAL_WEIGHTS, **kwargs
-        )
+        model, self.loading_info = read_model(model_class, Path(model_name_or_path), output_loading_info=True, **kwargs)
         return model
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **kwargs: Any) -> Any:

@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import AutoConfig
+
 from waver.errors import WaverError, is_machine_trouble
+from waver.models.folder_limits import TOKENS, check_files, most_values
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every ``from_pretrained``."""
 LOCAL_WEIGHTS: dict[str, Any] = {**LOCAL, "weights_only": True}
 """As LOCAL, of a model: files of torch are read as tensors, and no pickled object is made."""
-_TOKENS = frozenset({"tokenizer.json", "vocab.json", "added_tokens.json"})
-"""Lists of words, of many megabytes; they name no code."""
 _LONGEST = 300
 
 
@@ -36,8 +38,9 @@ def reading_folder(folder: Path, kind: str, remedy: str) -> Iterator[None]:
         WaverError: the folder wants to run code of its own, or the block fails because of its files.
         OSError, MemoryError: the disk, the network or the memory fails.
     """
-    refuse_code(folder)
     try:
+        check_files(folder)
+        refuse_code(folder)
         yield
     except WaverError as problem:
         raise WaverError(f"{folder} holds no {kind} ({problem}); {remedy}") from problem
@@ -48,6 +51,37 @@ def reading_folder(folder: Path, kind: str, remedy: str) -> Iterator[None]:
         raise WaverError(f"{folder} holds no {kind} ({reason}); {remedy}") from problem
 
 
+def read_model(kind: Any, folder: Path, **arguments: Any) -> Any:
+    """A model of a folder, in a block of ``reading_folder``.
+
+    Args:
+        kind: class of the transformers library.
+        folder: of pretrained files.
+        arguments: further ones of ``from_pretrained``.
+
+    Raises:
+        WaverError: its settings describe a network that is far larger than its weights, or it is an adapter of another.
+    """
+    if (folder / "adapter_config.json").exists():  # the library would read the model that it names, wherever that is
+        raise WaverError("adapter_config.json is of an adapter, which changes another model; give a whole model")
+    if "gguf_file" not in arguments:  # whose settings are in the file of the weights
+        _check_size(kind, folder)
+    return kind.from_pretrained(folder, **LOCAL_WEIGHTS, **arguments)
+
+
+def _check_size(kind: Any, folder: Path) -> None:
+    """Refuse settings of a network that is far larger than its weights: what they lack would be made at random."""
+    of = getattr(kind, "config_class", None)  # the classes that choose by the settings have none
+    settings = (of or AutoConfig).from_pretrained(folder, **LOCAL)
+    with torch.device("meta"):  # sizes alone, no memory
+        network = kind(settings) if of else kind.from_config(settings)
+    values = sum(value.numel() for value in {*network.parameters(), *network.buffers()})
+    if values > most_values(folder):
+        raise WaverError(
+            f"config.json is of a network of {values:,} values, and its weights hold {most_values(folder):,} at most"
+        )
+
+
 def refuse_code(folder: Path) -> None:
     """Refuse a folder whose settings name code.
 
@@ -55,7 +89,7 @@ def refuse_code(folder: Path) -> None:
         WaverError: they do.
     """
     for file in sorted(folder.glob("*.json")):
-        if file.name not in _TOKENS and _names_code(file):
+        if file.name not in TOKENS and _names_code(file):
             raise WaverError(
                 f"{file} names code of the model's own (auto_map), which Waver does not run; give a model whose "
                 "architecture the transformers library has"

@@ -33,7 +33,7 @@ def read_xml(path: Path) -> Xml.Element:
         return _parsed(path.read_bytes())
     except OSError as error:
         raise WaverError(f"{path} cannot be read ({error.strerror}); give the path of an annotation file") from error
-    except (expat.ExpatError, UnicodeError, LookupError, AssertionError) as error:
+    except (expat.ExpatError, ValueError, LookupError, AssertionError) as error:
         raise WaverError(f"{path} is no complete XML file; open it in the program that wrote it and save it") from error
     except _Refused as problem:
         raise WaverError(f"{path} {problem}, as no annotation file has; save it again in ELAN") from problem

@@ -1,12 +1,15 @@
 """Readers against thousands of hostile texts: nothing but the errors of a reader, and a second for 100 KB.
 
-A few seconds of it run with all tests; ``-m fuzz`` runs ten minutes of CPU (WAVER_FUZZ_S: other
-seconds).
+A few seconds of it run with all tests; ``-m fuzz`` runs ten minutes of CPU (WAVER_FUZZ_S: other seconds), half of them
+guided by coverage where atheris is installed (``envs/fuzz.txt``).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +17,9 @@ import pytest
 from attacked_readers import Attacked, readers
 from fuzzing import texts
 
+from checkout import ROOT
+
+GUIDED = importlib.util.find_spec("atheris") is not None
 LONGEST = 100_000
 MOST_S = 3.0
 """Per 100 KB: a second, on a machine that does other work as well."""
@@ -37,10 +43,10 @@ def attack(reader: Attacked, folder: Path, seconds: float, first: int = 0) -> in
 
 @pytest.fixture
 def seconds(request: pytest.FixtureRequest) -> float:
-    """CPU seconds of each reader."""
+    """CPU seconds of each reader and way of attack."""
     if "fuzz" not in request.config.getoption("markexpr"):
         pytest.skip("runs with make test-fuzz")
-    return float(os.environ.get("WAVER_FUZZ_S", "600")) / len(readers())
+    return float(os.environ.get("WAVER_FUZZ_S", "600")) / len(readers()) / (2 if GUIDED else 1)
 
 
 @pytest.mark.parametrize("name", readers())
@@ -53,6 +59,21 @@ def test_a_reader_meets_hostile_texts(tmp_path, name):
 @pytest.mark.parametrize("name", readers())
 def test_a_reader_meets_hostile_texts_for_long(tmp_path, name, seconds):
     assert attack(readers()[name], tmp_path, seconds, first=1_000_000) > 3
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not GUIDED, reason="atheris is not installed (envs/fuzz.txt)")
+@pytest.mark.parametrize("name", readers())
+def test_a_reader_meets_texts_that_reach_more_of_it(tmp_path, name, seconds):
+    command = [sys.executable, Path(__file__).with_name("coverage_guided.py"), name, tmp_path, str(int(seconds) + 1)]
+    paths = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    ran = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False, errors="replace"
+    )
+    told = (ran.stdout + ran.stderr)[-4000:]
+    assert ran.returncode == 0, told
+    assert "Done " in ran.stderr, told
 
 
 def test_a_sound_text_is_read(tmp_path):

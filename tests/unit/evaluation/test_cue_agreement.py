@@ -128,3 +128,13 @@ def test_unknown_questions_are_one_group_and_no_segments_are_no_error(tmp_path):
     assert rows[ALL]["segments"] == 0
     write_table(tmp_path / "cues.parquet", rows.values(), CUE_SCORES)
     assert len(read_table(tmp_path / "cues.parquet", CUE_SCORES)) == 4
+
+
+def test_the_segments_in_which_a_cue_cannot_be_found_are_not_of_few_people_either():
+    seen = [
+        Segment(person, 1, {"Slow"}, {"Slow"}, {"Slow"} if person == "a" else EVERY)
+        for person in "abcdef"
+        for _ in "12"
+    ]
+    rows = scores(seen, least=5)
+    assert (rows["Slow"]["segments"], rows["Smile"]["segments"]) == (12, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from waver.config.sections import EvaluateConfig
-from waver.evaluation.prevalence import LabelCount, prevalence_of, two_question_rule
+from waver.evaluation.prevalence import LabelCount, prevalence_of, told_questions, two_question_rule
 
 CONFIG = EvaluateConfig(bootstrap=200)
 RULE = {"folds": 3, "folding": "random"}
@@ -26,18 +26,19 @@ def made_answers(people=18, questions=4):
 
 
 ANSWERS = made_answers()
+MORE = made_answers(people=48)
 COUNTS = LabelCount.of_videos(ANSWERS)
 
 
 def test_shares_by_question_are_those_of_the_labels():
-    found = prevalence_of(ANSWERS, CONFIG)
+    found = prevalence_of(MORE, CONFIG)
     assert [share.question for share in found.by_question] == [1, 2, 3, 4]
     for share in found.by_question:
-        labels = [one["label"] for one in ANSWERS if one["question"] == share.question]
+        labels = [one["label"] for one in MORE if one["question"] == share.question]
         assert share.value == pytest.approx(sum(labels) / len(labels))
         assert share.low <= share.value <= share.high
     assert found.by_question[0].value == 0
-    assert (found.unit, found.people, found.answers) == ("words", 18, 72)
+    assert (found.unit, found.people, found.answers) == ("words", 48, 192)
     assert [share.middle for share in found.by_length] == sorted(share.middle for share in found.by_length)
 
 
@@ -48,9 +49,21 @@ def test_small_groups_and_the_test_split_have_no_share():
     assert prevalence_of([{**one, "split": "test"} for one in ANSWERS], CONFIG) is None
 
 
+def test_a_question_after_which_few_people_showed_it_has_no_share():
+    people = [f"{number}" for number in range(20)]
+    rows = [
+        {"participant": who, "split": "train", "question": question, "label": int(int(who) < shown), "words": 1,
+         "duration_s": None}
+        for question, shown in ((1, 10), (2, 4), (3, 0), (4, 12)) for who in people
+    ]  # fmt: skip
+    assert [share.question for share in prevalence_of(rows, CONFIG).by_question] == [3, 4], "1 would tell of 2"
+    assert told_questions(rows, 3) == {1, 2, 3, 4}
+    assert told_questions(rows[:20] + rows[20:24], 5) == set(), "four people answered 2, and 1 would tell of them"
+
+
 def test_intervals_follow_the_configs_resamples_and_seed():
     def widths(**config):
-        return [share.high - share.low for share in prevalence_of(ANSWERS, EvaluateConfig(**config)).by_question]
+        return [share.high - share.low for share in prevalence_of(MORE, EvaluateConfig(**config)).by_question]
 
     def rule(**config):
         found = two_question_rule(COUNTS, "video", "cv", EvaluateConfig(**config), **RULE)

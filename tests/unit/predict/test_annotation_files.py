@@ -116,6 +116,8 @@ def test_dependent_and_open_times(tmp_path: Path) -> None:
         (b"", "no complete XML"),
         (b"\xff\xfe\x00garbage", "no complete XML"),
         (b'<?xml version="1.0" encoding="none"?><a/>', "no complete XML"),
+        (b"<?xml version='1.0' encoding='UTF-7'?><a/>", "no complete XML"),
+        (b'<?xml version="1.0" encoding="gb2312"?><a/>', "no complete XML"),
         (b'<ANNOTATION_DOCUMENT><HEADER TIME_UNITS="NTSC-frames"/></ANNOTATION_DOCUMENT>', "not in milliseconds"),
         (
             b'<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="t" TIME_VALUE="1e9"/></TIME_ORDER>'

@@ -18,7 +18,7 @@ from typing import Any
 
 from waver.datasets.bah.release_yaml import parse_entries, read_text
 from waver.datasets.bah.yaml_values import Pairs
-from waver.datasets.consent import Purpose, Statement, decide, yes_no
+from waver.datasets.consent import PURPOSES, Purpose, Statement, decide, yes_no
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.text_files import UNREADABLE
 from waver.errors import WaverError
@@ -28,6 +28,8 @@ AGE_GROUPS = ((18, 24), (25, 34), (35, 44), (45, 54), (55, 64))
 
 _FIELDS: dict[str, Purpose] = {"useinpublications": "publication", "useinchallenges": "challenge"}
 _STEMS: dict[Purpose, tuple[str, ...]] = {"publication": ("publica", "publish"), "challenge": ("challenge",)}
+_TAKEN_BACK = re.compile(r"withdr|revok|retract|rescind|optout")
+"""Names of fields that say whether somebody has withdrawn: unless they say no, every consent is in doubt."""
 _NEAR = 0.85
 """Share of letters in order in which a field's name is nearly another one."""
 _UNREADABLE_NAME = "?"
@@ -121,7 +123,8 @@ def _statement(record: Record, repeated: bool) -> Statement:
     """A record that is there twice says nothing plain, whatever both say."""
     answers: dict[Purpose, list[str]] = {}
     for name, text in record.fields:
-        for purpose in _purposes(name):
+        withdrawn = _TAKEN_BACK.search(name) and text and yes_no(text) is not False
+        for purpose in PURPOSES if withdrawn else _purposes(name):
             # what stands under a name that is nearly the field's says nothing plain either
             answers.setdefault(purpose, []).extend([text] * (2 if repeated or name not in _FIELDS else 1))
     return Statement(record.participant, record.participant, answers)

@@ -22,7 +22,7 @@ from waver.device import encoder_settings
 from waver.errors import WaverError
 from waver.features.audio.windows import AS_IT_IS, in_windows, scale_of, timing
 from waver.features.samples import RATE_HZ, Samples
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, read_model, reading_folder
 from waver.models.text.pretrained_encoder import check_complete
 from waver.models.weights import read_state
 from waver.shapes import FPS
@@ -51,9 +51,7 @@ class SpeechEncoder:
         with reading_folder(folder, "encoder of speech", "correct models.paths.speech_encoder"):
             # the weights' extractor only defines whether waveforms are scaled to a variance of 1
             extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
-            model, found = AutoModel.from_pretrained(
-                folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
-            )
+            model, found = read_model(AutoModel, folder, output_loading_info=True, **encoder_settings(device))
         if not hasattr(model.config, "conv_kernel") or not hasattr(extractor, "do_normalize"):
             raise WaverError(
                 f"{folder} holds a {model.config.model_type} model; models.paths.speech_encoder takes one of waveforms "
@@ -187,11 +185,12 @@ class _Valence(nn.Module):
 
 def _valence_head(folder: Path, size: int, device: torch.device) -> _Valence | None:
     """The head in a folder's weights, where its config says that it regresses arousal, dominance and valence."""
-    names = getattr(AutoConfig.from_pretrained(folder, **LOCAL), "id2label", {})
-    if [str(names.get(number, "")).lower() for number in range(3)] != ["arousal", "dominance", "valence"]:
-        return None
-    file = folder / "model.safetensors"
-    state = load_file(file) if file.is_file() else read_state(folder / "pytorch_model.bin", "speech encoder")
+    with reading_folder(folder, "encoder of speech", "correct models.paths.speech_encoder"):
+        names = getattr(AutoConfig.from_pretrained(folder, **LOCAL), "id2label", {})
+        if [str(names.get(number, "")).lower() for number in range(3)] != ["arousal", "dominance", "valence"]:
+            return None
+        file = folder / "model.safetensors"
+        state = load_file(file) if file.is_file() else read_state(folder / "pytorch_model.bin", "speech encoder")
     own = {name.removeprefix("classifier."): x for name, x in state.items() if name.startswith("classifier.")}
     head = _Valence(size)
     wanted: Sequence[str] = list(head.state_dict())

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification
 from waver.device import encoder_settings
 from waver.errors import WaverError
 from waver.features.cues.affect import Floats, Sentiment
-from waver.models.pretrained_folder import LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import read_model, reading_folder
 from waver.models.text.pretrained_encoder import check_complete, like_lengths, load_tokenizer, most_tokens, padded
 
 _NAMES = (("positive", "pos"), ("negative", "neg"))
@@ -27,8 +27,8 @@ def load_sentiment(folder: Path, device: torch.device) -> Sentiment:
     """
     with reading_folder(folder, "classifier", "correct models.paths.sentiment"):
         tokenizer = load_tokenizer(folder)
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
+        model, found = read_model(
+            AutoModelForSequenceClassification, folder, output_loading_info=True, **encoder_settings(device)
         )
     check_complete(folder, found, "classifier", "sentiment")
     model = model.eval().to(device)

@@ -8,7 +8,6 @@ to the weights. Frozen encoders that a checkpoint repeats are not read from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 from waver.errors import WaverError, first_names
 from waver.models.affectgpt.network import AffectGpt
 from waver.models.lora_adapter import factors_of, merge_factors
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, read_model, reading_folder
 from waver.models.weights import fill, read_state
 
 LANGUAGE_MODEL, CLIP, HUBERT, CHECKPOINT = "language_model", "clip", "hubert", "checkpoint.pth"
@@ -48,17 +47,17 @@ def load_affectgpt(folder: Path, dtype: torch.dtype, device: torch.device) -> tu
     kind, remedy = "language model with a tokenizer", "give Qwen2.5-7B-Instruct, as AffectGPT was trained with it"
     with reading_folder(folder / LANGUAGE_MODEL, kind, remedy):
         tokenizer = AutoTokenizer.from_pretrained(folder / LANGUAGE_MODEL, **LOCAL)
-    words = _part(folder / LANGUAGE_MODEL, kind, remedy, AutoModelForCausalLM.from_pretrained, dtype)
-    clip = _part(folder / CLIP, "CLIP model", "give clip-vit-large-patch14", CLIPModel.from_pretrained, dtype)
-    hubert = _part(folder / HUBERT, "HuBERT model", "give chinese-hubert-large", HubertModel.from_pretrained, dtype)
+    words = _part(folder / LANGUAGE_MODEL, kind, remedy, AutoModelForCausalLM, dtype)
+    clip = _part(folder / CLIP, "CLIP model", "give clip-vit-large-patch14", CLIPModel, dtype)
+    hubert = _part(folder / HUBERT, "HuBERT model", "give chinese-hubert-large", HubertModel, dtype)
     network = AffectGpt(clip, hubert, words)
     read_checkpoint(network, folder / CHECKPOINT)
     return network.to(device), tokenizer
 
 
-def _part(folder: Path, kind: str, remedy: str, load: Callable[..., Any], dtype: torch.dtype) -> Any:
+def _part(folder: Path, kind: str, remedy: str, network: Any, dtype: torch.dtype) -> Any:
     with reading_folder(folder, kind, remedy):
-        model, found = load(folder, dtype=dtype, output_loading_info=True, **LOCAL_WEIGHTS)
+        model, found = read_model(network, folder, dtype=dtype, output_loading_info=True)
         # drawn at random where they are missing; the vector of masked sound is used in training alone
         if missing := sorted(set(found["missing_keys"]) - {"masked_spec_embed"}):
             raise WaverError(f"it lacks {first_names(missing)}")

@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from waver.device import encoder_settings
 from waver.errors import WaverError
-from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder
+from waver.models.pretrained_folder import LOCAL, read_model, reading_folder
 
 MOST_TOKENS = 256
 """Tokens of a piece of text, with the special ones, as in the papers' released features; a longer one is cut."""
@@ -49,9 +49,7 @@ def load_backbone(folder: Path, device: torch.device, role: str = "word_encoder"
     """
     disable_progress_bar()
     with reading_folder(folder, "text encoder", "correct the path"):
-        model, found = AutoModel.from_pretrained(
-            folder, output_loading_info=True, **LOCAL_WEIGHTS, **encoder_settings(device)
-        )
+        model, found = read_model(AutoModel, folder, output_loading_info=True, **encoder_settings(device))
     check_complete(folder, found, "text encoder", role, unused=("pooler.",))
     return model.eval().to(device)
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from waver.device import encoder_settings
-from waver.errors import WaverError
+from waver.errors import WaverError, first_names
+from waver.models.folder_limits import check_files
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder, refuse_code
 from waver.models.text.pretrained_encoder import BATCH_TOKENS, like_lengths, load_backbone, most_tokens, padded
 
@@ -108,6 +109,7 @@ def _load(folder: Path, device: torch.device) -> Any:
     with reading_folder(folder, "sentence encoder", f"correct models.paths.{role}"):
         parts = _parts(folder)
         for part in parts:
+            check_files(part)
             refuse_code(part)
         load_backbone(parts[0], torch.device("cpu"), role)  # the library does not tell what it drew at random
         model = SentenceTransformer(
@@ -134,4 +136,7 @@ def _parts(folder: Path) -> list[Path]:
         raise WaverError(
             f"{file.name} lists {', '.join(unknown or kinds[:1]) or 'nothing'}; known are {', '.join(_KNOWN)}"
         )
-    return [folder / module["path"] for module in modules]
+    parts = [folder / module["path"] for module in modules]
+    if outside := [str(part) for part in parts if ".." in part.parts or not part.is_relative_to(folder)]:
+        raise WaverError(f"{file.name} has modules outside of the folder: {first_names(outside)}")
+    return parts

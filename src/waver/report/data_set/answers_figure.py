@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from waver.datasets.questions import Questions
+from waver.evaluation.disclosure import told
+from waver.evaluation.prevalence import told_questions
 from waver.report.data_set.facts import Span, segments_per_video
 from waver.report.data_set.groups import TOO_FEW, Group
-from waver.report.figures.style import BLUE, INK, LINE, MUTED, ORANGE, PAPER, Drawn, finish, new_figure, plot_style
+from waver.report.figures.lengths import draw_lengths
+from waver.report.figures.style import BLUE, MUTED, ORANGE, PAPER, Drawn, finish, new_figure, plot_style
 
-_BINS = 24
 _MOST_SEGMENTS = 6
 """Numbers of segments with a bar of their own; the last bar has those with as many or more."""
 
@@ -38,11 +38,12 @@ def draw_answers(
         _of_people(left, of_people)
         _by_question(middle, answers, questions, least)
         lengths = [(row["participant"], row["duration_s"]) for row in answers if row["duration_s"] is not None]
-        _lengths(right, lengths, least, "Length of a video, s", "videos")
+        draw_lengths(right, lengths, least, "Length of a video, s", "videos")
         caption = (
             "Left: participants by the number of their videos, percent. Middle: videos of each question, and those "
-            "with A/H among them; look for questions after which nearly everybody, or hardly anybody, shows A/H. "
-            f"Right: lengths of all videos, with their median. What fewer than {least} people are behind is not drawn."
+            "of train and val with A/H; look for questions after which nearly everybody, or hardly anybody, shows A/H. "
+            f"Right: lengths of all videos, with their median. What fewer than {least} people are behind is not drawn, "
+            "nor what would tell it."
         )
         return finish(figure, "answers", folder, "Answers and questions", caption)
 
@@ -56,7 +57,7 @@ def draw_segments(spans: Sequence[Span], least: int, folder: Path) -> Drawn | No
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
         _per_video(left, spans, least)
         lengths = [(span.participant, span.seconds) for span in spans]
-        _lengths(right, lengths, least, "Length of an A/H segment, s", "segments")
+        draw_lengths(right, lengths, least, "Length of an A/H segment, s", "segments")
         caption = (
             "Left: videos with A/H by the number of their segments. Right: lengths of segments, with their median. "
             "How much shorter they are than the videos is what a model that marks whole videos gets wrong. "
@@ -81,14 +82,16 @@ def _of_people(axes: Any, groups: Sequence[Group]) -> None:
 
 def _by_question(axes: Any, answers: Sequence[Row], questions: Questions, least: int) -> None:
     known = sorted({row["question"] for row in answers if row["question"] is not None})
+    learned = [row for row in answers if row["split"] != "test"]
+    asked = told({one: [row["participant"] for row in answers if row["question"] == one] for one in known}, least)
+    told_ah = told_questions(learned, least)
     highest = 1
     for place, question in enumerate(known):
         rows = [row for row in answers if row["question"] == question]
-        with_ah = [row for row in rows if row["label"] == 1]
-        for bar, part, style in ((-0.2, rows, _plain(PAPER)), (0.2, with_ah, _plain(ORANGE))):
-            people = len({row["participant"] for row in part})
-            text = f"{len(part):,}" if not people or people >= least else TOO_FEW.replace(" ", "\n")
-            height = len(part) if people >= least else 0
+        with_ah = [row for row in learned if row["question"] == question and row["label"] == 1]
+        for bar, part, shown, style in ((-0.2, rows, asked, _plain(PAPER)), (0.2, with_ah, told_ah, _plain(ORANGE))):
+            text = f"{len(part):,}" if question in shown else TOO_FEW.replace(" ", "\n")
+            height = len(part) if question in shown else 0
             highest = max(highest, height)
             axes.bar(place + bar, height, width=0.38, **style)
             axes.annotate(text, (place + bar, height), (0, 3), textcoords="offset points", ha="center", fontsize=7.5)
@@ -109,9 +112,10 @@ def _per_video(axes: Any, spans: Sequence[Span], least: int) -> None:
     owners: dict[int, list[str]] = {}
     for number, people in segments_per_video(spans).items():
         owners.setdefault(min(number, _MOST_SEGMENTS), []).extend(people)
+    shown = told(owners, least)
     highest = 1
-    for place, (_, people) in enumerate(sorted(owners.items())):
-        height = len(people) if len(set(people)) >= least else 0
+    for place, (number, people) in enumerate(sorted(owners.items())):
+        height = len(people) if number in shown else 0
         highest = max(highest, height)
         axes.bar(place, height, color=ORANGE, width=0.62, alpha=0.85)
         text = f"{height:,}" if height else TOO_FEW.replace(" ", "\n")
@@ -123,26 +127,3 @@ def _per_video(axes: Any, spans: Sequence[Span], least: int) -> None:
     axes.set_ylim(0, highest * 1.25)
     axes.grid(axis="y")
     axes.set_title("Segments of a video")
-
-
-def _lengths(axes: Any, values: Sequence[tuple[str, float]], least: int, title: str, what: str) -> None:
-    """Histogram of values with the people whom they are of, without bins of few people."""
-    axes.set_title(title)
-    if len({who for who, _ in values}) < least:
-        axes.text(0.5, 0.5, TOO_FEW, ha="center", color=MUTED, transform=axes.transAxes)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        return
-    numbers = np.array([value for _, value in values])
-    first = 0.0 if numbers.min() < numbers.max() / 3 else float(np.floor(numbers.min()))
-    edges = np.linspace(first, float(np.ceil(numbers.max())) + 1e-9, min(_BINS, max(6, len(numbers) // 4)) + 1)
-    place = np.clip(np.digitize(numbers, edges) - 1, 0, len(edges) - 2)
-    for number in range(len(edges) - 1):
-        inside = [who for (who, _), bin_ in zip(values, place, strict=True) if bin_ == number]
-        if len(set(inside)) >= least:
-            axes.bar(edges[number], len(inside), width=edges[1] - edges[0], align="edge", facecolor=MUTED,
-                     edgecolor=LINE, linewidth=0.4, alpha=0.7)  # fmt: skip
-    axes.axvline(float(np.median(numbers)), color=INK, linewidth=1.2)
-    axes.set_xlim(first, float(edges[-1]))
-    axes.set_ylabel(what)
-    axes.grid(axis="y")

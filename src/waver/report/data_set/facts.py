@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from waver.datasets.codebook import unlisted
+from waver.evaluation.disclosure import told, told_splits
 from waver.report.data import Material
-from waver.report.data_set.groups import TOO_FEW, Group, grouped
+from waver.report.data_set.groups import TOO_FEW, WITHHELD, Group, grouped
 from waver.report.formatting import plural
 from waver.report.papers.published import releases
 from waver.report.papers.release_counts import LAYOUTS
@@ -69,13 +70,24 @@ def spans_of(material: Material) -> list[Span]:
 def facts(material: Material) -> list[Fact]:
     """Figures of answers, segments and ages; those of few people are not told."""
     least = material.config.evaluate.least_group
-    facts = dict(_of_answers(material.answers, material.questions.count, least))
-    facts |= dict(_of_segments(material, least))
+    found = dict(_of_answers(material.answers, material.questions.count, least))
+    found |= dict(_of_segments(material, least))
+    if not tells_ah(material):
+        found |= {key: WITHHELD for key in _OF_AH if found.get(key) not in (None, "", TOO_FEW)}
     ages = [(row["participant"], float(row["age"])) for row in material.participants if row["age"] is not None]
-    facts["age"] = _mean(ages, least, "years", extremes=False)
+    found["age"] = _mean(ages, least, "years", extremes=False)
     printed = releases()[PRINTED_OF]["described"]
     shown = printed if material.config.layout in LAYOUTS else {}
-    return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in facts.items() if text]
+    return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in found.items() if text]
+
+
+def tells_ah(material: Material) -> bool:
+    """Whether numbers with A/H of everybody may be told: not where those of a split of few people follow from them."""
+    of_split = {
+        split: {row["participant"] for row in material.answers if row["split"] == split}
+        for split in ("train", "val", "test")
+    }
+    return "all" in told_splits(of_split, material.config.evaluate.least_group)
 
 
 def videos_per_participant(answers: Sequence[Row], least: int) -> tuple[Group, ...]:
@@ -103,8 +115,7 @@ def _of_segments(material: Material, least: int) -> Iterable[tuple[str, str]]:
     yield "ah_frames_per_participant", _rate(frames, people, least)
     yield "ah_seconds_per_participant", _rate(frames / FPS, people, least)
     spans = spans_of(material)
-    for key, several in (("one_segment", False), ("several_segments", True)):
-        yield key, _videos_with(spans, several, least)
+    yield from _videos_with(spans, least)
     yield "segment_length", _mean([(span.participant, span.seconds) for span in spans], least, "s")
     yield "segment_frames", _mean([(span.participant, float(span.frames)) for span in spans], least, "frames")
     yield "unlisted_cues", _unlisted(material, least)
@@ -134,9 +145,14 @@ def segments_per_video(spans: Sequence[Span]) -> dict[int, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _videos_with(spans: Sequence[Span], several: bool, least: int) -> str:
-    owners = [who for number, people in segments_per_video(spans).items() if (number > 1) is several for who in people]
-    return "" if not owners else plural(len(owners), "video") if len(set(owners)) >= least else TOO_FEW
+def _videos_with(spans: Sequence[Span], least: int) -> Iterable[tuple[str, str]]:
+    """Videos with one and with several segments; both together are the videos with any."""
+    owners: dict[str, list[str]] = {"one_segment": [], "several_segments": []}
+    for number, people in segments_per_video(spans).items():
+        owners["several_segments" if number > 1 else "one_segment"] += people
+    shown = told(owners, least)
+    for key, people in owners.items():
+        yield key, "" if not people else plural(len(people), "video") if key in shown else TOO_FEW
 
 
 def _rate(number: float, people: set[str], least: int) -> str:
@@ -146,7 +162,10 @@ def _rate(number: float, people: set[str], least: int) -> str:
 
 
 def _mean(values: Sequence[tuple[str, float]], least: int, unit: str, extremes: bool = True) -> str:
-    """Mean, standard deviation and extremes of values with the people whom they are of."""
+    """Mean, standard deviation and extremes of values with the people whom they are of.
+
+    The extremes are those that ``least`` people reach: the lowest and the highest value of all are one person's.
+    """
     if not values:
         return ""
     if len({who for who, _ in values}) < least:
@@ -154,10 +173,26 @@ def _mean(values: Sequence[tuple[str, float]], least: int, unit: str, extremes: 
     numbers = [value for _, value in values]
     sd = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
     digits = 0 if unit == "frames" else 1
-    ends = f", from {min(numbers):.{digits}f} to {max(numbers):.{digits}f}" if extremes else ""
+    high = -_reached([(who, -value) for who, value in values], least)
+    ends = f", from {_reached(values, least):.{digits}f} to {high:.{digits}f}" if extremes else ""
     return f"{statistics.fmean(numbers):.2f} ± {sd:.2f} {unit}{ends}"
 
 
+def _reached(values: Sequence[tuple[str, float]], least: int) -> float:
+    """The lowest value so that ``least`` people have it or a lower one."""
+    people: set[str] = set()
+    for who, value in sorted(values, key=lambda pair: pair[1]):
+        people.add(who)
+        if len(people) >= least:
+            return value
+    raise AssertionError("fewer people than that have no extremes told")
+
+
+_OF_AH = (
+    "ah_videos_per_participant", "ah_frames_per_participant", "ah_seconds_per_participant", "one_segment",
+    "several_segments", "segment_length", "segment_frames",
+)  # fmt: skip
+"""Figures from which the number of videos or frames with A/H follows."""
 _NAMES = {
     "videos_per_participant": "videos of a participant, mean",
     "all_questions": "participants who answered every question",

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from waver.evaluation.prevalence import told_questions
 from waver.report.data import Material, Row
-from waver.report.figures.style import INK, LINE, MUTED, SPLIT_STYLES, Drawn, finish, new_figure, plot_style
+from waver.report.figures.lengths import draw_lengths
+from waver.report.figures.style import SPLIT_STYLES, Drawn, finish, new_figure, plot_style
 from waver.report.formatting import count, span
 
 SPLITS = tuple(SPLIT_STYLES)
@@ -26,14 +28,17 @@ def draw_overview(material: Material, folder: Path) -> Drawn | None:
         people, questions, lengths = figure.subplots(1, 3, width_ratios=(1.0, 1.7, 1.5))
         _participants(people, rows)
         hidden = _questions(questions, rows, least)
-        _lengths(lengths, rows)
+        seconds = [(row["participant"], row["duration_s"]) for row in rows]
+        median = float(np.median([value for _, value in seconds]))
+        draw_lengths(lengths, seconds, least, f"Clip length, median {span(median)}", "videos")
+        lengths.set_xlabel("seconds")
         caption = (
             "Left: participants of each split; nobody is in two splits. Middle: share of frames with A/H by question. "
             "Where it differs, the question alone predicts A/H; therefore the content-free control knows the question. "
             "Right: lengths of the clips."
         )
         if hidden:
-            caption += f" Points of fewer than {least} participants are not shown."
+            caption += f" Points are not shown where fewer than {least} participants answered, or showed A/H."
         return finish(figure, "overview", folder, "Participants, questions and lengths", caption)
 
 
@@ -56,9 +61,11 @@ def _questions(axes: Any, rows: Sequence[Row], least: int) -> int:
     hidden = 0
     for number, split in enumerate(SPLITS):
         points = []
+        labelled = [row | {"label": row["positive_frames"] > 0} for row in rows if row["labelled"]]
+        shown = told_questions([row for row in labelled if row["split"] == split], least)
         for place, question in enumerate(known):
             part = [r for r in rows if r["split"] == split and r["question"] == question and r["labelled"]]
-            if len({row["participant"] for row in part}) < least:
+            if question not in shown:
                 hidden += bool(part)
                 continue
             points.append((place + 0.16 * (number - 1), _positive_share(part)))
@@ -80,14 +87,3 @@ def _questions(axes: Any, rows: Sequence[Row], least: int) -> int:
 
 def _positive_share(rows: Sequence[Row]) -> float:
     return float(sum(row["positive_frames"] for row in rows) / max(1, sum(row["frames"] for row in rows)))
-
-
-def _lengths(axes: Any, rows: Sequence[Row]) -> None:
-    seconds = np.array([row["duration_s"] for row in rows])
-    axes.hist(seconds, bins=min(30, max(6, len(rows) // 4)), color=MUTED, edgecolor=LINE, linewidth=0.4, alpha=0.7)
-    middle = float(np.median(seconds))
-    axes.axvline(middle, color=INK, linewidth=1.2)
-    axes.set_xlabel("seconds")
-    axes.set_ylabel("videos")
-    axes.grid(axis="y")
-    axes.set_title(f"Clip length, median {span(middle)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 import waver
 from waver.assets.entries import same_bytes
 from waver.datasets.languages import ISO_639_1
+from waver.evaluation.disclosure import told, told_splits
 from waver.provenance import versions
 from waver.report.data import Material, Row
 from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, row_name, share, span
@@ -34,17 +34,16 @@ def split_counts(material: Material) -> list[tuple[str, ...]]:
     """
     listed_rows = material.used if material.recorded else _answered(material)
     parts = [(split, [row for row in listed_rows if row["split"] == split]) for split in ("train", "val", "test")]
-    few = _few_in_a_split(material, listed_rows)
-    hidden = {*few, *(["all"] if few else [])}
-    return [_counts(name, part, name not in hidden) for name, part in [*parts, ("all", listed_rows)] if part]
+    shown = _splits_shown(material, listed_rows)
+    return [_counts(name, part, name in shown) for name, part in [*parts, ("all", listed_rows)] if part]
 
 
-def _few_in_a_split(material: Material, rows: Sequence[Row]) -> set[str]:
-    """Splits of so few people that their share of A/H is withheld, and with it that of everyone."""
+def _splits_shown(material: Material, rows: Sequence[Row]) -> set[str]:
+    """Splits, and ``all``, whose share of A/H may be told."""
     people: dict[str, set[str]] = {}
     for row in rows:
         people.setdefault(row["split"], set()).add(row["participant"])
-    return {split for split, who in people.items() if len(who) < material.config.evaluate.least_group}
+    return told_splits(people, material.config.evaluate.least_group)
 
 
 def _answered(material: Material) -> list[Row]:
@@ -86,20 +85,24 @@ def tiles(material: Material) -> list[tuple[str, str]]:
         (share(sum(row["positive_frames"] for row in rows), frames), "of frames with A/H"),
         (count(len(methods)), "methods scored"),
     ]
-    known = {"of answers": length > 0, "of frames with A/H": frames > 0 and not _few_in_a_split(material, rows)}
+    known = {"of answers": length > 0, "of frames with A/H": frames > 0 and "all" in _splits_shown(material, rows)}
     return [(number, what) for number, what in found if known.get(what, True)]
 
 
 def languages(material: Material) -> str:
-    """``English 62 videos, French 10 videos``."""
+    """``English, 62 videos; French, 10 videos``; without languages of few people, and one that would tell of these."""
     used = {row["video"] for row in (material.used if material.recorded else material.answers)}
-    known = {row["video"]: row["language"] for row in material.answers}
-    found = Counter(row["language"] or known.get(row["video"]) for row in material.videos if row["video"] in used)
-    text = [
-        f"{LANGUAGES.get(code, code) if code in ISO_639_1 else 'not stated'}, {plural(n, 'video')}"
-        for code, n in found.most_common()
-    ]
-    return "; ".join(text) or "not stated"
+    known = {row["video"]: row for row in material.answers}
+    people: dict[str, list[str]] = {}
+    for row in material.videos:
+        if row["video"] in used:
+            code = row["language"] or known[row["video"]]["language"]
+            name = LANGUAGES.get(code, str(code)) if code in ISO_639_1 else "not stated"
+            people.setdefault(name, []).append(known[row["video"]]["participant"])
+    shown = told(people, material.config.evaluate.least_group)
+    order = sorted(shown, key=lambda name: (-len(people[name]), name))
+    text = [f"{name}, {plural(len(people[name]), 'video')}" for name in order]
+    return "; ".join([*text, *(["others of few people"] if len(shown) < len(people) else [])]) or "not stated"
 
 
 def decoding(material: Material) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from waver.device import torch_device
 from waver.errors import ExcludedItem, WaverError, first_names
-from waver.models.pretrained_folder import LOCAL_WEIGHTS
+from waver.models.pretrained_folder import read_model
 from waver.models.quantised import Quantisation, quantise
 from waver.zeroshot.answers import Answers
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Likelihood, Prompt, Scored, Written
@@ -281,9 +281,7 @@ def read_network(kind: Any, folder: Path, dtype: Dtype, **packed: str) -> Any:
             f"its weights are quantised ({quantised.get('quant_method', 'by an unknown method')}), which needs a "
             "library that Waver does not have; give them in 16 bits, and set zeroshot.quantisation"
         )
-    model, found = kind.from_pretrained(
-        folder, dtype=torch_dtype(dtype), output_loading_info=True, **packed, **LOCAL_WEIGHTS
-    )
+    model, found = read_model(kind, folder, dtype=torch_dtype(dtype), output_loading_info=True, **packed)
     if found["missing_keys"]:
         raise WaverError(f"it lacks {first_names(sorted(found['missing_keys']))}")
     return model

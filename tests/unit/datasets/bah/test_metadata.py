@@ -115,6 +115,10 @@ TWICE = {
     "thousands": "'80,001':\n{no}'80001':\n{yes}",
     "a spreadsheet's number": "80001.0:\n{no}'80001':\n{yes}",
     "a letter for a digit": "'8O0O1':\n{no}'80001':\n{yes}",
+    "letters before": "P80001:\n{no}'80001':\n{yes}",
+    "a spreadsheet's power": "8.0001E+04:\n{no}'80001':\n{yes}",
+    "taken back": "'80001':\n{yes}  Withdrawn: 2025-01-03\n",
+    "revoked": "'80001':\n{yes}  Consent revoked: Yes\n",
     "no braces": "'(80001)':\n{no}'80001':\n{yes}",
     "nothing of the other": "'080001':\n  Age: 30\n'80001':\n{yes}",
     "two answers in a record": "'80001':\n{yes}{no}",
@@ -160,7 +164,7 @@ def test_ids_that_differ_keep_their_own_answers(rows, one, other):
 
 
 def test_fields_of_other_names_say_nothing_of_consent(rows):
-    fields = "  Use in publications: Yes\n  Use in challenges: No\n  User: No\n  Country: No\n"
+    fields = "  Use in publications: Yes\n  Use in challenges: No\n  User: No\n  Withdrawn: No\n  Retired: Yes\n"
     table, listed = rows(f"'80001':\n{fields}", "80001")
     assert (table["80001"]["consent_publication"], table["80001"]["consent_challenge"]) == (True, False)
     assert listed == []

@@ -49,12 +49,28 @@ def test_figures_are_those_of_the_rows(tmp_path):
     assert found["seconds with A/H of a participant, mean"] == "2.00"
     assert found["length of a video"] == "39.45 ± 19.95 s, from 10.0 to 70.0"
     assert found["videos with one A/H segment"] == found["videos with several A/H segments"] == "8 videos"
-    # one video of 48 frames a second is 1 s long, the others are 2 or 4 s
-    assert found["length of an A/H segment"] == "3.29 ± 1.04 s, from 1.0 to 4.0"
+    # one video of 48 frames a second is 1 s long, the others are 2 or 4 s: that of one person is not told
+    assert found["length of an A/H segment"] == "3.29 ± 1.04 s, from 2.0 to 4.0"
     assert found["length of an A/H segment in frames"].startswith("80.00 ±")
     assert found["age"] == "30.00 ± 0.00 years"
     # one person did not answer every question: that, and who did, is not told
     assert found["participants who answered every question"] == "withheld"
+
+
+def test_a_split_of_few_people_does_not_follow_from_the_others(tmp_path):
+    """The scores tell the numbers of train and val together: those of everybody would tell the rest."""
+    rows = material()
+    for row in (*rows.answers, *rows.used, *rows.participants):
+        row["split"] = "test" if row["participant"] in PEOPLE[:2] else "train"
+    section = data_set_section(rows, tmp_path)
+    told = yours(section)
+    assert {name for name, text in told.items() if text == "withheld" and "every question" not in name} == {
+        "videos with A/H of a participant, mean", "frames with A/H of a participant, mean",
+        "seconds with A/H of a participant, mean", "videos with one A/H segment", "videos with several A/H segments",
+        "length of an A/H segment", "length of an A/H segment in frames",
+    }  # fmt: skip
+    assert told["videos of a participant, mean"] == "6.88"
+    assert "segments" not in [drawn.name for drawn in section.figures]
 
 
 def test_printed_figures_stand_beside_a_release_alone(tmp_path):
