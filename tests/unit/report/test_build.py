@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from waver.config.sections import EvaluateConfig
+from waver.datasets.consent import Consent
 from waver.errors import WaverError
 from waver.evaluation.comparisons import COMPARISONS
 from waver.evaluation.decomposition import DECOMPOSITION
@@ -14,7 +15,10 @@ from waver.evaluation.reliability import CALIBRATION
 from waver.io.tables import PARTICIPANTS, SCORES, SEGMENTS, VIDEOS, read_table, write_table
 from waver.report import build as page_module
 from waver.report.build import render_report
+from waver.report.consent_gate import Gate
 from waver.report.data import load
+from waver.report.formatting import score
+from waver.report.personalisation import personalisation
 from waver.report.tables.control_of_people import control_of_people
 from waver.report.tables.results import published_tables, results
 from waver.report.text.facts import guard
@@ -179,6 +183,20 @@ def test_single_participants_stand_beside_the_control_on_their_own_frames(made, 
             assert np.mean([one[metric] for one in found.values()]) == pytest.approx(row["value"], abs=1e-9)
             assert len(found) == row["participants"]
     assert control_of_people(material, "video", "test") == control_of_people(material, "block", "cv") == {}
+
+
+def test_the_chapter_says_what_neighbouring_numbers_mean_where_people_are_real(made, report_config, tmp_path):
+    material = load(made.inputs, report_config, "x", False)
+    values = {
+        row["method"]: row["value"] for row in material.scores
+        if (row["level"], row["protocol"], row["metric"], row["group"]) == ("participant", "block", "AVGF1", "all")
+    }  # fmt: skip
+    nobody = Gate(Consent(), b"secret", {})
+    notes = [one.note for one in personalisation(material, nobody, tmp_path)]
+    told = f"AVGF1 of {score(values['neighbours'])}, without that knowledge {score(values['content_free'])}."
+    assert told in notes[0]
+    synthetic = replace(material, demo=True)
+    assert not any("one after the other" in one.note for one in personalisation(synthetic, nobody, tmp_path))
 
 
 def test_best_leaves_out_controls_and_the_oracle(made):
