@@ -132,3 +132,12 @@ def test_an_outage_of_a_minute_is_waited_for_by_default(serve, monkeypatch):
     server = serve(lambda *_: FINE if sum(waited) >= 60 else (503, b""))
     assert ChatClient(ServerSettings(base_url=server.url)).ask(Question("so")).text == "Ambivalent"
     assert threading.active_count() < 50
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirection_takes_nothing_to_another_server(serve, status):
+    other = serve(lambda *_: FINE)
+    server = serve(lambda *_: (status, b"", {"Location": f"{other.url}/chat/completions"}))
+    with pytest.raises(WaverError, match="a redirection, which is not followed; correct base_url"):
+        asked(server).ask(Question(WORDS))
+    assert other.asked == []
