@@ -121,8 +121,10 @@ def test_a_server_that_does_not_come_back_ends_the_job(serve):
 
 def test_a_refused_question_is_left_out_when_it_is_refused_twice(serve):
     server = serve(lambda _, body: (400, b"") if WORDS in json.dumps(body) else FINE)
+    model = asked(server)
+    model.ask(Question("so"))
     with pytest.raises(ExcludedItem, match="does not answer this question, and answers another one"):
-        asked(server).ask(Question(WORDS))
+        model.ask(Question(WORDS))
     assert sum(WORDS in json.dumps(body) and "logprobs" in body for body in server.asked) == 2
 
 
