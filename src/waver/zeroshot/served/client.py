@@ -165,7 +165,7 @@ class ChatClient:
 
     def _asked(self, question: Question) -> Reply:
         began = time.monotonic()
-        status, content, used = 0, b"", _NOTHING
+        status, content, used = 0, b"", self._extras[-1]
         for used in list(self._extras):
             status, content = self._post(self._body(question, used))
             if status not in _REJECTED:
