@@ -3,7 +3,7 @@
 A cell (a group, a bin, a question) is told if nobody or at least ``evaluate.least_group`` people are behind it. Where
 the total is known, all cells that are not told follow from it together: they have to be of that many people as well,
 and cells are withheld until they are (secondary suppression, as in official statistics). Groups that overlap, by sex
-and by age, can be combined in more ways; ``without_telling`` looks for those that leave few people.
+and by age, can be combined in more ways; ``without_disclosive`` looks for those that leave few people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_PATTERNS = 4
 _EXACT = 1e-9
 
 
-def told(cells: Mapping[Cell, Collection[Any]], least: int) -> set[Cell]:
+def disclosed(cells: Mapping[Cell, Collection[Any]], least: int) -> set[Cell]:
     """Cells that may be told where their total is known, too.
 
     Args:
@@ -38,7 +38,7 @@ def told(cells: Mapping[Cell, Collection[Any]], least: int) -> set[Cell]:
     return people.keys() - hidden
 
 
-def told_splits(people: Mapping[str, Set[Any]], least: int) -> set[str]:
+def disclosed_splits(people: Mapping[str, Set[Any]], least: int) -> set[str]:
     """Which of train, val, test and all may have their numbers of A/H told, beside the scores.
 
     The scores tell them of train and val together (cross-validation), and of val and test where these are not few.
@@ -56,7 +56,7 @@ def told_splits(people: Mapping[str, Set[Any]], least: int) -> set[str]:
     return shown
 
 
-def without_telling(groups: Mapping[str, frozenset[int]], least: int, kept: str) -> set[str]:
+def without_disclosive(groups: Mapping[str, frozenset[int]], least: int, kept: str) -> set[str]:
     """Groups no sum or difference of which is of few people; of those that tell something, the smallest goes.
 
     Combinations are found that leave up to four patterns of membership (who is in the same groups is of one pattern),
@@ -67,18 +67,18 @@ def without_telling(groups: Mapping[str, frozenset[int]], least: int, kept: str)
         least: ``evaluate.least_group``.
         kept: a group that stays.
     """
-    return set(_without_telling(frozenset(groups.items()), least, kept))
+    return set(_without_disclosive(frozenset(groups.items()), least, kept))
 
 
 @cache
-def _without_telling(groups: frozenset[tuple[str, frozenset[int]]], least: int, kept: str) -> frozenset[str]:
+def _without_disclosive(groups: frozenset[tuple[str, frozenset[int]]], least: int, kept: str) -> frozenset[str]:
     left = dict(groups)
-    while len(left) > 1 and (telling := _telling(left, least) - {kept}):
-        del left[min(telling, key=lambda name: (len(left[name]), name))]
+    while len(left) > 1 and (risky := _disclosive(left, least) - {kept}):
+        del left[min(risky, key=lambda name: (len(left[name]), name))]
     return frozenset(left)
 
 
-def _telling(groups: Mapping[str, frozenset[int]], least: int) -> set[str]:
+def _disclosive(groups: Mapping[str, frozenset[int]], least: int) -> set[str]:
     """Groups of one combination that leaves few people; empty where there is none."""
     for (one, people), (other, others) in combinations(groups.items(), 2):
         if (people <= others or others <= people) and 0 < len(people ^ others) < least:

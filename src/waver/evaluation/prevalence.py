@@ -19,7 +19,7 @@ from waver.datasets.folds import Folding, folds_of
 from waver.evaluation import metrics
 from waver.evaluation.bootstrap import interval, resamples
 from waver.evaluation.control_names import CROSS_VALIDATED
-from waver.evaluation.disclosure import told
+from waver.evaluation.disclosure import disclosed
 from waver.io.zarr_store import Array
 
 LENGTH_GROUPS = 5
@@ -105,8 +105,8 @@ def prevalence_of(answers: Sequence[Row], config: EvaluateConfig) -> Prevalence 
         return None
     order = sorted(range(len(rows)), key=lambda k: (_length(rows[k], unit), k))
     groups = [[rows[k] for k in part] for part in np.array_split(order, LENGTH_GROUPS) if len(part)]
-    shown = told(_people_of(enumerate(groups)), config.least_group)
-    shown_ah = told(_people_of(enumerate(map(_with_ah, groups))), config.least_group)
+    shown = disclosed(_people_of(enumerate(groups)), config.least_group)
+    shown_ah = disclosed(_people_of(enumerate(map(_with_ah, groups))), config.least_group)
     by_length = [_share(group, 0, unit, config) for number, group in enumerate(groups) if number in shown & shown_ah]
     people = len({row["participant"] for row in known})
     return Prevalence(tuple(by_question), tuple(by_length), unit, people, len(known))
@@ -124,7 +124,7 @@ def told_questions(rows: Sequence[Row], least: int) -> set[int]:
         question: [row for row in known if row["question"] == question] for question in {r["question"] for r in known}
     }
     with_ah = _people_of((question, _with_ah(own)) for question, own in of.items())
-    answered, shown = told(_people_of(of.items()), least), told(with_ah, least)
+    answered, shown = disclosed(_people_of(of.items()), least), disclosed(with_ah, least)
     return answered & shown
 
 

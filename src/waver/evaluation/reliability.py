@@ -19,7 +19,7 @@ from waver.config.sections import EvaluateConfig
 from waver.evaluation import calibration
 from waver.evaluation.bootstrap import Sample, interval
 from waver.evaluation.control_names import CROSS_VALIDATED, STANDARD
-from waver.evaluation.disclosure import told
+from waver.evaluation.disclosure import disclosed
 from waver.evaluation.labels import Truth
 from waver.evaluation.method_tables import METHOD_FIELDS, Table, method_row
 from waver.evaluation.paired_resamples import Paired
@@ -136,7 +136,7 @@ def curve(sample: Sample, probability: Array, weights: Array, least: int = 1) ->
         least: bins with items of fewer people, and bins that would tell of these, are left out.
     """
     bins = calibration.bin_of(probability, calibration.mass_edges(probability))
-    shown = told({int(number): sample.participant[bins == number].tolist() for number in np.unique(bins)}, least)
+    shown = disclosed({int(number): sample.participant[bins == number].tolist() for number in np.unique(bins)}, least)
     for number in sorted(shown):
         inside = bins == number
         who, size = sample.participant[inside], sample.participants

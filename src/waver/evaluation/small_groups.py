@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from waver.evaluation.bootstrap import Sample
-from waver.evaluation.disclosure import without_telling
+from waver.evaluation.disclosure import without_disclosive
 from waver.evaluation.groups import EVERYONE
 from waver.evaluation.method_tables import METHOD_FIELDS, Table
 from waver.evaluation.paired_resamples import Paired
@@ -129,7 +129,7 @@ def _shown(groups: Mapping[str, Row], least: int) -> set[str]:
         for names in partitions.values():
             large -= _revealing(names, groups, least)
     members = {name: groups[name][MEMBERS] for name in large if MEMBERS in groups[name]}
-    return large - (members.keys() - without_telling(members, least, EVERYONE))
+    return large - (members.keys() - without_disclosive(members, least, EVERYONE))
 
 
 def _revealing(names: Sequence[str], groups: Mapping[str, Row], least: int) -> set[str]:

@@ -21,6 +21,8 @@ MOST_UNPARSABLE = 0.2
 _BETWEEN = r"[\s'\-‐‑‒–—]*"  # between the parts of a word
 _MARKS = str.maketrans(dict.fromkeys("_*`~#|", " ") | dict.fromkeys("’‘ʼ", "'"))
 _NOT = r"\b(?:not|\w+n't)(?: an?)?\s+"
+_DENIED = r"\b(?:not|never|neither|nor|hardly|without|\w+n't)\s+(?:\w+\s+){0,3}"
+"""A negation some words before an answer: "does not seem ambivalent", "neither ambivalent nor ..."."""
 
 
 class Answers(Section):
@@ -60,7 +62,7 @@ def parse_answer(text: str, answers: Answers) -> int | None:
     """1 A/H, 0 none; None where the text holds neither answer, or both.
 
     Negative answers are looked for first, because "ambivalent" is part of "non-ambivalent"; "not ambivalent" is
-    negative too, and "not non-ambivalent" neither.
+    negative too, and "not non-ambivalent" or "does not seem ambivalent" neither.
 
     Args:
         text: the newly generated text alone, without the prompt.
@@ -71,6 +73,8 @@ def parse_answer(text: str, answers: Answers) -> int | None:
     if re.search(_NOT + negative, said):
         return None
     rest, negatives = re.subn(rf"{_NOT}{positive}|{negative}", " ", said)
+    if re.search(_DENIED + positive, rest):
+        return None
     positives = len(re.findall(positive, rest))
     return None if bool(negatives) == bool(positives) else int(bool(positives))
 

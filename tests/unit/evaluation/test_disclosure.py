@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from waver.evaluation.disclosure import told, told_splits, without_telling
+from waver.evaluation.disclosure import disclosed, disclosed_splits, without_disclosive
 
 LEAST = 5
 
@@ -34,15 +34,15 @@ OVERLAPS = {
 
 @pytest.mark.parametrize("groups", OVERLAPS.values(), ids=OVERLAPS)
 def test_groups_that_overlap_do_not_leave_few_people(groups):
-    shown = without_telling({"all": EVERYONE, **groups}, LEAST, "all")
+    shown = without_disclosive({"all": EVERYONE, **groups}, LEAST, "all")
     assert "all" in shown
     assert len(groups) - 1 <= len(shown) <= len(groups), "one or two go"
 
 
 def test_groups_that_leave_many_stay():
     groups = {"all": EVERYONE, "sex=f": _people((0, 20)), "sex=m": _people((20, 40)), "age=a": _people((10, 30))}
-    assert without_telling(groups, LEAST, "all") == set(groups)
-    assert without_telling({"all": EVERYONE, "sex=m": _people((0, 39))}, 1, "all") == {"all", "sex=m"}
+    assert without_disclosive(groups, LEAST, "all") == set(groups)
+    assert without_disclosive({"all": EVERYONE, "sex=m": _people((0, 39))}, 1, "all") == {"all", "sex=m"}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -54,7 +54,7 @@ def test_no_small_sum_or_difference_of_groups_is_left(seed):
         of = draw.integers(0, parts, len(people))
         groups |= {f"{name}={part}": frozenset(people[of == part].tolist()) for part in range(parts)}
     groups = {name: who for name, who in groups.items() if len(who) >= LEAST}
-    shown = sorted(without_telling(groups, LEAST, "all"))
+    shown = sorted(without_disclosive(groups, LEAST, "all"))
     member = np.array([[person in groups[name] for person in people] for name in shown], int)
     for weights in product((-1, 0, 1), repeat=len(shown)):
         behind = np.flatnonzero(np.array(weights) @ member)
@@ -63,11 +63,11 @@ def test_no_small_sum_or_difference_of_groups_is_left(seed):
 
 def test_cells_whose_rest_would_be_few_are_withheld():
     cells = {"a": "abcdefg", "b": "abcde", "c": "ab", "none": ""}
-    assert told(cells, LEAST) == {"a", "none"}, "c follows from the total and both others"
-    assert told({"a": "abcdefg", "c": "ab", "d": "cde"}, LEAST) == {"a"}, "two hidden ones are of five together"
-    assert told({"a": "abcde", "b": "ab"}, LEAST) == set()
-    assert told({"a": "abcde", "b": "fghij"}, LEAST) == {"a", "b"}
-    assert told({"a": "aaaaa"}, LEAST) == set(), "one person five times"
+    assert disclosed(cells, LEAST) == {"a", "none"}, "c follows from the total and both others"
+    assert disclosed({"a": "abcdefg", "c": "ab", "d": "cde"}, LEAST) == {"a"}, "two hidden ones are of five together"
+    assert disclosed({"a": "abcde", "b": "ab"}, LEAST) == set()
+    assert disclosed({"a": "abcde", "b": "fghij"}, LEAST) == {"a", "b"}
+    assert disclosed({"a": "aaaaa"}, LEAST) == set(), "one person five times"
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_cells_whose_rest_would_be_few_are_withheld():
 )
 def test_splits_of_few_people_do_not_follow_from_the_others(sizes, shown):
     names = ("train", "val", "test")
-    assert told_splits({name: set(range(size)) for name, size in zip(names, sizes, strict=True)}, LEAST) == shown
+    assert disclosed_splits({name: set(range(size)) for name, size in zip(names, sizes, strict=True)}, LEAST) == shown

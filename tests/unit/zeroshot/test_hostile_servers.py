@@ -121,8 +121,10 @@ def test_a_server_that_does_not_come_back_ends_the_job(serve):
 
 def test_a_refused_question_is_left_out_when_it_is_refused_twice(serve):
     server = serve(lambda _, body: (400, b"") if WORDS in json.dumps(body) else FINE)
+    model = asked(server)
+    model.ask(Question("so"))
     with pytest.raises(ExcludedItem, match="does not answer this question, and answers another one"):
-        asked(server).ask(Question(WORDS))
+        model.ask(Question(WORDS))
     assert sum(WORDS in json.dumps(body) and "logprobs" in body for body in server.asked) == 2
 
 
@@ -132,3 +134,12 @@ def test_an_outage_of_a_minute_is_waited_for_by_default(serve, monkeypatch):
     server = serve(lambda *_: FINE if sum(waited) >= 60 else (503, b""))
     assert ChatClient(ServerSettings(base_url=server.url)).ask(Question("so")).text == "Ambivalent"
     assert threading.active_count() < 50
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirection_takes_nothing_to_another_server(serve, status):
+    other = serve(lambda *_: FINE)
+    server = serve(lambda *_: (status, b"", {"Location": f"{other.url}/chat/completions"}))
+    with pytest.raises(WaverError, match="a redirection, which is not followed; correct base_url"):
+        asked(server).ask(Question(WORDS))
+    assert other.asked == []

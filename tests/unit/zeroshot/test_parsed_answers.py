@@ -23,7 +23,8 @@ SAID = {
     ),
     None: (
         "", "   ", "ambivalent or non-ambivalent", "Non-Ambivalent / Ambivalent", "not non-ambivalent", "unambivalent",
-        "ambivalence", "矛盾", "Happy", "Non-", "Yes", "0",
+        "She does not seem ambivalent", "neither ambivalent nor hesitant", "not really very ambivalent",
+        "never ambivalent", "ambivalence", "矛盾", "Happy", "Non-", "Yes", "0",
     ),
 }  # fmt: skip
 

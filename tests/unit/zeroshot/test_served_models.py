@@ -85,6 +85,20 @@ def test_a_server_that_rejects_probabilities_is_asked_without(serve, caplog):
     assert caplog.text.count("tells no probabilities") == 1
 
 
+@pytest.mark.parametrize("unknown", ["chat_template_kwargs", "logprobs", "neither"])
+def test_a_model_is_asked_not_to_think_and_without_what_its_server_rejects(serve, unknown):
+    server = serve(lambda _, body: (422, b"") if unknown in body else (200, said("Ambivalent", ("Amb", TOP))))
+    model = asked(server)
+    model.score([Item()] * 2, PROMPTS * 2, ANSWERS, "first_token")
+    last = server.asked[-1]
+    assert ("chat_template_kwargs" in last, "logprobs" in last) == (
+        unknown != "chat_template_kwargs",
+        unknown != "logprobs",
+    )
+    if unknown != "chat_template_kwargs":
+        assert last["chat_template_kwargs"] == {"enable_thinking": False}
+
+
 def test_an_answer_that_is_neither_is_undecided(serve):
     server = serve(lambda *_: (200, said("I cannot tell.")))
     scored = asked(server).score([Item()], PROMPTS, ANSWERS, "first_token")[0][0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from waver.datasets.questions import Questions
-from waver.evaluation.disclosure import told
+from waver.evaluation.disclosure import disclosed
 from waver.evaluation.prevalence import told_questions
 from waver.report.data_set.facts import Span, segments_per_video
 from waver.report.data_set.groups import TOO_FEW, Group
@@ -83,7 +83,7 @@ def _of_people(axes: Any, groups: Sequence[Group]) -> None:
 def _by_question(axes: Any, answers: Sequence[Row], questions: Questions, least: int) -> None:
     known = sorted({row["question"] for row in answers if row["question"] is not None})
     learned = [row for row in answers if row["split"] != "test"]
-    asked = told({one: [row["participant"] for row in answers if row["question"] == one] for one in known}, least)
+    asked = disclosed({one: [row["participant"] for row in answers if row["question"] == one] for one in known}, least)
     told_ah = told_questions(learned, least)
     highest = 1
     for place, question in enumerate(known):
@@ -112,7 +112,7 @@ def _per_video(axes: Any, spans: Sequence[Span], least: int) -> None:
     owners: dict[int, list[str]] = {}
     for number, people in segments_per_video(spans).items():
         owners.setdefault(min(number, _MOST_SEGMENTS), []).extend(people)
-    shown = told(owners, least)
+    shown = disclosed(owners, least)
     highest = 1
     for place, (number, people) in enumerate(sorted(owners.items())):
         height = len(people) if number in shown else 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waver.datasets.codebook import unlisted
-from waver.evaluation.disclosure import told, told_splits
+from waver.evaluation.disclosure import disclosed, disclosed_splits
 from waver.report.data import Material
 from waver.report.data_set.groups import TOO_FEW, WITHHELD, Group, grouped
 from waver.report.formatting import plural
@@ -72,7 +72,7 @@ def facts(material: Material) -> list[Fact]:
     least = material.config.evaluate.least_group
     found = dict(_of_answers(material.answers, material.questions.count, least))
     found |= dict(_of_segments(material, least))
-    if not tells_ah(material):
+    if not discloses_ah(material):
         found |= {key: WITHHELD for key in _OF_AH if found.get(key) not in (None, "", TOO_FEW)}
     ages = [(row["participant"], float(row["age"])) for row in material.participants if row["age"] is not None]
     found["age"] = _mean(ages, least, "years", extremes=False)
@@ -81,13 +81,13 @@ def facts(material: Material) -> list[Fact]:
     return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in found.items() if text]
 
 
-def tells_ah(material: Material) -> bool:
+def discloses_ah(material: Material) -> bool:
     """Whether numbers with A/H of everybody may be told: not where those of a split of few people follow from them."""
     of_split = {
         split: {row["participant"] for row in material.answers if row["split"] == split}
         for split in ("train", "val", "test")
     }
-    return "all" in told_splits(of_split, material.config.evaluate.least_group)
+    return "all" in disclosed_splits(of_split, material.config.evaluate.least_group)
 
 
 def videos_per_participant(answers: Sequence[Row], least: int) -> tuple[Group, ...]:
@@ -150,7 +150,7 @@ def _videos_with(spans: Sequence[Span], least: int) -> Iterable[tuple[str, str]]
     owners: dict[str, list[str]] = {"one_segment": [], "several_segments": []}
     for number, people in segments_per_video(spans).items():
         owners["several_segments" if number > 1 else "one_segment"] += people
-    shown = told(owners, least)
+    shown = disclosed(owners, least)
     for key, people in owners.items():
         yield key, "" if not people else plural(len(people), "video") if key in shown else TOO_FEW
 

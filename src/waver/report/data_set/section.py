@@ -10,7 +10,7 @@ from waver.report.data import Material
 from waver.report.data_set.answers_figure import draw_answers, draw_segments
 from waver.report.data_set.cue_scores import cue_tables
 from waver.report.data_set.cues_figures import draw_conflict, draw_cues
-from waver.report.data_set.facts import PRINTED_OF, Fact, facts, spans_of, tells_ah, videos_per_participant
+from waver.report.data_set.facts import PRINTED_OF, Fact, discloses_ah, facts, spans_of, videos_per_participant
 from waver.report.data_set.groups import people_by_statement
 from waver.report.data_set.people_figure import draw_people
 from waver.report.figures.style import Drawn
@@ -85,7 +85,7 @@ def data_set_section(material: Material, folder: Path) -> DataSetSection:
     figures = (
         draw_people(people, release["people"] if a_release else {}, least, folder),
         draw_answers(material.answers, of_people, material.questions, least, folder),
-        draw_segments(spans_of(material), least, folder) if tells_ah(material) else None,
+        draw_segments(spans_of(material), least, folder) if discloses_ah(material) else None,
     )
     return DataSetSection(
         facts=tuple(facts(material)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from waver.evaluation.disclosure import told
+from waver.evaluation.disclosure import disclosed
 from waver.report.figures.style import INK, LINE, MUTED
 
 _BINS = 24
@@ -36,7 +36,7 @@ def draw_lengths(axes: Any, values: Sequence[tuple[str, float]], least: int, tit
     place = np.clip(np.digitize(numbers, edges) - 1, 0, len(edges) - 2)
     bins = range(len(edges) - 1)
     people = {number: [who for (who, _), bin_ in zip(values, place, strict=True) if bin_ == number] for number in bins}
-    shown = told(people, least)
+    shown = disclosed(people, least)
     for number, inside in people.items():
         if inside and number in shown:
             axes.bar(edges[number], len(inside), width=edges[1] - edges[0], align="edge", facecolor=MUTED,

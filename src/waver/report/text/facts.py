@@ -10,7 +10,7 @@ import yaml
 import waver
 from waver.assets.entries import same_bytes
 from waver.datasets.languages import ISO_639_1
-from waver.evaluation.disclosure import told, told_splits
+from waver.evaluation.disclosure import disclosed, disclosed_splits
 from waver.provenance import versions
 from waver.report.data import Material, Row
 from waver.report.formatting import LANGUAGES, SPLITS, count, is_control, listed, plural, row_name, share, span
@@ -43,7 +43,7 @@ def _splits_shown(material: Material, rows: Sequence[Row]) -> set[str]:
     people: dict[str, set[str]] = {}
     for row in rows:
         people.setdefault(row["split"], set()).add(row["participant"])
-    return told_splits(people, material.config.evaluate.least_group)
+    return disclosed_splits(people, material.config.evaluate.least_group)
 
 
 def _answered(material: Material) -> list[Row]:
@@ -99,7 +99,7 @@ def languages(material: Material) -> str:
             code = row["language"] or known[row["video"]]["language"]
             name = LANGUAGES.get(code, str(code)) if code in ISO_639_1 else "not stated"
             people.setdefault(name, []).append(known[row["video"]]["participant"])
-    shown = told(people, material.config.evaluate.least_group)
+    shown = disclosed(people, material.config.evaluate.least_group)
     order = sorted(shown, key=lambda name: (-len(people[name]), name))
     text = [f"{name}, {plural(len(people[name]), 'video')}" for name in order]
     return "; ".join([*text, *(["others of few people"] if len(shown) < len(people) else [])]) or "not stated"

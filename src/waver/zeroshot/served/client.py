@@ -14,7 +14,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -44,6 +44,10 @@ _REFUSED = 2
 """So often a question is refused before it is left out."""
 _ALTERNATIVES = 20
 """Most tokens whose probabilities servers tell by default."""
+_PROBABILITIES: dict[str, Any] = {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+_UNTHINKING: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
+"""Models that think would do so before they answer; vLLM, SGLang and llama.cpp pass it to the model's template."""
+_NOTHING: dict[str, Any] = {}
 _QUALITY = 95
 _PROBE, _GREY = "Answer with one word: yes.", 128
 
@@ -78,7 +82,8 @@ class ChatClient:
         self._settings = settings
         self._place: SplitResult = checked_place(settings)
         self._headers = {"Content-Type": "application/json", **authorisation(settings.api_key_env)}
-        self._asks_probabilities = settings.logprobs == "auto"
+        scored = [_PROBABILITIES | _UNTHINKING, _PROBABILITIES] if settings.logprobs == "auto" else []
+        self._extras: list[Mapping[str, Any]] = [*scored, _UNTHINKING, _NOTHING]
         self._has_answered = False
         self._decides = settings.decisions
         self._lock = threading.Lock()
@@ -152,7 +157,7 @@ class ChatClient:
         grey = [np.full_like(picture, _GREY) for picture in question.pictures]
         status, content = 0, b""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            status, content, _ = self._post_once(self._body(Question(_PROBE, grey), False))
+            status, content, _ = self._post_once(self._body(Question(_PROBE, grey), self._extras[-1]))
         try:
             return status == 200 and bool(read_reply(content, self._name, 0))
         except WaverError:
@@ -160,12 +165,13 @@ class ChatClient:
 
     def _reply(self, question: Question) -> Reply:
         began = time.monotonic()
-        with_probabilities = self._asks_probabilities
-        status, content = self._post(self._body(question, with_probabilities))
-        if with_probabilities and status in _REJECTED:
-            status, content = self._post(self._body(question, False))
-            if status == 200:
-                self._go_without_probabilities()
+        status, content, used = 0, b"", self._extras[-1]
+        for used in list(self._extras):
+            status, content = self._post(self._body(question, used))
+            if status not in _REJECTED:
+                break
+        if status == 200:
+            self._settle(used)
         self._check(status)
         return read_reply(content, self._name, time.monotonic() - began)
 
@@ -193,13 +199,14 @@ class ChatClient:
     def _name(self) -> str:
         return f"the server {self.place}"
 
-    def _go_without_probabilities(self) -> None:
+    def _settle(self, used: Mapping[str, Any]) -> None:
+        """Ask with those fields from here on that the first answer was given to."""
         with self._lock:
-            if self._asks_probabilities:
+            if len(self._extras) > 1 and "logprobs" not in used and self._settings.logprobs == "auto":
                 log.warning("%s tells no probabilities of tokens: its written answers are used", self._name)
-            self._asks_probabilities = False
+            self._extras = self._extras if len(self._extras) == 1 else [used]
 
-    def _body(self, question: Question, with_probabilities: bool) -> bytes:
+    def _body(self, question: Question, extra: Mapping[str, Any]) -> bytes:
         parts: list[dict[str, Any]] = [
             {"type": "image_url", "image_url": {"url": _data_url(picture)}} for picture in question.pictures
         ]
@@ -212,7 +219,7 @@ class ChatClient:
             "max_tokens": question.most_tokens,
             "stream": False,
             **({"structured_outputs": {"choice": list(question.choices)}} if question.choices else {}),
-            **({"logprobs": True, "top_logprobs": _ALTERNATIVES} if with_probabilities else {}),
+            **extra,
         }
         return json.dumps(body).encode()
 
