@@ -13,17 +13,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.clean_text import composed, printable
+from waver.datasets.elan.annotations import MOST_MS, Annotation
+from waver.datasets.elan.eaf import read_eaf
+from waver.datasets.elan.tab_export import read_tab
+from waver.datasets.elan.tier_list import UNSURE, TierOf
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
-from waver.predict.elan import MOST_MS, read_eaf
 from waver.predict.segments import Span
-from waver.predict.tab_export import read_tab
 from waver.predict.textgrid import read_textgrid
-from waver.predict.tiers import MODEL, REVIEWED, UNSURE, Annotation, Tiers, ms_to_frame, to_frames
+from waver.predict.tiers import MODEL, REVIEWED, Tiers, ms_to_frame, to_frames
 
 TIERED = {".eaf": read_eaf, ".txt": read_tab, ".tsv": read_tab, ".textgrid": read_textgrid}
 SUFFIXES = (*TIERED, ".csv", ".json")
@@ -54,53 +54,6 @@ class Coding:
     unsure: list[Span] = field(default_factory=list)
     cues: list[tuple[Span, str]] = field(default_factory=list)
     corrected: bool = False
-
-
-@dataclass(frozen=True)
-class TierOf:
-    """Which tier is a coder's.
-
-    Attributes:
-        tier: its name.
-        positive: values that say A/H; empty: any value that is not in ``unsure``.
-        unsure: values that say that it cannot be told.
-        cues: tiers with cues; empty: those whose name begins with ``cue``.
-    """
-
-    tier: str
-    positive: tuple[str, ...] = ()
-    unsure: tuple[str, ...] = (UNSURE, "?")
-    cues: tuple[str, ...] = ()
-
-
-def read_tier_list(path: Path) -> dict[str, TierOf]:
-    """Coder -> tier, of a YAML file such as ``anna: {tier: Codes A, positive: [ambivalent, hesitant]}``.
-
-    Raises:
-        WaverError: the file cannot be read or says anything else.
-    """
-    try:
-        return {
-            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()})
-            for coder, one in read_yaml(path).items()
-        }
-    except (TypeError, AttributeError, ValueError) as error:
-        raise WaverError(
-            f"{path} is no list of coders; write lines such as anna: {{tier: Codes A, positive: [ambivalent]}}"
-        ) from error
-
-
-def _texts(value: Any) -> Any:
-    """A text, or a list of texts, of YAML's scalars.
-
-    Raises:
-        TypeError: it is, or holds, a list or a table.
-    """
-    if isinstance(value, list) and not any(isinstance(one, list | dict | tuple) for one in value):
-        return tuple(map(str, value))
-    if isinstance(value, list | dict | tuple):
-        raise TypeError(type(value))
-    return str(value)
 
 
 def read_codings(
