@@ -27,7 +27,9 @@ from waver.errors import WaverError
 from waver.io.removal import remove
 from waver.io.site_secret import site_secret
 
-_TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md"})
+_TEXTS = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md", ".eaf", ".vtt", ".srt"}
+)
 _PARTICIPANT = re.compile(r"[^/\\\0]{1,200}")
 _RAW = "raw"
 """Folder of ingest with the recordings of a generated data set."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from waver.datasets.clean_text import composed, printable
-from waver.datasets.elan.annotations import MOST_MS, Annotation
+from waver.datasets.elan.annotations import MOST_MS
 from waver.datasets.elan.eaf import read_eaf
 from waver.datasets.elan.tab_export import read_tab
 from waver.datasets.elan.tier_list import UNSURE, TierOf
@@ -32,7 +31,6 @@ _VERDICTS = {"accept": True, "reject": False, "unsure": None}
 _JUDGED = "judged"
 """Column that the tables of the viewer alone have."""
 _MOST_BYTES = 64 << 20
-_NUMBER = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 
 
 @dataclass
@@ -118,25 +116,19 @@ def _tiered(
 
 
 def _coding(found: Tiers, recording: str, coder: str, tier: TierOf) -> Coding:
-    def wanted(one: Annotation) -> bool | None:
-        if one.text in tier.unsure:
-            return None
-        return not tier.positive or one.text in tier.positive
-
-    said = [(wanted(one), one) for one in found[tier.tier]]
+    said = [(tier.says(one.text), one) for one in found[tier.tier]]
     return Coding(
         recording,
         coder,
         to_frames([one for yes, one in said if yes]),
         to_frames([one for yes, one in said if yes is None]),
-        _cues(found, tier.cues),
+        _cues(found, tier),
     )
 
 
-def _cues(found: Tiers, wanted: Sequence[str]) -> list[tuple[Span, str]]:
-    """Annotations of the tiers of cues, but not the numbers that the model's own tiers of these names hold."""
-    names = wanted or [name for name in found if name.lower().startswith("cue")]
-    seen = [(name, one) for name in names for one in found.get(name, ()) if not _NUMBER.fullmatch(one.text)]
+def _cues(found: Tiers, tier: TierOf) -> list[tuple[Span, str]]:
+    """Annotations of the tiers of cues."""
+    seen = [(name, one) for name in tier.cue_tiers(found) for one in found.get(name, ()) if tier.is_cue(one.text)]
     return sorted((span, f"{name}: {one.text}") for name, one in seen for span in to_frames([one]))
 
 

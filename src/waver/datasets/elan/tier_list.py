@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from waver.datasets.bah.release_yaml import read_yaml
+from waver.datasets.codebook import CHANNELS
 from waver.errors import WaverError
 
 YES, UNSURE = "A/H", "unsure"
 """Values of the tiers that Waver makes."""
+_CHANNEL = {"face": "facial", "voice": "audio", **{channel: channel for channel in CHANNELS}}
+_NUMBER = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,26 @@ class TierOf:
     positive: tuple[str, ...] = ()
     unsure: tuple[str, ...] = (UNSURE, "?")
     cues: tuple[str, ...] = ()
+
+    def says(self, text: str) -> bool | None:
+        """Whether a value says A/H; None where it says that it cannot be told."""
+        if text in self.unsure:
+            return None
+        return not self.positive or text in self.positive
+
+    def cue_tiers(self, names: Iterable[str]) -> Iterable[str]:
+        """Of the tiers of a file, those with cues."""
+        return self.cues or [name for name in names if name.lower().startswith("cue")]
+
+    @staticmethod
+    def is_cue(text: str) -> bool:
+        """Whether a value is a cue, and none of the numbers that the model's own tiers of these names hold."""
+        return not _NUMBER.fullmatch(text)
+
+
+def channel_of(tier: str) -> str | None:
+    """Channel of the codebook that the name of a tier of cues ends with, as in ``cue_face``."""
+    return _CHANNEL.get(tier.lower().removeprefix("cue").lstrip("_ "))
 
 
 def read_tier_list(path: Path) -> dict[str, TierOf]:
