@@ -1,9 +1,10 @@
 """What was made of a participant who withdraws, found and deleted.
 
 The command is ``waver forget ID --configfile X``. It lists, and with ``--delete`` deletes, in the working folder: the
-stores of the participant's recordings, the tables and packs of the data set, which hold rows of everybody, the
-data set's trained backbones, and the runs that were made from it, with their models and logs. Features of other
-participants are kept; the same workflow makes the rest again, without the participant.
+stores of the participant's recordings, the tables and packs that have rows of the participant, the data set's trained
+backbones, and the runs that were made from it, with their models and logs. Features of other participants are kept, and
+so is what was made of other shards and learnt from nobody: their packs, and what models that were not trained answered.
+The same workflow makes the rest again, without the participant.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import glob
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,7 +27,9 @@ from waver.errors import WaverError
 from waver.io.removal import remove
 from waver.io.site_secret import site_secret
 
-_TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md"})
+_TEXTS = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".log", ".html", ".md", ".eaf", ".vtt", ".srt"}
+)
 _PARTICIPANT = re.compile(r"[^/\\\0]{1,200}")
 _RAW = "raw"
 """Folder of ingest with the recordings of a generated data set."""
@@ -56,12 +59,48 @@ def made_from(participant: str, config: Config, folder: Path) -> list[Path]:
     logs += [path for path in sorted(folder.glob("logs/*")) if path not in logs and any(mentions(participant, path))]
     first = [folder / "benchmarks" / run.name for run in runs]
     first += [folder / ".snakemake/log", folder / ".snakemake/slurm_logs"]
-    # indexes, and the stores of answers, hold all participants of a shard
-    shared = [data / "features/answers/stores", data / "align", data / "train"]
-    shared += [path for path in sorted(data.glob("features/*/*")) if path.is_file()]
+    made = [path for run in runs for path in _all_but(set(_asked_of_others(run, participant)), run)]
+    # indexes, packs and the stores of answers hold all participants of a shard
+    shared = [*_of_shards(data / "align", "packs", participant), data / "train"]
+    for feature in sorted(data.glob("features/*")):
+        shared += _of_shards(feature, "stores", participant)
     read = [path for path in sorted(data.glob("ingest/*")) if not path.name.startswith(_RAW)]
     # by the tables, the stores and the logs the rest is found again after a kill: they go last
-    return [path for path in (*first, *runs, *shared, *read, *stores, *logs) if path.exists()]
+    return [path for path in (*first, *made, *shared, *read, *stores, *logs) if path.exists()]
+
+
+def _of_shards(folder: Path, held: str, participant: str) -> Iterator[Path]:
+    """Files of the shards that a participant is in, or may be in: packs or stores first, which their indexes tell of.
+
+    Args:
+        folder: has an index of each shard, ``<shard>.parquet``, and files beside it.
+        held: folder in it with what the indexes are of, ``<shard>.zarr``, and perhaps folders of participants.
+        participant: participant id.
+    """
+    others = {path.stem for path in folder.glob("*.parquet") if _is_of_others(path, participant)}
+    own = [*sorted((folder / held).glob("*.zarr")), *sorted((folder / held).glob(".*"))]
+    own += [path for path in sorted(folder.glob("*")) if path.is_file()]
+    yield from (path for path in own if path.name.partition(".")[0] not in others)
+
+
+def _asked_of_others(run: Path, participant: str) -> Iterator[Path]:
+    """Tables of what models answered about shards that a participant is not in, if these learnt from nobody.
+
+    The journals beside them may hold answers about everybody who was ever in the shard, and are not among them.
+    """
+    for table in sorted(run.glob("zeroshot/*/*/*.parquet")):
+        learnt = (table.parents[1] / "adapter").exists()
+        if not learnt and _is_of_others(table, participant):
+            yield from (table, *table.parent.glob(f"{table.name}.*"))
+
+
+def _all_but(kept: Collection[Path], folder: Path) -> Iterator[Path]:
+    """What of a folder is not kept, as few files and folders as it takes."""
+    if not any(path.is_relative_to(folder) for path in kept):
+        yield folder
+    elif folder not in kept:
+        for path in sorted(folder.iterdir()):
+            yield from _all_but(kept, path)
 
 
 def _is_logged(participant: str, logs: Path) -> bool:
@@ -80,12 +119,24 @@ def _is_of(run: Path, participant: str, dataset: str) -> bool:
 def _rows_of(table: Path, participant: str) -> bool:
     """Whether a table has a column ``participant`` with the id in it; a broken table may."""
     try:
-        if "participant" not in pq.read_schema(table).names:
-            return False
-        column = pq.read_table(table, columns=["participant"]).column(0)
+        return participant in _people(table)
     except (OSError, ValueError):  # pyarrow's errors are subclasses
         return True
-    return participant in set(column.unique().to_pylist())
+
+
+def _is_of_others(table: Path, participant: str) -> bool:
+    """Whether a table says of each row whom it is about, and none is about the participant."""
+    try:
+        return "participant" in pq.read_schema(table).names and participant not in _people(table)
+    except (OSError, ValueError):
+        return False
+
+
+def _people(table: Path) -> set[str]:
+    """What stands in the column ``participant`` of a table, if it has one."""
+    if "participant" not in pq.read_schema(table).names:
+        return set()
+    return set(pq.read_table(table, columns=["participant"]).column(0).unique().to_pylist())
 
 
 def mentions(participant: str, root: Path) -> Iterator[Path]:

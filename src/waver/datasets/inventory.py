@@ -12,7 +12,7 @@ from typing import NamedTuple
 from waver.errors import is_machine_trouble
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
-SUFFIXES = (*VIDEO_SUFFIXES, ".yml", ".yaml", ".txt", ".csv")
+SUFFIXES = (*VIDEO_SUFFIXES, ".yml", ".yaml", ".txt", ".csv", ".eaf")
 """Videos, transcripts and annotation, metadata, splits."""
 
 DERIVED_FOLDERS = frozenset({"frames", "cropped-aligned-faces", "cropped_aligned", "cropped_aligned_faces"})

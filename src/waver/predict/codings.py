@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.clean_text import composed, printable
+from waver.datasets.elan.annotations import MOST_MS
+from waver.datasets.elan.eaf import read_eaf
+from waver.datasets.elan.tab_export import read_tab
+from waver.datasets.elan.tier_list import UNSURE, TierOf
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
-from waver.predict.elan import MOST_MS, read_eaf
 from waver.predict.segments import Span
-from waver.predict.tab_export import read_tab
 from waver.predict.textgrid import read_textgrid
-from waver.predict.tiers import MODEL, REVIEWED, UNSURE, Annotation, Tiers, ms_to_frame, to_frames
+from waver.predict.tiers import MODEL, REVIEWED, Tiers, ms_to_frame, to_frames
 
 TIERED = {".eaf": read_eaf, ".txt": read_tab, ".tsv": read_tab, ".textgrid": read_textgrid}
 SUFFIXES = (*TIERED, ".csv", ".json")
@@ -32,7 +31,6 @@ _VERDICTS = {"accept": True, "reject": False, "unsure": None}
 _JUDGED = "judged"
 """Column that the tables of the viewer alone have."""
 _MOST_BYTES = 64 << 20
-_NUMBER = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 
 
 @dataclass
@@ -54,53 +52,6 @@ class Coding:
     unsure: list[Span] = field(default_factory=list)
     cues: list[tuple[Span, str]] = field(default_factory=list)
     corrected: bool = False
-
-
-@dataclass(frozen=True)
-class TierOf:
-    """Which tier is a coder's.
-
-    Attributes:
-        tier: its name.
-        positive: values that say A/H; empty: any value that is not in ``unsure``.
-        unsure: values that say that it cannot be told.
-        cues: tiers with cues; empty: those whose name begins with ``cue``.
-    """
-
-    tier: str
-    positive: tuple[str, ...] = ()
-    unsure: tuple[str, ...] = (UNSURE, "?")
-    cues: tuple[str, ...] = ()
-
-
-def read_tier_list(path: Path) -> dict[str, TierOf]:
-    """Coder -> tier, of a YAML file such as ``anna: {tier: Codes A, positive: [ambivalent, hesitant]}``.
-
-    Raises:
-        WaverError: the file cannot be read or says anything else.
-    """
-    try:
-        return {
-            str(coder): TierOf(**{key: _texts(value) for key, value in one.items()})
-            for coder, one in read_yaml(path).items()
-        }
-    except (TypeError, AttributeError, ValueError) as error:
-        raise WaverError(
-            f"{path} is no list of coders; write lines such as anna: {{tier: Codes A, positive: [ambivalent]}}"
-        ) from error
-
-
-def _texts(value: Any) -> Any:
-    """A text, or a list of texts, of YAML's scalars.
-
-    Raises:
-        TypeError: it is, or holds, a list or a table.
-    """
-    if isinstance(value, list) and not any(isinstance(one, list | dict | tuple) for one in value):
-        return tuple(map(str, value))
-    if isinstance(value, list | dict | tuple):
-        raise TypeError(type(value))
-    return str(value)
 
 
 def read_codings(
@@ -165,25 +116,19 @@ def _tiered(
 
 
 def _coding(found: Tiers, recording: str, coder: str, tier: TierOf) -> Coding:
-    def wanted(one: Annotation) -> bool | None:
-        if one.text in tier.unsure:
-            return None
-        return not tier.positive or one.text in tier.positive
-
-    said = [(wanted(one), one) for one in found[tier.tier]]
+    said = [(tier.says(one.text), one) for one in found[tier.tier]]
     return Coding(
         recording,
         coder,
         to_frames([one for yes, one in said if yes]),
         to_frames([one for yes, one in said if yes is None]),
-        _cues(found, tier.cues),
+        _cues(found, tier),
     )
 
 
-def _cues(found: Tiers, wanted: Sequence[str]) -> list[tuple[Span, str]]:
-    """Annotations of the tiers of cues, but not the numbers that the model's own tiers of these names hold."""
-    names = wanted or [name for name in found if name.lower().startswith("cue")]
-    seen = [(name, one) for name in names for one in found.get(name, ()) if not _NUMBER.fullmatch(one.text)]
+def _cues(found: Tiers, tier: TierOf) -> list[tuple[Span, str]]:
+    """Annotations of the tiers of cues."""
+    seen = [(name, one) for name in tier.cue_tiers(found) for one in found.get(name, ()) if tier.is_cue(one.text)]
     return sorted((span, f"{name}: {one.text}") for name, one in seen for span in to_frames([one]))
 
 

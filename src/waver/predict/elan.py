@@ -1,25 +1,21 @@
-"""ELAN: annotation files (.eaf, format 2.8) both ways.
+"""ELAN: annotation files (.eaf, format 2.8), written, and what predicted them.
 
-The files are plain XML (https://www.mpi.nl/tools/elan/EAFv2.8.xsd). ``waver.predict.xml_file`` guards the reading.
+The files are plain XML (https://www.mpi.nl/tools/elan/EAFv2.8.xsd). ``waver.datasets.elan`` reads them.
 """
 
 from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as Xml
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from waver.datasets.clean_text import composed, printable
-from waver.errors import WaverError
+from waver.datasets.clean_text import printable
+from waver.datasets.elan.tier_list import UNSURE, YES
+from waver.datasets.elan.xml_file import read_xml
 from waver.io.atomic import atomic_write
-from waver.predict.tiers import REVIEWED, UNSURE, YES, Annotation, Tiers
-from waver.predict.xml_file import read_xml
+from waver.predict.tiers import REVIEWED, Tiers
 
-MOST_MS = 7 * 24 * 3600 * 1000
-"""No recording lasts a week."""
 _DATE = "1970-01-01T00:00:00+00:00"
 """The format wants one; the same content gives the same bytes."""
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -32,9 +28,6 @@ _REVIEW = "review"
 """Type and vocabulary of the tier that a person fills."""
 _ALIGNED = "aligned"
 _VALUES = {YES: "shows ambivalence or hesitancy", UNSURE: "cannot be told"}
-
-
-# writing ------------------------------------------------------------------------------------------
 
 
 def write_eaf(path: Path, tiers: Tiers, media: Path | None = None, stamp: Mapping[str, str] | None = None) -> None:
@@ -102,32 +95,6 @@ def _write_types(root: Xml.Element) -> None:
         Xml.SubElement(entry, "CVE_VALUE", DESCRIPTION=meaning, LANG_REF="und").text = value
 
 
-# reading ------------------------------------------------------------------------------------------
-
-
-def read_eaf(path: Path) -> dict[str, list[Annotation]]:
-    """Annotations of all tiers in order of time.
-
-    A time that ELAN left open (within a subdivided annotation) is spread evenly between its neighbours; a dependent
-    annotation without times has those of the one that it refers to.
-
-    Raises:
-        WaverError: the file cannot be read, or is no annotation file in milliseconds.
-    """
-    root = read_xml(path)
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise WaverError(f"{path} is no ELAN annotation file; give a file that ELAN saved (.eaf)")
-    header = root.find("HEADER")
-    if header is not None and header.get("TIME_UNITS", "milliseconds") != "milliseconds":
-        raise WaverError(f"{path} has times that are not in milliseconds; save it with a newer ELAN")
-    try:
-        return _read_tiers(root, _read_times(root))
-    except (KeyError, ValueError, RecursionError) as error:
-        raise WaverError(
-            f"{path} has an annotation whose time is missing or no number; open it in ELAN and save it again"
-        ) from error
-
-
 def read_stamp(path: Path) -> dict[str, str]:
     """What predicted an annotation file, e.g. ``model`` and ``model_sha256``; empty of a file that others made.
 
@@ -136,39 +103,3 @@ def read_stamp(path: Path) -> dict[str, str]:
     """
     found = ((one.get("NAME", ""), one.text or "") for one in read_xml(path).iterfind("HEADER/PROPERTY"))
     return {name.removeprefix(_STAMP): value for name, value in found if name.startswith(_STAMP)}
-
-
-def _read_times(root: Xml.Element) -> dict[str, int]:
-    """Time slot -> milliseconds."""
-    slots = [(one.attrib["TIME_SLOT_ID"], one.get("TIME_VALUE")) for one in root.iterfind("TIME_ORDER/TIME_SLOT")]
-    known = [place for place, (_, value) in enumerate(slots) if value is not None]
-    if not known:
-        return {}
-    values = [int(slots[place][1] or 0) for place in known]
-    if min(values) < 0 or max(values) > MOST_MS:
-        raise ValueError("no time of a recording")
-    spread = np.interp(np.arange(len(slots)), known, values)
-    return {name: round(float(time_ms)) for (name, _), time_ms in zip(slots, spread, strict=True)}
-
-
-def _read_tiers(root: Xml.Element, times: Mapping[str, int]) -> dict[str, list[Annotation]]:
-    elements = {one.attrib["ANNOTATION_ID"]: one for one in root.iterfind("TIER/ANNOTATION/*")}
-    tiers: dict[str, list[Annotation]] = {}
-    for tier in root.iterfind("TIER"):
-        found = tiers.setdefault(composed(tier.attrib["TIER_ID"]).strip(), [])
-        found += _annotations(tier, elements, times)
-        found.sort()
-    return tiers
-
-
-def _annotations(
-    tier: Xml.Element, elements: Mapping[str, Xml.Element], times: Mapping[str, int]
-) -> Iterator[Annotation]:
-    for one in tier.iterfind("ANNOTATION/*"):
-        place = one
-        for _ in range(len(elements)):
-            if "ANNOTATION_REF" not in place.attrib:
-                break
-            place = elements[place.attrib["ANNOTATION_REF"]]
-        start_ms, end_ms = (times[place.attrib[f"TIME_SLOT_REF{number}"]] for number in (1, 2))
-        yield Annotation(start_ms, end_ms, composed(printable(one.findtext("ANNOTATION_VALUE") or "")).strip())

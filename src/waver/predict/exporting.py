@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from waver.datasets.consent import pseudonyms
+from waver.datasets.elan.eaf import read_eaf
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.io.tables import PARTICIPANTS, read_table
-from waver.predict.elan import read_eaf, read_stamp, write_eaf
+from waver.predict.elan import read_stamp, write_eaf
 from waver.predict.export import ExportRequest
 from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
 from waver.predict.given import MAPPING, Given, hand_on_mapping, write_mapping

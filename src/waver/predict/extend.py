@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from waver.datasets.base import SPLITS
-from waver.datasets.codebook import CHANNELS
+from waver.datasets.elan.tier_list import channel_of
 from waver.datasets.folder.annotations import SEGMENT_NEEDED, SEGMENT_OPTIONAL, SEGMENTS_FILE
 from waver.datasets.folder.csv_table import read_csv
 from waver.datasets.folder.listing import LISTING, NEEDED, OPTIONAL, plain_path, safe_id
@@ -25,8 +25,6 @@ from waver.provenance import file_sha256
 _ADDED = "reviewed_"
 _LINK = re.compile(rf"{_ADDED}[0-9a-f]{{12}}\.\w+")
 """Name of the link to a recording that was added."""
-_CHANNEL = {"face": "facial", "voice": "audio", **{channel: channel for channel in CHANNELS}}
-"""What the name of a tier of cues ends with -> column of the segments."""
 
 
 def add_to(folder: Path, predictions: Path, codings: Sequence[Coding], split: str) -> list[str]:
@@ -124,7 +122,7 @@ def _segment(video: str, span: Span, cues: Sequence[tuple[Span, str]]) -> dict[s
     seen: dict[str, dict[str, None]] = {}
     for (start, end), text in cues:
         tier, _, cue = text.partition(": ")
-        channel = _CHANNEL.get(tier.lower().removeprefix("cue").lstrip("_ "))
+        channel = channel_of(tier)
         if channel and cue and start < span[1] and span[0] < end:
             seen.setdefault(channel, {})[cue] = None
     return {"video": video, "start_s": start_s, "end_s": end_s} | {name: "; ".join(said) for name, said in seen.items()}

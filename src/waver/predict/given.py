@@ -90,6 +90,8 @@ def with_ids(given: Sequence[Given], out: Path) -> list[Given]:
     now = {file: replace(one, taken_back=frozenset()) for file, one in now.items()}
     last = last_number(out, before)
     new = [replace(one, recording=f"recording_{last + place:03d}") for place, one in enumerate(now.values(), start=1)]
+    if new:  # first: people delete lines of the list
+        keep_last_number(out, new)
     write_mapping(mapping, [*kept, *new])
     return [*kept, *new]
 

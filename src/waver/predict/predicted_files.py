@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from waver.datasets.elan.eaf import read_eaf
 from waver.errors import WaverError
 from waver.io.tables import read_metadata
-from waver.predict.elan import read_eaf
 from waver.predict.segments import Span
 from waver.predict.tiers import ANNOTATOR, to_frames
 

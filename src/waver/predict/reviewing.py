@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from waver.datasets.elan.tier_list import TierOf, read_tier_list
 from waver.errors import WaverError
-from waver.predict.codings import REVIEWER, Coding, TierOf, read_codings, read_tier_list
+from waver.predict.codings import REVIEWER, Coding, read_codings
 from waver.predict.data_tables import write_csv, write_dictionary, write_json
 from waver.predict.elan import read_stamp
 from waver.predict.extend import add_to

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from waver.datasets.clean_text import composed, printable
+from waver.datasets.elan.annotations import MOST_MS, Annotation
 from waver.datasets.text_files import decoded
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
-from waver.predict.elan import MOST_MS
-from waver.predict.tiers import Annotation, Tiers
+from waver.predict.tiers import Tiers
 
 _MOST_BYTES = 64 << 20
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|(?<![^\s=])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\S)|<exists>')

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
+from waver.datasets.elan.annotations import Annotation
+from waver.datasets.elan.tier_list import YES
 from waver.evaluation.segments import runs_of
 from waver.predict.result import RecordingResult, Word
 from waver.predict.segments import Span
@@ -22,22 +23,12 @@ REVIEWED, ANNOTATOR = "AH_reviewed", "AH_annotator"
 TRANSCRIPT, WORD, QUALITY = "transcript", "word", "quality"
 CUES = {"visual": "cue_face", "audio": "cue_voice", "text": "cue_language"}
 """Modality -> tier with what it adds to the margin in each segment."""
-YES, UNSURE = "A/H", "unsure"
-"""Values of ``REVIEWED``."""
 
 _MISSING = {"visual": "no face", "audio": "no sound", "text": "no words"}
 _LEAST_GAP_FRAMES = FPS
 """Shorter gaps of quality are not worth a look."""
 _PAUSE_S = 0.7
 """Between two phrases of the transcript."""
-
-
-class Annotation(NamedTuple):
-    """A stretch of a tier, milliseconds, with its text."""
-
-    start_ms: int
-    end_ms: int
-    text: str
 
 
 Tiers = Mapping[str, Sequence[Annotation]]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from waver.datasets.clean_text import printable
+from waver.datasets.elan.annotations import Annotation
 from waver.io.atomic import atomic_write
-from waver.predict.tiers import Annotation
 
 
 def write_vtt(path: Path, captions: Sequence[Annotation]) -> None:

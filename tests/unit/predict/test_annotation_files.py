@@ -10,8 +10,10 @@ from pympi import Eaf
 from test_segment_rules import result
 
 from waver.align.timeline import _within
+from waver.datasets.elan.annotations import Annotation
+from waver.datasets.elan.eaf import read_eaf
 from waver.errors import WaverError
-from waver.predict.elan import read_eaf, write_eaf
+from waver.predict.elan import write_eaf
 from waver.predict.result import Word
 from waver.predict.segments import DURATIONS, with_segments
 from waver.predict.textgrid import read_textgrid, write_textgrid
@@ -23,7 +25,6 @@ from waver.predict.tiers import (
     REVIEWED,
     TRANSCRIPT,
     WORD,
-    Annotation,
     frame_to_ms,
     ms_to_frame,
     on_grid,

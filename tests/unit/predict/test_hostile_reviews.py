@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from waver.datasets.elan.tier_list import read_tier_list
 from waver.errors import WaverError
-from waver.predict.codings import Coding, read_codings, read_tier_list
+from waver.predict.codings import Coding, read_codings
 from waver.predict.elan import write_eaf
 from waver.predict.predicted_files import PredictedFiles
 from waver.predict.review import check_coding, coded

@@ -13,11 +13,13 @@ from test_segment_rules import result
 
 from video_clips import constant_rate, write_clip
 from waver.align.timeline import _within
+from waver.datasets.elan.tab_export import read_tab
+from waver.datasets.elan.tier_list import read_tier_list
 from waver.datasets.exclusions import Row
 from waver.datasets.folder.annotations import read_segments
 from waver.datasets.folder.listing import read_listing
 from waver.errors import WaverError
-from waver.predict.codings import read_codings, read_tier_list
+from waver.predict.codings import read_codings
 from waver.predict.elan import read_stamp
 from waver.predict.export import ExportRequest
 from waver.predict.exporting import export
@@ -26,7 +28,6 @@ from waver.predict.import_review import main
 from waver.predict.predicted_files import read_predicted
 from waver.predict.result_files import write_annotations, write_frames, write_segments
 from waver.predict.segments import DURATIONS, frames_of_spans, with_segments
-from waver.predict.tab_export import read_tab
 
 FRAMES = 240
 SEGMENTS = [(24, 72), (120, 144)]

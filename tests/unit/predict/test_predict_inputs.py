@@ -117,6 +117,9 @@ def test_ids_hold_no_name_of_a_file_and_stay(tmp_path):
         mapping.write_text(damaged)
         with pytest.raises(WaverError, match=r"recordings\.csv cannot be read; restore it"):
             with_ids([], tmp_path / "out")
+    mapping.write_text("".join(known.splitlines(True)[:-1]))
+    (other,) = with_ids([Given(tmp_path / "other.mp4")], tmp_path / "out")[-1:]
+    assert other.recording == "recording_004", "an id whose line was deleted is not another recording's"
     mapping.unlink()
     (tmp_path / "out/recordings").mkdir()
     with pytest.raises(WaverError, match="is gone; restore it"):

@@ -1,6 +1,6 @@
 """A folder of videos with ``videos.csv``, and perhaps ``segments.csv``, ``transcripts.csv`` and ``questions.csv``.
 
-``docs/adding_a_dataset.md`` says what the tables hold.
+``docs/adding_a_dataset.md`` says what the tables hold, and how ELAN's files take the place of ``segments.csv``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from waver.datasets.base import DataSet, Source
 from waver.datasets.clean_text import composed
 from waver.datasets.codebook import decode
 from waver.datasets.exclusions import Row, exclusion_row
+from waver.datasets.folder.annotation_files import read_annotation_files
 from waver.datasets.folder.annotations import Span, read_segments, read_transcripts
 from waver.datasets.folder.listing import Recording, read_listing
 from waver.datasets.folder.question_table import read_questions
@@ -31,7 +32,7 @@ from waver.io.worker_process import call_in_worker
 from waver.shapes import FPS
 
 Times = npt.NDArray[np.float64]
-_SEGMENTS_REMEDY = "correct its lines in segments.csv"
+_SEGMENTS_REMEDY = "correct its lines in segments.csv, or its annotation file"
 
 
 def read_folder(source: Source) -> DataSet:
@@ -50,7 +51,9 @@ def read_folder(source: Source) -> DataSet:
     files = _examined(source, recordings, rows)
     _exclude_copies(recordings, files)
     chunks = read_transcripts(source.root, recordings, rows.set_aside)
-    segments = read_segments(source.root, recordings, rows.set_aside)
+    tabled = read_segments(source.root, recordings, rows.set_aside)
+    paths = {video: path for video, (path, _) in files.items()}
+    segments = read_annotation_files(source.root, paths, recordings, tabled, rows.set_aside)
     for one in recordings:
         _collect(one, files[one.video], chunks[one.video], segments.get(one.video), source.root, rows)
     return rows
