@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """List what is wrong; 0 where nothing is, or all of it was removed.
 
     Raises:
-        WaverError: see ``verify``.
+        WaverError: see ``verify``; or there is nothing whose sum is recorded.
     """
     parser = argparse.ArgumentParser(prog="waver verify", description=__doc__.split("\n")[0])
     parser.add_argument(
@@ -120,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{one.store}: {one.problem}{'; removed' if given.delete and one.there else ''}\n")
     sys.stdout.write(f"{len(found)} stores, {len(found) - len(wrong)} of them whole\n")
     changed, recorded = changed_files(roots)
+    if not found and not recorded:
+        looked_in = ", ".join(map(str, roots))
+        raise WaverError(f"{looked_in}: nothing in it has a recorded sum; give results/<run> or resources/<data set>")
     if recorded:
         sys.stdout.writelines(f"{line}\n" for line in changed)
         sys.stdout.write(f"{recorded} recorded files, {recorded - len(changed)} of them as they were written\n")

@@ -90,3 +90,9 @@ def test_files_of_a_run_are_held_to_what_was_recorded(run, inside, monkeypatch, 
     (run / "predicted/run.json").write_text("{")
     assert main(command) == 1
     assert "run.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_folder_with_nothing_to_verify_is_not_called_whole(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 1
+    assert "nothing in it has a recorded sum; give results/<run>" in capsys.readouterr().err
