@@ -15,7 +15,8 @@ from waver.report.data_set.groups import TOO_FEW
 from waver.report.figures.style import BLUE, INK, LINE, MUTED, Drawn, finish, new_figure, plot_style
 from waver.report.formatting import percent, plural
 
-CHANNEL_NAMES = {"facial": "face", "language": "words", "audio": "voice", "body": "body"}
+CHANNEL_NAMES = {"facial": "face", "language": "words", "audio": "voice", "body": "body",
+                 "inconsistencies": "inconsistencies"}  # fmt: skip
 """Channel of the codebook -> what the page calls it."""
 ABBREVIATED = "Mot, Cap and Opp are motivation, capability and opportunity; No mot and so on: the lack of it."
 _SEEN = tuple(channel for channel in CHANNELS if channel != CONFLICT)

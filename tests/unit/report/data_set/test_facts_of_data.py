@@ -91,7 +91,11 @@ def test_texts_that_are_no_cue_are_told_as_a_number_of_enough_people(least, told
         if row["segment"] == 0 and row["video"] < PEOPLE[4]:
             row["cues"] = '{"facial": "Smile", "audio": "soupir de Marie"}'
     found = facts(rows)
-    assert {fact.name: fact.yours for fact in found}[name] == told
+    here = {fact.name: fact.yours for fact in found}
+    assert here[name] == told
+    assert here.get("these texts by channel") == ("voice 8" if least == 4 else None)
+    rows.segments[0]["cues"] = '{"facial": "grimace", "audio": "soupir de Marie"}'
+    assert "these texts by channel" not in {fact.name for fact in facts(rows)}, "one person wrote it of the face"
     assert "Marie" not in str(found)
 
 
