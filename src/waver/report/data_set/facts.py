@@ -104,6 +104,7 @@ def _of_segments(material: Material, least: int) -> Iterable[tuple[str, str]]:
     yield "ah_frames_per_participant", _rate(frames, people, least)
     yield "ah_seconds_per_participant", _rate(frames / FPS, people, least)
     spans = spans_of(material)
+    yield "segments", f"{len(spans):,}" if len({span.participant for span in spans}) >= least else TOO_FEW * bool(spans)
     for key, several in (("one_segment", False), ("several_segments", True)):
         yield key, _videos_with(spans, several, least)
     yield "segment_length", _mean([(span.participant, span.seconds) for span in spans], least, "s")
@@ -173,6 +174,7 @@ _NAMES = {
     "ah_frames_per_participant": "frames with A/H of a participant, mean",
     "ah_seconds_per_participant": "seconds with A/H of a participant, mean",
     "video_length": "length of a video",
+    "segments": "A/H segments",
     "one_segment": "videos with one A/H segment",
     "several_segments": "videos with several A/H segments",
     "segment_length": "length of an A/H segment",

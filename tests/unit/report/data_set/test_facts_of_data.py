@@ -49,6 +49,7 @@ def test_figures_are_those_of_the_rows(tmp_path):
     assert found["seconds with A/H of a participant, mean"] == "2.00"
     assert found["length of a video"] == "39.45 ± 19.95 s, from 10.0 to 70.0"
     assert found["videos with one A/H segment"] == found["videos with several A/H segments"] == "8 videos"
+    assert found["A/H segments"] == "24"
     # one video of 48 frames a second is 1 s long, the others are 2 or 4 s
     assert found["length of an A/H segment"] == "3.29 ± 1.04 s, from 1.0 to 4.0"
     assert found["length of an A/H segment in frames"].startswith("80.00 ±")
