@@ -59,6 +59,16 @@ def test_models_stand_with_all_pairs_and_each_pair_in_words():
     assert tables["What models point at"].caption.startswith("Test split: of each segment")
 
 
+def test_variants_are_named_as_on_the_rest_of_the_page():
+    names = ("conflict", "conflict.no_gates", "conflict.cue_loss")
+    rows = [{**MODEL, **KNOWN, "split": "test", "cue": cue, "source": source} for source in names
+            for cue in (ALL, "audio+text")]  # fmt: skip
+    model, without, loss = [f"Conflict model V+A+T{end}" for end in ("", " without gates", ", cue loss")]
+    tables = shown(explained=rows)
+    assert [row.name for row in tables["What models point at"].methods] == [model, without, loss]
+    assert [row.note for row in tables["What models point at, by pair"].methods] == [model, without, loss]
+
+
 def test_nothing_told_is_no_table():
     row = hidden({**MODEL, "split": "val", "cue": ALL, "segments": 2})
     assert shown(explained=[row]) == {}
