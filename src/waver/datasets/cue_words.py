@@ -92,7 +92,7 @@ def cues_at_start(text: str, spelled: Mapping[str, str]) -> list[str] | None:
     found, at = [], 0
     words = words[:-1] if denied else words
     while at < len(words):
-        length, cue = _first_cue(words[at:], spelled)
+        length, cue = _first_cue(words[at : at + _MOST_WORDS], spelled)
         if cue:
             found.append(cue)
         elif not found and words[at] in denying:
@@ -105,7 +105,7 @@ def cues_at_start(text: str, spelled: Mapping[str, str]) -> list[str] | None:
 
 def _first_cue(words: Sequence[str], spelled: Mapping[str, str]) -> tuple[int, str]:
     """How many words the cue has that they begin with, and the cue; 1 and nothing where they begin with none."""
-    for length in range(min(_MOST_WORDS, len(words)), 0, -1):
+    for length in range(len(words), 0, -1):
         cue = spelled.get("".join(words[:length]))
         if cue:
             return length, cue

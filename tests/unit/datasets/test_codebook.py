@@ -1,6 +1,7 @@
 """Cues of the codebook, in the ways in which an annotation may name them."""
 
 import json
+from time import process_time
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_lists_in_lists_without_end_stop_nothing():
     for _ in range(5000):
         said = [said]
     assert decode({"facial": said}) == ["facial: Smile"]
+
+
+def test_long_texts_are_read_in_time_that_grows_with_their_length():
+    def seconds(words):
+        start = process_time()
+        assert decode({"facial": "1 " * words + "Smile"}) == ["facial: Smile"]
+        return process_time() - start
+
+    assert seconds(40_000) < 20 * max(seconds(4_000), 0.01)
 
 
 def test_a_cue_belongs_to_its_channel():
