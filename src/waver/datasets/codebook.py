@@ -1,20 +1,24 @@
 """The annotators' cues: what the codebook lists, and which of it an annotation names.
 
 Neither paper says how several cues stand in one field of the release. Texts are therefore split at commas, semicolons,
-bars and line ends, and where that gives no cue, at slashes; lists and tables are read part by part. What is no cue of
-the codebook stays in the annotation and counts as nothing; how much that is, ``unlisted`` tells.
+bars and line ends, and a part that begins with no cue at slashes, colons and dashes; lists and tables are read part by
+part. How a part may spell a cue is in ``waver.datasets.cue_words``. What is no cue of the codebook stays in the
+annotation and counts as nothing; how much that is, ``unlisted`` tells.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from waver.datasets.cue_words import cues_at_start, is_denial, joined, other_words, sides, spellings
 
 CODEBOOK = Path(__file__).parent / "bah/codebook.yaml"
 """Channel -> table of the dataset paper, and its cues."""
@@ -35,9 +39,12 @@ PAIRS = {
 MOST_CERTAINTY = 127
 """Greatest certainty of an annotator that the tables hold; neither paper says what its scale is."""
 
-_NO = frozenset({"", "0", "no", "n", "false", "none", "absent", "non", "faux"})
-"""What a table may say of a cue that was not seen, in the languages of the recordings."""
-_BETWEEN = re.compile(r"[,;|\n+&]")
+_BETWEEN = {"inconsistencies": re.compile(r"[,;|•\r\n]")}
+"""What stands between cues; ``F & L`` is one."""
+_BETWEEN_OTHERS = re.compile(r"[,;|•\r\n+&]|\b(?:and|et|then|puis)\b", re.IGNORECASE)
+_WITHIN = re.compile(r"[/:=+&]|\s[-–—]\s")
+"""Where a part is split that begins with no cue."""
+_REMARK = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 
 
 @cache
@@ -63,7 +70,13 @@ def decode(said: Mapping[str, Any] | None) -> list[str] | None:
     Returns:
         Of ``cue_names``; None where no cue of the codebook is named.
     """
-    found = {name for channel, value in (said or {}).items() for name in _named(str(channel).strip().lower(), value)}
+    found = {
+        f"{channel}: {cue}"
+        for name, value in (said or {}).items()
+        for channel in _channel(str(name))
+        for text in _written(channel, value)
+        for cue in _named(channel, text) or ()
+    }
     return [name for name in cue_names() if name in found] or None
 
 
@@ -73,63 +86,74 @@ def unlisted(annotations: Iterable[str | None]) -> tuple[int, int]:
     Args:
         annotations: ``cues`` of rows of SEGMENTS.
     """
-    known = [
-        decode({channel: text}) is not None
+    counts = unlisted_by_channel(annotations).values()
+    return sum(unknown for unknown, _ in counts), sum(every for _, every in counts)
+
+
+def unlisted_by_channel(annotations: Iterable[str | None]) -> dict[str, tuple[int, int]]:
+    """``unlisted`` of each channel, without those that have no text."""
+    known = Counter(
+        (channel, _named(channel, text) is not None)
         for said in annotations
-        for channel, value in json.loads(said or "{}").items()
-        if channel.strip().lower() in CHANNELS
+        for name, value in json.loads(said or "{}").items()
+        for channel in _channel(str(name))
         for text in _written(channel, value)
-    ]
-    return known.count(False), len(known)
+    )
+    counts = {channel: (known[channel, False], known[channel, False] + known[channel, True]) for channel in CHANNELS}
+    return {channel: count for channel, count in counts.items() if count[1]}
 
 
 def _written(channel: str, value: Any) -> Iterator[str]:
-    """Each text that is to name a cue: of a table the keys, or the values of keys that are no cue."""
+    """Each text that is to name a cue: of a table the keys, and the values of keys that are no cue."""
     parts = [value]
     while parts:
         part = parts.pop()
         if isinstance(part, str):
-            yield from (piece for piece in _BETWEEN.split(part) if not _is_no(piece))
+            yield from _split(channel, part)
         elif isinstance(part, list | tuple):
             parts += part
         elif isinstance(part, Mapping):
             for key, given in part.items():
-                if isinstance(given, str | list | tuple | Mapping) and decode({channel: key}) is None:
-                    parts.append(given)
-                elif given and not _is_no(given):
+                text, nested = isinstance(given, str), isinstance(given, list | tuple | Mapping)
+                if not given or (text and is_denial(given)):
+                    continue
+                named = _named(channel, str(key)) is not None
+                if named or not (nested or text):
                     yield str(key)
+                if nested or (text and (not named or _named(channel, given))):
+                    parts.append(given)
 
 
-def _named(channel: str, value: Any) -> Iterator[str]:
-    spelled = _spellings().get(channel, {})
-    for text in _texts(value):
-        for piece in _BETWEEN.split(text):
-            own = spelled.get(_plain(piece))
-            yield from [own] if own else filter(None, (spelled.get(_plain(part)) for part in piece.split("/")))
+def _split(channel: str, text: str) -> Iterator[str]:
+    """Parts of a text, without remarks in brackets where anything is left, and without those that name nothing."""
+    plain = _REMARK.sub(lambda remark: remark[0] if is_denial(remark[0]) else " ", text)
+    parts = _BETWEEN.get(channel, _BETWEEN_OTHERS).split(text if is_denial(plain) else plain)
+    yield from (part for part in parts if not is_denial(part))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    parts = [value]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, Mapping):
-            yield from (str(key) for key, given in part.items() if given and not _is_no(given))
-            parts += part.values()
-        elif isinstance(part, list | tuple):
-            parts += part
+def _named(channel: str, text: str) -> list[str] | None:
+    """Cues that a text without commas names; None where it is no cue of the channel."""
+    spelled = _spellings()[channel]
+    found = cues_at_start(text, spelled)
+    if found is not None:
+        return found
+    parts = [cues for part in _WITHIN.split(text) if (cues := cues_at_start(part, spelled)) is not None]
+    return [cue for cues in parts for cue in cues] if parts else None
 
 
-def _is_no(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() in _NO
+def _channel(name: str) -> tuple[str, ...]:
+    """The channel that an annotation calls so; nothing where there is none."""
+    own = _channels().get(joined(name))
+    return (own,) if own else ()
+
+
+@cache
+def _channels() -> dict[str, str]:
+    others = other_words()["channels"]
+    return {joined(name): channel for channel in CHANNELS for name in (channel, *others[channel])}
 
 
 @cache
 def _spellings() -> dict[str, dict[str, str]]:
-    return {channel: {_plain(cue): f"{channel}: {cue}" for cue in cues} for channel, cues in codebook().items()}
-
-
-def _plain(text: str) -> str:
-    """Letters and digits alone, in small: ``filler_sound`` and ``Filler sound`` are one."""
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+    others = other_words()["cues"] | {"inconsistencies": sides(PAIRS)}
+    return {channel: spellings(cues, others[channel]) for channel, cues in codebook().items()}

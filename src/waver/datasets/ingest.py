@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from waver.datasets.absent_files import check_root
 from waver.datasets.base import SCHEMAS, DataSet, Source, arrow_table, check
-from waver.datasets.codebook import unlisted
+from waver.datasets.codebook import unlisted_by_channel
 from waver.datasets.departures import delete, departed
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.datasets.registry import load_reader
@@ -63,12 +63,22 @@ def ingest(
     if purpose == "challenge":
         found = for_challenges(found)
     found.set_aside.sort(key=lambda row: (row["item"], row["path"] or "", row["reason"]))
-    unknown, every = unlisted(row["cues"] for row in found.segments)
-    if unknown:
-        log.warning("%d of %d texts of cues are no cue of the codebook and count as nothing", unknown, every)
+    _tell_unlisted(found.segments, tables["segments"])
     log.info("rows: %s", ", ".join(f"{name} {len(found.table(name))}" for name in SCHEMAS))
     _write(found, shards, tables, shard_folder)
     delete(left)
+
+
+def _tell_unlisted(segments: Sequence[Row], file: Path) -> None:
+    """Log how many texts of cues count as nothing, and where they stand; what they say is not for a log."""
+    counts = unlisted_by_channel(row["cues"] for row in segments)
+    unknown, every = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    if unknown:
+        channels = ", ".join(f"{channel} {own}" for channel, (own, _) in counts.items() if own)
+        log.warning(
+            "%d of %d texts of cues are no cue of the codebook and count as nothing: %s (column cues of %s)",
+            unknown, every, channels, file,
+        )  # fmt: skip
 
 
 def for_challenges(found: DataSet) -> DataSet:

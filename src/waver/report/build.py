@@ -134,7 +134,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     protocols, prompted = personalisation(material, gate, folder), zero_shot_chapter(material)
     papers = papers_section(material.inputs.tables)
     cues = cues_section(material, folder)
-    found = counts(material.answers, material.used, material.segments)
+    found = counts(material.answers, material.used, material.segments, material.recorded)
     return {
         "title": material.config.report.title,
         "run": material.run,

@@ -118,9 +118,19 @@ def _variant(row: Mapping[str, Any]) -> str:
     name, window = row["variant"], f"window {row['window_frames']}"
     if only_window(row) and name == f"w{row['window_frames']}":
         return f", {window}"
-    words = name.replace("_", " ")
-    text = f" without {words[3:]}" if words.startswith("no ") else f", {words}"
+    text = _in_words(name)
     return f"{text} ({window})" if "window" in changes(row) else text
+
+
+def _in_words(variant: str) -> str:
+    words = variant.replace("_", " ")
+    return f" without {words[3:]}" if words.startswith("no ") else f", {words}"
+
+
+def trained_name(method: str, modalities: str) -> str:
+    """``"Conflict model V+A+T without gates"`` of ``conflict.no_gates``, where its name alone is known."""
+    fusion, _, variant = method.partition(".")
+    return method_name(fusion, modalities) + (_in_words(variant) if variant else "")
 
 
 def where(level: str, split: str) -> str:

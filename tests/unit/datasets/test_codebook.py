@@ -1,12 +1,14 @@
 """Cues of the codebook, in the ways in which an annotation may name them."""
 
 import json
+from time import process_time
 
 import pytest
 
 from waver.datasets.bah.annotation import Annotation
 from waver.datasets.bah.segments import segment_rows
-from waver.datasets.codebook import PAIRS, codebook, cue_names, decode, unlisted
+from waver.datasets.codebook import PAIRS, codebook, cue_names, decode, unlisted, unlisted_by_channel
+from waver.datasets.cue_words import is_denial, joined, other_words, spellings
 
 
 def test_the_codebook_is_that_of_the_tables():
@@ -42,6 +44,15 @@ def test_lists_in_lists_without_end_stop_nothing():
     assert decode({"facial": said}) == ["facial: Smile"]
 
 
+def test_long_texts_are_read_in_time_that_grows_with_their_length():
+    def seconds(words):
+        start = process_time()
+        assert decode({"facial": "1 " * words + "Smile"}) == ["facial: Smile"]
+        return process_time() - start
+
+    assert seconds(40_000) < 20 * max(seconds(4_000), 0.01)
+
+
 def test_a_cue_belongs_to_its_channel():
     # a sigh is seen, its breath is heard; "No cap" is not "Cap"
     assert decode({"body": "Sigh", "audio": "Sigh", "language": "No cap", "remark": "Smile"}) == [
@@ -50,19 +61,71 @@ def test_a_cue_belongs_to_its_channel():
     ]
 
 
-@pytest.mark.parametrize("said", [None, {}, {"facial": None}, {"facial": ""}, {"facial": 3}, {"facial": "a grin"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        None, {}, {"facial": None}, {"facial": ""}, {"facial": 3}, {"facial": "a grin"}, {"facial": "Close 3"},
+        {"facial": "no smile; Frown: no"}, {"face": "pas de sourire"}, {"facial": {"Smile": "n/a"}},
+        {"body": "hands (no)"}, {"inconsistencies": "FLA"},
+    ],
+)  # fmt: skip
 def test_no_cue(said):
     assert decode(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"inconsistencies": "FL LA"}, ["FL", "LA"]),
+        ({"inconsistencies": "L/F, b – l"}, ["FL", "LB"]),
+        ({"inconsistencies": "F & L"}, ["FL"]),
+        ({"Inconsistency": "FL: smiles while worried"}, ["FL"]),
+        ({"inconsistencies": "face vs. voice; words/body"}, ["FA", "LB"]),
+        ({"cross-modal inconsistency": "Language and audio do not match"}, ["LA"]),
+        ({"facial": "Smile (slight, left)"}, ["Smile"]),
+        ({"facial": "a slight SMILE, short\u00a0smile"}, ["Smile"]),
+        ({"facial": "Smile frown"}, ["Frown", "Smile"]),
+        ({"facial": "1. Smile 2. Frown"}, ["Frown", "Smile"]),
+        ({"facial": "eyes: close\u20112"}, ["Close 2"]),
+        ({"facial": "mouth wide open"}, ["Mouth"]),
+        ({"facial": "Smile: no, Frown: yes"}, ["Frown"]),
+        ({"Facial cues": "ＳＭＩＬＥＳ"}, ["Smile"]),
+        ({"visage": "Sourire et froncement de sourcils"}, ["Frown", "Smile"]),
+        ({"voix": "mots coupés; longues pauses"}, ["Pause", "Cut words"]),
+        ({"corps": "Haussement d’épaules, hochements de tête"}, ["Nod", "Shrug"]),
+        ({"body": "Looks away, HAND"}, ["Look away", "Hands"]),
+        ({"language": "no-cap / No  mot"}, ["No cap", "No mot"]),
+        ({"language": "Filler sounds (“umm”) and successes"}, ["Filler sound", "Success"]),
+    ],
+)
+def test_spellings_of_a_cue(said, names):
+    assert [name.partition(": ")[2] for name in decode(said) or []] == names
+    assert unlisted([json.dumps(said)])[0] == 0
+
+
+def test_every_name_is_of_one_cue_and_the_codebooks_own_go_first():
+    for channel, own in other_words()["cues"].items():
+        assert set(own) == set(codebook()[channel])
+        for cue, texts in own.items():
+            for text in texts:
+                assert decode({channel: text}) == [f"{channel}: {cue}"], text
+                assert spellings([], {cue: [text]}).keys() != {""}
+    for name in cue_names():
+        channel, _, cue = name.partition(": ")
+        assert decode({channel: cue}) == decode({channel: cue.upper()}) == [name]
+    named = [joined(text) for channel, texts in other_words()["channels"].items() for text in (channel, *texts)]
+    assert len(set(named)) == len(named)
+    assert not any(is_denial(name) for name in named)
 
 
 @pytest.mark.parametrize(
     ("said", "unknown", "every"),
     [
         ({"facial": "Smile, Close 2"}, 0, 2),
-        ({"facial": "Smile (slight); sourire\nFrown"}, 2, 3),
-        ({"inconsistencies": "FL LA, LF"}, 2, 2),
+        ({"facial": "Smile (slight); sourir\nFrown"}, 1, 3),
+        ({"inconsistencies": "FL LA, FLA, no, n/a, –, 矛盾"}, 2, 3),
         ({"facial": ["Smile", ["grin", ""]], "body": None, "audio": 3}, 1, 2),
-        ({"facial": {"Smile": "Yes", "Frown": "no", "grin": True, "wink": 0, "1": "Close 2", "2": ["smirk"]}}, 2, 4),
+        ({"facial": {"Smile": "Yes", "Frown": "no", "grin": True, "wink": 0, "1": "Close 2", "2": ["grimace"]}}, 2, 4),
         ({"Facial ": "éé", "remark": "anything", "language": "none"}, 1, 1),
         (None, 0, 0),
     ],
@@ -70,7 +133,8 @@ def test_no_cue(said):
 def test_texts_that_are_no_cue_are_counted(said, unknown, every):
     cues = None if said is None else json.dumps(said)
     assert unlisted([cues]) == (unknown, every)
-    assert unlisted([cues, None, json.dumps({"body": "nothing of it"})]) == (unknown + 1, every + 1)
+    assert unlisted([cues, None, json.dumps({"body": "wobbles, Nod"})]) == (unknown + 1, every + 2)
+    assert unlisted_by_channel([cues, json.dumps({"Body cues": "wobbles, Nod"})])["body"] == (1, 2)
 
 
 def test_segments_take_the_cues_of_their_interval():

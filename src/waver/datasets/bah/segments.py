@@ -33,9 +33,10 @@ def runs(labels: Labels) -> list[Interval]:
 def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotation | None) -> list[Row]:
     """Rows of the segments table.
 
-    Certainties and cues belong to the annotated intervals where there are as many of them; a segment
-    takes those of the interval it shares most frames with. Where the numbers differ, nobody can tell
-    which belongs to what, and the segment has none.
+    Certainties and cues belong to the annotated intervals where there are as many of them. A segment takes the
+    certainty of the interval that it shares most frames with, and the cues of that one and of every other that lies
+    mostly in it. All cues of a video belong to its only interval. Where else the numbers differ, nobody can tell which
+    belongs to what, and the segment has none.
 
     Args:
         video: video id.
@@ -45,11 +46,14 @@ def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotatio
     intervals = (annotation and annotation.intervals) or tuple(segments)
     bounds = np.array(intervals, np.int64).reshape(-1, 2)
     certainty = _fitting(annotation.certainty if annotation else (), intervals)
-    cues = _fitting(annotation.cues if annotation else (), intervals)
+    given = annotation.cues if annotation else ()
+    cues = _fitting([_together(given)] if len(intervals) == 1 else given, intervals)
     rows = []
     for number, (start, end) in enumerate(segments):
-        nearest = _most_shared((start, end), bounds)
-        said = cues[nearest] if cues and nearest is not None else None
+        shared = _shared((start, end), bounds)
+        nearest = int(np.argmax(shared)) if shared.any() else None
+        own = np.flatnonzero(2 * shared > bounds[:, 1] - bounds[:, 0]).tolist()
+        said = _together([cues[one] for one in sorted({*own, nearest})]) if cues and nearest is not None else None
         rows.append(
             {
                 "video": video,
@@ -58,7 +62,7 @@ def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotatio
                 "end_frame": end,
                 "certainty": _integer(certainty[nearest]) if certainty and nearest is not None else None,
                 "cues": _cues(said),
-                "cue_names": decode(said) if isinstance(said, Mapping) else None,
+                "cue_names": decode(said),
             }
         )
     return rows
@@ -93,13 +97,22 @@ def _fitting(values: Sequence[Any], intervals: Sequence[Interval]) -> Sequence[A
     return values if len(values) == len(intervals) else ()
 
 
-def _most_shared(segment: Interval, intervals: npt.NDArray[np.int64]) -> int | None:
-    """Which of the intervals [I, 2] shares most frames with a segment; None where none shares any."""
-    if not len(intervals):
-        return None
-    shared = np.minimum(segment[1], intervals[:, 1]) - np.maximum(segment[0], intervals[:, 0])
-    best = int(np.argmax(shared))
-    return best if shared[best] > 0 else None
+def _shared(segment: Interval, intervals: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Frames that each of the intervals [I, 2] shares with a segment, int64 [I]."""
+    shared: npt.NDArray[np.int64] = np.minimum(segment[1], intervals[:, 1]) - np.maximum(segment[0], intervals[:, 0])
+    return shared.clip(0)
+
+
+def _together(said: Sequence[Any]) -> Mapping[Any, Any] | None:
+    """What was said of several intervals, as of one; None where no cue was."""
+    tables = [one for one in said if isinstance(one, Mapping)]
+    if len(tables) < 2:
+        return tables[0] if tables else None
+    found: dict[Any, list[Any]] = {}
+    for channel, cue in (item for table in tables for item in table.items()):
+        if cue not in (None, "", []):
+            found.setdefault(channel, []).append(cue)
+    return {channel: cues[0] if len(cues) == 1 else cues for channel, cues in found.items()}
 
 
 def _integer(value: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 A release has one picture for each source frame, ``frame-<i>.jpg`` counted from 0, in a folder that is named like the
 video. Its pipeline repeats the last face where it finds none, and before the first face it shows the whole picture
-(released code, ``bah_db.py``): a picture that has been repeated byte for byte for some time, and one that is not
+(released code, ``bah_db.py``): a picture that has been repeated byte for byte for some time, and one that is far from
 square, is no face.
 """
 
@@ -28,7 +28,15 @@ from waver.features.faces.align import aligned_face, similarity_to_template
 from waver.features.faces.detect import Detector
 from waver.features.faces.detectors import load_detector
 from waver.features.faces.extract import extract_faces
-from waver.features.faces.released_files import Picture, content_of, first_number, picture_in, pictures_of
+from waver.features.faces.released_files import (
+    Listed,
+    Picture,
+    content_of,
+    first_number,
+    listed_pictures,
+    picture_in,
+    pictures_of,
+)
 from waver.features.video import Decoding, decode_in_worker
 from waver.io.shard_job import Row, run_shard
 from waver.io.tables import VIDEOS, read_table
@@ -39,6 +47,8 @@ REPEATED_S = 0.25
 """A repeated picture counts as a face for so long: a slow camera repeats its own pictures too."""
 _SMALL = 64
 """Side at which a released and a detected face are compared, pixels."""
+_NEARLY_SQUARE = 1.2
+"""Longer by shorter side, at most, of a crop of a face; cameras give 5:4 and more."""
 
 
 def make_faces(
@@ -94,28 +104,36 @@ class _Pictures:
         faces: place of a frame -> its picture as released, of those that show a face of their own; ascending.
         valid: bool [U], a face is shown; also for REPEATED_S after the last one where its picture is repeated.
         missing, damaged: pictures that are not there, and that cannot be opened.
+        beyond: pictures of frames that the video does not have.
     """
 
     faces: dict[int, bytes]
     valid: npt.NDArray[np.bool_]
     missing: int = 0
     damaged: int = 0
+    beyond: int = 0
 
 
 def _store(
     row: Row, writer: StoreWriter, root: Path, detector: Detector | None, config: FacesConfig
 ) -> tuple[int, str]:
-    path, files = root / row["path"], pictures_of(root, row["path"])
-    if not files:
+    path, listed = root / row["path"], listed_pictures(root, row["path"])
+    if not listed.files and listed.unnumbered:
+        raise ExcludedItem(
+            f"none of its {listed.unnumbered} released pictures is a JPEG or PNG file with a number in its name",
+            "name them frame-<number>.jpg and run with --forcerun features_faces, "
+            "or set features.faces.source to detect",
+        )
+    if not listed.files:
         raise ExcludedItem(
             "the release has no cropped and aligned faces of it",
             "copy their folder again and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     clock = frame_clock(path)
-    released = _read(files, clock)
+    released = _read(listed.files, clock)
     if not released.faces:
         raise ExcludedItem(
-            f"none of its {len(files)} released pictures shows a face",
+            f"none of its {len(listed.files)} released pictures shows a face",
             "mend them and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     _fill(writer.images("image", clock.frames, config.size, config.quality), clock, released.faces, config.size)
@@ -127,12 +145,13 @@ def _store(
     writer.attributes.update(detector="released", providers=[])
     if detector is not None:
         writer.attributes["agreement"] = agreement(path, clock, released.faces, released.valid, detector, config)
-    return clock.frames, _note(len(clock.needed), released, float(valid.mean()))
+    return clock.frames, _note(len(clock.needed), released, listed, float(valid.mean()))
 
 
 def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
-    first, times_s = first_number(files, len(clock.probe.pts_s)), clock.probe.pts_s[clock.needed]
-    found = _Pictures({}, np.zeros(len(clock.needed), bool))
+    frames, times_s = len(clock.probe.pts_s), clock.probe.pts_s[clock.needed]
+    first = first_number(files, frames)
+    found = _Pictures({}, np.zeros(len(clock.needed), bool), beyond=sum(number - first >= frames for number in files))
     last_s, before = -np.inf, b""
     for place, frame in enumerate(clock.needed):
         if int(frame) + first not in files:
@@ -142,7 +161,7 @@ def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
         picture = picture_in(content)
         if picture is None:
             found.damaged += 1
-        elif content != before and picture.shape[0] == picture.shape[1]:
+        elif content != before and max(picture.shape[:2]) <= _NEARLY_SQUARE * min(picture.shape[:2]):
             found.faces[place], last_s = content, times_s[place]
         found.valid[place] = picture is not None and times_s[place] - last_s <= REPEATED_S
         before = content
@@ -150,9 +169,9 @@ def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
 
 
 def _resized(picture: Picture, side: int) -> Picture:
-    if picture.shape[0] == side:
+    if picture.shape[:2] == (side, side):
         return picture
-    way = cv2.INTER_AREA if picture.shape[0] > side else cv2.INTER_LINEAR
+    way = cv2.INTER_AREA if min(picture.shape[:2]) > side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (side, side), interpolation=way))
 
 
@@ -177,12 +196,18 @@ def _fill(images: Any, clock: FrameClock, faces: Mapping[int, bytes], size: int)
         images[start : start + len(block)] = block
 
 
-def _note(frames: int, released: _Pictures, share: float) -> str:
+def _note(frames: int, released: _Pictures, listed: Listed, share: float) -> str:
     parts = ["released faces"]
     if released.missing:
         parts.append(f"{released.missing} of {frames} pictures are missing")
     if released.damaged:
         parts.append(f"{released.damaged} of {frames} pictures cannot be opened")
+    if released.beyond:
+        parts.append(f"pictures of frames that the video does not have: {released.beyond}")
+    if listed.doubled:
+        parts.append(f"further pictures of the same numbers, not used: {listed.doubled}")
+    if listed.unnumbered:
+        parts.append(f"pictures with other names, not used: {listed.unnumbered}")
     return "; ".join([*parts, f"face in {share:.0%} of frames"])
 
 

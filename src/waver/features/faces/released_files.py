@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +18,12 @@ from waver.errors import ExcludedItem, is_machine_trouble
 
 FOLDERS = ("cropped-aligned-faces", "cropped_aligned", "cropped_aligned_faces")
 """Where releases keep them, below the root; the first is that of the release of 300 participants."""
-_PICTURE = re.compile(r"frame-([0-9]{1,9})\.(?:jpe?g|png)", re.IGNORECASE | re.ASCII)
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_OTHER_SUFFIXES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".webp"})
+"""Of pictures that are told and not opened."""
+_NUMBERED = re.compile(r"(.*?)[-_ .]*(?<![0-9])([0-9]{1,9})", re.DOTALL)
+_SERIES = "frame"
+"""What the release's names begin with; where none does, the series of most pictures is taken."""
 _FORMATS = ("JPEG", "PNG")
 """What their names promise; others have decoders that nobody asked for."""
 _TURNS = {
@@ -37,8 +44,28 @@ _LONGEST_SIDE = 8192
 Picture = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Pictures in the folder of a video.
+
+    Attributes:
+        files: number of the frame -> its picture, ascending.
+        doubled: further pictures of these numbers, as ``frame-01.jpg`` beside ``frame-1.jpg``.
+        unnumbered: pictures without a number, of another series, or in another format.
+    """
+
+    files: dict[int, Path] = field(default_factory=dict)
+    doubled: int = 0
+    unnumbered: int = 0
+
+
 def pictures_of(root: Path, path: str) -> dict[int, Path]:
-    """Number of the frame -> its released picture, ascending; empty where there is none.
+    """``files`` of ``listed_pictures``."""
+    return listed_pictures(root, path).files
+
+
+def listed_pictures(root: Path, path: str) -> Listed:
+    """The released pictures of a video, by the last number in their names; empty where there is none.
 
     Args:
         root: folder of the release.
@@ -58,16 +85,33 @@ def pictures_of(root: Path, path: str) -> dict[int, Path]:
         ) from None
 
 
-def _pictures(root: Path, path: str) -> dict[int, Path]:
+def _pictures(root: Path, path: str) -> Listed:
     folder = next((one for name in FOLDERS if (one := _folder(root / name, path)) is not None), None)
     if folder is None:
-        return {}
-    found: dict[int, Path] = {}
+        return Listed()
+    series: defaultdict[str, defaultdict[int, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    pictures = 0
     for picture in sorted(folder.iterdir()):
-        named = _PICTURE.fullmatch(picture.name)
-        if named and picture.is_file():
-            found.setdefault(int(named[1]), picture)
-    return dict(sorted(found.items()))
+        suffix = picture.suffix.lower()
+        if picture.name.startswith(".") or suffix not in _SUFFIXES | _OTHER_SUFFIXES or not picture.is_file():
+            continue
+        pictures += 1
+        named = _NUMBERED.fullmatch(picture.stem)
+        if named and suffix in _SUFFIXES:
+            series[named[1].lower()][int(named[2])].append(picture)
+    if not series:
+        return Listed(unnumbered=pictures)
+    name = _SERIES if _SERIES in series else max(sorted(series), key=lambda one: len(series[one]))
+    found = {number: _first(number, files) for number, files in sorted(series[name].items())}
+    own = sum(map(len, series[name].values()))
+    return Listed(found, own - len(found), pictures - own)
+
+
+def _first(number: int, files: list[Path]) -> Path:
+    """Of several pictures of a number one with content, then the one that is named as the release does it."""
+    if len(files) == 1:
+        return files[0]
+    return min(files, key=lambda file: (file.stat().st_size == 0, file.stem != f"{_SERIES}-{number}", file.name))
 
 
 def _folder(top: Path, path: str) -> Path | None:
@@ -81,8 +125,8 @@ def _folder(top: Path, path: str) -> Path | None:
 
 
 def first_number(files: Mapping[int, Path], frames: int) -> int:
-    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames."""
-    return 1 if 0 not in files and 1 in files and max(files) == frames else 0
+    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames or beyond."""
+    return 1 if 0 not in files and 1 in files and max(files) >= frames else 0
 
 
 def content_of(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from waver.io.atomic import atomic_write
 from waver.report.consent_gate import Gate
 from waver.report.data import Material
-from waver.report.data_set.croissant import describe_store
+from waver.report.data_set.croissant import About, describe_store
 from waver.report.data_set.facts import Fact, facts
 from waver.report.data_set.groups import people_by_statement
 from waver.report.text.facts import languages, split_counts, texts
@@ -21,6 +21,17 @@ LICENCES = {
     "": "that of the data set, which Waver does not know; treat it as not redistributable",
 }
 """Licence of what was recorded, by whose data set it is."""
+PAGES = {
+    "bah": "https://github.com/sbelharbi/bah-dataset",
+    "demo": "https://arxiv.org/abs/2505.19328",
+    "": "https://arxiv.org/abs/2505.19328",
+}
+"""Web page of the data set; where it has none that Waver knows, that of the paper whose layout and questions it has."""
+CREATORS = {
+    "bah": ("LIVIA, ETS Montreal", "Concordia University", "Montreal Behavioural Medicine Centre"),
+    "demo": ("The Waver developers",),
+    "": ("those who made the data set, whom Waver does not know",),
+}
 
 
 def write_card(material: Material, gate: Gate, card: Path, croissant: Path) -> None:
@@ -44,9 +55,13 @@ def write_card(material: Material, gate: Gate, card: Path, croissant: Path) -> N
             file.write_text(text, encoding="utf-8")
 
 
+def _whose(material: Material) -> str:
+    return "demo" if material.demo else "bah" if material.config.layout else ""
+
+
 def licence(material: Material) -> str:
     """Licence of the recordings and of all that is derived from them."""
-    return LICENCES["demo" if material.demo else "bah" if material.config.layout else ""]
+    return LICENCES[_whose(material)]
 
 
 def croissant_text(material: Material) -> str:
@@ -56,9 +71,11 @@ def croissant_text(material: Material) -> str:
         "participants": inputs.participants, "videos": inputs.videos, "segments": inputs.segments,
         "set_aside": inputs.set_aside,
     }  # fmt: skip
-    return describe_store(
-        material.config.dataset, _what(material), licence(material), texts()["bibtex"], tables, list(material.features)
+    whose = _whose(material)
+    about = About(
+        material.config.dataset, _what(material), licence(material), PAGES[whose], CREATORS[whose], texts()["bibtex"]
     )
+    return describe_store(about, tables, list(material.features))
 
 
 def card_text(material: Material) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,28 +44,51 @@ _TABLES: dict[str, pa.Schema] = {
 """Tables over the whole data set, with their columns."""
 
 
-def describe_store(
-    name: str, description: str, licence: str, cite: str, tables: Mapping[str, Path], features: Sequence[str]
-) -> str:
-    """The description as JSON-LD.
+@dataclass(frozen=True)
+class About:
+    """What is known of a data set.
 
-    Args:
-        name: of the data set.
+    Attributes:
+        name: its name.
         description: what it is, in a sentence.
         licence: of the recordings and all that is derived from them.
+        url: its web page.
+        creators: names of the organisations whose data set it is.
         cite: BibTeX.
+    """
+
+    name: str
+    description: str
+    licence: str
+    url: str
+    creators: tuple[str, ...]
+    cite: str
+
+
+def describe_store(source: About, tables: Mapping[str, Path], features: Sequence[str]) -> str:
+    """The description as JSON-LD, with every property that the specification requires.
+
+    The store is published nowhere: its date is that of its newest table, as is that of its making.
+
+    Args:
+        source: what is known of the data set.
         tables: participants, videos, segments and set_aside -> the file.
         features: features that have stores.
     """
+    made = datetime.fromtimestamp(max(path.stat().st_mtime for path in tables.values()), UTC).date().isoformat()
     about = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
-        "name": name,
-        "description": description,
-        "license": licence,
-        "citeAs": cite,
-        "creator": {"@type": "sc:SoftwareApplication", "name": f"Waver {waver.__version__}".strip()},
+        "name": source.name,
+        "description": f"{source.description} Derived by Waver {waver.__version__}.",
+        "license": source.licence,
+        "url": source.url,
+        "creator": [{"@type": "sc:Organization", "name": name} for name in source.creators],
+        "datePublished": made,
+        "dateCreated": made,
+        "version": waver.__version__,
+        "citeAs": source.cite,
         "distribution": [*(_file(table, tables[table]) for table in _TABLES), *_file_sets(features)],
         "recordSet": [
             *(_records(table, schema, {"fileObject": {"@id": table}}) for table, schema in _TABLES.items()),

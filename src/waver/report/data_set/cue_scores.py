@@ -9,7 +9,7 @@ from waver.datasets.codebook import PAIRS
 from waver.evaluation.cue_agreement import ALL
 from waver.report.data import Material
 from waver.report.data_set.cues_figures import ABBREVIATED, CHANNEL_NAMES, pair_name
-from waver.report.formatting import SPLITS, count, interval, listed, method_name, plural, score, signed
+from waver.report.formatting import SPLITS, count, interval, listed, plural, score, signed, trained_name
 from waver.report.tables.results import ShownCell, ShownRow, ShownTable, existing
 
 Row = dict[str, Any]
@@ -50,12 +50,12 @@ def _models(rows: Sequence[Row], pairs: bool) -> ShownTable | None:
 
 
 def _model(row: Row) -> tuple[str, str]:
-    return method_name(row["source"], row["modalities"]), plural(row["seeds"], "seed")
+    return trained_name(row["source"], row["modalities"]), plural(row["seeds"], "seed")
 
 
 def _pair(row: Row) -> tuple[str, str]:
     parts = sorted(row["cue"].split("+"), key=lambda part: (part not in _PARTS, [*_PARTS, part].index(part)))
-    return " and ".join(_PARTS.get(part, part) for part in parts), method_name(row["source"], row["modalities"])
+    return " and ".join(_PARTS.get(part, part) for part in parts), trained_name(row["source"], row["modalities"])
 
 
 def _rules(rows: Sequence[Row]) -> ShownTable | None:

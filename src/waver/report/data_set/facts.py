@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waver.datasets.codebook import unlisted
+from waver.datasets.codebook import CHANNELS, unlisted_by_channel
 from waver.evaluation.disclosure import disclosed, disclosed_splits
 from waver.report.data import Material
+from waver.report.data_set.cues_figures import CHANNEL_NAMES
 from waver.report.data_set.groups import TOO_FEW, WITHHELD, Group, grouped
 from waver.report.formatting import plural
 from waver.report.papers.published import releases
@@ -115,25 +116,33 @@ def _of_segments(material: Material, least: int) -> Iterable[tuple[str, str]]:
     yield "ah_frames_per_participant", _rate(frames, people, least)
     yield "ah_seconds_per_participant", _rate(frames / FPS, people, least)
     spans = spans_of(material)
+    yield "segments", f"{len(spans):,}" if len({span.participant for span in spans}) >= least else TOO_FEW * bool(spans)
     yield from _videos_with(spans, least)
     yield "segment_length", _mean([(span.participant, span.seconds) for span in spans], least, "s")
     yield "segment_frames", _mean([(span.participant, float(span.frames)) for span in spans], least, "frames")
-    yield "unlisted_cues", _unlisted(material, least)
+    yield from _unlisted(material, least)
 
 
-def _unlisted(material: Material, least: int) -> str:
-    """Counts alone: what is written is free text. Empty where every text is a cue."""
+def _unlisted(material: Material, least: int) -> Iterable[tuple[str, str]]:
+    """Counts alone: what is written is free text. Nothing where every text is a cue."""
     owner = {row["video"]: row["participant"] for row in material.answers}
     of_people: defaultdict[str, list[str]] = defaultdict(list)
     for row in material.segments:
         if row["video"] in owner:
             of_people[owner[row["video"]]].append(row["cues"])
-    counts = [unlisted(cues) for cues in of_people.values()]
-    unknown, every = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    if not unknown:
-        return ""
-    disclosed = sum(own > 0 for own, _ in counts) >= least
-    return f"{unknown:,} of {every:,}, which count as nothing" if disclosed else TOO_FEW
+    counts = [unlisted_by_channel(cues) for cues in of_people.values()]
+    unknown = [{channel: own for channel, (own, _) in one.items() if own} for one in counts]
+    people = Counter(channel for one in unknown for channel in one)
+    if not people:
+        return
+    if sum(map(bool, unknown)) < least:
+        yield "unlisted_cues", TOO_FEW
+        return
+    parts = {channel: sum(one.get(channel, 0) for one in unknown) for channel in CHANNELS if channel in people}
+    every = sum(number for one in counts for _, number in one.values())
+    yield "unlisted_cues", f"{sum(parts.values()):,} of {every:,}, which count as nothing"
+    if min(people.values()) >= least:  # else the part of a few people would follow from the others
+        yield "unlisted_channels", ", ".join(f"{CHANNEL_NAMES[channel]} {own:,}" for channel, own in parts.items())
 
 
 def segments_per_video(spans: Sequence[Span]) -> dict[int, list[str]]:
@@ -190,7 +199,7 @@ def _reached(values: Sequence[tuple[str, float]], least: int) -> float:
 
 _OF_AH = (
     "ah_videos_per_participant", "ah_frames_per_participant", "ah_seconds_per_participant", "one_segment",
-    "several_segments", "segment_length", "segment_frames",
+    "several_segments", "segments", "segment_length", "segment_frames",
 )  # fmt: skip
 """Figures from which the number of videos or frames with A/H follows."""
 _NAMES = {
@@ -200,11 +209,13 @@ _NAMES = {
     "ah_frames_per_participant": "frames with A/H of a participant, mean",
     "ah_seconds_per_participant": "seconds with A/H of a participant, mean",
     "video_length": "length of a video",
+    "segments": "A/H segments",
     "one_segment": "videos with one A/H segment",
     "several_segments": "videos with several A/H segments",
     "segment_length": "length of an A/H segment",
     "segment_frames": "length of an A/H segment in frames",
     "unlisted_cues": "texts of the annotators that are no cue of the codebook",
+    "unlisted_channels": "these texts by channel",
     "age": "age",
 }
 """Figure -> its name, in the order of the table."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waver.adaptation.protocol import split_counts
-from waver.report.formatting import count
+from waver.report.formatting import count, listed
 from waver.report.papers.published import releases
 from waver.shapes import FPS
 
@@ -58,7 +58,7 @@ class Comparison:
 
     Attributes:
         summary: how many counts are equal.
-        partial: what a partial copy lacks, one sentence; empty where nothing is missing.
+        partial: what a partial copy lacks; empty where nothing is missing.
         source: paper and table of the counts.
         rows: every printed count.
         misprints: what is known to be wrong in print.
@@ -71,13 +71,14 @@ class Comparison:
     misprints: tuple[str, ...]
 
 
-def counts(answers: Sequence[Row], packs: Iterable[Row], segments: Sequence[Row]) -> Counts:
+def counts(answers: Sequence[Row], packs: Iterable[Row], segments: Sequence[Row], recorded: bool = True) -> Counts:
     """What the papers count, of the data at hand; nothing is given where it is not known.
 
     Args:
         answers: rows of ANSWERS, one a listed video.
         packs: rows of PACK_INDEX of the videos that can be used.
         segments: rows of SEGMENTS.
+        recorded: there are video files; then the listed videos that cannot be used are counted as ``unusable``.
     """
     packs = list(packs)
     found: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -88,6 +89,8 @@ def counts(answers: Sequence[Row], packs: Iterable[Row], segments: Sequence[Row]
     for row in segments:
         found["segments", split_of.get(row["video"], "")] += 1
         found["segments", "all"] += 1
+    if recorded and packs:
+        found["unusable", "all"] = len({row["video"] for row in answers} - {row["video"] for row in packs})
     if any(row["labelled"] and row["split"] == "test" for row in packs):
         found["personal_splits", "test"] = _personal_splits(packs)
     return dict(found)
@@ -186,17 +189,25 @@ def _compared(place: tuple[str, str], yours: float | None, printed: float, hidde
 
 
 def _partial(printed: Counts, yours: Counts, release: str) -> str:
-    missing = [
-        f"{_number(yours.get((quantity, 'all'), 0))} of {_number(printed[quantity, 'all'])} {quantity}"
+    told = []
+    missing = _fewer(printed, yours, ("all",)) or _fewer(printed, yours, ("train", "val", "test"))
+    if missing:
+        told.append(f"This run has {listed(missing)} of the release of {release} participants.")
+    unusable = yours.get(("unusable", "all"), 0)
+    if unusable:
+        told.append(f"{_number(unusable)} of {_number(yours['videos', 'all'])} listed videos cannot be used.")
+    return " ".join([*told, "Its scores are not those of the whole release."]) if told else ""
+
+
+def _fewer(printed: Counts, yours: Counts, splits: Sequence[str]) -> list[str]:
+    """What is fewer than printed; a split may lack what another has too many of."""
+    return [
+        f"{_number(here)} of {_number(printed[quantity, split])} {quantity}"
+        + (f" of {split}" if split != "all" else "")
+        for split in splits
         for quantity in ("participants", "videos")
-        if yours.get((quantity, "all"), 0) < printed[quantity, "all"]
+        if (here := yours.get((quantity, split), 0)) < printed[quantity, split]
     ]
-    if not missing:
-        return ""
-    return (
-        f"This run has {' and '.join(missing)} of the release of {release} participants. "
-        "Its scores are not those of the whole release."
-    )
 
 
 def _number(value: float) -> str:

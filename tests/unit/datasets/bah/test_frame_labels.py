@@ -68,15 +68,36 @@ def test_certainty_and_cues_go_to_the_interval_they_were_given_for():
     assert [row["cues"] and json.loads(row["cues"]) for row in rows] == [{"facial": "Frown"}, None, None]
 
 
-def test_merged_intervals_give_what_the_longer_one_has():
-    annotation = Annotation("v", intervals=((0, 10), (10, 40)), certainty=(1, 2))
-    assert segment_rows("v", [(0, 40)], annotation)[0]["certainty"] == 2
+def test_merged_intervals_give_the_certainty_of_the_longer_one_and_the_cues_of_all():
+    cues = ({"facial": "Smile", "body": None}, {"facial": "Frown, Smile", "audio": "Pause"}, {"body": "Nod"})
+    annotation = Annotation("v", intervals=((0, 10), (10, 40), (60, 70)), certainty=(1, 2, 3), cues=cues)
+    first, second = segment_rows("v", [(0, 40), (60, 70)], annotation)
+    assert (first["certainty"], second["certainty"]) == (2, 3)
+    assert json.loads(first["cues"]) == {"facial": ["Smile", "Frown, Smile"], "audio": "Pause"}
+    assert first["cue_names"] == ["facial: Frown", "facial: Smile", "audio: Pause"]
+    assert second["cue_names"] == ["body: Nod"]
+
+
+def test_an_interval_that_only_touches_a_segment_gives_it_no_cues():
+    cues = ({"facial": "Smile"}, {"body": "Nod"})
+    annotation = Annotation("v", intervals=((0, 21), (20, 60)), cues=cues)
+    rows = segment_rows("v", [(0, 18), (20, 60)], annotation)
+    assert [row["cue_names"] for row in rows] == [["facial: Smile"], ["body: Nod"]]
+    # an interval over two segments is of both
+    both = segment_rows("v", [(0, 4), (6, 9)], Annotation("v", intervals=((0, 9), (40, 50)), cues=cues))
+    assert [row["cue_names"] for row in both] == [["facial: Smile"], ["facial: Smile"]]
 
 
 def test_lists_of_other_lengths_belong_to_nothing():
-    annotation = Annotation("v", intervals=((0, 10),), certainty=(1, 2), cues=({"body": "Nod"},) * 2)
-    row = segment_rows("v", [(0, 10)], annotation)[0]
+    lists = {"certainty": (1, 2, 3), "cues": ({"body": "Nod"},) * 3}
+    row = segment_rows("v", [(0, 10), (20, 30)], Annotation("v", intervals=((0, 10), (20, 30)), **lists))[0]
     assert (row["certainty"], row["cues"]) == (None, None)
+
+
+def test_all_cues_belong_to_the_only_interval():
+    cues = ({"body": "Nod", "facial": None}, {"facial": "Frown"})
+    row = segment_rows("v", [(0, 10)], Annotation("v", intervals=((0, 10),), certainty=(1, 2), cues=cues))[0]
+    assert (row["certainty"], row["cue_names"]) == (None, ["facial: Frown", "body: Nod"])
 
 
 def test_without_intervals_as_many_certainties_as_segments_go_in_order():

@@ -118,6 +118,73 @@ def test_missing_and_damaged_pictures_are_left_out_one_by_one(release):
     assert shown_note(row["note"]) == row["note"]
 
 
+def rename(folder, name):
+    for picture in sorted(folder.iterdir()):
+        number = int(picture.stem.partition("-")[2])
+        picture.rename(folder / name.format(number))
+
+
+@pytest.mark.parametrize("name", ["Frame_{:06d}.JPG", "82567 Q7 - {:d}.jpeg", "2024-10-02_{:04d}.jpg"])
+def test_the_last_number_of_other_names_counts(release, name):
+    root, folder = release
+    rename(folder, name)
+    row, store = make(root)
+    assert numbers(store) == list(range(FRAMES))
+    assert row["note"] == "released faces; face in 100% of frames"
+
+
+def test_pictures_beside_the_series_are_told_and_not_used(release):
+    root, folder = release
+    (folder / "thumbnail.png").write_bytes(jpeg(face(30)))
+    (folder / "preview-3.jpg").write_bytes(jpeg(face(30)))
+    (folder / "frame-4.webp").write_bytes(b"")
+    (folder / "._frame-5.jpg").write_bytes(b"of another file system")
+    (folder / "frame-7 (1).jpg").write_bytes(jpeg(face(30)))
+    (folder / "frame-40.jpg").write_bytes(jpeg(face(30)))
+    row, store = make(root)
+    assert numbers(store) == list(range(FRAMES))
+    assert row["note"] == (
+        "released faces; pictures of frames that the video does not have: 1; "
+        "pictures with other names, not used: 4; face in 100% of frames"
+    )
+    assert shown_note(row["note"]) == row["note"]
+
+
+def test_of_two_pictures_of_a_number_the_one_with_content_then_the_releases_own_is_shown(release):
+    root, folder = release
+    (folder / "frame-01.jpg").write_bytes(jpeg(face(30)))
+    (folder / "frame-02.jpg").write_bytes(jpeg(face(2)))
+    (folder / "frame-2.jpg").write_bytes(b"")
+    (folder / "frame-3.png").write_bytes(b"")
+    row, store = make(root)
+    assert numbers(store) == list(range(FRAMES))
+    assert "; further pictures of the same numbers, not used: 3; " in row["note"]
+    assert shown_note(row["note"]) == row["note"]
+
+
+def test_pictures_without_numbers_are_not_called_missing(release):
+    root, folder = release
+    for picture in folder.iterdir():
+        picture.rename(folder / f"{'abcdefghij'[int(picture.stem[6:]) % 10]}{'x' * int(picture.stem[6:])}.jpg")
+    row, _ = make(root)
+    assert row["reason"] == "none of its 36 released pictures is a JPEG or PNG file with a number in its name"
+    assert shown_reason(row["reason"]) == row["reason"]
+    assert shown_remedy(row["remedy"]) == row["remedy"]
+
+
+def test_sizes_and_formats_may_differ_from_picture_to_picture(release):
+    root, folder = release
+    for number in range(0, FRAMES, 3):
+        (folder / f"frame-{number}.jpg").write_bytes(jpeg(face(number, 40 + number)))
+    for number in range(1, FRAMES, 3):
+        (folder / f"frame-{number}.jpg").unlink()
+        wide = cv2.resize(face(number), (64, 60))  # as high as a store's picture is not, and nearly square
+        (folder / f"frame-{number}.PNG").write_bytes(cv2.imencode(".png", wide)[1].tobytes())
+    _, store = make(root)
+    assert numbers(store) == list(range(FRAMES))
+    assert store["valid"].all()
+
+
 def test_what_the_release_shows_without_a_face_is_not_valid(release):
     """Whole pictures before the first face, and the last face again and again; a short repetition is a slow camera."""
     root, folder = release
@@ -228,6 +295,24 @@ def test_a_grey_picture_of_16_bits_keeps_its_shades():
     grey = face(9)[..., 0]
     found = picture_in(saved(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"))
     assert (found == face(9)).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [("L", "JPEG"), ("CMYK", "JPEG"), ("L", "PNG"), ("LA", "PNG"), ("RGBA", "PNG"), ("P", "PNG"), ("PA", "PNG")],
+)
+def test_pictures_of_every_mode_show_their_colours(mode, kind):
+    plain = Image.fromarray(face(9))
+    picture = plain.quantize(8) if mode in ("P", "PA") else plain.convert(mode)
+    options = {"transparency": 0} if mode == "PA" else {}
+    found = picture_in(saved(picture, kind, **options))
+    assert found.shape == (96, 96, 3)
+    assert np.abs(found.astype(int) - face(9)).mean() < 3
+
+
+def test_a_black_and_white_picture_is_opened():
+    found = picture_in(saved(Image.fromarray(face(9)).convert("1"), "PNG"))
+    assert set(np.unique(found)) == {0, 255}
 
 
 def test_no_other_format_is_opened_whatever_its_name():

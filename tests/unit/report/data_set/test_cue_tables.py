@@ -2,8 +2,12 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+
 from waver.evaluation.cue_agreement import ALL, CUE_SCORES
+from waver.evaluation.cue_shares import CueShare
 from waver.report.data_set.cue_scores import cue_tables
+from waver.report.data_set.cues_figures import of_people
 
 KNOWN = {"segments": 9, "participants": 7, "annotated": 4, "found": 5, "both": 3, "precision": 0.6, "low": 0.4,
          "high": 0.8, "chance": 0.5, "chance_of_person": 0.45, "gain": 0.1, "gain_low": -0.05, "gain_high": 0.2,
@@ -55,7 +59,23 @@ def test_models_stand_with_all_pairs_and_each_pair_in_words():
     assert tables["What models point at"].caption.startswith("Test split: of each segment")
 
 
+def test_variants_are_named_as_on_the_rest_of_the_page():
+    names = ("conflict", "conflict.no_gates", "conflict.cue_loss")
+    rows = [{**MODEL, **KNOWN, "split": "test", "cue": cue, "source": source} for source in names
+            for cue in (ALL, "audio+text")]  # fmt: skip
+    model, without, loss = [f"Conflict model V+A+T{end}" for end in ("", " without gates", ", cue loss")]
+    tables = shown(explained=rows)
+    assert [row.name for row in tables["What models point at"].methods] == [model, without, loss]
+    assert [row.note for row in tables["What models point at, by pair"].methods] == [model, without, loss]
+
+
 def test_nothing_told_is_no_table():
     row = hidden({**MODEL, "split": "val", "cue": ALL, "segments": 2})
     assert shown(explained=[row]) == {}
     assert shown(told=[{**RULES, **KNOWN, "channel": "body", "cue": "Nod", "annotated": 0}]) == {}
+
+
+def test_how_many_people_show_a_cue_is_told_where_no_few_stand_apart():
+    shares = [CueShare("facial: Smile", 0.5, 0.4, 0.6, people) for people in (20, 18, 15, 5)]
+    few = CueShare("facial: Frown", np.nan, np.nan, np.nan, 4)
+    assert of_people([*shares, few], 20, 5) == [" (20)", "", " (15)", " (5)", ""]

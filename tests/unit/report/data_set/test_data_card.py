@@ -56,7 +56,20 @@ FILE = {
 }
 CROISSANT = {
     "type": "object",
-    "required": ["@context", "@type", "conformsTo", "name", "description", "license", "distribution", "recordSet"],
+    # the properties that the specification requires of every data set, and what the description is for
+    "required": [
+        "@context",
+        "@type",
+        "conformsTo",
+        "name",
+        "description",
+        "license",
+        "url",
+        "creator",
+        "datePublished",
+        "distribution",
+        "recordSet",
+    ],
     "properties": {
         "@context": {"type": "object", "required": ["@vocab", "cr", "sc", "dct", "conformsTo", "dataType"]},
         "@type": {"const": "sc:Dataset"},
@@ -65,7 +78,15 @@ CROISSANT = {
         "description": TEXT,
         "license": TEXT,
         "citeAs": TEXT,
-        "creator": {"type": "object"},
+        "url": {"type": "string", "pattern": "^https://"},
+        "creator": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"properties": {"@type": {"enum": ["sc:Organization", "sc:Person"]}, "name": TEXT}},
+        },
+        "datePublished": {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        "dateCreated": {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        "version": {"pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$"},
         "distribution": {"type": "array", "minItems": 1, "items": FILE},
         "recordSet": {
             "type": "array",
@@ -103,6 +124,10 @@ def test_the_description_is_valid_and_its_references_lead_somewhere(written):
     for field in fields:
         source = field["source"]
         assert source.get("fileObject", source.get("fileSet"))["@id"] in files
+    assert [maker["name"] for maker in about["creator"]][1] == "Concordia University"
+    for name in ("url", "creator", "datePublished", "license", "name", "description"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({key: value for key, value in about.items() if key != name}, CROISSANT)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**about, "license": ""}, CROISSANT)
 

@@ -49,6 +49,7 @@ def test_figures_are_those_of_the_rows(tmp_path):
     assert found["seconds with A/H of a participant, mean"] == "2.00"
     assert found["length of a video"] == "39.45 ± 19.95 s, from 10.0 to 70.0"
     assert found["videos with one A/H segment"] == found["videos with several A/H segments"] == "8 videos"
+    assert found["A/H segments"] == "24"
     # one video of 48 frames a second is 1 s long, the others are 2 or 4 s: that of one person is not told
     assert found["length of an A/H segment"] == "3.29 ± 1.04 s, from 2.0 to 4.0"
     assert found["length of an A/H segment in frames"].startswith("80.00 ±")
@@ -107,7 +108,11 @@ def test_texts_that_are_no_cue_are_told_as_a_number_of_enough_people(least, told
         if row["segment"] == 0 and row["video"] < PEOPLE[4]:
             row["cues"] = '{"facial": "Smile", "audio": "soupir de Marie"}'
     found = facts(rows)
-    assert {fact.name: fact.yours for fact in found}[name] == told
+    here = {fact.name: fact.yours for fact in found}
+    assert here[name] == told
+    assert here.get("these texts by channel") == ("voice 8" if least == 4 else None)
+    rows.segments[0]["cues"] = '{"facial": "grimace", "audio": "soupir de Marie"}'
+    assert "these texts by channel" not in {fact.name for fact in facts(rows)}, "one person wrote it of the face"
     assert "Marie" not in str(found)
 
 

@@ -184,6 +184,7 @@ def test_every_printed_figure_of_the_data_section_that_counts_comes_out(found):
     assert told["participants who answered every question"] == ("96 (42.9 %)", "96")
     assert told["videos with A/H of a participant, mean"] == ("2.85", "about 2.84")
     assert told["frames with A/H of a participant, mean"] == ("585.28", "about 585")
+    assert told["A/H segments"] == ("1,274", "1,274")
     assert told["videos with one A/H segment"] == ("259 videos", "259 videos")
     assert told["videos with several A/H segments"] == ("376 videos", "376 videos")
     # the mean length; its spread is of the made segments

@@ -7,9 +7,14 @@ import pytest
 import yaml
 
 from waver.adaptation.protocol import split_counts
-from waver.report.papers.published import UNCHECKED, published, releases
+from waver.evaluation.prevalence import constant_score
+from waver.report.papers.published import UNCHECKED, prevalence, published, published_costs, releases
 
-PRINTED = yaml.safe_load((Path(__file__).parents[3] / "data/printed_tables.yaml").read_text(encoding="utf-8"))
+DATA = Path(__file__).parents[3] / "data"
+PRINTED = yaml.safe_load((DATA / "printed_tables.yaml").read_text(encoding="utf-8"))
+SENTENCES = yaml.safe_load((DATA / "printed_sentences.yaml").read_text(encoding="utf-8"))
+TOLD = releases()["224"]["described"] | releases()["224"]["people"] | releases()["300"]["counts"]
+"""Figures that the papers give in their text, outside of tables."""
 SHIPPED = [table for level in ("frame", "video", "participant") for table in published(level)]
 
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?:±(\d\.\d+))?(?![\w.])|\bNA\b")
@@ -73,6 +78,54 @@ def test_every_cell_is_the_printed_one(table):
         for one in ours for row in one.rows for cell in row[3] if cell
     }  # fmt: skip
     assert shipped == printed_cells(table)
+
+
+def figures(text):
+    """Numbers of a text, without the thousands' commas."""
+    return {
+        float(number) for number in re.findall(r"[0-9]+(?:\.[0-9]+)?", re.sub(r"(?<=[0-9]),(?=[0-9]{3})", "", text))
+    }
+
+
+@pytest.mark.parametrize("key", TOLD, ids=lambda key: f"{SENTENCES[key][0]}, section {SENTENCES[key][1]}, {key}")
+def test_every_figure_of_the_text_is_the_printed_one(key):
+    sentence, told = " ".join(SENTENCES[key][2:]), TOLD[key]
+    groups = told if isinstance(told, dict) else {key: told}
+    shipped = {number for value in groups.values() for number in figures(str(value))}
+    assert shipped
+    assert shipped <= figures(sentence)
+    if key in releases()["224"]["people"]:  # each share stands beside its group, or the group is its denial
+        for group, share in groups.items():
+            near = sentence.lower().split(str(share))
+            assert group == "no" or any(group.lower() in part[-40:] + part[:50] for part in near), group
+
+
+def test_every_sentence_is_of_something_shipped():
+    assert set(SENTENCES) == {*TOLD, "compute"}
+    assert set(releases()["224"]) == set(releases()["300"]) | {"described_in", "described", "people", "personal_splits"}
+    assert releases()["224"]["counts"]["segments"] == {"all": 1274}
+    assert figures(SENTENCES["segments"][2]) == {1274}
+
+
+def test_costs_are_those_of_table_14():
+    (cost,) = published_costs()
+    minutes, milliseconds, millions, learnable, teraflops, gigamacs = (
+        float(re.search(r"~ ([0-9.]+)", line)[1]) for line in SENTENCES["compute"][2].split(";")[:-1]
+    )
+    assert (cost["paper"], cost["table"]) == ("dataset paper", "Table 14")
+    assert (cost["epoch_s"], cost["frame_s"]) == pytest.approx((60 * minutes, milliseconds / 1000))
+    assert (cost["parameters"], cost["trainable"]) == pytest.approx((1e6 * millions, 1e6 * learnable))
+    assert (cost["flops"], cost["macs"]) == pytest.approx((1e12 * teraflops, 1e9 * gigamacs))
+
+
+def test_positives_that_no_text_gives_are_those_that_the_printed_constants_imply():
+    """Table 7 of the 2026 paper has the scores of one answer for everything, at both levels."""
+    (rows,) = [one["rows"] for one in PRINTED if (one["paper"], one["table"]) == ("2026 paper", "Table 7")]
+    text, release = " ".join(rows), releases()["300"]
+    n, positives = release["video"]["n"], release["video"]["positives"]
+    for number, told in ((positives - 1, False), (positives, True), (positives + 1, False)):
+        assert (f"{constant_score('AVGF1', number / n, True):.4f}" in text) is told
+    assert f"{constant_score('AVGF1', prevalence('300', 'frame'), False):.4f}" in text
 
 
 def test_tables_without_a_printed_row_are_marked_as_unchecked():

@@ -76,6 +76,30 @@ def test_a_partial_copy_is_told_with_what_it_lacks():
     assert rows(comparison)["videos with A/H, train"] == ("340", "340", "")
 
 
+def test_what_one_split_lacks_is_told_though_another_has_more():
+    answers, packs, segments = release_of_the_paper()
+    gone = {row["video"] for row in answers if row["split"] == "train" and row["video"].endswith("_Q5")}
+    added = [{"video": f"9{n}_Q1", "participant": f"9{n}", "split": "val", "label": 1} for n in range(200)]
+    left = [[row for row in part if row["video"] not in gone] for part in (answers, packs)]
+    packed = [*left[1], *(row | {"labelled": False, "duration_s": None} for row in added)]
+    comparison = compare("bah224", counts([*left[0], *added], packed, segments), 5)
+    assert comparison.partial == (
+        f"This run has {616 - len(gone)} of 616 videos of train of the release of 224 participants. "
+        "Its scores are not those of the whole release."
+    )
+    assert rows(comparison)["videos, train"][2] == f"−{len(gone)}"
+    assert rows(comparison)["participants, val"] == ("225", "25", "+200")
+
+
+def test_listed_videos_that_cannot_be_used_make_a_copy_partial():
+    answers, packs, segments = release_of_the_paper()
+    comparison = compare("bah224", counts(answers, packs[12:], segments), 5)
+    assert comparison.partial == (
+        "12 of 1,118 listed videos cannot be used. Its scores are not those of the whole release."
+    )
+    assert compare("bah224", counts(answers, packs[12:], segments, recorded=False), 5).partial == ""
+
+
 @pytest.mark.parametrize("gone", [1, 4])
 def test_what_would_be_about_a_few_people_is_withheld(gone):
     answers, packs, segments = release_of_the_paper()
