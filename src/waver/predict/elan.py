@@ -114,7 +114,25 @@ def read_eaf(path: Path) -> dict[str, list[Annotation]]:
     Raises:
         WaverError: the file cannot be read, or is no annotation file in milliseconds.
     """
+    return _tiers_of(read_xml(path), path)
+
+
+def read_stamped_eaf(path: Path) -> tuple[dict[str, list[Annotation]], dict[str, str]]:
+    """Annotations as ``read_eaf``, and what predicted them as ``read_stamp``; the file is read once."""
     root = read_xml(path)
+    return _tiers_of(root, path), _stamp_of(root)
+
+
+def read_stamp(path: Path) -> dict[str, str]:
+    """What predicted an annotation file, e.g. ``model`` and ``model_sha256``; empty of a file that others made.
+
+    Raises:
+        WaverError: the file cannot be read.
+    """
+    return _stamp_of(read_xml(path))
+
+
+def _tiers_of(root: Xml.Element, path: Path) -> dict[str, list[Annotation]]:
     if root.tag != "ANNOTATION_DOCUMENT":
         raise WaverError(f"{path} is no ELAN annotation file; give a file that ELAN saved (.eaf)")
     header = root.find("HEADER")
@@ -128,13 +146,8 @@ def read_eaf(path: Path) -> dict[str, list[Annotation]]:
         ) from error
 
 
-def read_stamp(path: Path) -> dict[str, str]:
-    """What predicted an annotation file, e.g. ``model`` and ``model_sha256``; empty of a file that others made.
-
-    Raises:
-        WaverError: the file cannot be read.
-    """
-    found = ((one.get("NAME", ""), one.text or "") for one in read_xml(path).iterfind("HEADER/PROPERTY"))
+def _stamp_of(root: Xml.Element) -> dict[str, str]:
+    found = ((one.get("NAME", ""), one.text or "") for one in root.iterfind("HEADER/PROPERTY"))
     return {name.removeprefix(_STAMP): value for name, value in found if name.startswith(_STAMP)}
 
 

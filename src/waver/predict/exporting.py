@@ -14,7 +14,7 @@ from waver.errors import WaverError
 from waver.io.atomic import atomic_write
 from waver.io.site_secret import site_secret
 from waver.io.tables import PARTICIPANTS, read_table
-from waver.predict.elan import read_eaf, read_stamp, write_eaf
+from waver.predict.elan import read_stamped_eaf, write_eaf
 from waver.predict.export import ExportRequest
 from waver.predict.formats import EAF, ENDINGS, PAGES, TABLES, ExportPurpose
 from waver.predict.given import MAPPING, Given, hand_on_mapping, write_mapping
@@ -62,7 +62,8 @@ def _of_predictions(request: ExportRequest) -> int:
     for file in sorted(request.source.iterdir()):
         if file.name.endswith(".eaf") and EAF in request.formats:
             media = sorted((request.source / "recordings").glob(f"{file.stem}.*"))
-            write_eaf(request.out / file.name, read_eaf(file), media[0] if media else None, read_stamp(file))
+            tiers, stamp = read_stamped_eaf(file)
+            write_eaf(request.out / file.name, tiers, media[0] if media else None, stamp)
         elif file.is_file() and file.name.endswith(endings):
             with atomic_write(request.out / file.name) as place:
                 shutil.copyfile(file, place)
