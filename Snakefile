@@ -55,7 +55,8 @@ wildcard_constraints:
     fusion=rf"({'|'.join(FUSIONS)})(\.[a-z][a-z0-9_]*)?",
     video_model="|".join(VIDEO_MODELS),
     method="|".join(ADAPTATIONS),
-    adapted=rf"({'|'.join(ADAPTATIONS)})|fusions/[^/]+/[A-Z]+/({'|'.join(FOR_FUSIONS)})"
+    letters=rf"(modalities/({MODALITY_SETS.strip('^$')})/)?",
+    adapted=rf"(modalities/({MODALITY_SETS.strip('^$')})/)?({'|'.join(ADAPTATIONS)})|fusions/[^/]+/[A-Z]+/({'|'.join(FOR_FUSIONS)})"
     rf"|faces/(backbone|clip)/(head|lora|full)/({'|'.join(FOR_FACES)})",
     face_network="backbone|clip",
     scope="head|lora|full",

@@ -8,20 +8,20 @@ rule adapt_source:
     output:
         model=paths.adapt_source("model.pt"),
     log:
-        paths.log("adapt_source", "seed"),
+        paths.log("adapt_source", "letters", "seed"),
     benchmark:
-        paths.benchmark("adapt_source", "seed")
+        paths.benchmark("adapt_source", "letters", "seed")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=4000,
     params:
-        config=flow.adapt.source_recipe(),
-        streams=flow.adapt.streams(),
+        config=flow.adapt.source_recipe,
+        streams=flow.adapt.streams,
         folding=flow.adapt.folding,
         code=code_of("adapt_source"),
     message:
-        "Training the source model, seed {wildcards.seed}"
+        "Training the source model {wildcards.letters} seed {wildcards.seed}"
     script:
         "../workflow/scripts/adapt_source.py"
 
@@ -32,12 +32,14 @@ rule adapt_target:
         packs=every_shard(paths.pack_index),
         source=paths.adapt_source("model.pt"),
     output:
-        predictions=paths.adapt_predictions,
-        diagnostics=paths.adapt_diagnostics,
+        predictions=paths.adapt_target,
+        diagnostics=paths.adapt_target_diagnostics,
     log:
-        paths.log("adapt_target", "method", "protocol", "seed", "shard"),
+        paths.log("adapt_target", "letters", "method", "protocol", "seed", "shard"),
     benchmark:
-        paths.benchmark("adapt_target", "method", "protocol", "seed", "shard")
+        paths.benchmark(
+            "adapt_target", "letters", "method", "protocol", "seed", "shard"
+        )
     wildcard_constraints:
         method="|".join(sorted(set(ADAPTATIONS) - set(VISION_LANGUAGE))),
     conda:
@@ -47,10 +49,11 @@ rule adapt_target:
     params:
         config=flow.adapt.recipe,
         guard=flow.adapt.guard,
+        only=flow.adapt.only,
         code=flow.adapt.code,
         record=flow.adapt.record,
     message:
-        "Adapting by {wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
+        "Adapting by {wildcards.letters}{wildcards.method} ({wildcards.protocol}) in shard {wildcards.shard}"
     script:
         "../workflow/scripts/adapt_target.py"
 
@@ -92,6 +95,7 @@ rule adapt_fusion:
         config=flow.fusions.recipe,
         streams=flow.frames.streams,
         guard=flow.fusions.guard,
+        only=flow.adapt.only,
         code=flow.fusions.code,
         record=flow.fusions.record,
     message:
@@ -140,6 +144,7 @@ rule adapt_faces:
     params:
         config=flow.faces.recipe,
         guard=flow.faces.guard,
+        only=flow.adapt.only,
         code=flow.faces.code,
         record=flow.faces.record,
     message:
@@ -149,6 +154,7 @@ rule adapt_faces:
 
 
 # not part of a run: snakemake results/<run>/adapt/<method>/<protocol>/participant/<id>.parquet,
+# of an input that is not the first results/<run>/adapt/modalities/<letters>/<method>/<protocol>/participant/<id>.parquet,
 # for a fusion results/<run>/adapt/fusions/<fusion>/<modalities>/<method>/<protocol>/participant/<id>.parquet,
 # for a network of faces results/<run>/adapt/faces/<network>/<scope>/<method>/<protocol>/participant/<id>.parquet
 rule adapt_participant:
@@ -226,6 +232,7 @@ if flow.adapt.vision_language:
         params:
             config=flow.adapt.vision_language_recipe,
             guard=flow.adapt.picture_guard,
+            only=flow.adapt.only,
             code=flow.adapt.vision_language_code,
             record=flow.adapt.vision_language_record,
         message:

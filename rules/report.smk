@@ -69,8 +69,7 @@ rule report_html:
         set_aside=dataset_table("set_aside"),
         packs=every_shard(paths.pack_index),
         histories=flow.frames.outputs("history.jsonl"),
-        predictions=flow.frames.outputs("predictions.parquet")
-        + [paths.control_predictions.format(control="content_free.frame.standard")],
+        predictions=flow.frames.outputs("predictions.parquet") + flow.evaluate.shown(),
         adapted=flow.adapt.predictions()
         + flow.fusions.predictions()
         + flow.faces.predictions(),

@@ -25,6 +25,7 @@ from waver.adaptation.faces.runner import Backbone, FaceFiles, adapt_faces, out_
 from waver.adaptation.methods.tta import cotta, memo
 from waver.adaptation.protocol import Guard
 from waver.adaptation.runner import adapt_one, build_adapter
+from waver.adaptation.vision_language.base import start_of
 from waver.adaptation.vision_language.runner import adapt_vision_language
 from waver.config.sections import AdaptConfig, AdaptedFaces
 from waver.errors import WaverError
@@ -32,6 +33,7 @@ from waver.io.tables import PREDICTIONS, read_metadata, read_table
 from waver.models.backbones.base import Classified
 from waver.models.backbones.checkpoint import Trained, archive
 from waver.models.lora import LoraLinear
+from waver.models.vision_language.encoder import load_vision_language
 from waver.provenance import file_sha256
 from waver.records import MethodRecord, load
 from waver.registry import ADAPTATIONS, BACKBONES
@@ -191,6 +193,14 @@ def test_clip_that_is_not_adapted_is_clip_zero_shot(place: Place, tmp_path: Path
     assert found.keys() == other.keys()
     kept = [key for key in found if key[0] not in without]
     assert np.allclose([found[key] for key in kept], [other[key] for key in kept], atol=1e-3)
+
+
+def test_sentences_that_its_classes_do_not_need_are_not_read(place: Place) -> None:
+    long = SMALL.model_copy(update={"prompts": (("a" * 99,) * 3,) * 2})
+    with pytest.raises(WaverError, match="shorten it"):
+        start_of(load_vision_language(place.folder / "clip"), long)
+    network = load_clip_tower(place.model, long, "head", 1, ())
+    assert network.classes.weight.shape == (2, 16)
 
 
 def read_faces(place: Place) -> list[dict[str, Any]]:

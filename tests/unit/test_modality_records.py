@@ -111,7 +111,7 @@ def test_what_a_job_takes_from_a_record_is_in_the_params_of_its_rule(flow, monke
         return {
             "align": flow.features.streams,
             "report": flow.modalities(),
-            "adapt": flow.adapt.streams(),
+            "adapt": flow.adapt.streams(job(letters="")),
             **{f"frames {letters}": flow.frames.streams(job(modalities=letters)) for letters in ("V", "A")},
             **{f"videos {letters}": flow.videos.streams(job(modalities=letters)) for letters in ("V", "AT")},
         }

@@ -27,4 +27,5 @@ with job(snakemake) as j:
         targets=j.params.config["targets"],
         predictions=Path(j.output.predictions),
         record=j.params.record,
+        only=j.params.only,
     )

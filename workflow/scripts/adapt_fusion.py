@@ -20,4 +20,5 @@ with job(snakemake) as j:
         options=j.params.config["options"],
         predictions=Path(j.output.predictions),
         record=j.params.record,
+        only=j.params.only,
     )

@@ -19,5 +19,6 @@ with job(snakemake) as j:
         config=AdaptConfig(**j.params.config),
         predictions=Path(j.output.predictions),
         record=j.params.record,
+        only=j.params.only,
         source_indexes=[Path(index) for index in j.input.packs],
     )

@@ -23,4 +23,5 @@ with job(snakemake) as j:
         config=AdaptConfig(**j.params.config),
         predictions=Path(j.output.predictions),
         record=j.params.record,
+        only=j.params.only,
     )

@@ -27,6 +27,7 @@ def adapt_network(
     guard: Guard,
     predictions: Path,
     record: Mapping[str, Any],
+    only: Sequence[str] | None = None,
 ) -> None:
     """Adapt a network to each target participant alone, and predict that participant's T_te.
 
@@ -45,6 +46,7 @@ def adapt_network(
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions, with method, network and seed; level, protocol and guard are set here.
+        only: participants who are adapted to; None: all of the split.
 
     Raises:
         WaverError: the method gave values that are not finite.
@@ -58,7 +60,8 @@ def adapt_network(
         for target, split, seed in people:
             yield adapt_one(adapter, network, target, split, known, seed, view_of)
 
-    adapt_each([] if reason else targets(), adapt, protocol, guard, predictions, record)
+    people, wanted = ([], None) if reason else (targets(), only)
+    adapt_each(people, adapt, protocol, guard, predictions, record, wanted)
 
 
 def not_applicable(needs: Needs, network: Network) -> str:

@@ -16,7 +16,7 @@ import torch
 
 from waver.adaptation.base import Features, Labels
 from waver.adaptation.protocol import Guard, Ints, split_frames, split_hash
-from waver.adaptation.trace import Point, epochs_trace, mean_entropy, positive_rate, state, stream_trace
+from waver.adaptation.trace import Point, epochs_trace, mean_entropy, own_scores, positive_rate, stream_trace
 from waver.errors import ExcludedItem, WaverError
 from waver.io.atomic import atomic_write
 from waver.io.predictions import prediction_table
@@ -115,6 +115,7 @@ def adapt_each(
     guard: Guard,
     predictions: Path,
     record: Mapping[str, Any],
+    only: Sequence[str] | None = None,
 ) -> None:
     """Split each participant's frames, adapt, and write the predictions and their diagnostics.
 
@@ -125,10 +126,14 @@ def adapt_each(
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         predictions: Parquet file to write; ``<predictions>.diagnostics.jsonl`` is written beside it.
         record: metadata of the predictions, with ``method`` and ``seed``; level, protocol and guard are set here.
+        only: participants who are adapted to; None: all.
+
+    Raises:
+        WaverError: one of ``only`` is not among the targets.
     """
     method, seed = record["method"], record["seed"]
     people, left_out = [], []
-    for target in targets:
+    for target in wanted(targets, only):
         try:
             split = split_population(target, protocol, guard.seconds)
         except ExcludedItem as problem:
@@ -141,6 +146,22 @@ def adapt_each(
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
     write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
+
+
+def wanted(targets: Iterable[Target], only: Sequence[str] | None) -> list[Target]:
+    """The targets of these ids, in the order of the targets.
+
+    Raises:
+        WaverError: an id is not among them.
+    """
+    found = [target for target in targets if only is None or target.participant in only]
+    unknown = sorted(set(only or ()) - {target.participant for target in found})
+    if unknown:
+        raise WaverError(
+            f"adapt.participants: nobody whose frames are labelled has the id {unknown[0]} in the split of "
+            "adapt.targets; correct the id, or leave it out"
+        )
+    return found
 
 
 def scored(
@@ -156,9 +177,9 @@ def scored(
     """The result of one participant, and its line of diagnostics.
 
     The line holds the frames of the six cells, hash of the split, seconds, optimiser steps, of T_te the share
-    predicted positive and the mean entropy before and after, AVGF1, and the share of frames whose class changed
-    (``flips``); of a method that takes steps the ``trace``, and of one that chooses frames ``chosen``, see
-    ``waver.adaptation.trace``.
+    predicted positive and the mean entropy before and after, the scores ``trace.own_scores``, and the share of frames
+    whose class changed (``flips``); of a method that takes steps the ``trace``, and of one that chooses frames
+    ``chosen``, see ``waver.adaptation.trace``.
 
     Args:
         target: the participant.
@@ -188,7 +209,7 @@ def scored(
         "predicted_positive_after": positive_rate(logits),
         "entropy_before": mean_entropy(before),
         "entropy_after": mean_entropy(logits),
-        "AVGF1": state(logits, target.labels[split["test"]])["AVGF1"],
+        **own_scores(logits, target.labels[split["test"]]),
         "flips": float(((logits[:, 1] > logits[:, 0]) != (before[:, 1] > before[:, 0])).float().mean()),
     }
     if steps:

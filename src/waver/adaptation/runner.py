@@ -44,6 +44,7 @@ def adapt_targets(
     predictions: Path,
     record: dict[str, Any],
     source_indexes: Sequence[Path] = (),
+    only: Sequence[str] | None = None,
 ) -> None:
     """Adapt to each target participant of the indexes alone, and predict that participant's T_te.
 
@@ -60,16 +61,17 @@ def adapt_targets(
         protocol: how frames are split, see ``protocol.split_frames``.
         guard: between the subsets of a video; kept with predictions of the protocol ``block``.
         seed: of the method; the split does not depend on it.
-        config: targets, modalities and options.
+        config: targets, modalities (of one source model) and options.
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions; method, modalities, level, protocol, seed and guard are set here.
         source_indexes: index tables with the train split, for methods that need source frames.
+        only: participants who are adapted to; None: all of the split.
 
     Raises:
         WaverError: the source model has other modalities, or source frames are needed and missing.
     """
     adapter = build_adapter(method, config.options.get(method, {}))
-    starts = {start.fold: start for start in _load_sources(source, config.modalities)}
+    starts = {start.fold: start for start in _load_sources(source, config.input)}
 
     @lru_cache(maxsize=1)  # the participants come fold by fold
     def frames(fold: int | None) -> SourceView | None:
@@ -80,8 +82,8 @@ def adapt_targets(
             yield adapt_one(adapter, starts[target.fold].model, target, split, frames(target.fold), own_seed)
 
     targets = read_targets(indexes, packs, list(starts.values()), config.target_splits)
-    own = {"method": method, "modalities": config.modalities, "seed": seed, "network": "bottleneck"}
-    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
+    own = {"method": method, "modalities": config.input, "seed": seed, "network": "bottleneck"}
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own}, only)
 
 
 def build_adapter(method: str, options: Mapping[str, Any]) -> Any:

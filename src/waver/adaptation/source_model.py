@@ -116,7 +116,7 @@ def train_source(
         WaverError: those to train on, or to choose the epoch with, lack a class.
     """
     trained = [_train(part, packs, seed, config) for part in _parts(indexes, packs, config, fold_of or {})]
-    save_archive(Path(model), {"format": FORMAT, "modalities": config.modalities, "models": trained})
+    save_archive(Path(model), {"format": FORMAT, "modalities": config.input, "models": trained})
 
 
 def _train(part: Part, packs: Path, seed: int, config: AdaptConfig) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _train(part: Part, packs: Path, seed: int, config: AdaptConfig) -> dict[str,
         log.info("%s", part.fold)
     part.check_classes(packs)
     normalisation = Normalisation.fit(part.train)
-    train, choose = (_frames(samples, normalisation, config.modalities) for samples in part[:2])
+    train, choose = (_frames(samples, normalisation, config.input) for samples in part[:2])
     network, history = fit_source(train, choose, seed, config.source_epochs)
     people = {}
     if part.fold:
@@ -142,15 +142,15 @@ def _train(part: Part, packs: Path, seed: int, config: AdaptConfig) -> dict[str,
 def _parts(indexes: Sequence[Path], packs: Path, config: AdaptConfig, fold_of: Mapping[str, int]) -> Iterator[Part]:
     """What each model is trained on; nothing of a participant whom it is the start for."""
     if config.targets == "cross_validation":
-        samples = labelled(read_corpus(indexes, packs, config.modalities, ("train", "val")))
+        samples = labelled(read_corpus(indexes, packs, config.input, ("train", "val")))
         for fold in folds(fold_of, max(fold_of.values()) + 1):
             train, choose, _ = fold.split(samples)
             place = f"of fold {fold.number + 1} of {fold.count}"
             yield Part(train, choose, (f"the training part {place}", f"the validation part {place}"), fold)
         return
-    train = labelled(read_corpus(indexes, packs, config.modalities, ("train",)))
+    train = labelled(read_corpus(indexes, packs, config.input, ("train",)))
     if config.targets == "test":
-        val = labelled(read_corpus(indexes, packs, config.modalities, ("val",)))
+        val = labelled(read_corpus(indexes, packs, config.input, ("val",)))
         yield Part(train, val, ("the train split", "the val split"))
         return
     part_of = folds_of((sample.participant for sample in train), _HELD_OUT)

@@ -9,13 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from waver.adaptation.base import Labels, Network, TargetView
-from waver.evaluation.metrics import avgf1
+from waver.evaluation.metrics import average_precision_paper, avgf1, f1, wf1
 
 _POINTS = 10
 _TENTHS = range(1, _POINTS + 1)
 _DIGITS = 4
 
 Point = dict[str, Any]
+
+_OF_A_PERSON = {"AVGF1": avgf1, "F1": f1, "WF1": wf1, "AP_paper": average_precision_paper}
 
 
 class Chosen:
@@ -132,6 +134,18 @@ def state(logits: Tensor, labels: Labels) -> Point:
         "entropy": round(mean_entropy(logits), _DIGITS),
         "AVGF1": None if score is None else round(score, _DIGITS),
     }
+
+
+def own_scores(logits: Tensor, labels: Labels) -> Point:
+    """What the papers' tables show of a participant: AVGF1, F1, WF1 and their AP; None where labels are of one class.
+
+    Args:
+        logits: [M, 2] of T_te.
+        labels: uint8 [M].
+    """
+    probability = logits.double().softmax(dim=1)[:, 1].numpy()
+    known = 0 < int(labels.sum()) < len(labels)
+    return {name: round(score(probability, labels), _DIGITS) if known else None for name, score in _OF_A_PERSON.items()}
 
 
 def _as(point: Point) -> Point:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from waver.config.section import MODALITY_SETS, Section
 from waver.config.vision_language import VisionLanguageConfig
+from waver.registry import MODALITIES
+
+TTA10 = ("82711", "82687", "82585", "82592", "82598", "82632", "82681", "82683", "82708", "82714")
+"""The fixed list of target participants in the releases of CLIP-AUTT and TTA-CaP."""
 
 
 class AdaptedNetwork(Section):
@@ -101,7 +106,16 @@ class AdaptConfig(Section):
         "to choose the epoch of the source model; cross_validation: everybody in train and val, each from a source "
         "model that never saw them (train.folds, train.folding)",
     )
-    modalities: str = Field("V", pattern=MODALITY_SETS, description="modalities of the source model's input")
+    participants: Literal["all", "tta10"] | tuple[str, ...] = Field(
+        "all",
+        description="of these, who is adapted to: all, a list of ids, or tta10, the ten people of the dataset paper's "
+        "test split that the authors of TTA-CaP and CLIP-AUTT adapt to",
+    )
+    modalities: str | tuple[str, ...] = Field(
+        "V",
+        description="modalities of the source model's input; a list of several inputs, as [V, VAT], adapts a source "
+        "model of each, on the same frames",
+    )
     fusions: tuple[AdaptedFusion, ...] = Field(
         (), description="models of train.runs that are adapted themselves, and by which methods"
     )
@@ -119,6 +133,34 @@ class AdaptConfig(Section):
     options: dict[str, dict[str, Any]] = Field(
         {}, description="method name -> keys of its own config that differ from its defaults"
     )
+
+    @field_validator("modalities")
+    @classmethod
+    def _are_inputs(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        inputs = (given,) if isinstance(given, str) else given
+        if not inputs or len(set(inputs)) < len(inputs):
+            raise ValueError("name at least one input, and none twice")
+        for letters in inputs:
+            if not re.fullmatch(MODALITY_SETS, letters):
+                raise ValueError(f"{letters!r} is no input; write the letters of {', '.join(MODALITIES)} in this order")
+        return given
+
+    @property
+    def chosen(self) -> tuple[str, ...] | None:
+        """Ids of those who are adapted to; None: all targets."""
+        named = {"all": None, "tta10": TTA10}
+        return named[self.participants] if isinstance(self.participants, str) else self.participants
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Letters of the modalities of each source model."""
+        return (self.modalities,) if isinstance(self.modalities, str) else self.modalities
+
+    @property
+    def input(self) -> str:
+        """Letters of the modalities of a job's source model, which has one."""
+        (letters,) = self.inputs
+        return letters
 
     @property
     def target_splits(self) -> tuple[str, ...]:

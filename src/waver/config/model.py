@@ -57,7 +57,7 @@ class Config(Section):
             raise ValueError("dataset.source is transcripts: set features.speech.source to given")
         letters = {letter for run in self.train.runs for letter in run.modalities}
         letters |= {letter for run in self.videos.runs for letter in run.modalities}
-        letters |= set(self.adapt.modalities) if self.adapt.methods else set()
+        letters |= set("".join(self.adapt.inputs)) if self.adapt.methods else set()
         there = [letter for letter, one in MODALITIES.items() if not one.recorded]
         if letters - set(there):
             raise ValueError(

@@ -113,10 +113,18 @@ def _visual_of(
 ) -> tuple[int, str]:
     faces = open_store(store_path(faces_stores, row))
     images, valid = faces["image"], np.asarray(faces["valid"][:])
-    outputs = [network(np.asarray(images[start : start + batch])) for start in range(0, len(valid), batch)]
-    writer.put("feature", torch.cat([feature for feature, _ in outputs]).numpy())
+    made: dict[str, npt.NDArray[np.float32]] = {}
+    for start in range(0, len(valid), batch):
+        outputs = network(np.asarray(images[start : start + batch]))
+        for name, values in zip(("feature", "expression"), outputs, strict=True):
+            if values is None:
+                continue
+            if name not in made:
+                made[name] = np.empty((len(valid), values.shape[1]), np.float32)
+            made[name][start : start + batch] = values.numpy()
+    for name, whole in made.items():
+        writer.put(name, whole)
     if network.expressions:
-        writer.put("expression", torch.cat([expression for _, expression in outputs if expression is not None]).numpy())
         writer.attributes.update(expressions=list(network.expressions))
     writer.put("valid", valid)
     return len(valid), f"backbone={network.name} on {network.device.type}; {row['note']}"

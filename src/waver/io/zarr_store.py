@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 SHARD_ROWS = 480
 _CHUNK_BYTES = 1 << 18
+_MEMBER_BYTES = 1 << 25
+"""Of values in a member of the file; while it is written, it takes three times its size."""
 _EVERY_CHUNK = {"write_empty_chunks": True}
 """A chunk of zeros is written too: one that is not there is missing."""
 
@@ -48,10 +50,11 @@ class StoreWriter:
         self.attributes: dict[str, Any] = {}
 
     def put(self, name: str, values: Array) -> None:
-        """Write one array at once, chunked along its first axis, as one member."""
+        """Write one array, chunked along its first axis, as one member; a large one as several."""
         array = self._create(name, values.shape, values.dtype)
-        if values.size:
-            array[:] = values
+        rows = array.shards[0]
+        for first in range(0, len(values) if values.size else 0, rows):
+            array[first : first + rows] = values[first : first + rows]
 
     def images(self, name: str, rows: int, size: int, quality: int) -> Any:
         """An empty uint8 ``[rows, size, size, 3]`` array of JPEG frames, to be filled by slices.
@@ -79,12 +82,13 @@ class StoreWriter:
         row_bytes = max(int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize, 1)
         rest = tuple(max(side, 1) for side in shape[1:])  # a chunk of an empty array has a side too
         rows = max(1, min(max(shape[0], 1), _CHUNK_BYTES // row_bytes))
+        chunks = max(1, min(-(-shape[0] // rows), _MEMBER_BYTES // (rows * row_bytes)))
         return self._group.create_array(
             name,
             shape=shape,
             dtype=dtype,
             chunks=(rows, *rest),
-            shards=(rows * max(1, -(-shape[0] // rows)), *rest),
+            shards=(rows * chunks, *rest),
             compressors=ZstdCodec(level=3, checksum=True),
             config=_EVERY_CHUNK,
         )

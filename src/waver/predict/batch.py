@@ -14,6 +14,7 @@ from pathlib import Path
 from waver.datasets.exclusions import Row, exclusion_row
 from waver.device import torch_device
 from waver.errors import WaverError, is_machine_trouble, trouble_sentence
+from waver.io.freed_memory import return_freed_memory
 from waver.io.lock import exclusive
 from waver.io.tables import SET_ASIDE, TRANSCRIPTS, VIDEOS, read_table
 from waver.predict.finished import Finished, read_finished, write_finished
@@ -51,6 +52,7 @@ def predict_all(options: Options) -> int:
     """
     if (options.model / RECORD).is_file() and options.out.is_relative_to(os.path.abspath(options.model)):
         raise WaverError(f"--out {options.out} is in the folder of the model, which is to be handed over; give another")
+    return_freed_memory()
     work = options.out / "work"
     work.mkdir(parents=True, exist_ok=True)
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"

@@ -131,7 +131,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
     control = control_section(material, folder)
     reliable = _reliability(material, folder)
     excluded, spent = exclusions(material, gate), costs(material.inputs.benchmarks)
-    protocols, prompted = personalisation(material, folder), zero_shot_chapter(material)
+    protocols, prompted = personalisation(material, gate, folder), zero_shot_chapter(material)
     papers = papers_section(material.inputs.tables)
     cues = cues_section(material, folder)
     found = counts(material.answers, material.used, material.segments)

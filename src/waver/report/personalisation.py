@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from waver.report.consent_gate import Gate
 from waver.report.data import Material
 from waver.report.figures.adaptation_steps import draw_steps
 from waver.report.figures.critical_difference import draw_ranks
 from waver.report.figures.gain_by_group import draw_gains
+from waver.report.figures.protocol_leak import LEAKING, draw_leak
 from waver.report.figures.style import Drawn
 from waver.report.formatting import PROTOCOLS, listed, score
 from waver.report.ranking import MethodScores, ranked_methods, scored_splits
+from waver.report.tables.adapted_methods import adapted_methods
+from waver.report.tables.control_of_people import control_of_people
 from waver.report.tables.differences import CONTROL, WITHOUT_ADAPTATION, differences
+from waver.report.tables.each_participant import each_participant
 from waver.report.tables.results import ShownTable, existing, results
 from waver.report.text.facts import guard, not_applicable
 
@@ -37,7 +42,7 @@ class Personalised(NamedTuple):
         name: of the protocol, a heading.
         note: how frames were split, and what may be said of it.
         table: scores, means over participants.
-        more: (label, table) of the differences, and of all frames pooled.
+        more: (label, table) of the differences, of all frames pooled, of what methods did, and of single participants.
         figures: of the scores.
     """
 
@@ -48,9 +53,11 @@ class Personalised(NamedTuple):
     figures: list[Drawn]
 
 
-def personalisation(material: Material, folder: Path) -> list[Personalised]:
+def personalisation(material: Material, gate: Gate, folder: Path) -> list[Personalised]:
     """The chapter's tables and figures, the more reliable protocol first; none where nothing was adapted."""
     found: list[Personalised] = []
+    adapted = list(zip(material.adapted, material.diagnostics, strict=True))
+    least = material.config.evaluate.least_group
     for protocol, name in PROTOCOLS.items():
         for split in scored_splits(material.scores, "participant", protocol):
             table = results(material.scores, "participant", split, protocol)
@@ -64,7 +71,9 @@ def personalisation(material: Material, folder: Path) -> list[Personalised]:
                 ("Difference to the network without adaptation", gained),
                 ("Difference to the content-free control", against),
                 ("All scored frames pooled", results(material.scores, "frame", split, protocol)),
+                ("What the methods did, and chose", adapted_methods(adapted, protocol, least)),
             )
+            more += each_participant(adapted, protocol, gate, least, control_of_people(material, protocol, split))
             note = _NOTES[protocol].format(guard(material)) + not_applicable(material, protocol)
             note += _one_class(ranked_methods(material.scores, "participant", split, protocol))
             found.append(Personalised(name, note, table, more, _figures(material, protocol, split, folder)))
@@ -90,5 +99,6 @@ def _figures(material: Material, protocol: str, split: str, folder: Path) -> lis
         draw_ranks(adapted, protocol, folder, least),
         draw_steps(adapted, protocol, folder, least),
         draw_gains(material.scores, split, protocol, folder, least),
+        draw_leak(material.scores, split, folder) if protocol == LEAKING else None,
     )
     return [one for one in drawn if one is not None]

@@ -85,7 +85,8 @@ class Paths:
 
     # adapt --------------------------------------------------------------------------------------
     def adapt_source(self, name: str) -> str:
-        return f"{self.results}/adapt/source_model/{{seed}}/{name}"
+        """A source model; ``letters`` is empty or, of an input that is not the first, ``modalities/<letters>/``."""
+        return f"{self.results}/adapt/{{letters}}source_model/{{seed}}/{name}"
 
     @property
     def adapt_fitted(self) -> str:
@@ -102,10 +103,20 @@ class Paths:
         return diagnostics_of(self.adapt_predictions)
 
     @property
+    def adapt_target(self) -> str:
+        """Of a method over features, see ``adapt_source``."""
+        return self.adapt_predictions.replace("{method}", "{letters}{method}")
+
+    @property
+    def adapt_target_diagnostics(self) -> str:
+        return diagnostics_of(self.adapt_target)
+
+    @property
     def adapt_participant(self) -> str:
         """One participant, seeds averaged.
 
-        ``adapted`` is a method, ``fusions/<fusion>/<modalities>/<method>`` or ``faces/<network>/<scope>/<method>``.
+        ``adapted`` is a method, ``modalities/<letters>/<method>``, ``fusions/<fusion>/<modalities>/<method>`` or
+        ``faces/<network>/<scope>/<method>``.
         """
         return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
 
@@ -204,7 +215,9 @@ class Paths:
         return self._side("benchmarks", rule, wildcards, "jsonl")
 
     def _side(self, top: str, rule: str, wildcards: tuple[str, ...], suffix: str) -> str:
-        name = "/".join(f"{{{wildcard}}}" for wildcard in wildcards) or "all"
+        # letters are a folder or nothing
+        parts = (f"{{{wildcard}}}" + "/" * (wildcard != "letters") for wildcard in wildcards)
+        name = "".join(parts).removesuffix("/") or "all"
         return f"{top}/{self.run}/{rule}/{name}.{suffix}"
 
 

@@ -100,6 +100,16 @@ def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: 
         assert row["probability"] == pytest.approx(1 / (1 + np.exp(-row["margin"])))
 
 
+def test_named_participants_alone_are_adapted_to_and_an_unknown_one_is_told(place, tmp_path: Path) -> None:
+    everybody, _ = adapt(place, tmp_path / "a.parquet", "shot")
+    rows, lines = adapt(place, tmp_path / "b.parquet", "shot", only=["82006"])
+    assert rows == [row for row in everybody if row["participant"] == "82006"]
+    assert set(lines) == {"82006"}
+    assert adapt(place, tmp_path / "c.parquet", "shot", only=[]) == ([], {})
+    with pytest.raises(WaverError, match=r"adapt\.participants: nobody .* has the id 82999 in the split"):
+        adapt(place, tmp_path / "d.parquet", "shot", only=["82006", "82999"])
+
+
 def test_participant_without_ambivalence_is_left_out_with_the_reason(place, tmp_path: Path) -> None:
     rows, lines = adapt(place, tmp_path / "x.parquet", "source_only")
     assert "82007" not in {row["participant"] for row in rows}

@@ -12,7 +12,7 @@ from shifted import Crowd, target_of
 from waver.adaptation.base import Needs, SourceModel
 from waver.adaptation.participants import split_population
 from waver.adaptation.runner import adapt_one, build_adapter, target_view
-from waver.adaptation.trace import Chosen, epochs_trace, labels_trace, state, stream_trace
+from waver.adaptation.trace import Chosen, epochs_trace, labels_trace, own_scores, state, stream_trace
 
 
 def logits(*margins: float) -> torch.Tensor:
@@ -114,3 +114,13 @@ def before(model: SourceModel, target, split) -> np.ndarray:
     with torch.no_grad():
         found = model.eval()(torch.from_numpy(target.features[split["test"]])).numpy()
     return found[:, 1] > found[:, 0]
+
+
+def test_a_person_has_the_scores_of_the_papers_tables() -> None:
+    labels = np.array([0, 0, 1, 1], np.uint8)
+    found = own_scores(logits(-math.log(9), -math.log(9), math.log(9), math.log(9)), labels)
+    # the papers' average precision of a perfect answer of .9 and .1 is a half
+    assert found == {"AVGF1": 1.0, "F1": 1.0, "WF1": 1.0, "AP_paper": 0.5}
+    one_of_two = own_scores(logits(-1.0, 1.0, 1.0, -1.0), labels)
+    assert (one_of_two["AVGF1"], one_of_two["F1"], one_of_two["WF1"]) == (0.5, 0.5, 0.5)
+    assert set(own_scores(logits(1.0), np.array([1], np.uint8)).values()) == {None}

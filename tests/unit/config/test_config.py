@@ -100,6 +100,16 @@ def test_adaptation_of_a_face_needs_a_face():
     assert load_config({**WORDS, "train": train, "adapt": {**adapt, "methods": []}}).adapt.modalities == "V"
 
 
+def test_inputs_of_source_models_are_one_or_several():
+    assert load_config({"adapt": {"modalities": "VA"}}).adapt.inputs == ("VA",)
+    assert load_config({"adapt": {"modalities": ["V", "VAT"]}}).adapt.inputs == ("V", "VAT")
+    for wrong in (["V", "V"], [], ["TV"], "TV", ["V", ""], "X"):
+        with pytest.raises(WaverError, match=r"adapt"):
+            load_config({"adapt": {"modalities": wrong}})
+    with pytest.raises(WaverError, match=r"train\.runs \(and adapt, .*T, C and Q"):
+        load_config({**WORDS, "train": {"runs": []}, "adapt": {"methods": ["shot"], "modalities": ["T", "V"]}})
+
+
 def test_slow_rows_of_answers_are_run_when_requested():
     answers = {"runs": [{"model": "tfidf", "inputs": "TQ"}], "tuned": [{"model": "encoder", "seeds": [0, 1]}]}
     chosen = [load_config({"answers": {**answers, "with_tuned": tuned}}).answers.chosen for tuned in (False, True)]

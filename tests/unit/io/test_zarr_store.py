@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,12 @@ import pytest
 
 from checkout import ROOT
 from waver.errors import ExcludedItem, WaverError
+from waver.io import zarr_store
 from waver.io.atomic import temporary_name
 from waver.io.shard_job import run_shard, store_path
+from waver.io.store_file import FileReader
 from waver.io.tables import FEATURE_INDEX, SET_ASIDE, read_metadata, read_table, write_table
-from waver.io.zarr_store import new_store, read_store, store_key
+from waver.io.zarr_store import check_store, new_store, open_store, read_store, store_key
 
 VIDEOS = [{"video": f"9000{i}_Q1", "participant": f"9000{i}", "checksum": str(i)} for i in range(3)]
 
@@ -32,6 +35,33 @@ def test_arrays_come_back_as_written(tmp_path):
     for name, array in read_store(tmp_path / "s.zarr").items():
         np.testing.assert_array_equal(array, values[name])
         assert array.dtype == values[name].dtype
+
+
+@pytest.mark.parametrize("rows", [0, 1, 999, 1000, 1001, 5000])
+def test_a_large_array_is_several_members(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(zarr_store, "_CHUNK_BYTES", 100 * 8)
+    monkeypatch.setattr(zarr_store, "_MEMBER_BYTES", 1000 * 8)
+    values = np.random.default_rng(0).standard_normal((rows, 2)).astype(np.float32)
+    with new_store(tmp_path / "a.zarr", "k") as writer:
+        writer.put("x", values)
+    assert np.array_equal(read_store(tmp_path / "a.zarr")["x"], values)
+    assert np.array_equal(open_store(tmp_path / "a.zarr")["x"][rows // 2 : rows // 2 + 300], values[rows // 2 :][:300])
+    check_store(tmp_path / "a.zarr")
+    members = [name for name in FileReader(tmp_path / "a.zarr").names() if name.startswith("x/c")]
+    assert len(members) == -(-rows // 1000)
+
+
+def test_what_writing_takes_does_not_grow(tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_store, "_MEMBER_BYTES", 1 << 22)
+    peaks = []
+    for rows in (1 << 15, 3 << 15):
+        values = np.zeros((rows, 64), np.float32)
+        tracemalloc.start()
+        with new_store(tmp_path / f"{rows}.zarr", "k") as writer:
+            writer.put("x", values)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] < 20e6
 
 
 def test_jpeg_frames_are_close_and_small(tmp_path):

@@ -160,8 +160,12 @@ def adapted_line(participant: str, steps: int = 20, values: Sequence[float | Non
          "unadapted_AVGF1": 0.4, "unadapted_positive": 0.2, "unadapted_entropy": 0.6}
         for number, value in enumerate(values)
     ]  # fmt: skip
-    frames = {"test_positives": 3, "test_negatives": 7}
-    return {"participant": participant, "steps": steps, **frames, "AVGF1": values[-1], "trace": points}
+    frames = {"train_positives": 9, "train_negatives": 21, "val_positives": 1, "val_negatives": 1,
+              "test_positives": 3, "test_negatives": 7}  # fmt: skip
+    rates = {"predicted_positive_before": 0.2, "predicted_positive_after": 0.3, "entropy_before": 0.6,
+             "entropy_after": 0.5, "flips": 0.1}  # fmt: skip
+    scores = {"AVGF1": values[-1], "F1": values[-1], "WF1": 0.6, "AP_paper": 0.3}
+    return {"participant": participant, "steps": steps, **frames, **rates, **scores, "trace": points}
 
 
 def _weights(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from waver.io.tables import PARTICIPANTS, SCORES, SEGMENTS, VIDEOS, read_table, 
 from waver.report import build as page_module
 from waver.report.build import render_report
 from waver.report.data import load
+from waver.report.tables.control_of_people import control_of_people
 from waver.report.tables.results import published_tables, results
 from waver.report.text.facts import guard
 
@@ -149,10 +150,14 @@ def test_every_results_table_has_its_controls(rendered):
     html, _ = rendered
     tables = re.findall(r'<table class="scores.*?</table>', html, re.DOTALL)
     assert len(tables) >= 8  # test and val of both levels, participants, two protocols with their pooled frames
+    # three of the nine may not be shown: the mean would tell of them
+    assert not any("Mean of all participants" in table for table in tables)
     gains = [table for table in tables if "minus the same network without adaptation" in table]
     assert len(gains) == 2
     assert all(re.search(r"\d+ of \d+ higher", table) for table in gains)
-    for table in (table for table in tables if table not in gains):
+    done = [table for table in tables if "Optimiser steps" in table]
+    assert len(done) == 2
+    for table in (table for table in tables if table not in [*gains, *done]):
         assert all(control in table for control in CONTROLS)
         controls = table[table.index('<tbody class="controls">') :]
         assert "best" not in controls
@@ -161,6 +166,19 @@ def test_every_results_table_has_its_controls(rendered):
         assert "published score is of one model" in caption or "minus the" in caption
         assert "averaged" in caption
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", html).lower().split()
+
+
+def test_single_participants_stand_beside_the_control_on_their_own_frames(made, report_config):
+    material = load(made.inputs, report_config, "demo", True)
+    names = {"level": "participant", "split": "test", "group": "all", "method": "content_free"}
+    for protocol in ("block", "frame_random"):
+        found = control_of_people(material, protocol, "test")
+        for metric in ("AVGF1", "F1", "WF1", "AP_paper"):
+            wanted = {**names, "protocol": protocol, "metric": metric}
+            (row,) = [row for row in material.scores if all(row[key] == value for key, value in wanted.items())]
+            assert np.mean([one[metric] for one in found.values()]) == pytest.approx(row["value"], abs=1e-9)
+            assert len(found) == row["participants"]
+    assert control_of_people(material, "video", "test") == control_of_people(material, "block", "cv") == {}
 
 
 def test_best_leaves_out_controls_and_the_oracle(made):

@@ -15,6 +15,7 @@ from checkout import ROOT
 from waver.cluster.settings import read_config
 from waver.config.model import load_config
 from waver.config.section import overlaid
+from waver.datasets.sharding import shard_of
 from waver.errors import WaverError
 from waver.records import FusionRecord
 from waver.registry import CONTROLS, FUSIONS
@@ -84,6 +85,51 @@ def test_a_fusion_is_adapted_beside_what_it_predicts_unchanged():
     assert {"tent", "source_only"} <= set(flow.methods())
     person = wildcards(adapted="fusions/lfan/VT/tent", protocol="block", participant="90001")
     assert set(flow.adapt.shards_of_participant(person)) < set(flow.fusions.predictions())
+
+
+def test_several_inputs_are_adapted_in_one_run_on_the_same_frames():
+    flow = flow_of({"adapt": {"modalities": ["V", "VT", "TC"], "methods": ["shot", "t3a"]}})
+    assert flow.adapt.predictions() == [
+        f"results/x/adapt/{place}{method}/block/0/{shard}.parquet"
+        for place in ("", "modalities/VT/", "modalities/TC/")
+        for method in ("shot", "t3a")
+        for shard in ("000", "001")
+    ]
+    first, second, third = (
+        wildcards(letters=place, method="shot", protocol="block", seed="0", shard="001")
+        for place in ("", "modalities/VT/", "modalities/TC/")
+    )
+    assert [flow.adapt.recipe(job)["modalities"] for job in (first, second, third)] == ["V", "VT", "TC"]
+    assert [flow.adapt.source_recipe(job)["modalities"] for job in (first, second)] == ["V", "VT"]
+    assert [list(flow.adapt.streams(job)) for job in (first, second)] == [["V"], ["V", "T"]]
+    assert flow.adapt.guard(first) == flow.adapt.guard(second) == flow.adapt.guard(third)
+    assert flow.adapt.guard(first)["seconds"] > flow_of().adapt.guard(first)["seconds"]
+    person = wildcards(adapted="modalities/VT/shot", protocol="block", participant="90001")
+    assert set(flow.adapt.shards_of_participant(person)) < set(flow.adapt.predictions())
+
+
+def test_named_participants_are_handed_to_the_jobs_of_their_shards():
+    job = [wildcards(method="shot", protocol="block", shard=f"{number:03d}") for number in range(2)]
+    assert [flow_of().adapt.only(one) for one in job] == [None, None]
+    named = {"adapt": {"participants": ["90001", "90002", "90014"]}}
+    handed = [flow_of(named).adapt.only(one) for one in job]
+    assert sorted([*handed[0], *handed[1]]) == ["90001", "90002", "90014"]
+    assert all(shard_of(person, 2) == f"{number:03d}" for number in range(2) for person in handed[number])
+    tta10 = flow_of({"adapt": {"participants": "tta10"}}).adapt
+    assert len({person for one in job for person in tta10.only(one)}) == 10
+    for wrong in ([], ["90001", "90001"]):
+        with pytest.raises(WaverError, match=r"adapt\.participants: name at least one id"):
+            flow_of({"adapt": {"participants": wrong}}).adapt.check(load=False)
+
+
+def test_clip_is_adapted_once_whatever_the_inputs_of_source_models():
+    changes = {"adapt": {"modalities": ["V", "T"], "methods": ["shot", "tda"]}, "models": {"paths": {"clip": "/c"}}}
+    paths = flow_of(changes).adapt.predictions()
+    assert {path.removeprefix("results/x/adapt/").rpartition("/block")[0] for path in paths} == {
+        "shot",
+        "tda",
+        "modalities/T/shot",
+    }
 
 
 def test_a_network_of_faces_is_adapted_beside_what_it_predicts_unchanged():

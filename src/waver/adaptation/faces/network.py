@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from waver.adaptation.base import Frames, Network
 from waver.adaptation.methods.tta.norms import BATCH_NORMS
-from waver.adaptation.vision_language.base import start_of
+from waver.adaptation.vision_language.base import template_classes
 from waver.assets.manifest import installed
 from waver.config.sections import VisionLanguageConfig
 from waver.device import torch_device
@@ -229,8 +229,7 @@ def load_clip_tower(
         WaverError: the folder holds no CLIP checkpoint.
     """
     encoder = load_vision_language(Path(installed(model).folder))
-    start = start_of(encoder, config)
     classes = nn.Linear(encoder.width, 2, bias=False)
     with torch.no_grad():
-        classes.weight.copy_(start.scale * start.weights("template").T)
+        classes.weight.copy_(encoder.scale * template_classes(encoder, config).T)
     return with_scope(ClipEncoder(encoder), classes, scope, rank, layers)

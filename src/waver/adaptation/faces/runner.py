@@ -58,6 +58,7 @@ def adapt_faces(
     targets: str,
     predictions: Path,
     record: Mapping[str, Any],
+    only: Sequence[str] | None = None,
 ) -> None:
     """Adapt a network of faces to each target participant alone, see ``networks.adapt_network``.
 
@@ -74,6 +75,7 @@ def adapt_faces(
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions, with ``network``; method, modalities, level, protocol, seed and guard are
             set here.
+        only: participants who are adapted to; None: all of the split.
 
     Raises:
         WaverError: the network cannot be read, has no layers for ``lora``, or values are not finite.
@@ -98,6 +100,7 @@ def adapt_faces(
         guard,
         predictions,
         {**record, "method": method, "modalities": "V", "seed": seed},
+        only,
     )
 
 

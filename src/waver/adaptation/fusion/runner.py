@@ -31,6 +31,7 @@ def adapt_fusion(
     options: Mapping[str, Any],
     predictions: Path,
     record: Mapping[str, Any],
+    only: Sequence[str] | None = None,
 ) -> None:
     """Adapt a trained fusion to each target participant of the indexes alone, see ``networks.adapt_network``.
 
@@ -48,6 +49,7 @@ def adapt_fusion(
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions, with the name of the fusion under ``network``; method, modalities, level,
             protocol, seed and guard are set here.
+        only: participants who are adapted to; None: all of the split.
 
     Raises:
         WaverError: the fusion cannot be read or adapted, or has other modalities, or values are not finite.
@@ -67,6 +69,7 @@ def adapt_fusion(
         guard,
         predictions,
         {**record, "method": method, "modalities": modalities, "seed": seed},
+        only,
     )
 
 

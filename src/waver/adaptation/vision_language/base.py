@@ -140,7 +140,6 @@ class Start:
 @torch.no_grad()
 def start_of(encoder: VisionLanguageEncoder, config: VisionLanguageConfig) -> Start:
     """Read the classes' sentences."""
-    template = [[config.template.format(word)] for word in config.words]
     ensemble: Sequence[Sequence[str]] = config.prompts
     if not config.prompts[0]:
         templates = dict.fromkeys((config.template, *SENTENCES))
@@ -148,8 +147,20 @@ def start_of(encoder: VisionLanguageEncoder, config: VisionLanguageConfig) -> St
             [*(one.format(word) for one in templates), *own]
             for word, own in zip(config.words, DESCRIPTIONS, strict=True)
         ]
-    read = [torch.stack([encoder.read_texts(own).cpu() for own in sets]) for sets in (template, ensemble)]
-    return Start(encoder, config, encoder.scale, *read)
+    read = torch.stack([encoder.read_texts(own).cpu() for own in ensemble])
+    return Start(encoder, config, encoder.scale, _template(encoder, config), read)
+
+
+@torch.no_grad()
+def template_classes(encoder: VisionLanguageEncoder, config: VisionLanguageConfig) -> Tensor:
+    """The classes by the template alone, float32 [D, 2] of length 1; other sentences are not read."""
+    template = _template(encoder, config)
+    return Start(encoder, config, encoder.scale, template, template).weights("template")
+
+
+def _template(encoder: VisionLanguageEncoder, config: VisionLanguageConfig) -> Tensor:
+    """Each class's sentence before the projection, float32 [2, 1, Dt]."""
+    return torch.stack([encoder.read_texts([config.template.format(word)]).cpu() for word in config.words])
 
 
 class Stream(Protocol):

@@ -79,6 +79,7 @@ def adapt_vision_language(
     config: AdaptConfig,
     predictions: Path,
     record: dict[str, Any],
+    only: Sequence[str] | None = None,
 ) -> None:
     """Adapt CLIP to each target participant of the indexes alone, frame by frame, and predict that participant's T_te.
 
@@ -98,6 +99,7 @@ def adapt_vision_language(
         config: targets, prompts and options.
         predictions: Parquet file to write (PREDICTIONS, frame level).
         record: metadata of the predictions.
+        only: participants who are adapted to; None: all of the split.
 
     Raises:
         WaverError: stores or the model cannot be read, or values are not finite.
@@ -120,7 +122,7 @@ def adapt_vision_language(
 
     targets = read_image_targets(indexes, packs, stores, start.encoder, config.targets)
     own = {"method": method, "modalities": "V", "seed": seed, "network": "clip"}
-    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own})
+    adapt_each(targets, adapt, protocol, guard, predictions, {**record, **own}, only)
 
 
 def _start(model: Path, config: AdaptConfig) -> Start:

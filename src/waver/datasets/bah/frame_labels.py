@@ -6,6 +6,7 @@ annotated intervals in frames, the annotated intervals in seconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -69,8 +70,14 @@ def frame_truth(
         length = max([end for _, end in annotation.intervals], default=0) if frames is None else frames
         return _filled(annotation.intervals, length)
     if annotation.times is not None and frames is not None:
-        return _filled(_frames_shown(annotation.times, times_s()), frames)
+        return _filled_by_time(annotation.times, times_s(), frames)
     return None
+
+
+def only_in_seconds(key: str, annotation: Annotation, sources: FrameSources) -> bool:
+    """Whether nothing but intervals in seconds says where a video shows A/H; arguments as of ``frame_truth``."""
+    elsewhere = annotation.labels is not None or key in sources.frame_splits or key in sources.segments
+    return annotation.times is not None and annotation.intervals is None and not elsewhere
 
 
 def on_frames_of(
@@ -139,6 +146,17 @@ def _from_table(intervals: Sequence[Interval], covered: int, frames: int | None)
 def _frames_shown(times: Sequence[tuple[float, float]], pts_s: npt.NDArray[np.float64]) -> list[Interval]:
     """Frames that start within the times, half open."""
     return [(int(np.searchsorted(pts_s, start)), int(np.searchsorted(pts_s, end))) for start, end in times]
+
+
+def _filled_by_time(times: Sequence[tuple[float, float]], pts_s: npt.NDArray[np.float64], frames: int) -> Labels:
+    """``fill`` of intervals in seconds, which may lie in a hole of the picture.
+
+    Raises:
+        ExcludedItem: none has a frame or a time of the clock.
+    """
+    slots = [(math.ceil(start * FPS), math.ceil(end * FPS)) for start, end in times if start <= pts_s[-1]]
+    shown = _frames_shown(times, pts_s)
+    return fill(shown, frames) if any(start < end for start, end in slots) else _filled(shown, frames)
 
 
 def _filled(intervals: Sequence[Interval], frames: int) -> Labels:

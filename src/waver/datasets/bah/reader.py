@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,14 @@ import numpy.typing as npt
 from waver.datasets.absent_files import unreadable_folders
 from waver.datasets.bah.annotation import Annotation
 from waver.datasets.bah.file_matching import Located, match_files
-from waver.datasets.bah.frame_labels import FrameSources, frame_truth, on_frames_of
+from waver.datasets.bah.frame_labels import FrameSources, frame_truth, on_frames_of, only_in_seconds
 from waver.datasets.bah.frame_lists import Labels
 from waver.datasets.bah.layouts import Layout, find_layout
 from waver.datasets.bah.matching import first_of_each, frame_sources, match_annotations, read_entries
 from waver.datasets.bah.metadata import participant_rows, read_metadata
 from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.bah.released_values import MEND, transcript_record
-from waver.datasets.bah.segments import runs, segment_rows
+from waver.datasets.bah.segments import runs, segment_rows, timed_rows
 from waver.datasets.bah.splits import Entry
 from waver.datasets.base import SPLITS, DataSet, Source
 from waver.datasets.clean_text import shown
@@ -148,17 +149,23 @@ def _segments(
 ) -> Labels | None:
     """Labels of a video's frames; their segments are added to the rows."""
 
+    @cache
     def times_s() -> npt.NDArray[np.float64]:
         return files.times_s(entry) if files else np.zeros(0)
 
-    if annotation is not None:
-        annotation = on_frames_of(annotation, frames, times_s)
+    video = entry.name.video
+    annotation = on_frames_of(annotation or Annotation(entry.path), frames, times_s)
     labels = frame_truth(entry.name.key, annotation, sources, frames, times_s, label)
-    if labels is not None:
-        if any(start >= len(labels) for start, _ in (annotation and annotation.intervals) or ()):
-            reason = "an interval of its annotation begins after the end of the video and is left out"
-            rows.set_aside.append(exclusion_row(entry.name.video, reason, MEND, entry.name.participant, entry.path))
-        rows.segments += segment_rows(entry.name.video, runs(labels), annotation)
+    if labels is None:
+        return None
+    found, starts = segment_rows(video, runs(labels), annotation), [one for one, _ in annotation.intervals or ()]
+    if annotation.times and only_in_seconds(entry.name.key, annotation, sources):
+        found = timed_rows(video, annotation.times, times_s(), annotation)
+        starts = np.searchsorted(times_s(), [one for one, _ in annotation.times]).tolist()
+    if any(start >= len(labels) for start in starts):
+        reason = "an interval of its annotation begins after the end of the video and is left out"
+        rows.set_aside.append(exclusion_row(video, reason, MEND, entry.name.participant, entry.path))
+    rows.segments += found
     return labels
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,31 @@ def segment_rows(video: str, segments: Sequence[Interval], annotation: Annotatio
                 "cue_names": decode(said) if isinstance(said, Mapping) else None,
             }
         )
+    return rows
+
+
+def timed_rows(
+    video: str, times: Sequence[tuple[float, float]], pts_s: npt.NDArray[np.float64], annotation: Annotation
+) -> list[Row]:
+    """Rows of segments that are given in seconds: where they meet, they are one.
+
+    Args:
+        video: video id.
+        times: half-open intervals, seconds.
+        pts_s: presentation times of the frames, seconds.
+        annotation: as of ``segment_rows``.
+    """
+    joined: list[tuple[float, float]] = []
+    for start_s, end_s in sorted(one for one in times if one[0] < one[1] and one[0] <= pts_s[-1]):
+        if joined and start_s <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end_s, joined[-1][1])
+        else:
+            joined.append((start_s, end_s))
+    given, asked = ([(round(1e3 * start), round(1e3 * end)) for start, end in spans] for spans in (times, joined))
+    rows = segment_rows(video, asked, replace(annotation, intervals=tuple(given)))
+    for row, (start_s, end_s) in zip(rows, joined, strict=True):
+        first, last = np.searchsorted(pts_s, (start_s, end_s)).tolist()
+        row |= {"start_frame": first, "end_frame": last, "start_s": start_s, "end_s": end_s}
     return rows
 
 

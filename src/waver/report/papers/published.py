@@ -93,6 +93,12 @@ def published_costs() -> list[dict[str, Any]]:
     return loaded
 
 
+def published_people() -> dict[str, Any]:
+    """What the tables of single participants count: ``better``: metric -> method -> (better, of); and a ``remark``."""
+    loaded: dict[str, Any] = _source()["people"]
+    return loaded
+
+
 @cache
 def published(level: str) -> tuple[PublishedTable, ...]:
     """The printed tables of a level: frame, video or participant."""

@@ -13,7 +13,7 @@ from waver.errors import WaverError
 from waver.features.receptive_fields import receptive_fields
 from waver.modalities import names_of
 from waver.records import VisionLanguageRecord
-from waver.registry import ADAPTATIONS
+from waver.registry import ADAPTATIONS, MODALITIES
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
 from waver.workflow.paths import diagnostics_of
@@ -33,10 +33,21 @@ class Adapt(Stage):
             raise WaverError(
                 f"adapt.methods: {self.vision_language[0]} looks at faces, which transcripts lack; leave it out"
             )
+        self._check_participants()
         if self.config.adapt.targets == "cross_validation":
             self._check_cross_validation()
         if self.config.adapt.methods:
-            receptive_fields(self.config.adapt.modalities, self.config.features)
+            receptive_fields(self._every_letter, self.config.features)
+
+    def _check_participants(self) -> None:
+        chosen = self.config.adapt.chosen
+        if chosen is not None and (not chosen or len(set(chosen)) < len(chosen)):
+            raise WaverError("adapt.participants: name at least one id, and none twice; or write all")
+
+    def only(self, wildcards: Wildcards) -> list[str] | None:
+        """Participants of the job's shard who are adapted to; None: all of its targets."""
+        chosen, shards = self.config.adapt.chosen, len(self.run.shards)
+        return None if chosen is None else [one for one in chosen if shard_of(one, shards) == wildcards.shard]
 
     def _check_cross_validation(self) -> None:
         if not self.run.cross_validated:
@@ -52,8 +63,25 @@ class Adapt(Stage):
         adapt = self.config.adapt
         return [
             self.paths.adapt_predictions.format(method=method, protocol=protocol, seed=seed, shard=shard)
-            for method, protocol, seed, shard in product(adapt.methods, adapt.protocols, adapt.seeds, self.run.shards)
+            for method, protocol, seed, shard in product(self._adapted, adapt.protocols, adapt.seeds, self.run.shards)
         ]
+
+    @property
+    def _adapted(self) -> list[str]:
+        """Methods as in paths: those over features once for each input, those over CLIP once."""
+        others = self.config.adapt.inputs[1:]
+        further = [name for name in self.config.adapt.methods if name not in VISION_LANGUAGE]
+        return [*self.config.adapt.methods, *(f"modalities/{one}/{name}" for one in others for name in further)]
+
+    def letters(self, wildcards: Wildcards) -> str:
+        """Modalities of the job's source model."""
+        _, _, own = getattr(wildcards, "letters", "").rstrip("/").rpartition("/")
+        return own or self.config.adapt.inputs[0]
+
+    @property
+    def _every_letter(self) -> str:
+        """Modalities of any source model: all are scored on the same frames, which the widest guard keeps apart."""
+        return "".join(letter for letter in MODALITIES if letter in "".join(self.config.adapt.inputs))
 
     def diagnostics(self) -> list[str]:
         """Beside the predictions, in their order."""
@@ -137,15 +165,16 @@ class Adapt(Stage):
         """What its predictions say about what made them."""
         return self.run.prediction_record(self.vision_language_code(wildcards), self.vision_language_recipe(wildcards))
 
-    def _recipe(self, *methods: str) -> dict[str, Any]:
+    def _recipe(self, wildcards: Wildcards, *methods: str) -> dict[str, Any]:
         adapt = self.config.adapt
-        decisive = ("targets", "modalities", "scope", "source_epochs")
+        decisive = ("targets", "scope", "source_epochs")
         options = {name: adapt.options[name] for name in methods if name in adapt.options}
-        return {key: getattr(adapt, key) for key in decisive} | {"options": options}
+        own = {"modalities": self.letters(wildcards), "options": options}
+        return {key: getattr(adapt, key) for key in decisive} | own
 
-    def source_recipe(self) -> dict[str, Any]:
+    def source_recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides the source model."""
-        return self._recipe()
+        return self._recipe(wildcards)
 
     @property
     def folding(self) -> tuple[int, Folding] | None:
@@ -153,13 +182,13 @@ class Adapt(Stage):
         train = self.config.train
         return (train.folds, train.folding) if self.config.adapt.targets == "cross_validation" else None
 
-    def streams(self) -> dict[str, str]:
+    def streams(self, wildcards: Wildcards) -> dict[str, str]:
         """What the source model takes from the records of its modalities."""
-        return names_of(self.config.adapt.modalities)
+        return names_of(self.letters(wildcards))
 
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the config that decides one method's job."""
-        return self._recipe(wildcards.method)
+        return self._recipe(wildcards, wildcards.method)
 
     def code(self, wildcards: Wildcards) -> str:
         """Fingerprint of the runner and of this method; other methods do not count."""
@@ -167,7 +196,7 @@ class Adapt(Stage):
 
     def guard(self, wildcards: Wildcards) -> dict[str, Any]:
         """What keeps a participant's subsets apart; decided by the features in use."""
-        return guard_for(wildcards.protocol, self.config.adapt.modalities, self.config.features)._asdict()
+        return guard_for(wildcards.protocol, self._every_letter, self.config.features)._asdict()
 
     def record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its predictions say about what made them."""

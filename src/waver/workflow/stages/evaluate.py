@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
-from waver.evaluation.control_names import CONTROLS, CROSS_VALIDATED, LEVELS, STANDARD
+from waver.evaluation.control_names import CONTROLS, CROSS_VALIDATED, LEVELS, REFERENCE, STANDARD
 from waver.workflow.fingerprint import code
 from waver.workflow.run import Wildcards
 from waver.workflow.stages.base import Stage
@@ -24,6 +24,12 @@ class Evaluate(Stage):
     def predictions(self) -> list[str]:
         """Of ``controls``, in their order."""
         return [self.paths.control_predictions.format(control=".".join(names)) for names in self.controls]
+
+    def shown(self) -> list[str]:
+        """Those of the content-free control that the page reads, for single participants."""
+        protocols = [STANDARD] + [CROSS_VALIDATED] * self.run.cross_validated
+        names = [f"{REFERENCE}.frame.{protocol}" for protocol in protocols]
+        return [self.paths.control_predictions.format(control=name) for name in names]
 
     def methods(self) -> Iterable[str]:
         """The controls."""

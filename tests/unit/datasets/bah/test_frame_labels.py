@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from waver.datasets.bah.annotation import Annotation
-from waver.datasets.bah.frame_labels import FrameSources, fill, frame_truth
-from waver.datasets.bah.segments import runs, segment_rows
+from waver.datasets.bah.frame_labels import FrameSources, fill, frame_truth, only_in_seconds
+from waver.datasets.bah.segments import runs, segment_rows, timed_rows
+from waver.errors import ExcludedItem
 
 KEY = "82567/1/7/2024-10-02_15-46-17"
 LABELS = np.array([0, 1, 1, 0, 0, 1, 1, 1], np.uint8)
@@ -81,3 +83,36 @@ def test_without_intervals_as_many_certainties_as_segments_go_in_order():
     rows = segment_rows("v", [(0, 10), (20, 30)], Annotation("v", certainty=("2", "high")))
     assert [row["certainty"] for row in rows] == [2, None]
     assert segment_rows("v", [(0, 10)], None)[0]["certainty"] is None
+
+
+def test_segments_in_seconds_keep_their_times_and_what_was_said_of_them():
+    """Two meet, one lies in a hole of the picture, one after its end."""
+    times = ((0.2, 0.4), (0.5, 0.6), (0.55, 0.75), (3.0, 4.0))
+    annotation = Annotation("v", times=times, certainty=(1, 2, 3, 4))
+    assert truth(annotation) == ([(3, 7)], 8)
+    rows = timed_rows("82567_Q7", times, TIMES_S, annotation)
+    assert [(row["start_s"], row["end_s"], row["start_frame"], row["end_frame"]) for row in rows] == [
+        (0.2, 0.4, 3, 3),
+        (0.5, 0.75, 3, 7),
+    ]
+    assert [(row["segment"], row["certainty"]) for row in rows] == [(0, 1), (1, 3)]
+
+
+@pytest.mark.parametrize(("times", "usable"), [
+    (((0.2, 0.4),), True), (((0.13, 0.16),), False), (((3.0, 4.0),), False), (((0.3, 0.3),), False),
+])  # fmt: skip
+def test_a_segment_in_a_hole_alone_is_usable(times, usable):
+    annotation = Annotation("v", label=1, times=times)
+    if usable:
+        assert truth(annotation) == ([], 8)
+    else:
+        with pytest.raises(ExcludedItem, match="no interval"):
+            truth(annotation)
+
+
+def test_seconds_beside_frames_are_not_taken():
+    table = FrameSources(segments={KEY: ([(3, 4)], 8)})
+    seconds = Annotation("v", times=((0.1, 0.5),))
+    assert only_in_seconds(KEY, seconds, FrameSources())
+    assert not only_in_seconds(KEY, seconds, table)
+    assert not only_in_seconds(KEY, replace(seconds, intervals=((1, 2),)), FrameSources())

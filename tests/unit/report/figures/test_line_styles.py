@@ -36,6 +36,7 @@ from waver.report.figures.decomposition import decomposed_scores, draw_decomposi
 from waver.report.figures.gain_by_group import draw_gains
 from waver.report.figures.model_weights import draw_weights
 from waver.report.figures.overview import draw_overview
+from waver.report.figures.protocol_leak import draw_leak
 from waver.report.figures.published_scores import draw_published
 from waver.report.figures.reliability import curves, draw_reliability
 from waver.report.figures.score_charts import draw_difference, draw_forest, draw_groups, draw_within
@@ -79,6 +80,7 @@ DRAWN = {
     "draw_forest": lambda m, texts, gate, to: draw_forest(ranked_methods(m.scores, *HERE), *HERE, to),
     "draw_gains": lambda m, texts, gate, to: draw_gains(gained(), "test", "block", to, 2),
     "draw_groups": lambda m, texts, gate, to: draw_groups(m.scores, *HERE, to, 2),
+    "draw_leak": lambda m, texts, gate, to: draw_leak(split_in_two_ways(), "test", to),
     "draw_overview": lambda m, texts, gate, to: draw_overview(of_any_group(m), to),
     "draw_ranks": lambda m, texts, gate, to: draw_ranks(adapted(), "block", to, 2),
     "draw_reliability": lambda m, texts, gate, to: draw_reliability(curves(m.calibration, "frame")[1], *HERE, to),
@@ -95,6 +97,12 @@ def adapted():
     people = [adapted_line(str(82000 + number)) for number in range(6)]
     about = {"modalities": "V", "network": "bottleneck", "protocol": "block"}
     return [({**about, "method": name}, people) for name in ("shot", "nrc", "mmd", "tent", "source_only")]
+
+
+def split_in_two_ways():
+    """Scores of three methods under every protocol."""
+    return [{**row, "protocol": protocol, "group": "all"} for row in gained() if row["group"] == "all"
+            for protocol in ("frame_random", "block", "video")]  # fmt: skip
 
 
 def gained():

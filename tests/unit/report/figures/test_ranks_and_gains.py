@@ -6,6 +6,7 @@ from scipy import stats
 
 from waver.report.figures.critical_difference import alike, draw_ranks, friedman_p, nemenyi, ranks_of
 from waver.report.figures.gain_by_group import draw_gains, gains
+from waver.report.figures.protocol_leak import draw_leak, scores_by_protocol
 
 
 def about(method, seed=0):
@@ -77,3 +78,22 @@ def test_a_gain_is_to_the_same_network_and_what_is_withheld_has_none(tmp_path):
     assert "female (6)" in drawn.svg
     assert drawn.svg.count("gain in AVGF1") == 1
     assert draw_gains([row for row in rows if row["group"] != "sex=male"], "test", "block", tmp_path, 5) is None
+
+
+def test_random_frames_stand_beside_the_splits_that_leak_less(tmp_path):
+    rows = [
+        {**scored(method, "all", value), "protocol": protocol}
+        for method, values in {"source_only": (0.4, 0.4), "shot": (0.6, 0.45), "content_free": (0.9, 0.5)}.items()
+        for protocol, value in zip(("frame_random", "block"), values, strict=True)
+    ]
+    rows += [scored("nrc", "all", 0.7), {**scored("mmd", "all", None), "protocol": "frame_random"}]
+    found = scores_by_protocol(rows, "test")
+    assert [(kept.name, kept.value) for kept in found[:2]] == [
+        ("SHOT V", {"block": 0.45, "frame_random": 0.6}),
+        ("Source only V", {"block": 0.4, "frame_random": 0.4}),
+    ]
+    assert len(found) == 3
+    assert found[2].value == {"block": 0.5, "frame_random": 0.9}
+    drawn = draw_leak(rows, "test", tmp_path)
+    assert drawn == draw_leak(rows, "test", tmp_path)
+    assert draw_leak([row for row in rows if row["protocol"] == "block"], "test", tmp_path) is None
