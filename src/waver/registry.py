@@ -253,7 +253,7 @@ ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
         "waver.zeroshot.families.causal_lm:CausalLm", label="Text LLM", inputs="text", asset="llm"
     ),
 }
-"""Models that are asked. Several of one family are several records, each with its role."""
+"""Zero-shot models. Several of one family are several records, each with its role."""
 
 CUE_DESCRIBERS: dict[str, Record] = {"cues": Record("waver.zeroshot.described_cues:DescribedCues")}
 """What fills the slots of prompts that are made of what was seen and heard; not every config uses them."""
@@ -290,6 +290,6 @@ KINDS: dict[str, Mapping[str, MethodRecord]] = {
     "models of answers": ANSWER_MODELS,
     "video-level models": VIDEO_MODELS,
     "adaptation methods": ADAPTATIONS,
-    "models that are asked": ZERO_SHOT_MODELS,
+    "zero-shot models": ZERO_SHOT_MODELS,
 }
 """The methods whose predictions are scored."""

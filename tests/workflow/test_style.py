@@ -144,3 +144,8 @@ def test_rules_declare_and_the_library_decides():
     assert len((ROOT / "rules/common.smk").read_text().splitlines()) <= 60
     functions = [name for file in SMK for name in re.findall(r"^\s*def (\w+)", (ROOT / file).read_text(), re.MULTILINE)]
     assert functions == ["stop_with_a_sentence"]
+
+
+def test_no_file_of_the_library_is_longer_than_three_hundred_lines():
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "src/waver").rglob("*.py")}
+    assert {path.name: count for path, count in lines.items() if count > 300} == {}

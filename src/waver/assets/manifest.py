@@ -80,8 +80,9 @@ def install(name: str, folder: str | Path, paths: dict[str, str]) -> Installed:
         WaverError: no source has a file with the right bytes.
     """
     target = Path(folder)
-    # one at a time, so that a file of several models is on the disk once
-    with exclusive(target.with_name(".install.lock"), remove=True), atomic_folder(target) as place:
+    # models with a file in common one at a time, so that it is on the disk once
+    lock = ".install.lock" if _shares(name) else f".{target.name}.lock"
+    with exclusive(target.with_name(lock), remove=True), atomic_folder(target) as place:
         place.mkdir()
         if name.startswith("path."):
             about = _install_path(name, place, Path(paths[name.removeprefix("path.")]))
@@ -175,6 +176,14 @@ def _about(name: str, place: Path) -> dict[str, Any]:
     if asset.made:
         shas = {str(file.relative_to(place)): file_sha256(file) for file in _files_of(place)}
     return {**asset.model_dump(include={"role", "set", "title", "licence"}), "files": shas}
+
+
+def _shares(name: str) -> bool:
+    """Whether a model of the manifest has a file that another one has too."""
+    own = {file.sha256 for file in manifest()[name].files if file.sha256} if name in manifest() else set()
+    return any(
+        not own.isdisjoint(file.sha256 for file in one.files) for other, one in manifest().items() if other != name
+    )
 
 
 def _linked(name: str, file: AssetFile, models: Path, target: Path) -> bool:

@@ -127,9 +127,7 @@ def _prompted(config: Config, work: Workload) -> Iterator[Part]:
     known = read_prompts(zeroshot.prompt_set).chosen(zeroshot.prompts)
     prompts = sum(len(prompt.orders()) for prompt in known.values())
     for name in zeroshot.models:
-        windows = (
-            zeroshot.windows if ZERO_SHOT_MODELS[name].inputs != "text" or zeroshot.transcript.scope == "window" else ()
-        )
+        windows = zeroshot.windows_about(ZERO_SHOT_MODELS[name].inputs)
         items = videos * zeroshot.video + sum(
             float(np.ceil(np.maximum(own - window, 0) / (zeroshot.stride or window)).sum()) + len(own)
             for window in windows

@@ -155,3 +155,9 @@ class ZeroShotConfig(Section):
         if "contextual" in self.calibration and self.decoding != "score":
             raise ValueError("calibration contextual needs scores; set decoding to score")
         return self
+
+    def windows_about(self, inputs: str) -> tuple[int, ...]:
+        """Lengths of the windows that a model with these inputs is asked about; a whole text has none."""
+        if inputs == "text" and self.transcript.scope == "video":
+            return ()
+        return tuple(dict.fromkeys(self.windows))

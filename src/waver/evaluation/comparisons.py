@@ -1,24 +1,19 @@
 """Is a method better than a reference? Paired over the participants, corrected for the number of comparisons.
 
-Two questions, two tests. Whether the score of all items together differs: participants are resampled
-for both at once, and the two-sided p is ``2 min(P(d <= 0), P(d >= 0))``, each share of R resamples as
-``(k + 1) / (R + 1)``, at most 1; the more methods are compared, the more resamples are drawn. Whether single
-people are predicted better: Wilcoxon's signed-rank test over the participants' own scores, zero differences kept by
-Pratt's rule.
+Two questions, two tests. Whether the score of all items together differs: participants are resampled for both at once,
+and the two-sided p is ``2 min(P(d <= 0), P(d >= 0))``, each share of R resamples as ``(k + 1) / (R + 1)``, at most 1;
+the more methods are compared, the more resamples are drawn. Whether single people are predicted better: Wilcoxon's
+signed-rank test over the participants' own scores, zero differences kept by Pratt's rule. A person's own score is the
+same metric over their frames, at frame and at participant level, for everybody with a positive frame. At video level a
+person has seven videos at most, often of one class, and F1 or a ranking of them says little; there it is the share of
+correctly classified videos, in the row of the AVGF1 because both are about decisions at .5. Log loss would have no
+ties, but it compares how probabilities are calibrated, and a class-balanced model loses by it whatever it decides.
 
-A person's own score is the same metric over their frames, at frame and at participant level, for everybody
-with a positive frame. At video level a person has seven videos at most, often of one class, and F1 or a
-ranking of them says little; there it is the share of correctly classified videos, in the row of the AVGF1
-because both are about decisions at .5. Log loss would have no ties, but it compares how probabilities are
-calibrated, and a class-balanced model loses by it whatever it decides.
-
-A variant of a model (``lfan.w24``) is also compared with the model without it (``lfan``), on the same modalities
-but for those that the variant adds.
-
-Holm's correction goes over all methods of one table (level, split, protocol) compared with one reference in
-one metric. Controls are compared too, but no claim is made about them: they are in no family. Each row also has
-the least corrected p that its number of people, methods and resamples allows: where that is above the level, no
-difference can be found, and the absence of one means nothing.
+A variant of a model (``lfan.w24``) is also compared with the model without it (``lfan``), on the same modalities but
+for those that the variant adds. Holm's correction goes over all methods of one table (level, split, protocol) compared
+with one reference in one metric. Controls are compared too, but no claim is made about them: they are in no family.
+Each row also has the least corrected p that its number of people, methods and resamples allows: where that is above the
+level, no difference can be found, and the absence of one means nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import pytest
 from waver.assets import manifest
 from waver.assets.manifest import fingerprint, install, installed
 from waver.errors import WaverError
+from waver.io.lock import exclusive
 
 
 def test_the_fingerprint_of_a_given_model_follows_its_own_files_alone(tmp_path):
@@ -73,3 +74,9 @@ def test_the_files_of_two_roles_are_on_the_disk_once(tmp_path):
     again = install("minilm_sentences", tmp_path / "minilm_sentences", {})
     assert installed(f"{again.folder}/asset.json").file("config.json").stat().st_size > 2
     assert again.file("model.safetensors").stat().st_nlink == 2
+
+
+@pytest.mark.timeout(60)
+def test_models_without_a_common_file_are_installed_at_once(tmp_path):
+    with exclusive(tmp_path / ".install.lock"):  # another job installs one with such a file
+        assert install("mini_xception", tmp_path / "mini_xception", {}).name == "mini_xception"

@@ -196,7 +196,7 @@ def test_calls_of_models_that_are_asked_are_counted_by_video_window_and_prompt(t
     file = tmp_path / "asked.yaml"
     file.write_text(
         "dataset: {shards: 4}\n"
-        "zeroshot: {models: [video_llava, causal_lm], prompts: [s, td1], windows: [8, 192], splits: [val]}\n"
+        "zeroshot: {models: [video_llava, causal_lm], prompts: [s, td1], windows: [8, 192, 8], splits: [val]}\n"
     )
     config, work = read_config([file]), work_of(train=[60.0], val=[10.0, 8.1])
     sees, reads = parts_of_rule("zeroshot_ask", config, work, load_rates())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,24 +16,37 @@ from waver.io.safetensors_shapes import safetensors_shapes
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance", "position_ids")
 """Endings of names of arrays that are stored with a network and not trained."""
 
+_PART = re.compile(r"-\d+-of-\d+(?=\.\w+$)")
+"""In the name of a file, that it is one of several parts of a model."""
+
 
 def parameters_in(record: Installed) -> int | None:
     """Number of trained weights of an installed model; None where its files have no known format.
 
-    Statistics of batch normalisation and scales of quantised weights do not count. Of several files of
-    weights (the same model in two formats) the first counts.
+    Statistics of batch normalisation and scales of quantised weights do not count. Of several files of weights (the
+    same model in two formats) the first counts, with all parts of it where it is divided.
     """
-    for name in record.files:
-        reader = _READERS.get(Path(name).suffix.lower())
-        if reader is None:
-            continue
+    for parts in _models(record):
         try:
-            shapes = list(reader(record.file(name)))
+            shapes = {name: shape for part in parts for name, shape in _READERS[_kind(part)](record.file(part))}
         except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, RuntimeError, WaverError):
             continue
         if shapes:
-            return sum(math.prod(shape) for array, shape in shapes if not array.endswith(_BUFFERS))
+            return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(_BUFFERS))
     return None
+
+
+def _models(record: Installed) -> list[list[str]]:
+    """Files of weights, those that are parts of one model together: ``model-00001-of-00004.safetensors``."""
+    found: dict[str, list[str]] = {}
+    for name in record.files:
+        if _kind(name) in _READERS:
+            found.setdefault(_PART.sub("", name), []).append(name)
+    return list(found.values())
+
+
+def _kind(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]

@@ -96,10 +96,8 @@ class ZeroShot(Stage):
         zeroshot = self.config.zeroshot
         if PromptedModel.of(name).seed is not None:
             return [VIDEO]
-        windows = [f"w{window}" for window in dict.fromkeys(zeroshot.windows) if self.run.recorded]
-        if ZERO_SHOT_MODELS[name].inputs == "text" and zeroshot.transcript.scope == "video":
-            windows = []
-        return [VIDEO] * zeroshot.video + windows
+        windows = zeroshot.windows_about(_record(name).inputs) if self.run.recorded else ()
+        return [VIDEO] * zeroshot.video + [f"w{window}" for window in windows]
 
     # files ------------------------------------------------------------------------------------------
     def model_records(self) -> list[str]:

@@ -68,7 +68,7 @@ def test_a_split_of_few_people_does_not_follow_from_the_others(tmp_path):
     assert {name for name, text in told.items() if text == "withheld" and "every question" not in name} == {
         "videos with A/H of a participant, mean", "frames with A/H of a participant, mean",
         "seconds with A/H of a participant, mean", "videos with one A/H segment", "videos with several A/H segments",
-        "length of an A/H segment", "length of an A/H segment in frames",
+        "A/H segments", "length of an A/H segment", "length of an A/H segment in frames",
     }  # fmt: skip
     assert told["videos of a participant, mean"] == "6.88"
     assert "segments" not in [drawn.name for drawn in section.figures]

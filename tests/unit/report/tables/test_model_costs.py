@@ -138,9 +138,9 @@ def test_costs_of_models_of_answers_and_the_papers(inputs):
 
 
 def test_parameters_of_files(tmp_path):
-    def counted(name):
+    def counted(*names):
         return parameters_in(Installed(name="x", role="r", set="path", title="", licence="", folder=str(tmp_path),
-                                       files={"config.json": "", name: ""}))  # fmt: skip
+                                       files=dict.fromkeys(("config.json", *names), "")))  # fmt: skip
 
     state = {"w": torch.zeros(4, 5), "bn.running_var": torch.zeros(7), "bn.num_batches_tracked": torch.zeros(())}
     torch.save(state, tmp_path / "plain.pt")
@@ -151,6 +151,16 @@ def test_parameters_of_files(tmp_path):
     assert counted("model.onnx") == 6
     _write_ctranslate2(tmp_path / "model.bin")
     assert counted("model.bin") == 12
+    parts = [f"deep/model-0000{place}-of-00002.safetensors" for place in (1, 2)]
+    (tmp_path / "deep").mkdir()
+    for part, rows in zip(parts, (3, 4), strict=True):
+        save_file({f"w{rows}": np.zeros((rows, 5))}, tmp_path / part)
+    assert counted(*parts) == counted(*parts, "plain.pt") == 35
+    torch.save({"v": torch.zeros(2)}, tmp_path / "pytorch_model-00002-of-00002.bin")
+    torch.save(state, tmp_path / "pytorch_model-00001-of-00002.bin")
+    assert counted("pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin") == 22
+    (tmp_path / parts[1]).write_bytes(b"no")
+    assert counted(*parts) is None, "a part of a model is none"
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     assert counted("broken.pt") is counted("broken.safetensors") is counted("words.txt") is None
