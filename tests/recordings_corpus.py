@@ -107,11 +107,21 @@ def replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
     return change
 
 
+def shown_by(a: int, b: int, c: int, d: int) -> Callable[[bytes], bytes]:
+    """The display matrix of an MP4: (x, y) is shown at (ax + cy, bx + dy)."""
+
+    def change(content: bytes) -> bytes:
+        data, at = bytearray(content), content.index(b"tkhd") + 44
+        for place, value in ((0, a), (4, b), (12, c), (16, d)):
+            struct.pack_into(">i", data, at + place, value << 16)
+        return bytes(data)
+
+    return change
+
+
 def seen_in_a_mirror(content: bytes) -> bytes:
-    """The display matrix of an MP4 as front cameras write it: left and right exchanged."""
-    data = bytearray(content)
-    struct.pack_into(">i", data, data.index(b"tkhd") + 44, -(1 << 16))
-    return bytes(data)
+    """Left and right exchanged, as front cameras write it."""
+    return shown_by(-1, 0, 0, 1)(content)
 
 
 def trimmed(path: Path, start_s: float) -> Path:
@@ -200,6 +210,7 @@ TABLE: dict[str, Recording] = {
     "variable rate, WebM": Recording(
         "a.webm", clip(variable_rate(24), codec="libvpx"), Read(round(24 * (variable_rate(24)[-1] + 1 / 24)), 24)
     ),
+    "frames of the same time": Recording("a.mkv", clip([0, 0.04, 0.04, 0.08, 0.08, 0.08, 0.12]), Read(3, 7)),
     "the picture begins late": Recording("a.mp4", clip(LATE), WHOLE),
     "cut by an edit list": Recording("a.mp4", partial(trimmed, start_s=1.0), Read(16, 16, first=24)),
     "cut by an edit list between key frames": Recording(
@@ -211,6 +222,16 @@ TABLE: dict[str, Recording] = {
     "upside down": Recording("a.mp4", clip(C24, rotation=180), Read(24, 24, turned=2)),
     "turned by 270 degrees": Recording("a.mov", clip(C24, rotation=270), Read(24, 24, turned=3)),
     "in a mirror": Recording("a.mp4", changed(clip(C24), seen_in_a_mirror), Read(24, 24, mirrored=True)),
+    "turned by 90 degrees in a mirror": Recording(
+        "a.mp4", changed(clip(C24), shown_by(0, 1, 1, 0)), Read(24, 24, turned=1, mirrored=True)
+    ),
+    "turned by 270 degrees in a mirror": Recording(
+        "a.mp4", changed(clip(C24), shown_by(0, -1, -1, 0)), Read(24, 24, turned=3, mirrored=True)
+    ),
+    "on its head in a mirror": Recording(
+        "a.mov", changed(clip(C24), shown_by(1, 0, 0, -1)), Read(24, 24, turned=2, mirrored=True)
+    ),
+    "a matrix of zeros": Recording("a.mp4", changed(clip(C24), shown_by(0, 0, 0, 0)), WHOLE),
     # sound
     "sound from the beginning": Recording("a.mp4", clip(C24, sound_from_s=0.0), Read(24, 24, sound_s=0.0)),
     "sound begins late": Recording("a.mp4", clip(C24, sound_from_s=0.4), Read(24, 24, sound_s=0.4)),
@@ -228,7 +249,7 @@ TABLE: dict[str, Recording] = {
     "channels in opposite phase": Recording(
         "a.mkv",
         partial(write_sounding, seconds=1, pieces=[(0.25, tone(0.5))], layout="stereo"),
-        Read(24, 24, first=None, sound_s=0.25, note="channels cancel each other"),
+        Read(24, 24, first=None, sound_s=0.25, note="faint where its channels are mixed"),
     ),
     # names
     "blanks and quotes in the name": Recording("my 'first' \"clip\".mp4", clip(C24), WHOLE),

@@ -1,7 +1,8 @@
 """What a video file shows and when, read from its packets.
 
 Nothing is decoded but the first picture (for how it is shown), key frames (for their size) and the first piece of
-sound (for the time of the first sample that is heard, after the codec's priming). The times come from the packets,
+sound (for the time of the first sample that is heard, after the codec's priming). The file is read once, its beginning
+a few times. The times come from the packets,
 never from a frame rate: recordings of browsers and telephones have none that holds.
 """
 
@@ -12,7 +13,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,10 @@ def probe_video(path: str | Path) -> Probe:
     end_s = float(pts_s[-1]) + _last_length(last_s, pts_s)
     check_length(len(pts_s), end_s)
     check_jumps(unsorted, sound_s)
-    display, sizes = _pictures(path)
+    display, first = _first_picture(path)
+    sizes = [first, *(display.size(*size) for size in found.sizes)]
+    for size in sizes[1:]:
+        check_size(*size)
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     check_cost(len(pts_s), width, height, os.path.getsize(path))
     sound = first_sound(path)
@@ -177,16 +180,21 @@ class _Found:
     broke: str | None
     indexed: bool
     sound_s: list[float] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
 
 
 def _demux(container: Any, stream: Any, path: str | Path) -> tuple[_Shown, _Found]:
     shown = _Shown([], [])
     found = _Found(0, 0.0, None, any(name in container.format.name for name in ("mov", "mp4")))
     sound = container.streams.audio[:1]
+    key_frames = 0 if stream.codec_context.codec.intra_only else _MOST_KEY_FRAMES
     try:
         for packet in container.demux([stream, *sound]):
             if not packet.size:
                 continue
+            if key_frames and packet.stream.index == stream.index and packet.is_keyframe:
+                key_frames -= 1
+                found.sizes += _sizes_of(packet, stream)
             ticks = packet.dts if packet.pts is None else packet.pts
             if ticks is None:
                 continue
@@ -216,8 +224,8 @@ def _why_truncated(found: _Found, declared: int, promised_s: float) -> str | Non
     return None
 
 
-def _pictures(path: str | Path) -> tuple[Display, list[tuple[int, int]]]:
-    """How the picture is shown, and its width and height then: of the first frame, and of some that may differ."""
+def _first_picture(path: str | Path) -> tuple[Display, tuple[int, int]]:
+    """How the picture is shown, and width and height of the first one then."""
     with open_video(path) as (container, stream):
         try:
             frame = next(container.decode(stream))
@@ -225,26 +233,19 @@ def _pictures(path: str | Path) -> tuple[Display, list[tuple[int, int]]]:
             raise_machine_trouble(error, path)
             raise ExcludedItem(f"no video frame can be decoded ({_said(error)})", _READ_AGAIN) from error
         display = display_of(stream, frame)
-        sizes = [display.size(frame.width, frame.height)]
-        check_size(*sizes[0])
-    with open_video(path) as (container, stream):
-        if not stream.codec_context.codec.intra_only:
-            sizes += [display.size(*size) for size in _sizes_of_key_frames(container, stream, path)]
-    for size in sizes[1:]:
+        size = display.size(frame.width, frame.height)
         check_size(*size)
-    return display, sizes
+        return display, size
 
 
-def _sizes_of_key_frames(container: Any, stream: Any, path: str | Path) -> Iterator[tuple[int, int]]:
-    """Stored sizes: a picture changes its size at a key frame alone."""
-    keys = (packet for packet in container.demux(stream) if packet.is_keyframe and packet.size)
+def _sizes_of(packet: Any, stream: Any) -> list[tuple[int, int]]:
+    """Stored size of a key frame, where alone a picture changes its size; what is damaged is found in decoding."""
     try:
-        for packet in islice(keys, _MOST_KEY_FRAMES):
-            for frame in (*packet.decode(), *stream.codec_context.decode(None)):
-                yield frame.width, frame.height
-            stream.codec_context.flush_buffers()
-    except (av.error.FFmpegError, OSError) as error:  # what is damaged is found where the frames are decoded
-        raise_machine_trouble(error, path)
+        frames = [*packet.decode(), *stream.codec_context.decode(None)]
+        stream.codec_context.flush_buffers()
+    except (av.error.FFmpegError, OSError):
+        return []
+    return [(frame.width, frame.height) for frame in frames]
 
 
 def sound_tracks(container: Any) -> list[Any]:

@@ -266,8 +266,10 @@ def _decoded(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
 
 
 def _number(frame: Any, probe: Probe, last: int) -> int:
-    """Which displayed frame a decoded one is, by its time; by order where it has none."""
+    """Which displayed frame a decoded one is, by its time; by order where it has none, or that of the one before."""
     if frame.pts is None:
         return last + 1
     time_s = float(frame.pts * frame.time_base) - probe.origin_s
-    return int(np.searchsorted(probe.pts_s, time_s - _SAME_TIME_S))
+    number = int(np.searchsorted(probe.pts_s, time_s - _SAME_TIME_S))
+    next_has_it = last + 1 < len(probe.pts_s) and abs(probe.pts_s[last + 1] - time_s) < _SAME_TIME_S
+    return last + 1 if number <= last and next_has_it else number

@@ -173,7 +173,7 @@ def _read_track(path: str | Path, track: int, place: Place) -> Sound:
         raise ExcludedItem(
             f"none of its sound can be decoded ({why})", "play it; if nothing is heard, convert its sound"
         )
-    chosen = f"channels cancel each other: channel {next(iter(louder.values())) + 1} is used" if louder else ""
+    chosen = f"faint where its channels are mixed: channel {next(iter(louder.values())) + 1} is used" if louder else ""
     return _sound_of(strip, [trouble, chosen])
 
 

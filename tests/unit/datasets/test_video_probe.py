@@ -178,3 +178,25 @@ def test_real_recordings(installed_models: Path):
     assert wolfgang.end_s == pytest.approx(472 / (24000 / 1001), abs=1e-3)
     assert np.ptp(np.diff(gap.pts_s)) > 0.01  # HEVC, truly variable
     assert gap.audio_start_s == pytest.approx(2.43, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_file_is_read_once(tmp_path, name):
+    """Frames of noise, 3 MB; beginnings are read a few times more."""
+    clip, draw = tmp_path / name, np.random.default_rng(0)
+    with av.open(str(clip), "w") as out:
+        stream = out.add_stream("libx264", rate=24, options={"crf": "0", "g": "24", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 200, 120, "yuv420p"
+        for _ in range(72):
+            noise = draw.integers(0, 256, (120, 200, 3), np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        out.mux(stream.encode(None))
+    size = clip.stat().st_size
+    assert size > 2e6
+
+    def read_bytes() -> int:
+        return int(Path("/proc/self/io").read_text().partition("rchar: ")[2].split()[0])
+
+    before = read_bytes()
+    assert len(probe_video(clip).pts_s) == 72
+    assert read_bytes() - before < 1.4 * size

@@ -70,7 +70,7 @@ def level(sound: Sound, frequency_hz: float = 1000.0) -> float:
     return float(2 * np.abs((samples * turn).mean()))
 
 
-CANCELS = "channels cancel each other: channel {} is used"
+CANCELS = "faint where its channels are mixed: channel {} is used"
 CHANNELS = {
     "both alike": ("stereo", (VOICE, VOICE), 0.5, ""),
     "opposite phase": ("stereo", (VOICE, -VOICE), 0.5, CANCELS.format(1)),
