@@ -154,14 +154,18 @@ def test_every_results_table_has_its_controls(rendered):
     html, _ = rendered
     tables = re.findall(r'<table class="scores.*?</table>', html, re.DOTALL)
     assert len(tables) >= 8  # test and val of both levels, participants, two protocols with their pooled frames
-    # three of the nine may not be shown: the mean would tell of them
-    assert not any("Mean of all participants" in table for table in tables)
+    people = [table for table in tables if '<th scope="col">Participant' in table]
+    single = [table for table in people if "Mean of all participants" in table]
+    assert len(single) == 8  # four scores of two protocols
+    assert all("Content-free control</th>" in table and "All negative</th>" in table for table in single)
+    # three of the nine may not be shown, and with two more they are as many as a mean may be told of
+    assert all(len(re.findall(r'<th scope="row">P-[A-Z2-7]{5}<', table)) == 4 for table in people)
     gains = [table for table in tables if "minus the same network without adaptation" in table]
     assert len(gains) == 2
     assert all(re.search(r"\d+ of \d+ higher", table) for table in gains)
     done = [table for table in tables if "Optimiser steps" in table]
     assert len(done) == 2
-    for table in (table for table in tables if table not in [*gains, *done]):
+    for table in (table for table in tables if table not in [*gains, *people, *done]):
         assert all(control in table for control in CONTROLS)
         controls = table[table.index('<tbody class="controls">') :]
         assert "best" not in controls

@@ -52,7 +52,8 @@ def each_participant(
     """A table a score and one of frames, under labels; none where they would tell of people who are withheld.
 
     The means over all participants stand elsewhere on the page: with the scores of all but a few, the mean tells those
-    of the few. So the tables are shown where everybody may be shown, or where at least ``least`` people may not.
+    of the few. So with those who may not be shown so many others are left out that they are ``least`` together
+    (secondary suppression), and a method that was scored on fewer of these has no column.
 
     Args:
         adapted: metadata and diagnostics of each table of predictions.
@@ -62,20 +63,31 @@ def each_participant(
         control: participant -> metric -> score of the content-free control on the same frames.
     """
     every = _methods(adapted, protocol)
-    methods = [one for one in every if not 0 < sum(not gate.shows(person) for person in one.people) < least]
+    hidden = _hidden(set().union(*(method.people for method in every)), gate, least)
+    methods = [one for one in every if not 0 < len(hidden.intersection(one.people)) < least]
     people = sorted(set().union(*(method.people for method in methods)))
     methods += _controls(methods, people, control)
-    named = dict(sorted((gate.name(person), person) for person in people if gate.shows(person)))
+    named = dict(sorted((gate.name(person), person) for person in people if person not in hidden))
     left = len(people) - len(named)
     if not named:
         return []
-    withheld = f" {plural(left, 'participant')} may not be shown, and count in the lines below alone." if left else ""
+    whom = (
+        f" {plural(left, 'participant')} may not be shown, or might tell of those, and count in the lines below alone."
+    )
+    withheld = whom if left else ""
     found = [(_label("Frames of each participant", "Table 23"), _frames(methods, named))]
     for metric, table in _SCORES.items():
         if any(method.value(person, metric) is not None for method in methods for person in people):
             scores = _scores(methods, named, people, metric, withheld)
             found.append((_label(f"{COLUMNS[metric]} of each participant", table), scores))
     return found
+
+
+def _hidden(people: set[str], gate: Gate, least: int) -> set[str]:
+    """Those who may not be shown, and where they are few the first others by their pseudonyms."""
+    hidden = {person for person in people if not gate.shows(person)}
+    others = sorted(people - hidden, key=gate.name)
+    return hidden | set(others[: max(least - len(hidden), 0)]) if hidden else hidden
 
 
 def _label(text: str, table: str) -> str:
