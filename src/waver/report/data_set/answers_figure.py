@@ -11,7 +11,7 @@ from waver.evaluation.disclosure import disclosed
 from waver.evaluation.prevalence import told_questions
 from waver.report.data_set.facts import Span, segments_per_video
 from waver.report.data_set.groups import TOO_FEW, Group
-from waver.report.figures.lengths import draw_lengths
+from waver.report.figures.lengths import length_histogram
 from waver.report.figures.style import BLUE, MUTED, ORANGE, PAPER, Drawn, finish, new_figure, plot_style
 
 _MOST_SEGMENTS = 6
@@ -38,7 +38,7 @@ def draw_answers(
         _of_people(left, of_people)
         _by_question(middle, answers, questions, least)
         lengths = [(row["participant"], row["duration_s"]) for row in answers if row["duration_s"] is not None]
-        draw_lengths(right, lengths, least, "Length of a video, s", "videos")
+        length_histogram(right, lengths, least, "Length of a video, s", "videos")
         caption = (
             "Left: participants by the number of their videos, percent. Middle: videos of each question, and those "
             "of train and val with A/H; look for questions after which nearly everybody, or hardly anybody, shows A/H. "
@@ -57,7 +57,7 @@ def draw_segments(spans: Sequence[Span], least: int, folder: Path) -> Drawn | No
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
         _per_video(left, spans, least)
         lengths = [(span.participant, span.seconds) for span in spans]
-        draw_lengths(right, lengths, least, "Length of an A/H segment, s", "segments")
+        length_histogram(right, lengths, least, "Length of an A/H segment, s", "segments")
         caption = (
             "Left: videos with A/H by the number of their segments. Right: lengths of segments, with their median. "
             "How much shorter they are than the videos is what a model that marks whole videos gets wrong. "

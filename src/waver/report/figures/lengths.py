@@ -14,7 +14,7 @@ _BINS = 24
 _TOO_FEW = "too few"
 
 
-def draw_lengths(axes: Any, values: Sequence[tuple[str, float]], least: int, title: str, what: str) -> None:
+def length_histogram(axes: Any, values: Sequence[tuple[str, float]], least: int, title: str, what: str) -> None:
     """Histogram of values, with their median; bins of few people, and bins that would give others away, are left out.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 
 from waver.evaluation.prevalence import told_questions
 from waver.report.data import Material, Row
-from waver.report.figures.lengths import draw_lengths
+from waver.report.figures.lengths import length_histogram
 from waver.report.figures.style import SPLIT_STYLES, Drawn, finish, new_figure, plot_style
 from waver.report.formatting import count, span
 
@@ -30,7 +30,7 @@ def draw_overview(material: Material, folder: Path) -> Drawn | None:
         hidden = _questions(questions, rows, least)
         seconds = [(row["participant"], row["duration_s"]) for row in rows]
         median = float(np.median([value for _, value in seconds]))
-        draw_lengths(lengths, seconds, least, f"Clip length, median {span(median)}", "videos")
+        length_histogram(lengths, seconds, least, f"Clip length, median {span(median)}", "videos")
         lengths.set_xlabel("seconds")
         caption = (
             "Left: participants of each split; nobody is in two splits. Middle: share of frames with A/H by question. "
