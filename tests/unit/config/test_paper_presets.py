@@ -42,6 +42,7 @@ def test_faces_sound_and_words_are_those_of_section_4_1(preset):
     features, faces = preset.features, preset.features.faces
     assert (faces.choice, faces.size) == ("best_score", 256)  # "the face with the highest score", "resized to 256x256"
     assert (faces.threshold, faces.nms, faces.every) == (0.9, 0.4, 1)  # the released code
+    assert faces.quality == config("bah300").features.faces.quality == 90  # under 10 GB
     assert features.audio.feature == "vggish"
     assert (features.words.layers, features.words.alignment) == (4, "timestamp")
     run = Run(preset)
