@@ -113,6 +113,12 @@ def test_what_cannot_be_is_told(changes, sentence):
         flow_of(BESIDE, changes).backbones.check(load=False)
 
 
+def test_a_backbone_of_this_run_is_not_taken_from_another_one_too():
+    flow = flow_of(BESIDE, {"report": {"other_runs": {"apvit": "results/apvit"}}})
+    with pytest.raises(WaverError, match=r"report\.other_runs\.apvit: train\.backbones has apvit too"):
+        flow.report.check(load=False)
+
+
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
