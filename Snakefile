@@ -48,6 +48,9 @@ stop_with_a_sentence(import_from, f"{workflow.basedir}/src")
 wildcard_constraints:
     shard=r"\d{3}",
     seed=r"\d+",
+    backbone="|".join(BACKBONES),
+    beside=rf"(_({'|'.join(BACKBONES)}))?",
+    packed=rf"(/({'|'.join(BACKBONES)}))?",
     model=r"[a-z0-9_.]+",
     modalities=MODALITY_SETS.strip("^$"),
     answers="|".join(ANSWER_MODELS),

@@ -1,17 +1,22 @@
-"""align: faces, sound, words, cues and labels on the 24 fps clock; one pack per shard."""
+"""align: faces, sound, words, cues and labels on the 24 fps clock; one pack per shard, and one more with the features of
+each other visual backbone.
+"""
 
 
 rule align_pack:
     input:
-        **{name: of_shard(paths.feature_index(name)) for name in flow.features.aligned},
+        **{
+            name: after_ingest(flow.features.to_pack(name))
+            for name in flow.features.aligned
+        },
         videos=of_shard(paths.shard_table("videos")),
         segments=of_shard(paths.shard_table("segments")),
     output:
-        index=paths.pack_index,
+        index=paths.pack_index.replace("/align/", "/align{packed}/"),
     log:
-        paths.log("align_pack", "shard"),
+        paths.log("align_pack{packed}", "shard"),
     benchmark:
-        paths.benchmark("align_pack", "shard")
+        paths.benchmark("align_pack{packed}", "shard")
     conda:
         ENVIRONMENT
     resources:

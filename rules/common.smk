@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 from waver.cluster.stale_jobs import end_leftovers
 from waver.config.section import MODALITY_SETS
 from waver.errors import WaverError
-from waver.registry import ADAPTATIONS, ANSWER_MODELS, FUSIONS, VIDEO_MODELS
+from waver.registry import ADAPTATIONS, ANSWER_MODELS, BACKBONES, FUSIONS, VIDEO_MODELS
 from waver.workflow.definitions import SOURCE
 from waver.workflow.fingerprint import code_of
 from waver.workflow.flow import checked_flow

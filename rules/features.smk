@@ -34,20 +34,22 @@ rule features_faces:
 rule features_visual:
     input:
         faces=of_shard(paths.feature_index("faces")),
-        model=flow.backbone.record(),
+        model=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).record(),
     output:
-        index=paths.feature_index("visual"),
+        index=paths.feature_index("visual{beside}"),
     log:
-        paths.log("features_visual", "shard"),
+        paths.log("features_visual{beside}", "shard"),
     benchmark:
-        paths.benchmark("features_visual", "shard")
+        paths.benchmark("features_visual{beside}", "shard")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=3000,
     params:
-        config=cfg.features.visual.model_dump(),
-        code=lambda wildcards: flow.backbone.code("features_visual"),
+        config=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).visual,
+        code=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).code(
+            "features_visual"
+        ),
     message:
         "Visual features of shard {wildcards.shard}"
     script:

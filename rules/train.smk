@@ -6,17 +6,17 @@ model, inputs and seed for both.
 
 rule train_emotions:
     input:
-        initial=flow.backbone.given(),
+        initial=lambda wildcards: flow.backbones.named(wildcards.backbone).given(),
         detector=flow.backbone.detector(),
     output:
-        record=flow.backbone.trained_file("emotions"),
-        history=flow.backbone.trained_file("emotions", "history.jsonl"),
-        pictures=flow.backbone.trained_file("emotions", "pictures.parquet"),
-        set_aside=flow.backbone.trained_file("emotions", "set_aside.parquet"),
+        record=paths.trained_emotions("{backbone}", "asset.json"),
+        history=paths.trained_emotions("{backbone}", "history.jsonl"),
+        pictures=paths.trained_emotions("{backbone}", "pictures.parquet"),
+        set_aside=paths.trained_emotions("{backbone}", "set_aside.parquet"),
     log:
-        paths.log("train_emotions"),
+        paths.log("train_emotions", "backbone"),
     benchmark:
-        paths.benchmark("train_emotions")
+        paths.benchmark("train_emotions", "backbone")
     conda:
         ENVIRONMENT
     threads: 4
@@ -26,9 +26,11 @@ rule train_emotions:
         config=cfg.backbone.emotions.model_dump(),
         pictures=flow.backbone.pictures(),
         faces=flow.backbone.detection(),
-        start=lambda wildcards: flow.backbone.start("train_emotions"),
+        start=lambda wildcards: flow.backbones.named(wildcards.backbone).start(
+            "train_emotions"
+        ),
     message:
-        "Training the visual backbone on basic emotions"
+        "Training {wildcards.backbone} on basic emotions"
     script:
         "../workflow/scripts/train_emotions.py"
 
@@ -38,14 +40,16 @@ rule train_backbone:
         faces=every_shard(paths.feature_index("faces")),
         videos=every_shard(paths.shard_table("videos")),
         segments=every_shard(paths.shard_table("segments")),
-        initial=flow.backbone.before_frames(),
+        initial=lambda wildcards: flow.backbones.named(
+            wildcards.backbone
+        ).before_frames(),
     output:
-        record=flow.backbone.trained_file("ah"),
-        history=flow.backbone.trained_file("ah", "history.jsonl"),
+        record=paths.trained_frames("{backbone}", "asset.json"),
+        history=paths.trained_frames("{backbone}", "history.jsonl"),
     log:
-        paths.log("train_backbone"),
+        paths.log("train_backbone", "backbone"),
     benchmark:
-        paths.benchmark("train_backbone")
+        paths.benchmark("train_backbone", "backbone")
     conda:
         ENVIRONMENT
     threads: 4
@@ -54,39 +58,41 @@ rule train_backbone:
     params:
         config=cfg.backbone.ah.model_dump(),
         tolerance=cfg.align.tolerance_frames,
-        start=lambda wildcards: flow.backbone.start("train_backbone"),
+        start=lambda wildcards: flow.backbones.named(wildcards.backbone).start(
+            "train_backbone"
+        ),
     message:
-        "Training the visual backbone on frames with and without A/H"
+        "Training {wildcards.backbone} on frames with and without A/H"
     script:
         "../workflow/scripts/train_backbone.py"
 
 
 rule train_backbone_frames:
     input:
-        packs=every_shard(paths.pack_index),
-        model=flow.backbone.trained_file("ah"),
+        packs=after_ingest(flow.backbones.packs),
+        model=paths.trained_frames("{backbone}", "asset.json"),
     output:
-        paths.backbone_predictions(flow.backbone.name),
+        paths.backbone_predictions("{backbone}"),
     log:
-        paths.log("train_backbone_frames"),
+        paths.log("train_backbone_frames", "backbone"),
     benchmark:
-        paths.benchmark("train_backbone_frames")
+        paths.benchmark("train_backbone_frames", "backbone")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=4000,
     params:
         code=code_of("train_backbone_frames"),
-        record=flow.backbone.frames_record,
+        record=flow.backbones.frames_record,
     message:
-        "Frames by the visual backbone itself"
+        "Frames by {wildcards.backbone} itself"
     script:
         "../workflow/scripts/train_backbone_frames.py"
 
 
 rule train_fusion:
     input:
-        packs=every_shard(paths.pack_index),
+        packs=after_ingest(flow.frames.packs),
         segments=after_ingest(flow.frames.segments),
     output:
         model=paths.train("model.pt"),
@@ -114,7 +120,7 @@ rule train_fusion:
 
 rule train_folds:
     input:
-        packs=every_shard(paths.pack_index),
+        packs=after_ingest(flow.frames.packs),
         segments=after_ingest(flow.frames.segments),
         participants=dataset_table("participants"),
     output:
@@ -142,7 +148,7 @@ rule train_folds:
 
 rule train_video_head:
     input:
-        packs=every_shard(paths.pack_index),
+        packs=after_ingest(flow.frames.packs),
         model=paths.train("model.pt"),
     output:
         paths.train("videos.parquet"),
@@ -165,7 +171,7 @@ rule train_video_head:
 
 rule train_explanations:
     input:
-        packs=every_shard(paths.pack_index),
+        packs=after_ingest(flow.frames.packs),
         model=paths.train("model.pt"),
     output:
         paths.train("explanations.parquet"),

@@ -40,10 +40,11 @@ def declared(*lists: list[str]) -> dict[str, Requirement]:
 RUNTIME = declared(PROJECT["dependencies"], EXTRAS["workflow"])
 
 
-def imported() -> set[str]:
-    """Distributions of the modules that Waver imports anywhere."""
+def imported(folder: str = "src/waver") -> set[str]:
+    """Distributions of the modules that the files of a folder import anywhere, but for its own and those of tests."""
     names = set()
-    for path in (ROOT / "src/waver").rglob("*.py"):
+    paths = list((ROOT / folder).rglob("*.py"))
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
@@ -51,6 +52,7 @@ def imported() -> set[str]:
                 names.add(str(node.module).split(".")[0])
     known = packages_distributions()
     own = set(sys.stdlib_module_names) | USERS_OWN | {"waver"}
+    own |= {path.stem for path in (*paths, *(ROOT / "tests").iterdir())} if folder != "src/waver" else set()
     real = {locked: name for name, locked in LOCKED_AS.items()}
     found = {canonicalize_name(known[name][0]) for name in names - own}
     return {real.get(name, name) for name in found}
@@ -60,6 +62,10 @@ def test_every_import_is_declared_and_every_declaration_is_imported():
     assert imported() - LOCKED_ALONE | NOT_IMPORTED == set(RUNTIME)
     assert imported() >= LOCKED_ALONE
     assert set((ROOT / "envs/lock.in").read_text().splitlines()) >= LOCKED_ALONE
+
+
+def test_every_import_of_the_benches_is_declared():
+    assert imported("bench") - LOCKED_ALONE <= set(declared(PROJECT["dependencies"], *EXTRAS.values()))
 
 
 @pytest.mark.parametrize("lock", ["cpu.txt", "gpu.txt"])

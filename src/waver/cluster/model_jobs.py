@@ -54,7 +54,11 @@ def parts_of_rule(rule: str, config: Config, work: Workload, rates: dict[str, An
         return _joined(found[rule](config, work))
     if rule == "zeroshot_ask":
         return list(_prompted(config, work))
-    return [_emotions(config) if rule == "train_emotions" else _frames(config, work, float(rates["positive_share"]))]
+    if rule == "features_visual":
+        return list(_visual(config, work))
+    if rule == "train_emotions":
+        return list(_emotions(config))
+    return list(_frames(config, work, float(rates["positive_share"])))
 
 
 def _joined(parts: Iterator[Part]) -> list[Part]:
@@ -94,29 +98,41 @@ def _videos(config: Config, work: Workload) -> Iterator[Part]:
         yield Part(run.model, jobs, amount, bool(config.videos.options.get(run.model)))
 
 
-def _frames(config: Config, work: Workload, positive_share: float) -> Part:
+def _visual(config: Config, work: Workload) -> Iterator[Part]:
+    jobs = config.dataset.shards
+    for name, other in backbones_of(config):
+        yield Part(name, jobs, {"job": jobs, "trained_picture": 0.0, "evaluated_picture": work.frames()}, other)
+
+
+def _frames(config: Config, work: Workload, positive_share: float) -> Iterator[Part]:
     stage = config.backbone.ah
     # all frames with A/H and as many without
     trained = 2 * positive_share * work.frames("train") / stage.every
-    return _backbone(config, stage.epochs, trained, work.frames("val") / stage.every)
+    yield from _backbones(config, stage.epochs, trained, work.frames("val") / stage.every)
 
 
-def _emotions(config: Config) -> Part:
+def _emotions(config: Config) -> Iterator[Part]:
     stage = config.backbone.emotions
     try:
         pictures, _ = read_emotions(stage.sets)
     except WaverError:
-        return Part(
-            config.features.visual.backbone, 1, {}, missing="the pictures of backbone.emotions.sets are not here"
-        )
+        for name, _ in backbones_of(config):
+            yield Part(name, 1, {}, missing="the pictures of backbone.emotions.sets are not here")
+        return
     trained = sum(picture.part == "train" for picture in pictures)
-    return _backbone(config, stage.epochs, trained, len(pictures) - trained)
+    yield from _backbones(config, stage.epochs, trained, len(pictures) - trained)
 
 
-def _backbone(config: Config, epochs: int, trained: float, evaluated: float) -> Part:
-    visual = config.features.visual
+def _backbones(config: Config, epochs: int, trained: float, evaluated: float) -> Iterator[Part]:
     amount = {"job": 1, "trained_picture": epochs * trained, "evaluated_picture": epochs * evaluated}
-    return Part(visual.backbone, 1, amount, bool(visual.options))
+    for name, other in backbones_of(config):
+        yield Part(name, 1, amount, other)
+
+
+def backbones_of(config: Config) -> list[tuple[str, bool]]:
+    """Name of every visual backbone, and whether it has options of its own."""
+    visual = config.features.visual
+    return [(visual.backbone, bool(visual.options)), *((name, False) for name in config.train.backbones)]
 
 
 def _prompted(config: Config, work: Workload) -> Iterator[Part]:

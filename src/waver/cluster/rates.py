@@ -66,7 +66,9 @@ def load_rates() -> dict[str, Any]:
 def units(rule: str, jobs: Mapping[str, int], config: Config, work: Workload) -> dict[str, float]:
     """How often each unit of the table occurs in a rule, see the head of ``rates.yaml``."""
     count = jobs[rule]
-    frames, faces, train = work.frames(), config.features.faces, config.train
+    faces, train = config.features.faces, config.train
+    # once more for each other visual backbone
+    frames = work.frames() * (1 + len(train.backbones) if rule in ("features_visual", "align_pack") else 1)
     adapted = count / config.dataset.shards
     tables = sum(n for name, n in jobs.items() if name.startswith("train_"))
     adapting = sum(n for name, n in jobs.items() if name in _ADAPTING)

@@ -18,7 +18,7 @@ from waver.config.training import TrainConfig as TrainConfig
 from waver.config.videos import VideosConfig as VideosConfig
 from waver.config.vision_language import VisionLanguageConfig as VisionLanguageConfig
 from waver.config.zeroshot import ZeroShotConfig as ZeroShotConfig
-from waver.registry import VIDEO_MODELS, ZERO_SHOT_MODELS
+from waver.registry import BACKBONES, VIDEO_MODELS, ZERO_SHOT_MODELS
 
 ModelRole = Literal[
     "face_detector",
@@ -35,12 +35,14 @@ ModelRole = Literal[
 ]
 if TYPE_CHECKING:
     VideoRole = str
+    BackboneRole = str
     ZeroShotRole = str
 else:
     _ROLES = ((own.asset, name if own.loader else "") for name, own in VIDEO_MODELS.items())
+    BackboneRole = Literal[tuple(BACKBONES)]
     VideoRole = Literal[tuple(role for roles in _ROLES for role in roles if role)]
     ZeroShotRole = Literal[tuple(dict.fromkeys(own.asset for own in ZERO_SHOT_MODELS.values() if own.asset))]
-"""Pretrained weights of video-level models, and models that are asked."""
+"""Weights that a visual backbone begins with, pretrained ones of video-level models, and models that are asked."""
 
 
 class DemoConfig(Section):
@@ -100,7 +102,7 @@ class ModelsConfig(Section):
         description="role -> another set for its model; insightface: its packs of models of faces; tiny: random "
         "weights, to try things out",
     )
-    paths: dict[ModelRole | VideoRole | ZeroShotRole, UserPath] = Field(
+    paths: dict[ModelRole | BackboneRole | VideoRole | ZeroShotRole, UserPath] = Field(
         {}, description="role -> file or folder that replaces the set's model"
     )
     accept_licences: list[Annotated[str, Field(pattern="^[a-z0-9-]+$")]] = Field(

@@ -9,9 +9,14 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from waver.config.section import MODALITY_SETS, Section, overlaid
-from waver.registry import MODALITIES
+from waver.registry import BACKBONES, MODALITIES
 
-NOT_RECIPE = frozenset({"runs", "seeds", "folds", "folding", "variants", "windows", "window_runs", "ablations"})
+NOT_RECIPE = frozenset(
+    {
+        "runs", "seeds", "folds", "folding", "variants", "windows", "window_runs", "backbones", "backbone_runs",
+        "ablations",
+    }
+)  # fmt: skip
 """Keys of the training section that say which models there are, not how one is trained."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -52,6 +57,14 @@ class TrainConfig(Section):
     )
     window_runs: tuple[RunSpec, ...] = Field(
         (), description="rows of runs (fusion and modalities) that windows are tried on; empty: the first row"
+    )
+    backbones: tuple[str, ...] = Field(
+        (),
+        description="visual backbones beside features.visual.backbone, each trained as that one (backbone) and with "
+        "features of its own: each of backbone_runs is trained on them, as <fusion>.<backbone>",
+    )
+    backbone_runs: tuple[RunSpec, ...] = Field(
+        (), description="rows of runs (fusion and modalities) for backbones; empty: the first row"
     )
     ablations: tuple[str, ...] = Field(
         (), description="ablations of the conflict model, trained for each of its rows; docs/training.md lists them"
@@ -184,13 +197,32 @@ class TrainConfig(Section):
         for window in self.windows:
             if window < 24:
                 raise ValueError(f"windows: {window} is less than 24 frames, a second")
-        for run in self.window_runs:
-            if run.names not in {other.names for other in self.runs}:
-                raise ValueError(f"window_runs: {run.fusion} on {run.modalities} is not in train.runs")
-            if run.variants:
-                raise ValueError("window_runs: give variants in train.runs")
-        if self.windows and not self.runs:
-            raise ValueError("windows need a row in train.runs")
+        for key, names, rows in self._tried:
+            for run in rows:
+                if run.names not in {other.names for other in self.runs}:
+                    raise ValueError(f"{key}: {run.fusion} on {run.modalities} is not in train.runs")
+                if run.variants:
+                    raise ValueError(f"{key}: give variants in train.runs")
+            if names and not self.runs:
+                raise ValueError(f"{key}: there is no row in train.runs")
+        return self
+
+    @property
+    def _tried(self) -> tuple[tuple[str, tuple[Any, ...], tuple[RunSpec, ...]], ...]:
+        """Key, what is tried, and the rows that it is tried on."""
+        return (
+            ("window_runs", self.windows, self.window_runs),
+            ("backbone_runs", self.backbones, self.backbone_runs),
+        )
+
+    @model_validator(mode="after")
+    def _backbones_fit(self) -> TrainConfig:
+        for name in self.backbones:
+            if name not in BACKBONES:
+                raise ValueError(f"backbones: {name!r} is not a known backbone; known are {', '.join(BACKBONES)}")
+        for run in self.backbone_runs or self.runs[:1] if self.backbones else ():
+            if "V" not in run.modalities:
+                raise ValueError(f"backbone_runs: {run.fusion} on {run.modalities} sees no faces; name rows with V")
         return self
 
 

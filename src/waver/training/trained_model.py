@@ -25,7 +25,8 @@ class TrainedModel:
         base_modalities: letters of the model without the variant, which is otherwise this one.
         window_frames: window that it is trained on, frames of the 24 fps clock.
         changed: JSON object of what differs from the model without the variant: keys of its recipe and, where the
-            variant adds one, ``modalities``; ``{}`` where nothing does.
+            variant adds one, ``modalities``, and where it is another visual backbone, that (``on_backbone``); ``{}``
+            where nothing does.
         video_head: predictions are those of its head for whole videos.
     """
 
@@ -115,6 +116,17 @@ def changes(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a row of a table says that differs from the model without the variant; empty where it is none."""
     found: dict[str, Any] = json.loads(row.get("changed") or "{}")
     return found
+
+
+def on_backbone(name: str) -> dict[str, Any]:
+    """The changes of a model that is trained on the features of another visual backbone, and in nothing else."""
+    return {"features": {"visual": {"backbone": name}}}
+
+
+def other_backbone(row: Mapping[str, Any]) -> str:
+    """That backbone, of a row of a table about such a model; empty of all others."""
+    found = changes(row)
+    return str(found["features"]["visual"]["backbone"]) if found.keys() == {"features"} else ""
 
 
 def only_window(row: Mapping[str, Any]) -> bool:

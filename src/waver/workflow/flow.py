@@ -12,7 +12,7 @@ from waver.workflow.checks import check_registries
 from waver.workflow.run import Run
 from waver.workflow.stages.adapt import Adapt
 from waver.workflow.stages.answers import Answers
-from waver.workflow.stages.backbone import Backbone
+from waver.workflow.stages.backbone import Backbone, Backbones
 from waver.workflow.stages.base import Stage
 from waver.workflow.stages.costs import Costs
 from waver.workflow.stages.evaluate import Evaluate
@@ -37,6 +37,8 @@ class Flow:
         self.ingest = Ingest(run)
         self.backbone = Backbone(run)
         self.features = Features(run, self.backbone)
+        # after the features: of several records of one role that of features.visual stands first
+        self.backbones = Backbones(run, self.backbone)
         self.frames = Frames(run)
         self.answers = Answers(run)
         self.videos = Videos(run)

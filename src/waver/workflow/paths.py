@@ -47,11 +47,19 @@ class Paths:
         """Outcome of each video of a shard; the Zarr stores are in ``stores`` next to it."""
         return f"{self.resources}/features/{feature}/{{shard}}.parquet"
 
+    def visual_index(self, backbone: str = "") -> str:
+        """The same of the visual features; empty: of ``features.visual.backbone``, else of one beside it."""
+        return self.feature_index(f"visual_{backbone}" if backbone else "visual")
+
     # align --------------------------------------------------------------------------------------
     @property
     def pack_index(self) -> str:
         """Which rows of the shard's pack belong to which video; the packs are in ``packs`` next to it."""
-        return f"{self.resources}/align/{{shard}}.parquet"
+        return self.pack_index_of()
+
+    def pack_index_of(self, backbone: str = "") -> str:
+        """The same with the visual features of another backbone, in a folder of its name."""
+        return f"{self.resources}/align{f'/{backbone}' if backbone else ''}/{{shard}}.parquet"
 
     # train --------------------------------------------------------------------------------------
     def trained_emotions(self, backbone: str, name: str) -> str:

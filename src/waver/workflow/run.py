@@ -66,22 +66,28 @@ class Run:
     def _set_of(self, role: str) -> str:
         return self.config.models.roles.get(role, self.config.models.set)
 
-    def has_model(self, role: str, of: str = "") -> bool:
-        """Whether the config gives a model for a role, or the role's set has one, of a network where it says so."""
-        return role in self.config.models.paths or bool(in_set(role, self._set_of(role), of))
+    def has_model(self, role: str, of: str = "", by_path: bool = True) -> bool:
+        """Whether the config gives a model for a role, or the role's set has one, of a network where it says so.
+
+        Args:
+            role: of the model.
+            of: network, where several fill the role.
+            by_path: the file that the config gives for the role counts.
+        """
+        return (by_path and role in self.config.models.paths) or bool(in_set(role, self._set_of(role), of))
 
     def chosen(self, role: str) -> bool:
         """Whether the config itself names a model, or a set, for a role that need not be filled."""
         return role in self.config.models.paths or role in self.config.models.roles
 
-    def model_record(self, role: str, of: str = "") -> str:
-        """The installed record of the model that fills a role, of a network where several do.
+    def model_record(self, role: str, of: str = "", by_path: bool = True) -> str:
+        """The installed record of the model that fills a role; arguments as in ``has_model``.
 
         Raises:
             WaverError: the role's set of models has none, and the config gives none; or the config does not accept its
                 licence.
         """
-        name = asset_for(role, self._set_of(role), self.model_paths, of)
+        name = asset_for(role, self._set_of(role), self.model_paths if by_path else {}, of)
         check_licence(name, self.config.models.accept_licences)
         return f"resources/models/{name}/asset.json"
 

@@ -15,6 +15,7 @@ from waver.config.training import NOT_RECIPE, TrainConfig
 from waver.workflow.run import Run
 from waver.workflow.stages.backbone import Backbone
 
+BACKBONES = {"apvit", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}
 SUBSETS = ("V", "A", "T", "VA", "VT", "AT", "VAT")
 
 
@@ -41,6 +42,7 @@ def test_faces_sound_and_words_are_those_of_section_4_1(preset):
     features, faces = preset.features, preset.features.faces
     assert (faces.choice, faces.size) == ("best_score", 256)  # "the face with the highest score", "resized to 256x256"
     assert (faces.threshold, faces.nms, faces.every) == (0.9, 0.4, 1)  # the released code
+    assert faces.quality == config("bah300").features.faces.quality == 90  # under 10 GB
     assert features.audio.feature == "vggish"
     assert (features.words.layers, features.words.alignment) == (4, "timestamp")
     run = Run(preset)
@@ -108,7 +110,10 @@ def test_the_papers_differ_in_release_backbone_and_video_models_alone():
     """Their training details are the same, word for word."""
     one, other = read("paper2026"), read("paper2025")
     assert one["backbone"] == other["backbone"]
+    backbones = [paper["train"].pop("backbones") for paper in (one, other)]
     assert one["train"] == other["train"]
+    for beside, paper in zip(backbones, (one, other), strict=True):
+        assert {*beside, paper["features"]["visual"]["backbone"]} == BACKBONES
     assert one["evaluate"] == other["evaluate"]
     one["features"]["visual"] = other["features"]["visual"]
     assert one["features"] == other["features"]

@@ -18,13 +18,14 @@ from waver.datasets.bah.metadata import read_metadata
 from waver.datasets.bah.release_yaml import read_yaml
 from waver.datasets.bah.segments import runs, segment_rows
 from waver.datasets.bah.splits import read_classes, read_frame_split, read_segment_table, read_split
+from waver.datasets.elan.tier_list import read_tier_list
 from waver.datasets.folder.annotations import read_segments, read_transcripts
 from waver.datasets.folder.listing import Recording, read_listing
 from waver.datasets.folder.question_table import read_questions
 from waver.datasets.transcripts import main_language, read_transcript
 from waver.errors import ExcludedItem, WaverError
 from waver.predict import transcript_files
-from waver.predict.codings import read_codings, read_tier_list
+from waver.predict.codings import read_codings
 from waver.predict.elan import write_eaf
 from waver.predict.given import Given, read_mapping
 from waver.predict.inputs import read_inputs

@@ -22,14 +22,14 @@ def test_what_a_person_corrected_is_whole_and_stays(tmp_path):
     write_finished(tmp_path, "a", made)
     known = read_finished(tmp_path, "a")
     assert known == made
-    assert known.whole(tmp_path)
+    assert known.intact(tmp_path)
     (tmp_path / "a.eaf").write_text("corrected")
-    assert known.whole(tmp_path)
+    assert known.intact(tmp_path)
     assert known.edited(tmp_path) == {"a.eaf": made.files["a.eaf"]}
     (told,) = corrected_before("a", known.edited(tmp_path), "P")
     assert (told["item"], told["reason"]) == ("a", "a.eaf was corrected, and still holds the earlier prediction")
     (tmp_path / "a_frames.csv").write_text("broken")
-    assert not known.whole(tmp_path)
+    assert not known.intact(tmp_path)
     known.remove_left(tmp_path, ["a_frames.csv"])
     assert sorted(path.name for path in tmp_path.glob("a*")) == ["a.eaf", "a_frames.csv"]
 

@@ -219,7 +219,7 @@ def test_the_claim_of_blocks_is_that_of_the_records(made, rendered, report_confi
     text = " ".join(rendered[0].replace("&#39;", "'").split())
     claim = text[text.index("with at least 4.2 s between them") :].split(". ")[0]
     assert "a word's vector sees its whole sentence" in claim
-    assert "leak" not in text
+    assert "leak-free" not in text
     material = load(made.inputs, report_config, "demo", True)
     bounded = guard(replace(material, adapted=[{"protocol": "frame_random"}, {"guard_s": 1.0, "beyond": []}]))
     assert bounded.startswith(", with at least 1.0 s between them")

@@ -7,7 +7,7 @@ that run, which ``report.other_runs`` names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from waver.io.tables import SCORES, read_metadata, read_table
 from waver.report.formatting import SPLITS, is_control, plural, share
 from waver.report.papers.published import PublishedTable, published
 from waver.report.ranking import COMPARABLE, MethodScores, shown_scores
+from waver.training.trained_model import other_backbone
 from waver.zeroshot.records import Condition
 
 LAYOUTS = Path(__file__).with_name("papers.yaml")
@@ -34,11 +35,13 @@ class Run:
     """Scores of one run of the workflow.
 
     Attributes:
-        label: its name in ``report.other_runs``; empty for the run of these tables.
+        label: its name in ``report.other_runs``; empty for the run of these tables; of this run's models on another
+            visual backbone (``train.backbones``), which are as a run of their own, the name of that.
         backbone: visual backbone of its faces; of another run its label.
         kinds: what rows may require of a run: its backbone, ``zero_shot`` or ``fine_tuned``; of another its label.
         scores: rows of its scores table.
         data: name of the data set in captions.
+        beside: it is of this run.
         prompt_sets: method -> set of prompts, of models that were asked.
     """
 
@@ -47,6 +50,7 @@ class Run:
     kinds: frozenset[str]
     scores: Sequence[dict[str, Any]]
     data: str = ""
+    beside: bool = False
     prompt_sets: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,11 +88,20 @@ def read_runs(own: Path, backbone: str, kinds: Iterable[str], data: str, other_r
         WaverError: a table cannot be read.
     """
     others = [
-        Run(label, label, frozenset({label}), shown_scores(read_table(path, SCORES)), "", _prompt_sets(path))
+        Run(label, label, frozenset({label}), shown_scores(read_table(path, SCORES)), "", False, _prompt_sets(path))
         for label, path in other_runs.items()
     ]
     scores = shown_scores(read_table(own, SCORES))
-    return [Run("", backbone, frozenset({backbone, *kinds}), scores, data, _prompt_sets(own)), *others]
+    first = Run("", backbone, frozenset({backbone, *kinds}), scores, data, False, _prompt_sets(own))
+    return [first, *_on_other_backbones(scores), *others]
+
+
+def _on_other_backbones(scores: Sequence[dict[str, Any]]) -> Iterator[Run]:
+    """A run's models on the features of other backbones, named as those on its own, and these backbones themselves."""
+    for name in dict.fromkeys(filter(None, map(other_backbone, scores))):
+        own = [{**row, "method": row["fusion"], "variant": None} for row in scores if other_backbone(row) == name]
+        itself = [row for row in scores if row["method"] == name]
+        yield Run(name, name, frozenset({name}), [*own, *itself], beside=True)
 
 
 def _prompt_sets(scores: Path) -> dict[str, str]:

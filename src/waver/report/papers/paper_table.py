@@ -131,7 +131,7 @@ class PaperTableBuilder:
         kind = self.layout.get("how") or group.get("how", "fusion")
         kind = "tuned" if method.split(".")[0].endswith(TUNED) else kind
         line = how[kind].format(method=method, modalities=modalities, **_prompting(method))
-        others = f" in the run {run.label}" if run.label else ""
+        others = f" in the run {run.label}" if run.label and not run.beside else ""
         return f"not run{others}; to run it: {line}"
 
     def _of_ours(self, run: Run, scored: MethodScores) -> int:
@@ -176,7 +176,7 @@ class PaperTableBuilder:
     def _more_lines(self) -> Iterator[Line]:
         """Methods of the layout's ``more`` that no row shows."""
         more = self.layout.get("more", {"methods": [], "modalities": []})
-        for run in (run for run in self.runs if run.label not in run_names_in_layouts()):
+        for run in (run for run in self.runs if not run.beside and run.label not in run_names_in_layouts()):
             for (method, modalities), scored in self.found[run.label].items():
                 wanted = _wanted(scored, more["methods"]) and _any(modalities, more["modalities"])
                 if wanted and (run.label, method, modalities) not in self.used and not only_window(scored.any):

@@ -18,6 +18,7 @@ from waver.report.tables.formats import Cell, Column, Line, TableData
 from waver.report.tables.parameter_counts import parameters_in
 from waver.report.tables.run_times import jobs_in, number_of
 from waver.training.profiling.record import VIDEO_S, Cost, read_cost
+from waver.training.trained_model import other_backbone
 
 NAME = "compute"
 COLUMNS = (
@@ -82,7 +83,8 @@ def cost_table(inputs: CostInputs) -> TableData:
     Raises:
         WaverError: a record or a table is of another version.
     """
-    records = {record.role: record for record in map(read_record, inputs.models)}
+    # of several backbones the one that the features are named after stands first
+    records = {record.role: record for record in map(read_record, reversed(inputs.models))}
     sizes = {role: parameters_in(record) for role, record in records.items()}
     trained = [read_cost(path) for path in inputs.costs]
     notes = Notes()
@@ -118,7 +120,8 @@ def _trained(cost: Cost, sizes: Mapping[str, int | None], benchmarks: Path, note
     # a model of pixels has no features of a frozen backbone as input
     frozen = [sizes.get(role) for role, letter in _LETTERS.items() if letter in cost.modalities and role in sizes]
     known = [size for size in frozen if size is not None]
-    total = cost.parameters + sum(known) if len(known) == len(frozen) and not cost.sees_pixels else None
+    countable = len(known) == len(frozen) and not cost.sees_pixels and not _elsewhere(cost)
+    total = cost.parameters + sum(known) if countable else None
     epochs = [str(number) for number in sorted(set(cost.epochs))]
     cells = (
         _number(cost.parameters),
@@ -135,6 +138,11 @@ def _trained(cost: Cost, sizes: Mapping[str, int | None], benchmarks: Path, note
     )
     about = {"method": cost.method, "modalities": cost.modalities} if cost.model is None else cost.model.record
     return Line((row_name(about),), cells, VIDEOS if video else FRAMES)
+
+
+def _elsewhere(cost: Cost) -> bool:
+    """Whether a model has the features of another visual backbone than the run's."""
+    return cost.model is not None and bool(other_backbone(cost.model.record))
 
 
 def _answers(inputs: CostInputs) -> Iterator[Line]:

@@ -1,8 +1,9 @@
 """Which models of frames a config names, and the recipe of each; loads no torch.
 
 A model is named ``<fusion>`` or ``<fusion>.<variant>``. A variant is a set of keys of the training section that
-differ: one that the user names, a length of the window (``w24``), or an ablation of the conflict model. It is
-trained on the same windows, seeds and folds as the model without it. Names are made here and looked up here; what
+differ: one that the user names, a length of the window (``w24``), or an ablation of the conflict model; or another
+visual backbone (``resnet18``), whose features it is trained on with the same recipe. It is trained on the same windows,
+seeds and folds as the model without it. Names are made here and looked up here; what
 they stand for is in the record (``TrainedModel``).
 """
 
@@ -17,7 +18,7 @@ from waver.models.fusion.conflict.settings import ABLATIONS
 from waver.models.temporal.settings import TemporalSettings
 from waver.records import load, method_config
 from waver.registry import FUSIONS, MODALITIES, TEMPORALS
-from waver.training.trained_model import TrainedModel, as_json, difference
+from waver.training.trained_model import TrainedModel, as_json, difference, on_backbone
 
 EXTRA_MODALITY = {"with_cues": "C"}
 """Name of the ablation -> letter of the modality."""
@@ -40,9 +41,16 @@ def _model(config: TrainConfig, fusion: str, variant: str, base_modalities: str)
     changed = difference(plain.recipe, own.recipe)
     if modalities != base_modalities:
         changed["modalities"] = modalities
+    if variant in config.backbones:
+        changed |= on_backbone(variant)
     return TrainedModel(
         _name(fusion, variant), modalities, fusion, variant, base_modalities, own.window, as_json(changed)
     )
+
+
+def network_of(config: TrainConfig, model: TrainedModel) -> str:
+    """The visual backbone of its features, where that is not ``features.visual.backbone``; else empty."""
+    return model.variant if model.variant in config.backbones else ""
 
 
 def _name(fusion: str, variant: str) -> str:
@@ -71,6 +79,8 @@ def _generated(run: RunSpec, config: TrainConfig) -> Iterator[str]:
     widened = {row.names for row in config.window_runs or config.runs[:1]}
     if run.names in widened:
         yield from (f"w{window}" for window in config.windows)
+    if run.names in {row.names for row in config.backbone_runs or config.runs[:1]}:
+        yield from config.backbones
     if run.fusion == "conflict":
         yield from config.ablations
 
@@ -79,7 +89,8 @@ def overrides_of(config: TrainConfig) -> dict[str, Mapping[str, Any]]:
     """Variant -> keys of the training section that differ, of every variant of the config."""
     # windows shorter than the hop would leave frames out
     windows = {f"w{window}": {"window": window, "hop": min(config.hop, window)} for window in config.windows}
-    return {**config.variants, **windows, **{name: ABLATIONS.get(name, {}) for name in config.ablations}}
+    ablations = {name: ABLATIONS.get(name, {}) for name in config.ablations}
+    return {**config.variants, **windows, **ablations, **{name: {} for name in config.backbones}}
 
 
 def recipe_of(config: TrainConfig, method: str) -> TrainConfig:
@@ -122,7 +133,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
         if name in EXTRA_MODALITY:
             raise WaverError(f"train.variants: {name!r} is the name of an ablation; choose another")
     windows = [f"w{window}" for window in config.windows]
-    names = [*config.variants, *windows, *config.ablations]
+    names = [*config.variants, *windows, *config.ablations, *config.backbones]
     for name in names:
         if names.count(name) > 1:
             raise WaverError(f"train: there are two variants {name!r}; give one of them another name")
@@ -133,7 +144,7 @@ def check_variants(config: TrainConfig, options: bool) -> None:
     for model in models_of(config) if options else ():
         _check_first_epochs(config, model)
         # a length of the window may be the one that the model has anyway, and stands in the figure all the same
-        if not model.variant or model.variant in windows or model.variant in EXTRA_MODALITY:
+        if not model.variant or model.variant in {*windows, *EXTRA_MODALITY, *config.backbones}:
             continue
         if _built(config, model.fusion, model.variant) == _built(config, model.fusion, ""):
             raise WaverError(

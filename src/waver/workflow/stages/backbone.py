@@ -10,7 +10,7 @@ from waver.modalities import letters_made_by
 from waver.records import method_config
 from waver.registry import BACKBONES
 from waver.workflow.fingerprint import code
-from waver.workflow.run import Wildcards
+from waver.workflow.run import Run, Wildcards
 from waver.workflow.stages.base import Stage
 
 UNTRAINED = "mini_xception"
@@ -18,17 +18,22 @@ UNTRAINED = "mini_xception"
 
 
 class Backbone(Stage):
-    """The network that looks at faces: where its weights come from."""
+    """A network that looks at faces: where its weights come from."""
 
-    @property
-    def name(self) -> str:
-        """By the registry, or UNTRAINED."""
-        return self.config.features.visual.backbone
+    def __init__(self, run: Run, name: str = "") -> None:
+        """That of ``features.visual``, or another one of ``train.backbones``."""
+        super().__init__(run)
+        visual = self.config.features.visual
+        self.beside = bool(name)
+        self.name = name or visual.backbone
+        self.options = {} if self.beside else visual.options
 
     def check(self, load: bool) -> None:
         """The backbone is known, its weights can come from somewhere, and no cross-validation is flattered by them."""
-        options, stages = self.config.features.visual.options, self.config.backbone.stages
-        if self.name == UNTRAINED:
+        options, stages = self.options, self.config.backbone.stages
+        if self.beside:
+            self._check_beside()
+        elif self.name == UNTRAINED:
             if stages or options:
                 raise WaverError(
                     f"features.visual.backbone: {UNTRAINED} is used as it is, without backbone.stages and options; "
@@ -55,13 +60,30 @@ class Backbone(Stage):
                 "or stages to [emotions]"
             )
 
+    def _check_beside(self) -> None:
+        if self.name == self.config.features.visual.backbone:
+            raise WaverError(f"train.backbones: {self.name} is features.visual.backbone already; leave one of them out")
+        if not self.run.recorded:
+            raise WaverError("train.backbones: transcripts have no faces; leave it out")
+        if not self.config.backbone.stages and not self.given():
+            raise WaverError(
+                f"train.backbones: there are no weights for {self.name}; give models.paths.{self.name}, "
+                "or train it: backbone.stages"
+            )
+
     def given(self) -> list[str]:
         """Record of the weights that a training begins with, of the config or of its set of models, if there are any.
 
         A set has weights for the backbone that it names; those of another one do not count.
         """
-        given = self.run.has_model("expression_backbone", of=self.name)
-        return [self.run.model_record("expression_backbone", of=self.name)] if given else []
+        if self.name in self.run.model_paths:
+            return [self.run.model_record(self.name)]
+        given = self.run.has_model("expression_backbone", of=self.name, by_path=not self.beside)
+        return [self._of_role()] if given else []
+
+    def _of_role(self) -> str:
+        """Record of what fills the role; the path of the config is that of ``features.visual.backbone``."""
+        return self.run.model_record("expression_backbone", of=self.name, by_path=not self.beside)
 
     def installs(self) -> list[str]:
         """The given weights; what a training makes of them is read by the features."""
@@ -79,7 +101,7 @@ class Backbone(Stage):
     def record(self) -> str:
         """Record of its weights: of the last stage of its training, else installed."""
         stages = self.config.backbone.stages
-        return self.trained_file(stages[-1]) if stages else self.run.model_record("expression_backbone", of=self.name)
+        return self.trained_file(stages[-1]) if stages else next(iter(self.given()), None) or self._of_role()
 
     @property
     def judges(self) -> bool:
@@ -98,12 +120,17 @@ class Backbone(Stage):
         """The part of the config that decides its weights; of pictures of emotions not where they lie."""
         own = self.config.backbone
         trained = own.model_dump(include={"stages", *own.stages}, exclude={"emotions": {"sets": {"__all__": {"path"}}}})
-        return {**trained, "options": self.config.features.visual.options}
+        return {**trained, "options": self.options}
 
     def frames_record(self, wildcards: Wildcards) -> dict[str, Any]:
         """What its own predictions say about what made them."""
         made = self.run.prediction_record(self.code("train_backbone_frames"), self.recipe())
         return {**made, "method": self.name, "modalities": "V", "seed": self.config.backbone.seed}
+
+    @property
+    def visual(self) -> dict[str, Any]:
+        """The config of its features."""
+        return {**self.config.features.visual.model_dump(), "backbone": self.name, "options": self.options}
 
     def code(self, rule: str) -> str:
         """Fingerprint of a job on the backbone and of this network; other networks do not count."""
@@ -113,7 +140,7 @@ class Backbone(Stage):
         """What a training of it begins with, but for its weights."""
         return {
             "backbone": self.name,
-            "options": self.config.features.visual.options,
+            "options": self.options,
             "seed": self.config.backbone.seed,
             "code": self.code(rule),
         }
@@ -135,3 +162,48 @@ class Backbone(Stage):
         from waver.datasets.emotions.readers import stamp
 
         return stamp(sets)
+
+
+class Backbones(Stage):
+    """All networks that look at faces: that of ``features.visual``, and those of ``train.backbones`` beside it."""
+
+    def __init__(self, run: Run, first: Backbone) -> None:
+        """With that of ``features.visual``, which is a stage of its own."""
+        super().__init__(run)
+        self.first = first
+        self.others = tuple(Backbone(run, name) for name in self.config.train.backbones)
+
+    def named(self, name: str) -> Backbone:
+        """One by its name; by an empty one that of ``features.visual``."""
+        return next((one for one in self.others if one.name == name), self.first)
+
+    def packs(self, wildcards: Wildcards) -> list[str]:
+        """Indexes of the packs of all shards with the features of the job's backbone."""
+        own = self.named(wildcards.backbone)
+        template = self.paths.pack_index_of(own.name if own.beside else "")
+        return [template.format(shard=shard) for shard in self.run.shards]
+
+    def frames_record(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What the predictions of the job's backbone say about what made them."""
+        return self.named(wildcards.backbone).frames_record(wildcards)
+
+    def check(self, load: bool) -> None:
+        """Those beside the first have weights from somewhere."""
+        for one in self.others:
+            one.check(load)
+
+    def model_records(self) -> list[str]:
+        """Of those beside the first; that one's stands with the features."""
+        return [one.record() for one in self.others]
+
+    def installs(self) -> list[str]:
+        """What they begin with."""
+        return [record for one in self.others for record in one.installs()]
+
+    def predictions(self) -> list[str]:
+        """Of frames without their context."""
+        return [file for one in self.others for file in one.predictions()]
+
+    def methods(self) -> Iterable[str]:
+        """They, where they predict."""
+        return [name for one in self.others for name in one.methods()]

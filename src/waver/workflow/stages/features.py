@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from waver.workflow.stages.base import Stage
 
 CONVERTED = "resources/models/converted/speech_recogniser/asset.json"
 """Record of a recogniser that was given in the format of transformers."""
+
+VISUAL = "visual"
+"""The features of faces, of which there are some for each backbone."""
 
 
 class Features(Stage):
@@ -35,6 +38,12 @@ class Features(Stage):
     def aligned(self) -> list[str]:
         """Those of ``names`` that are put on one clock."""
         return [name for name in self.names if name != "speech"]
+
+    def to_pack(self, name: str) -> Callable[[Wildcards], str]:
+        """The index of one of ``aligned`` that a job packs: of the visual features that of the pack's backbone."""
+        if name != VISUAL:
+            return lambda wildcards: self.paths.feature_index(name).format(shard=wildcards.shard)
+        return lambda wildcards: self.paths.visual_index(wildcards.packed[1:]).format(shard=wildcards.shard)
 
     @property
     def streams(self) -> list[dict[str, Any]]:

@@ -9,7 +9,14 @@ from typing import Any
 from waver.modalities import streams
 from waver.models.fusion.conflict.settings import ConflictConfig
 from waver.registry import FUSIONS
-from waver.training.frames.variants import check_variants, model_named, models_of, modules_of, recipe_of
+from waver.training.frames.variants import (
+    check_variants,
+    model_named,
+    models_of,
+    modules_of,
+    network_of,
+    recipe_of,
+)
 from waver.training.trained_model import TrainedModel
 from waver.workflow.checks import check_methods
 from waver.workflow.fingerprint import code
@@ -101,6 +108,11 @@ class Frames(Stage):
     def recipe(self, wildcards: Wildcards) -> dict[str, Any]:
         """The part of the training config that decides it: without the list of the others."""
         return recipe_of(self.config.train, wildcards.fusion).recipe
+
+    def packs(self, wildcards: Wildcards) -> list[str]:
+        """Indexes of the packs of all shards, with the visual features of its backbone."""
+        template = self.paths.pack_index_of(network_of(self.config.train, self._model(wildcards)))
+        return [template.format(shard=shard) for shard in self.run.shards]
 
     def segments(self, wildcards: Wildcards) -> list[str]:
         """Tables of the annotators' certainty and cues, where its recipe learns from them."""

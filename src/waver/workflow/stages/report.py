@@ -15,6 +15,8 @@ class Report(Stage):
     def check(self, load: bool) -> None:
         """The runs that ``report.other_runs`` names are finished, and are others than this one."""
         for name, path in zip(self.config.report.other_runs, self.other_scores(), strict=True):
+            if name in self.config.train.backbones:
+                raise WaverError(f"report.other_runs.{name}: train.backbones has {name} too; leave one of them out")
             if Path(path).absolute() == Path(self.paths.scores).absolute():
                 raise WaverError(f"report.other_runs.{name} names this run itself; leave it out")
             if not Path(path).is_file():

@@ -29,6 +29,7 @@ from waver.report.figures.window_length import tried
 from waver.report.papers.layouts import Run as ScoredRun
 from waver.report.papers.layouts import layouts, printed_table, read_runs
 from waver.report.papers.paper_table import paper_tables
+from waver.report.tables.results import COLUMNS
 from waver.workflow.flow import Flow
 from waver.workflow.run import Run
 
@@ -91,7 +92,8 @@ def supervised(flow: Flow) -> Iterator[dict[str, Any]]:
     for record in {str(one): one for one in flow.frames.records_of_outputs()}.values():
         own = {name: value for name, value in record.items() if name != "changed"}
         yield from ({**own, "level": "frame", "seed": seed} for seed in SEEDS)
-    yield {**flow.backbone.frames_record(None), "level": "frame"}
+    for backbone in (flow.backbone, *flow.backbones.others):
+        yield {**backbone.frames_record(None), "level": "frame"}
     for run in flow.run.config.videos.runs:
         yield from ({"method": run.model, "modalities": run.modalities, "level": "video", "seed": s} for s in SEEDS)
 
@@ -102,8 +104,8 @@ def preset(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def scored(preset, data) -> ScoredRun:
-    """The preset's scores, as the report reads them."""
+def scored(preset, data) -> list[ScoredRun]:
+    """The preset's scores, as the report reads them: with those of each other backbone as of a run of its own."""
     flow, draw = flow_of(preset), np.random.default_rng(0)
     made = [data.predictions(f"{preset}.{n}.parquet", draw, about) for n, about in enumerate(supervised(flow))]
     names = ("scores", "json", "comparisons", "calibration", "decomposition")
@@ -120,7 +122,7 @@ def scored(preset, data) -> ScoredRun:
         flow.frames.records_to_score(),
     )
     kinds = flow.report.table_kinds()
-    return read_runs(outputs["scores"], flow.report.backbone(), kinds, "six people", {})[0]
+    return read_runs(outputs["scores"], flow.report.backbone(), kinds, "six people", {})
 
 
 def tables_of(preset: str, *runs: ScoredRun) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -139,34 +141,43 @@ def tables_of(preset: str, *runs: ScoredRun) -> Iterator[tuple[str, tuple[str, .
                     yield table.name, line.labels, table.notes[cell.note - 1] if cell.note else ""
 
 
-def test_every_row_is_filled_but_those_of_other_runs_which_say_so(preset, scored):
-    backbone = flow_of(preset).report.backbone()
-    empty = list(tables_of(preset, scored))
-    others = [note for name, _, note in empty if name in ("2026_table_1", "2025_table_5", "2025_table_15")]
-    tables = {"paper2026": 1, "paper2025": 2}[preset]
-    assert {note.split("{")[1].split(":")[0] for note in others} == BACKBONES - {backbone}
-    assert len(others) == tables * 2 * len(BACKBONES - {backbone})
+def test_every_row_is_filled_but_that_of_another_run_which_says_so(preset, scored):
+    empty = list(tables_of(preset, *scored))
     zero_shot = [labels for name, labels, note in empty if name == "2026_table_4" and "zero_shot: true" in note]
     assert zero_shot == [("EmoCLIP", "zero-shot")] * (preset == "paper2026")
-    assert len(empty) == len(others) + len(zero_shot)
+    assert len(empty) == len(zero_shot)
 
 
-def test_nothing_is_empty_with_the_other_runs_beside_it(preset, scored, tmp_path):
-    own = flow_of(preset).report.backbone()
-    beside = {}
-    for name in [*sorted(BACKBONES - {own}), "zero_shot"]:
-        seen = [row for row in scored.scores if row["modalities"] == "V"]
-        rows = [{**row, "method": name if row["method"] == own else row["method"]} for row in seen]
-        beside[name] = tmp_path / f"{name}.parquet"
-        write_table(beside[name], rows, SCORES)
-    write_table(tmp_path / "own.parquet", scored.scores, SCORES)
+def test_nothing_is_empty_with_the_other_run_beside_it(preset, scored, tmp_path):
+    own, beside = flow_of(preset).report.backbone(), {"zero_shot": tmp_path / "zero_shot.parquet"}
+    write_table(beside["zero_shot"], [row for row in scored[0].scores if row["modalities"] == "V"], SCORES)
+    write_table(tmp_path / "own.parquet", scored[0].scores, SCORES)
     runs = read_runs(tmp_path / "own.parquet", own, ["fine_tuned"], "six people", beside)
     assert list(tables_of(preset, *runs)) == []
 
 
+def test_each_backbone_has_its_own_scores_in_the_tables_of_backbones(preset, scored):
+    name = {"paper2026": "2026_table_1", "paper2025": "2025_table_5"}[preset]
+    layout = next(one for one in layouts()["tables"] if one["table"] == name)
+    table, metric = paper_tables(layout, scored)[0], printed_table(layout).metrics[0]
+    rows = {line.labels[0].lower(): line.cells for line in table.lines if not line.body}
+    assert rows.keys() == BACKBONES
+    of_lfan = {
+        row["variant"] or flow_of(preset).report.backbone(): row["value"]
+        for row in scored[0].scores
+        if (row["fusion"], row["modalities"], row["level"], row["split"], row["metric"])
+        == ("lfan", "V", "frame", "test", metric) and row["variant"] in {None, *BACKBONES}
+    }  # fmt: skip
+    column = [n for n, one in enumerate(table.columns) if one.head == COLUMNS[metric]][-1]
+    assert {backbone: cells[column].values[0] for backbone, cells in rows.items()} == of_lfan
+    assert len(set(of_lfan.values())) == len(BACKBONES)
+    # and no other table takes them for models of their own
+    assert not [line for line in table.lines if line.body == "Not in the paper" and line.labels[0].endswith("resnet18")]
+
+
 def test_every_window_of_the_preset_is_in_the_figure(preset, scored):
     config = flow_of(preset).run.config.train
-    points = tried(scored.scores, "test")["LFAN V"]
+    points = tried(scored[0].scores, "test")["LFAN V"]
     assert [frames for frames, _ in points] == sorted({*config.windows, config.window})
 
 
@@ -179,4 +190,4 @@ def test_rows_of_the_papers_are_trained_and_no_others(preset, scored):
         (method.lower(), letters) for name in names for method, letters, *_ in printed_table(layout_of[name]).rows
     }
     assert trained == printed
-    assert {row["seeds"] for row in scored.scores if row["fusion"]} == {len(SEEDS)}
+    assert {row["seeds"] for row in scored[0].scores if row["fusion"]} == {len(SEEDS)}
