@@ -105,6 +105,7 @@ def test_everything_of_the_registry_can_be_asked_for() -> None:
     assert set(METHODS) >= {"mmd", "acpl", "shot", "nrc", "tent", "eata", "sar", "cotta", "bn_adapt", "memo", "oracle"}
 
 
+@pytest.mark.slow
 @every_method
 def test_the_backbone_is_adapted_from_the_pictures_on(
     place: Place, model: Path, still: dict[tuple[str, int], float], tmp_path: Path, method: str
@@ -140,6 +141,7 @@ def changed(before: FaceNetwork, after: FaceNetwork) -> set[str]:
     return {name for name, value in after.state_dict().items() if not torch.equal(value, was[name])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["head", "lora", "full"])
 def test_a_scope_changes_its_parameters_and_no_others(place: Place, scope: Any) -> None:
     row = Row(network="clip", scope=scope, rank=2)
@@ -252,6 +254,7 @@ def test_a_method_sees_its_rows_alone(place: Place, model: Path) -> None:
     assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_an_edit_of_what_runs_changes_the_fingerprint(place: Place, tmp_path: Path) -> None:
     row = Row(network="clip", scope="lora")
     traced(lambda: predictions(place, place.model, tmp_path / "a.parquet", row, "acpl"), tmp_path / "trace")

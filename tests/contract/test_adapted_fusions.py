@@ -130,6 +130,7 @@ def test_predicts_the_scored_frames_or_says_why_not(place: Place, tmp_path: Path
         assert found != plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["t3a", "shot", "cotta", "memo"])
 def test_participants_do_not_depend_on_each_other_nor_on_what_ran_before(
     place: Place, tmp_path: Path, method: str
@@ -152,6 +153,7 @@ def test_garbage_labels_change_nothing_but_for_the_oracle(place: Place, method: 
     assert np.array_equal(first, second) != ADAPTATIONS[method].target_labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["source_only", "tent", "nrc", "cotta", "oracle"])
 def test_frames_of_no_or_another_subset_change_nothing(place: Place, method: str) -> None:
     """No window reaches over the border of a subset, neither to learn nor to predict."""
@@ -209,6 +211,7 @@ def test_is_handed_unlabelled_frames_unless_it_is_an_oracle(place: Place, method
     assert view.features.base is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fusion", "method"), [("conflict", "memo"), ("mt", "oracle")])
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(
     place: Place, tmp_path: Path, fusion: str, method: str

@@ -79,6 +79,7 @@ def test_builds_from_its_own_frozen_config(method: str) -> None:
         method_config(ADAPTATIONS, method, {"momentun": 1})
 
 
+@pytest.mark.slow
 @every_method
 def test_same_seed_same_predictions_whatever_ran_before(place: Place, tmp_path: Path, method: str) -> None:
     first = predictions(place, tmp_path / "a.parquet", method)
@@ -91,6 +92,7 @@ def test_same_seed_same_predictions_whatever_ran_before(place: Place, tmp_path: 
     assert predictions(place, tmp_path / "b.parquet", method) == first
 
 
+@pytest.mark.slow
 @every_method
 def test_participants_do_not_depend_on_each_other(place: Place, tmp_path: Path, method: str) -> None:
     together = predictions(place, tmp_path / "a.parquet", method)
@@ -100,6 +102,7 @@ def test_participants_do_not_depend_on_each_other(place: Place, tmp_path: Path, 
     assert apart[0] | apart[1] == together
 
 
+@pytest.mark.slow
 @every_method
 def test_sees_only_what_it_needs(place: Place, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = runner.build_adapter(method, {})

@@ -109,6 +109,7 @@ def margins(model, answers):
 LEARN, JUDGE = answers_of(20), answers_of(10, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), CASES)
 def test_a_signal_is_learnt_that_holds_for_other_people(name, inputs, encoder):
     found = margins(standard(name, inputs, encoder), JUDGE)
@@ -117,6 +118,7 @@ def test_a_signal_is_learnt_that_holds_for_other_people(name, inputs, encoder):
     assert metrics.avgf1(1 / (1 + np.exp(-found)), truth) > (0.6 if inputs == "Q" else 0.8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), CASES)
 def test_it_repeats_and_the_order_of_the_answers_is_irrelevant(name, inputs, encoder):
     first = margins(standard(name, inputs, encoder), JUDGE)
@@ -127,6 +129,7 @@ def test_it_repeats_and_the_order_of_the_answers_is_irrelevant(name, inputs, enc
     np.testing.assert_array_equal(first[turn], again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), CASES)
 def test_labels_and_splits_of_the_answers_are_not_looked_at(name, inputs, encoder):
     def disguised(answers):
@@ -147,6 +150,7 @@ def test_an_answer_is_judged_without_the_others(name, inputs, encoder):
     assert margins(model, []).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), CASES)
 def test_what_is_unknown_stops_nothing(name, inputs, encoder):
     odd = [
@@ -185,6 +189,7 @@ def test_inputs_it_cannot_take_are_refused(name, encoder):
 
 
 # of content the seed deals out the inner folds, and they may choose the same penalty: see its unit tests
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), [case for case in CASES if case[0] != "content"])
 def test_the_seed_decides_what_is_drawn(name, inputs, encoder):
     first = margins(standard(name, inputs, encoder), JUDGE)
@@ -192,6 +197,7 @@ def test_the_seed_decides_what_is_drawn(name, inputs, encoder):
     assert np.array_equal(first, other) == ((name, inputs) not in NETWORKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "inputs"), NETWORKS)
 def test_other_people_choose_the_epoch(name, inputs, encoder):
     val = (JUDGE, 1 - labels_of(JUDGE), vectors_of(JUDGE))

@@ -78,6 +78,7 @@ def test_a_video_does_not_see_the_others_of_its_batch(fusion):
     assert not torch.equal(before[2], after[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_bf16_stays_near_fp32(fusion):
     model, streams, mask = build(fusion, "VAT").eval(), inputs("VAT"), torch.ones(3, 40, dtype=torch.bool)

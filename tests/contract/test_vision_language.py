@@ -105,6 +105,7 @@ def test_builds_from_its_own_frozen_config(method: str) -> None:
         method_config(ADAPTATIONS, method, {"momentun": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in METHODS if hasattr(load(ADAPTATIONS, name), "begin_people")])
 def test_participants_at_once_are_participants_one_by_one(known: Known, method: str) -> None:
     adapter = build_adapter(method, {})
@@ -123,6 +124,7 @@ def test_participants_at_once_are_participants_one_by_one(known: Known, method: 
             assert result.diagnostics[name] == alone.diagnostics[name]
 
 
+@pytest.mark.slow
 @every_method
 def test_order_of_participants_and_what_ran_before_change_nothing(known: Known, method: str) -> None:
     found = []
@@ -136,6 +138,7 @@ def test_order_of_participants_and_what_ran_before_change_nothing(known: Known, 
     assert not np.array_equal(found[0][known.targets[0].participant][:10], found[0][known.targets[1].participant][:10])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["clip_zero_shot", "tda", "tta_cap"])
 def test_each_shard_predicts_its_participants(known: Known, tmp_path: Path, method: str) -> None:
     place, found = known.place, []
@@ -158,6 +161,7 @@ def test_each_shard_predicts_its_participants(known: Known, tmp_path: Path, meth
     assert (metadata["method"], metadata["modalities"], metadata["level"]) == (method, "V", "frame")
 
 
+@pytest.mark.slow
 @every_method
 def test_labels_change_nothing(known: Known, method: str) -> None:
     target = known.targets[0]
@@ -167,6 +171,7 @@ def test_labels_change_nothing(known: Known, method: str) -> None:
     assert np.array_equal(baseline(known, method), other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in WHOLE_VIDEO])
 def test_the_future_changes_nothing_of_the_past(known: Known, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = known.targets[0]
@@ -241,6 +246,7 @@ JOBS += [("adapt_fit", name) for name, record in METHODS.items() if record.fitte
 JOBS += [("adapt_vision_language", name) for name in METHODS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "method"), JOBS)
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(
     known: Known, tmp_path: Path, rule: str, method: str

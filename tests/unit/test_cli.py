@@ -23,6 +23,7 @@ print("heavy:", [name for name in ("torch", "cv2", "zarr", "snakemake", "matplot
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

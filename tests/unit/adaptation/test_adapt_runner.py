@@ -64,6 +64,7 @@ def scores(rows: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 def test_oracle_beats_source_only_for_a_shifted_participant(place, tmp_path: Path) -> None:
     plain, _ = adapt(place, tmp_path / "a.parquet", "source_only")
     oracle, _ = adapt(place, tmp_path / "b.parquet", "oracle")
@@ -100,6 +101,7 @@ def test_table_holds_the_test_part_of_every_scored_participant(place, tmp_path: 
         assert row["probability"] == pytest.approx(1 / (1 + np.exp(-row["margin"])))
 
 
+@pytest.mark.slow
 def test_named_participants_alone_are_adapted_to_and_an_unknown_one_is_told(place, tmp_path: Path) -> None:
     everybody, _ = adapt(place, tmp_path / "a.parquet", "shot")
     rows, lines = adapt(place, tmp_path / "b.parquet", "shot", only=["82006"])
@@ -116,6 +118,7 @@ def test_participant_without_ambivalence_is_left_out_with_the_reason(place, tmp_
     assert "no frame with A/H" in lines["82007"]["left_out"]
 
 
+@pytest.mark.slow
 def test_diagnostics_tell_steps_time_and_rates(place, tmp_path: Path) -> None:
     rows, before = adapt(place, tmp_path / "a.parquet", "source_only")
     _, after = adapt(place, tmp_path / "b.parquet", "shot")
@@ -132,6 +135,7 @@ def test_diagnostics_tell_steps_time_and_rates(place, tmp_path: Path) -> None:
         assert plain["split_hash"] == shot["split_hash"]
 
 
+@pytest.mark.slow
 def test_seed_moves_the_method_and_never_the_split(place, tmp_path: Path) -> None:
     (rows, one), (others, two) = (adapt(place, tmp_path / f"{s}.parquet", "shot", seed=s) for s in (0, 1))
     assert [(row["video"], row["frame"]) for row in rows] == [(row["video"], row["frame"]) for row in others]
@@ -310,6 +314,7 @@ def test_divergence_is_told(place, tmp_path: Path) -> None:
         runner.adapt_targets(*place, "shot", "frame_random", GUARD, 0, config, tmp_path / "x.parquet", RECORD)
 
 
+@pytest.mark.slow
 def test_in_a_cross_validation_everybody_starts_from_a_model_that_never_saw_them(tmp_path: Path) -> None:
     config = AdaptConfig(targets="cross_validation", source_epochs=3)
     crowd = Crowd(0)

@@ -43,6 +43,7 @@ def accuracy_and_rate(crowd: Shifted, prior: float, method: str, **options: obje
     return float(np.mean(right)), float(np.mean(positive))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [
@@ -67,6 +68,7 @@ def test_templates_help_little_and_labels_most(crowd: Shifted) -> None:
     assert accuracy_and_rate(crowd, 0.5, "oracle")[0] > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["shot", "nrc", "tent", "eata", "sar"])
 def test_rare_ambivalence_is_driven_towards_a_half(crowd: Shifted, method: str) -> None:
     accuracy, rate = accuracy_and_rate(crowd, 0.1, method)

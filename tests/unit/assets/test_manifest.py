@@ -60,6 +60,7 @@ def test_a_full_disk_is_no_missing_model(tmp_path, monkeypatch):
         install("mini_xception", tmp_path / "model", {})
 
 
+@pytest.mark.slow
 def test_the_files_of_two_roles_are_on_the_disk_once(tmp_path):
     words, answers = (install(name, tmp_path / name, {}) for name in ("minilm", "minilm_sentences"))
     assert (words.role, answers.role) == ("word_encoder", "sentence_encoder")

@@ -42,6 +42,7 @@ def release(tmp_path, monkeypatch) -> Path:
     return tmp_path / "release"
 
 
+@pytest.mark.slow
 def test_the_others_are_read(release, tmp_path, caplog):
     found = examine(release, scan(release), tmp_path / "cache.json")
     assert isinstance(found["a.mp4"], VideoFile)
@@ -51,6 +52,7 @@ def test_the_others_are_read(release, tmp_path, caplog):
     assert "bad.mp4" in caplog.text
 
 
+@pytest.mark.slow
 def test_pictures_from_the_worker_are_those_of_the_decoder(release):
     clock, here, there = frame_clock(release / "a.mp4"), Decoding(), Decoding()
     with pytest.raises(ExcludedItem, match="SIGABRT"):

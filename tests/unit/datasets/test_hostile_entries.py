@@ -184,6 +184,7 @@ def test_lines_of_frame_splits(tmp_path):
     assert [labels.tolist() for labels in read_frame_split(file, {"0": 0, "1": 1}).values()] == [[1]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bounded")
 def test_many_intervals_and_many_chunks_take_linear_time(run, release, clip, tmp_path):
     release.annotation[BAD] |= {"fr_detailed_ah": [[k, k] for k in range(0, 20_000, 2)], "frame_annotation": None}
@@ -193,6 +194,7 @@ def test_many_intervals_and_many_chunks_take_linear_time(run, release, clip, tmp
     assert len(read_transcript({"chunks": chunks}, 5.0)) == 20_000
 
 
+@pytest.mark.slow
 def test_names_and_files_that_are_none(run, release, clip, tmp_path):
     root = release.write(tmp_path / "root", clip)
     usual = run(root, out="usual")

@@ -100,6 +100,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_small_file_that_claims_much_is_excluded_at_once(tmp_path, name):
     write, reason = HOSTILE[name]
@@ -174,6 +175,7 @@ def test_sound_of_one_sample_a_second(tmp_path):
         read_waveform(path, probe.audio_start_s, probe.end_s)
 
 
+@pytest.mark.slow
 def test_a_video_of_random_bytes_ends_nothing(tmp_path):
     """Damage of any kind is the file's own: in a process of its own, as a crash would end this one."""
     script = """

@@ -54,6 +54,7 @@ def test_no_root_no_digest(tmp_path):
     assert inventory(tmp_path / "missing") == ""
 
 
+@pytest.mark.slow
 def test_ten_times_as_many_files_take_linear_time(tmp_path):
     for root, folders in (("few", 10), ("many", 100)):
         for folder in range(folders):

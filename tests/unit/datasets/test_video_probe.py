@@ -25,6 +25,7 @@ def test_24_fps_in_any_container(tmp_path, name):
     assert probe.truncated is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx"), ("b.webm", "libvpx-vp9")])
 def test_variable_rate_keeps_every_time(tmp_path, name, codec):
     times = variable_rate(40)
@@ -34,6 +35,7 @@ def test_variable_rate_keeps_every_time(tmp_path, name, codec):
     assert probe.end_s > times[-1]
 
 
+@pytest.mark.slow
 def test_webm_of_a_browser_has_no_duration(tmp_path):
     clip = write_clip(tmp_path / "a.webm", constant_rate(30, 30), "libvpx", options={"live": "1"}, sound_from_s=0.25)
     probe = probe_video(clip)

@@ -163,6 +163,7 @@ def _people(rng: np.random.Generator, people: int) -> Sample:
     return Sample(1 / (1 + np.exp(-margin)), label, who, np.ones(len(who), np.int8), people)
 
 
+@pytest.mark.slow
 def test_intervals_over_participants_cover() -> None:
     rng = np.random.default_rng(3)
     everyone = _people(rng, 4000)
@@ -181,6 +182,7 @@ def test_intervals_over_participants_cover() -> None:
     assert frame_hits < hits
 
 
+@pytest.mark.slow
 def test_a_quarter_of_a_million_frames_in_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     sample = _sample(56, 256_744)
     weights = resamples(56, 1000, "test")

@@ -40,6 +40,7 @@ def _one(rows: list[dict], **wanted: object) -> dict:
     return row
 
 
+@pytest.mark.slow
 def test_difference_is_that_of_resampled_items(table: Table) -> None:
     rows = list(comparison_rows(table, ("content_free",), CONFIG))
     assert set(rows[0]) == set(COMPARISONS.names)

@@ -30,6 +30,7 @@ def rows(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[dict[
     return read_table(outputs["scores"], SCORES)
 
 
+@pytest.mark.slow
 def test_cross_validation_is_a_split_of_its_own(folder: Folder, rows: list[dict[str, Any]]) -> None:
     """Out-of-fold predictions of train and val together, compared within question and fold."""
     labels, fold_of, videos = folder.labels(), folder.folds(), folder.rows("train", "val")

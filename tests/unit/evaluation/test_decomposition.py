@@ -122,6 +122,7 @@ def test_participant_level_is_about_peoples_own_scores() -> None:
     assert steps["chance"]["value"] < steps["question"]["value"] < steps["person"]["value"]
 
 
+@pytest.mark.slow
 def test_everything_in_three_files(table: Table, tmp_path: Path) -> None:
     truth, margins = _margins("frame", 10)
     tables = [table, *(made_table(truth, margins, level=level) for level in ("frame", "participant"))]

@@ -158,6 +158,7 @@ def _thousand_passes(probability: np.ndarray, label: np.ndarray) -> float:
     return float(sklearn_metrics.auc(recall, precision))
 
 
+@pytest.mark.slow
 def test_one_histogram_does_the_work_of_a_thousand_passes(capsys: pytest.CaptureFixture[str]) -> None:
     probability, label = _random(256_744)
     assert metrics.average_precision_paper(probability, label) == pytest.approx(

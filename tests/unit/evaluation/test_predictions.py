@@ -24,6 +24,7 @@ def truths(folder: Folder) -> dict[str, Truth]:
     }
 
 
+@pytest.mark.slow
 def test_truth(folder: Folder, truths: dict[str, Truth]) -> None:
     labels, frames, videos = folder.labels(), truths["frame"], truths["video"]
     rows = folder.rows("val", "test")
@@ -38,6 +39,7 @@ def test_truth(folder: Folder, truths: dict[str, Truth]) -> None:
         assert videos.label[videos.start[row["video"]]] == row["label"]
 
 
+@pytest.mark.slow
 def test_videos_are_all_that_are_listed(folder: Folder, tmp_path: Path) -> None:
     rows = read_table(folder.answers, ANSWERS)
     changed = [row["video"] for row in folder.rows("test")[:2]]

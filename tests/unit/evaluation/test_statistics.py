@@ -67,6 +67,7 @@ def _places(rows: Rows) -> set[tuple[str, str, str]]:
     return {(row["level"], row["split"], row["protocol"]) for row in rows}
 
 
+@pytest.mark.slow
 def test_every_table_has_its_statistics(written: dict[str, Rows]) -> None:
     standard = {(level, split, "standard") for level in LEVELS for split in ("cv", "val", "test")}
     adapted = {(level, "test", "block") for level in ("frame", "participant")}
@@ -74,6 +75,7 @@ def test_every_table_has_its_statistics(written: dict[str, Rows]) -> None:
     assert _places(written["calibration"]) == {place for place in standard | adapted if place[0] != "participant"}
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_the_scores_table(tables: list[Table], written: dict[str, Rows]) -> None:
     """Same items, same resamples."""
     compared = {

@@ -105,6 +105,7 @@ def test_a_turned_face_comes_out_upright(installed_models, portrait):
     assert (outside[0] == 0).all()  # black where the picture ends
 
 
+@pytest.mark.slow
 def test_gaps_repeat_the_last_face_and_say_so(tmp_path, installed_models, portrait):
     hidden = {0, 1, 2, 3, *range(14, 20)}
     clip = moving_portrait(tmp_path / "a.mp4", portrait, 30, hidden)
@@ -130,6 +131,7 @@ def test_gaps_repeat_the_last_face_and_say_so(tmp_path, installed_models, portra
     }
 
 
+@pytest.mark.slow
 def test_every_third_frame_and_interpolation(tmp_path, installed_models, portrait):
     clip = moving_portrait(tmp_path / "a.mp4", portrait, 32, set(range(17, 23)))
     for name, every in (("all", 1), ("third", 3)):
@@ -157,6 +159,7 @@ def test_two_people_are_not_bridged():
     assert track.score[1] == pytest.approx(0.95)
 
 
+@pytest.mark.slow
 def test_real_videos_and_those_set_aside(tmp_path, installed_models):
     folder = installed_models
     clips = {

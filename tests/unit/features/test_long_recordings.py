@@ -56,6 +56,7 @@ MEASURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURES)
 def test_parts_make_no_difference(name, monkeypatch, request):
     whole = MEASURES[name](Waveform(noise(2.5))[:])

@@ -78,6 +78,7 @@ def test_log_mel_patches(of_patches: Callable[..., np.ndarray]) -> None:
     assert_measured(changed, np.arange(1.1, 1.36, 0.0041), declared("A"), 0.006)
 
 
+@pytest.mark.slow
 def test_a_speech_encoder_hears_a_chunk_and_its_margins(tmp_path) -> None:
     encoder = SpeechEncoder(saved(tmp_path, scaled=False), -1, CPU)
     samples, frames = noise(43), 43 * 24
@@ -117,6 +118,7 @@ def test_cues_count_what_is_said_around() -> None:
     assert_measured(changed, [(k + 0.5) * 0.31 for k in range(20, 40)], declared("C"), 1 / 24)
 
 
+@pytest.mark.slow
 def test_voice_around_lies_within_what_is_said_around() -> None:
     time_s = np.arange(4 * RATE_HZ) / RATE_HZ
     voice = (0.2 * np.sign(np.sin(2 * np.pi * 140 * time_s))).astype(np.float32)

@@ -21,6 +21,7 @@ def test_the_table_is_long_enough():
     assert len(TABLE) >= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_a_recording_gives_what_the_table_says(tmp_path, name):
     recording = TABLE[name]

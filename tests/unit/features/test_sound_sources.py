@@ -154,6 +154,7 @@ def test_of_two_languages_the_spoken_one_is_heard(tmp_path, name):
     assert level(sound) == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("listed", "configured", "track"), [("fr", "auto", 2), (None, "auto", 1), ("fr", "en", 1)])
 def test_the_stores_hold_the_sound_in_the_language_of_the_video(tmp_path, listed, configured, track):
     """That of its table, as ``waver predict --language`` and lists give it, or the configured one of all."""

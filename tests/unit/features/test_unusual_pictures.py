@@ -62,6 +62,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_picture_that_changes_its_size_keeps_its_shape(tmp_path, grey, name):
     file, codec, sizes, largest = CHANGES[name]
@@ -78,6 +79,7 @@ def test_a_picture_that_changes_its_size_keeps_its_shape(tmp_path, grey, name):
         assert np.abs(picture.astype(int) - expected).mean() < 8
 
 
+@pytest.mark.slow
 def test_an_ordinary_picture_does_not_change(tmp_path, grey):
     probe = probe_video(changing(tmp_path / "a.webm", "libvpx", grey, [(320, 240), (320, 240)]))
     assert not probe.resized

@@ -30,6 +30,7 @@ def numbers(path: Path, frames=None, decoder="decord") -> tuple[list[int], list[
     return [n for n, _ in walked], [burnt for _, burnt in walked], decoding.note()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec", "times", "note"),
     [
@@ -49,6 +50,7 @@ def test_every_frame_is_the_right_one(tmp_path, name, codec, times, note):
     assert told == note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", ["auto", "pyav"])
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx"), ("a.ts", "libx264")])
 def test_pyav_decodes_what_comes_from_outside(tmp_path, monkeypatch, name, codec, decoder):
@@ -142,6 +144,7 @@ def test_where_key_frames_are_far_apart_pyav_decodes(tmp_path, monkeypatch):
     assert told == "decoder=pyav (its key frames are too far apart)"
 
 
+@pytest.mark.slow
 def test_real_variable_rate_recording(installed_models: Path):
     clip = installed_models / "face_gap" / "clip.mov"
     clock, decoding = frame_clock(clip), Decoding()
@@ -149,6 +152,7 @@ def test_real_variable_rate_recording(installed_models: Path):
     assert given == clock.needed.tolist()
 
 
+@pytest.mark.slow
 def test_decord_keeps_its_libraries_to_itself(installed_models: Path):
     picture = installed_models / "astronaut" / "image.png"
     code = f"import waver.features.video as d, cv2; print(d.decord is not None, cv2.imread({str(picture)!r}).shape)"

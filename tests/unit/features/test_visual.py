@@ -110,6 +110,7 @@ def test_weights_that_do_not_fit_are_told(tmp_path, model):
         load_mini_xception(wrong)
 
 
+@pytest.mark.slow
 def test_features_of_a_shard(tmp_path, installed_models):
     clips = {
         "1_Q1": installed_models / "single_face" / "clip.mp4",

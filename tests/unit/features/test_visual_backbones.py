@@ -134,6 +134,7 @@ def test_a_frozen_backbone_keeps_its_statistics_whatever_is_called():
     assert all(parameter.requires_grad for parameter in whole.head.parameters())
 
 
+@pytest.mark.slow
 def test_the_loaded_backbone_is_frozen(tmp_path):
     torch.manual_seed(0)
     real = load(BACKBONES, "resnet18")(method_config(BACKBONES, "resnet18", {}))

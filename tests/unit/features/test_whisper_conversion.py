@@ -50,6 +50,7 @@ def converted(folder: Path, given: Path) -> Path:
     return folder / "converted"
 
 
+@pytest.mark.slow
 def test_the_recogniser_computes_what_transformers_does(tmp_path, whisper):
     found = converted(tmp_path, whisper)
     record = installed(found / "asset.json")
@@ -75,6 +76,7 @@ def test_the_recogniser_computes_what_transformers_does(tmp_path, whisper):
     assert abs(wanted[0] - 0.5) > 2e-3, "the decoder tells them apart"
 
 
+@pytest.mark.slow
 def test_what_is_no_whole_whisper_is_told(tmp_path, whisper):
     with pytest.raises(WaverError, match=r"names another model\); correct models\.paths\.speech_recogniser"):
         converted(tmp_path / "bert", write_bert(tmp_path / "b", ["a"]))

@@ -134,6 +134,7 @@ def test_batches_hold_all_sentences_and_keep_their_size():
     assert all(len(batch) * max(lengths[i] for i in batch) <= 4096 for batch in batches)
 
 
+@pytest.mark.slow
 def test_vectors_are_the_sum_of_the_last_four_layers(encoder, folder):
     words = ["I", "procrastinate", "honestly."]
     (vector, word) = encoder.embed([words])[0]
@@ -148,6 +149,7 @@ def test_vectors_are_the_sum_of_the_last_four_layers(encoder, folder):
     assert len(word) > len(words), "a word of several pieces"
 
 
+@pytest.mark.slow
 def test_neighbours_in_a_batch_change_nothing(encoder):
     texts = [
         ["Well."],
@@ -168,6 +170,7 @@ def test_words_of_a_text_are_counted_through_its_sentences(encoder):
     assert sorted(set(word.tolist())) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_long_sentence_is_cut_and_nothing_is_dropped(encoder):
     words = ["procrastinating"] * 400
     vector, word = encoder.embed([words])[0]

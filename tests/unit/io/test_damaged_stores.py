@@ -66,6 +66,7 @@ print(sorted(group.array_keys()), group.attrs["words"], group["text"][:].sum(), 
 """
 
 
+@pytest.mark.slow
 def test_other_tools_open_it_by_the_codecs_entry_point(tmp_path):
     record = tmp_path / "site/waver-0.dist-info"
     record.mkdir(parents=True)
@@ -79,6 +80,7 @@ def test_other_tools_open_it_by_the_codecs_entry_point(tmp_path):
     assert answer == "['feature', 'image', 'label', 'none', 'text'] ['no', 'œuvre'] 66.0 True\n"
 
 
+@pytest.mark.slow
 def test_no_byte_may_change_unseen(tmp_path):
     store = write(tmp_path / "s.zarr")
     data, want = store.read_bytes(), read_all(store)
@@ -136,6 +138,7 @@ def test_a_whole_store_passes_and_a_missing_one_is_missing(tmp_path):
         check_store(tmp_path / "none.zarr")
 
 
+@pytest.mark.slow
 def test_threads_and_forked_processes_read_the_same_open_store(tmp_path):
     store = write(tmp_path / "s.zarr")
     group = open_store(store)
@@ -151,6 +154,7 @@ def test_threads_and_forked_processes_read_the_same_open_store(tmp_path):
     np.testing.assert_array_equal(again[2:4], want[2:4])
 
 
+@pytest.mark.slow
 def test_no_file_stays_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     kept = [open_store(write(tmp_path / f"{number}.zarr"))["image"] for number in range(20)]

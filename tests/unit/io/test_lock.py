@@ -28,6 +28,7 @@ def count_up(lock: Path, counter: Path, start) -> None:
             lock.unlink()
 
 
+@pytest.mark.slow
 def test_a_lock_that_its_holder_removes_still_keeps_everybody_else_out(tmp_path):
     lock, counter = tmp_path / "lock", tmp_path / "counter"
     counter.write_text("0")

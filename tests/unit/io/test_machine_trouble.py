@@ -47,6 +47,7 @@ def run(folder: Path, most_bytes: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_ends_the_job_with_a_sentence_and_a_retry_resumes(tmp_path):
     failed = run(tmp_path, 100_000)
     assert failed.returncode == 1

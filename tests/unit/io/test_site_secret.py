@@ -27,6 +27,7 @@ def test_it_is_made_once_and_private(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / ".waver").iterdir()] == ["secret"]
 
 
+@pytest.mark.slow
 def test_jobs_that_meet_have_the_same(tmp_path: Path) -> None:
     with multiprocessing.get_context("fork").Pool(8) as pool:
         found = set(pool.map(site_secret, [tmp_path / "secret"] * 64, chunksize=1))

@@ -28,6 +28,7 @@ def fresh(monkeypatch):
         worker.end()
 
 
+@pytest.mark.slow
 def test_one_worker_serves_call_after_call():
     first, second = call_in_worker(bad_decoders.read, "a"), call_in_worker(bad_decoders.read, "b")
     assert first.split()[0] == second.split()[0] != str(os.getpid())
@@ -42,6 +43,7 @@ DEATHS = {
 }
 
 
+@pytest.mark.slow
 def test_a_shard_goes_on_after_decoders_that_die(tmp_path, caplog):
     names = ["good", *DEATHS, "excluded", "odd", "after"]
     videos = [{"video": name, "participant": "9", "checksum": name} for name in names]
@@ -85,6 +87,7 @@ def test_trouble_of_the_machine_stays_what_it_is(name):
     assert name != "disk" or problem.value.errno == errno.ENOSPC
 
 
+@pytest.mark.slow
 def test_pictures_go_on_where_the_worker_died():
     call_in_worker(bad_decoders.read, "before")
     seen, told = [], []

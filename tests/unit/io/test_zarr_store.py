@@ -223,6 +223,7 @@ def wait_for_lines(path, count):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_killed_job_resumes_after_its_last_whole_video(tmp_path):
     process = worker(tmp_path)
     wait_for_lines(tmp_path / "log", 2)
@@ -235,6 +236,7 @@ def test_a_killed_job_resumes_after_its_last_whole_video(tmp_path):
     assert (tmp_path / "log").read_text().split() == ["90000_Q1", "90001_Q1", "90001_Q1", "90002_Q1"]
 
 
+@pytest.mark.slow
 def test_two_jobs_on_one_shard_never_write_together(tmp_path):
     first, second = worker(tmp_path), worker(tmp_path)
     assert [first.wait(), second.wait()] == [0, 0]

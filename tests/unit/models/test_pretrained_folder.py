@@ -165,6 +165,7 @@ SITE = "src/waver/cluster/slurm.py"
 """Evaluates expressions of the site's own Snakemake profile, as Snakemake does."""
 
 
+@pytest.mark.slow
 def test_no_call_reads_what_could_run():
     """Every call in this source that may read code from a file says that none of it runs."""
     found: set[str] = set()

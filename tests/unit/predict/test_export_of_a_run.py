@@ -47,6 +47,7 @@ def export(run: Path, out: Path, *more: str) -> list[str]:
     return sorted(file.name for file in out.glob("*.eaf"))
 
 
+@pytest.mark.slow
 def test_a_publication_shows_those_who_allowed_it_and_names_nobody(run: Path, tmp_path: Path, capsys) -> None:
     names = export(run, tmp_path / "out")
     assert len(names) == 2
@@ -63,6 +64,7 @@ def test_a_publication_shows_those_who_allowed_it_and_names_nobody(run: Path, tm
     assert export(run, tmp_path / "challenge", "--purpose", "challenge") == []
 
 
+@pytest.mark.slow
 def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -> None:
     names = export(run, tmp_path / "out", "--purpose", "internal", "--media", str(tmp_path / "data"))
     assert len(names) == 8
@@ -91,6 +93,7 @@ def test_internal_files_hold_everybody_as_predicted(run: Path, tmp_path: Path) -
     assert listed == {row["video"]: row["participant"] for row in rows if row["split"] != "train"}
 
 
+@pytest.mark.slow
 def test_what_each_modality_adds_is_the_margin_less_that_without_it(run: Path, tmp_path: Path) -> None:
     export(run, tmp_path / "out", "--purpose", "internal", "--format", "tables", "--contributions")
     model = load_checkpoint(run / "results/tiny/train/lfan/VAT/3/model.pt")

@@ -136,6 +136,7 @@ def out(place):
     return place / "out/lfan"
 
 
+@pytest.mark.slow
 def test_it_predicts_the_bits_of_the_runs_model(place, out):
     indexes = sorted((place / "resources/tiny/align").glob("*.parquet"))
     videos = read_corpus(indexes, place / "resources/tiny/align/packs", "VAT", ["test"])
@@ -148,6 +149,7 @@ def test_it_predicts_the_bits_of_the_runs_model(place, out):
     assert all(np.array_equal(expected[video], found[video]) for video in expected)
 
 
+@pytest.mark.slow
 def test_no_file_names_anybody(place, out):
     answers = read_tables(sorted((place / "resources/tiny/ingest/shards").glob("*.parquet")), ANSWERS)
     names = {row["participant"] for row in answers} | {row["video"] for row in answers}

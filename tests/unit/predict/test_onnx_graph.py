@@ -45,6 +45,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fusion", "modalities", "temporal"), CASES)
 def test_a_graph_is_its_network_at_any_length(fusion, modalities, temporal):
     model = tiny(fusion, modalities, temporal=temporal or "tcn")
@@ -64,6 +65,7 @@ def test_every_fusion_has_a_case():
     assert {fusion for fusion, _, _ in CASES} == set(FUSIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temporal", ["ssm", "asformer", "xl"])
 def test_what_has_no_graph_is_refused_in_a_sentence(temporal):
     tiny_parts = {

@@ -71,6 +71,7 @@ def test_decisions_are_those_of_val_and_come_back_from_a_file():
     assert Decisions.from_state(found.state()) == found
 
 
+@pytest.mark.slow
 def test_calibrated_probabilities_fit_the_labels_of_val():
     """A model that is three times as sure as it should be, and one that nothing can be said of."""
     draw = np.random.default_rng(0)

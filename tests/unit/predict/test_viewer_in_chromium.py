@@ -70,6 +70,7 @@ def pressed(browser):
     )
 
 
+@pytest.mark.slow
 def test_the_page_opens_without_a_complaint_and_shows_what_it_is_of(page):
     assert page.complaints == []
     assert page.value("document.querySelectorAll('#lanes .predicted').length") == 2
@@ -217,6 +218,7 @@ def test_a_browser_that_keeps_nothing_says_so(browser, pages):
     assert browser.complaints == []
 
 
+@pytest.mark.slow
 def test_the_index_leads_to_the_pages(browser, pages):
     browser.open(pages["index"])
     browser.click("a")

@@ -54,6 +54,7 @@ def has_colour(text, colour):
     return any(pixels.any() for pixels in near)
 
 
+@pytest.mark.slow
 def test_canaries_appear_nowhere(rendered, canaries):
     html, figures = rendered
     files = [path.read_text() for path in figures.iterdir()]
@@ -72,6 +73,7 @@ def test_canaries_appear_nowhere(rendered, canaries):
     assert re.search(r"P-[A-Z2-7]{5}, question \d", html)
 
 
+@pytest.mark.slow
 def test_cues_have_a_section_where_the_annotators_name_any(bare, rendered, report_config, tmp_path):
     assert 'id="cues"' not in rendered[0]
     named = {"certainty": 2, "cue_names": ["facial: Smile", "inconsistencies: FL"], "start_frame": 0, "end_frame": 24}
@@ -89,6 +91,7 @@ def test_cues_have_a_section_where_the_annotators_name_any(bare, rendered, repor
     }
 
 
+@pytest.mark.slow
 def test_canaries_are_found_once_they_consent(bare, canaries, report_config, tmp_path):
     rows = read_table(bare.participants, PARTICIPANTS)
     asked = [{**row, "consent_publication": row["participant"] == "82017"} for row in rows]
@@ -100,6 +103,7 @@ def test_canaries_are_found_once_they_consent(bare, canaries, report_config, tmp
     assert has_colour(html, canaries.colour)
 
 
+@pytest.mark.slow
 def test_no_timeline_without_consent(bare, report_config, tmp_path):
     rows = [{**row, "consent_publication": False} for row in read_table(bare.participants, PARTICIPANTS)]
     write_table(tmp_path / "participants.parquet", rows, PARTICIPANTS)
@@ -116,6 +120,7 @@ def test_no_timeline_without_consent(bare, report_config, tmp_path):
     assert "82018" not in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_leak_leaves_no_page_behind(bare, canaries, report_config, tmp_path, monkeypatch):
     monkeypatch.setattr(page_module, "languages", lambda material: f"spoken by {canaries.withheld[0]}")
     with pytest.raises(WaverError, match="would name"):
@@ -176,6 +181,7 @@ def test_every_results_table_has_its_controls(rendered):
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", html).lower().split()
 
 
+@pytest.mark.slow
 def test_single_participants_stand_beside_the_control_on_their_own_frames(made, report_config):
     material = load(made.inputs, report_config, "demo", True)
     names = {"level": "participant", "split": "test", "group": "all", "method": "content_free"}
@@ -189,6 +195,7 @@ def test_single_participants_stand_beside_the_control_on_their_own_frames(made, 
     assert control_of_people(material, "video", "test") == control_of_people(material, "block", "cv") == {}
 
 
+@pytest.mark.slow
 def test_the_chapter_says_what_neighbouring_numbers_mean_where_people_are_real(made, report_config, tmp_path):
     material = load(made.inputs, report_config, "x", False)
     values = {
@@ -227,12 +234,14 @@ def test_the_claim_of_blocks_is_that_of_the_records(made, rendered, report_confi
     assert guard(replace(material, adapted=[])) == ""
 
 
+@pytest.mark.slow
 def test_demo_is_announced_and_real_runs_are_not(bare, rendered, report_config, tmp_path):
     assert "participants are synthetic" in rendered[0]
     render_report(bare, report_config, "bah300", False, tmp_path / "report.html", tmp_path / "figures")
     assert "participants are synthetic" not in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_same_inputs_same_bytes(made, rendered, report_config, tmp_path):
     render_report(made.inputs, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
     assert (tmp_path / "report.html").read_text() == rendered[0]
@@ -245,6 +254,7 @@ def test_small_groups_show_no_score(rendered):
     assert not re.search(r"\b\d+ people<", drawn)
 
 
+@pytest.mark.slow
 def test_a_page_on_which_no_score_may_be_shown(made, report_config, tmp_path):
     hidden = [{**row, "value": None, "low": None, "high": None, "positives": None, "predicted_positives": None}
               for row in read_table(made.inputs.scores, SCORES)]  # fmt: skip

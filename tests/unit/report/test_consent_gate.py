@@ -87,6 +87,7 @@ def test_stores_of_others_are_never_opened(gate, tmp_path):
             read()
 
 
+@pytest.mark.slow
 def test_only_the_gate_opens_stores():
     readers = {"read_store", "open_store", "read_attributes", "store_attributes", "open_group"}
     for path in Path(waver.report.__file__).parent.rglob("*.py"):

@@ -94,6 +94,7 @@ def test_what_is_compared_with_the_papers(made, report_config):
     assert "No participant of this run is in these test sets" in text
 
 
+@pytest.mark.slow
 def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of, tmp_path):
     material = load(made.inputs, report_config, "demo", True)
     full, _ = draw_timeline(material, gate_of(material), tmp_path)
@@ -104,6 +105,7 @@ def test_the_timelines_caption_tells_what_is_drawn(made, report_config, gate_of,
     assert "line" not in bare.caption
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_timeline_needs_the_pack_of_its_video_alone(made, report_config, gate_of, tmp_path, caplog, order):
     material = load(made.inputs, report_config, "demo", True)

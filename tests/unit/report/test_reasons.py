@@ -90,6 +90,7 @@ def _patterns(node: ast.expr, assigned: dict[str, list[ast.expr]]) -> Iterator[s
             yield from _patterns(value, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "number", "least"), [("reasons", 0, 35), ("remedies", 1, 30)])
 def test_every_sentence_of_the_stages_is_in_the_list(kind, number, least):
     texts = [filled(template) for template in KNOWN[kind]]

@@ -107,6 +107,7 @@ def cells(shown, name):
     return row, dict(zip(shown.heads, row.cells, strict=True))
 
 
+@pytest.mark.slow
 def test_a_collapsed_condition_is_marked_and_both_thresholds_stand_side_by_side(chapter):
     shown = table(chapter, "Videos, test")
     row, simple = cells(shown, "Video-LLaVA, simple")
@@ -148,6 +149,7 @@ def test_controls_stand_below_and_val_has_no_tuned_threshold(chapter):
     assert {label for label, _ in chapter.more} >= {"Frames, validation split", "By language"}
 
 
+@pytest.mark.slow
 def test_the_page_says_what_random_weights_are_worth_and_which_prompts_were_asked(page, chapter):
     assert "Video-LLaVA: a small network with random weights" in chapter.opening[0]
     assert "Text LLM: a small model out of an installed package" in chapter.opening[1]

@@ -91,6 +91,7 @@ def test_the_folder_of_a_killed_process_goes_with_the_next_process(tmp_path):
     alive.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not environment.READY.is_dir(), reason="envs/precompile.py did not run for this environment")
 def test_what_the_environment_holds_ready_is_not_compiled_again(tmp_path):
     ready = len(list(environment.READY.rglob("*.nbc")))
@@ -100,6 +101,7 @@ def test_what_the_environment_holds_ready_is_not_compiled_again(tmp_path):
     assert int(compiled) == ready > 0
 
 
+@pytest.mark.slow
 def test_libraries_look_for_their_caches_in_the_folder_of_the_process(tmp_path):
     process = _process(SHOWN, tmp_path)
     folders = process.communicate()[0].split()

@@ -286,6 +286,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "job", "changes", "concerned"), CHANGES.values(), ids=CHANGES)
 def test_a_job_depends_on_its_own_part_of_the_config(stage, job, changes, concerned):
     before, after = (getattr(flow_of(change), stage) for change in ({}, changes))
@@ -294,6 +295,7 @@ def test_a_job_depends_on_its_own_part_of_the_config(stage, job, changes, concer
     assert before.record(job)["config"] == before.recipe(job)
 
 
+@pytest.mark.slow
 def test_code_is_of_the_script_and_of_the_method_alone():
     flow = flow_of()
     lfan, conflict = FRAMES, wildcards(fusion="conflict", modalities="T", seed="0")

@@ -155,6 +155,7 @@ def test_options_are_held_to_the_method_where_it_may_be_loaded(config, changes, 
         checked_flow(changed, load=True)
 
 
+@pytest.mark.slow
 def test_what_a_job_checks_loads_no_network(config):
     code = (
         "import sys\nfrom waver.workflow.flow import checked_flow\n"

@@ -57,6 +57,7 @@ def full_pass(model, own, prompt, rest=()):
         return model.model(input_ids=ids, **inputs).logits[0].double().log_softmax(-1)
 
 
+@pytest.mark.slow
 @FAMILIES
 def test_scores_are_those_of_a_full_pass(loaded, family):
     model = loaded[family]

@@ -157,6 +157,7 @@ def test_both_classes_are_drawn_equally_often(family):
     assert [*training.batches(1)] == [*training.batches(1)] != [*training.batches(2)]
 
 
+@pytest.mark.slow
 def test_what_is_kept_scores_as_what_was_learned(folder, family, tmp_path):
     training = AdapterTraining(family, everything(family), RECIPE, 0)
     train(training)
@@ -182,6 +183,7 @@ def test_a_model_whose_positions_have_axes_is_refused(family, monkeypatch):
         AdapterTraining(family, everything(family), RECIPE, 0)
 
 
+@pytest.mark.slow
 def test_every_definition_that_is_executed_is_in_the_fingerprint_of_its_job(folder, tmp_path):
     def learn():
         own = VideoLlava.load(folder, VideoLlavaConfig(), "float32")

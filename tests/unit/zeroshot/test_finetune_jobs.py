@@ -105,6 +105,7 @@ def margins(text_model, adapter=None):
     return [one.margin for one in found]
 
 
+@pytest.mark.slow
 def test_a_job_learns_from_train_and_keeps_an_adapter_alone(text_model, tuned):
     negative, positive = margins(text_model, tuned)
     assert negative < -1 < 1 < positive
@@ -119,6 +120,7 @@ def test_a_job_learns_from_train_and_keeps_an_adapter_alone(text_model, tuned):
     assert "/" not in told
 
 
+@pytest.mark.slow
 def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
     sources, config = answers(tmp_path / "answers.parquet"), ZeroShotConfig(options={"causal_lm": {"chat": False}})
     rows, about = {}, {}
@@ -149,6 +151,7 @@ def test_another_seed_learns_something_else(text_model, tuned, tmp_path):
     assert (other / "adapter_model.safetensors").read_bytes() != (tuned / "adapter_model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_job_is_repeated_bit_by_bit_and_test_decides_nothing(text_model, tuned, tmp_path):
     def relabelled(row):
         return {**row, "label": 1 - row["label"], "text": "other"} if row["split"] == "test" else row
@@ -211,6 +214,7 @@ def test_a_video_that_breaks_a_reader_is_left_out(text_model, tmp_path, monkeypa
         samples_of(model, sources, question, ZeroShotConfig(), False)
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_and_ends_the_same(text_model, tuned, tmp_path, monkeypatch):
     sources = answers(tmp_path / "answers.parquet")
     whole = AdapterTraining.validate
@@ -244,6 +248,7 @@ def test_a_killed_job_does_not_go_on_with_other_recordings(text_model, tmp_path,
     assert keys[0] == keys[1] != keys[2]
 
 
+@pytest.mark.slow
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(text_model, tmp_path):
     sources = answers(tmp_path / "answers.parquet")
     traced(lambda: run(sources, text_model, tmp_path / "adapter", epochs=1), tmp_path / "trace")

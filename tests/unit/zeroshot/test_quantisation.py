@@ -43,6 +43,7 @@ def loaded(folders, family, quantisation="none"):
     return model
 
 
+@pytest.mark.slow
 @FAMILIES
 def test_layers_of_the_language_model_alone_are_quantised(folders, family):
     full, small = loaded(folders, family), loaded(folders, family, "int8")
@@ -59,6 +60,7 @@ def test_layers_of_the_language_model_alone_are_quantised(folders, family):
             assert torch.equal(kept[name], value), name
 
 
+@pytest.mark.slow
 @FAMILIES
 def test_scores_are_near_those_of_all_bits(folders, family):
     draw = np.random.default_rng(0)

@@ -117,6 +117,7 @@ def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
 
+@pytest.mark.slow
 def test_every_window_of_the_wanted_splits_has_an_answer_to_every_prompt(answered):
     output, rows = answered
     spans = {(row["video"], row["start_frame"], row["end_frame"]) for row in rows}
@@ -138,6 +139,7 @@ def test_a_window_shows_its_own_frames(place, video):
         assert all([number_of(one) for one in pictures] == window.frames.tolist() for window, pictures in shown)
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_after_its_last_batch(place, answered, tmp_path, monkeypatch):
     calls: list[int] = []
     score = VideoLlava.score
@@ -161,6 +163,7 @@ def test_a_killed_job_goes_on_after_its_last_batch(place, answered, tmp_path, mo
     assert len(calls) == count
 
 
+@pytest.mark.slow
 def test_answers_that_a_prompt_no_longer_asks_for_are_not_taken_from_the_journal(place, tmp_path):
     before = place.ask(tmp_path / "000.parquet", "video")
     other = {**QUESTIONS, "td1": {**QUESTIONS["td1"], "answers": {"positive": "Yes", "negative": "No"}}}
@@ -169,6 +172,7 @@ def test_answers_that_a_prompt_no_longer_asks_for_are_not_taken_from_the_journal
     assert changed == ["td1"] * len(LENGTHS)
 
 
+@pytest.mark.slow
 def test_answers_about_other_faces_are_not_taken_from_the_journal(place, tmp_path):
     found = []
     for key, grey in (("one", 0), ("two", 250)):
@@ -195,6 +199,7 @@ def test_more_frames_than_fit_are_refused_before_anything_is_asked(place, tmp_pa
         place.ask(tmp_path / "000.parquet", "video", frames={"number": 900})
 
 
+@pytest.mark.slow
 def test_memory_that_does_not_suffice_halves_the_batch_for_good(place, answered, tmp_path, monkeypatch, caplog):
     score, sizes = VideoLlava.score, []
 
@@ -214,6 +219,7 @@ def test_memory_that_does_not_suffice_halves_the_batch_for_good(place, answered,
         assert one["positive"] == pytest.approx(other["positive"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_no_word_is_in_a_log_or_a_table(place, answered, tmp_path, caplog):
     with caplog.at_level(logging.DEBUG):
         place.ask(tmp_path / "000.parquet", "video", decoding="generate", unparsable="score")
@@ -324,6 +330,7 @@ def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
     assert found != folds_of(people[3:], 3, "numbers")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["zeroshot_ask", "zeroshot_predict", "zeroshot_spread"])
 def test_every_definition_that_a_job_executes_is_in_its_fingerprint(place, answered, tmp_path, rule):
     """As tests/e2e/test_fingerprints.py does for the rules of its runs, in which nobody is asked."""

@@ -53,6 +53,7 @@ def accuracy(crowd: Shifted, method: str, **options: object) -> float:
     return float(np.mean(right))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [

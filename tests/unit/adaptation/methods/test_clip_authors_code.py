@@ -30,6 +30,7 @@ def found():
     return ours()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AUTHORS)
 def test_values_are_those_of_the_authors(found, name):
     values = torch.tensor(shown(comparable(found[name], name)))

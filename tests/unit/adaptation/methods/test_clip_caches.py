@@ -240,6 +240,7 @@ class Sentences:
         return functional.normalize(self.sentences(prompts).mean(dim=1), dim=-1).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "config"),
     [

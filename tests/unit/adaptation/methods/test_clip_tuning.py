@@ -81,6 +81,7 @@ def test_the_head_learns_the_source(start, source, au):
     assert said == [False, True, False, True]
 
 
+@pytest.mark.slow
 def test_clips_begin_anew_and_steps_lower_the_entropy(start, source, au):
     first, second = frames(source, torch.arange(12)), frames(source, torch.arange(20, 32))
     stream = ClipAutt(ClipAutt.Config(steps=3)).begin(start, au, NONE, 0)

@@ -41,6 +41,7 @@ def test_no_two_identities_share_host_donors_and_tones():
         assert sum(weight for _, weight in identity.donors) > 0.5
 
 
+@pytest.mark.slow
 def test_people_look_different(people):
     def face(person):
         turn = similarity_to_template(five(person), 64)
@@ -59,6 +60,7 @@ def test_mirrored_points_are_an_involution():
     assert [MIRRORED[i] for i in MIRRORED] == list(range(37))
 
 
+@pytest.mark.slow
 def test_smile_is_happy_and_frown_is_not(people, installed_models):
     detector = FaceDetector(installed(installed_models / "retinaface_mobilenet" / "asset.json"), 0.9, 0.4, 640)
     network = load_mini_xception(installed(installed_models / "mini_xception" / "asset.json")).eval()

@@ -73,6 +73,7 @@ def test_control_characters_are_removed(run):
     assert found["set_aside"] == []
 
 
+@pytest.mark.slow
 def test_many_segments_take_linear_time(run, tmp_path):
     found = {}
 

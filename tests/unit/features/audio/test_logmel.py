@@ -13,6 +13,7 @@ def test_mel_matrix_has_the_published_sum():
     assert not weights[0].any()
 
 
+@pytest.mark.slow
 def test_mel_matrix_is_near_librosas_htk_filters():
     # librosa's triangles are straight in Hz, VGGish's in mel: the same bands, slightly other slopes
     filters = librosa.filters.mel(sr=16000, n_fft=512, n_mels=64, fmin=125, fmax=7500, htk=True, norm=None)

@@ -39,6 +39,7 @@ def test_a_frame_has_the_mean_of_the_states_in_it(tmp_path, kind, layer, scaled)
     assert np.isnan(valence).all()
 
 
+@pytest.mark.slow
 def test_a_long_sound_has_no_seams(tmp_path, monkeypatch):
     # hidden states before the transformer hear a few neighbours; of the whole sound nothing but its scale
     folder, samples = saved(tmp_path, scaled=False, norm="layer"), sound(5.0)

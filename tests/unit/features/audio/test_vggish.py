@@ -15,6 +15,7 @@ def model():
     return network
 
 
+@pytest.mark.slow
 def test_it_has_the_published_number_of_parameters(model):
     assert sum(p.numel() for p in model.parameters()) == 72_141_184
 
@@ -47,6 +48,7 @@ def test_a_wrong_patch_is_refused(model):
         model(torch.zeros(1, 1, 64, 96))
 
 
+@pytest.mark.slow
 def test_weights_load_and_are_frozen(model, tmp_path):
     extra = {"pproc.pca_means": torch.zeros(128)}
     torch.save(model.state_dict() | extra, tmp_path / "vggish.pth")

@@ -96,6 +96,7 @@ def small(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (120, 120), interpolation=cv2.INTER_AREA)
 
 
+@pytest.mark.slow
 def test_a_portrait_beside_the_speaker_and_after(tmp_path, installed_models, people, portrait):
     """The speaker leaves in frames 12 to 23; the portrait stays, and is sharper all the time."""
     speaker = people["wolfgang"]
@@ -134,6 +135,7 @@ def test_a_picture_behind_the_speaker_is_seen_when_the_speaker_leaves():
     assert sightings.speaker() == speaker.number_at
 
 
+@pytest.mark.slow
 def test_a_smaller_second_person(tmp_path, installed_models, people):
     first, second = people["wolfgang"], people["single_face"]
     clip = film(tmp_path / "a.mp4", 30, lambda n: None if 10 <= n < 20 else first[n], lambda n: small(second[n]))
@@ -142,6 +144,7 @@ def test_a_smaller_second_person(tmp_path, installed_models, people):
     assert np.nanmax(middle) < 220
 
 
+@pytest.mark.slow
 def test_the_speaker_comes_back_elsewhere(tmp_path, installed_models, people):
     speaker = people["wolfgang"]
     clip = film(

@@ -156,6 +156,7 @@ def test_a_person_is_found_again_by_the_embedding():
     assert len(speaker((0, 1))) == 60
 
 
+@pytest.mark.slow
 def test_faces_of_a_clip_by_a_pack_and_an_embedding(pack, arcface, tmp_path):
     with av.open(str(tmp_path / "clip.mp4"), "w") as out:
         stream = out.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
@@ -198,6 +199,7 @@ embedding_looks(read_record(sys.argv[2])).of(np.zeros((64, 96, 3), np.uint8), fa
 """
 
 
+@pytest.mark.slow
 def test_insightface_asks_writes_and_says_nothing(pack, arcface, tmp_path):
     own = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     records = [str(Path(model.folder) / "asset.json") for model in (pack, arcface)]

@@ -48,6 +48,7 @@ def acting(portrait: np.ndarray, side: int, speech: np.ndarray | None, seed: int
     return shown
 
 
+@pytest.mark.slow
 def test_the_smaller_of_two_speaks(tmp_path, installed_models, portrait):  # noqa: F811
     speech = spoken(0)
     small, large = acting(portrait, 180, speech, 1), acting(portrait[:, ::-1].copy(), 200, None, 2)

@@ -124,6 +124,7 @@ def rename(folder, name):
         picture.rename(folder / name.format(number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Frame_{:06d}.JPG", "82567 Q7 - {:d}.jpeg", "2024-10-02_{:04d}.jpg"])
 def test_the_last_number_of_other_names_counts(release, name):
     root, folder = release
@@ -333,6 +334,7 @@ def test_other_pictures_make_another_store_and_the_same_ones_do_not(release):
     assert numbers(store)[5] == 31
 
 
+@pytest.mark.slow
 def test_detected_faces_are_compared_where_both_are(release, installed_models):
     """The portrait is in all frames, and its aligned face is released in all but the last twelve."""
     root, folder = release

@@ -49,6 +49,7 @@ def detector(model) -> FaceDetector:
     return load_detector(model, FacesConfig(long_side=96), 1)
 
 
+@pytest.mark.slow
 def test_boxes_and_points_are_decoded_at_the_anchors(detector):
     assert isinstance(detector, FaceDetector)
     assert (detector.providers, detector.batch) == (["torch on cpu"], 1)

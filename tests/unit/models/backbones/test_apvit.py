@@ -44,6 +44,7 @@ def test_it_has_the_published_numbers_of_parameters():
     assert count(reduced.reduction) == 395_264
 
 
+@pytest.mark.slow
 def test_tokens_are_dropped_as_published(vit, maps):
     trace = []
     assert maps[0].shape == (256, 14, 14)
@@ -54,6 +55,7 @@ def test_tokens_are_dropped_as_published(vit, maps):
     assert trace == [(161, 161)] * 4 + [(161, 145), (145, 130), (130, 117), (117, 105)]
 
 
+@pytest.mark.slow
 def test_keeping_everything_makes_it_a_plain_transformer(vit, maps, monkeypatch):
     model, pooled = vit, vit(maps)
     monkeypatch.setattr(model, "patches", 196)
@@ -118,6 +120,7 @@ def test_the_strongest_keep_their_order_and_the_first_of_equals_wins():
     assert strongest(tokens, score, 3)[0, :, 0].tolist() == [0, 2, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("salience", "measure"),
     [

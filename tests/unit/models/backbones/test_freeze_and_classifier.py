@@ -107,6 +107,7 @@ def test_every_backbone_keeps_the_contract(name):
         network.config.size = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "apvit"])
 def test_a_face_gives_one_feature_and_its_classes(name):
     backbone = load(BACKBONES, name)

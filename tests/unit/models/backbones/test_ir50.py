@@ -36,6 +36,7 @@ def test_it_has_the_published_number_of_parameters():
     assert (Ir50Embedding.INPUT.side, Ir50Embedding.INPUT.crop) == (48, 40)
 
 
+@pytest.mark.slow
 def test_the_first_stage_keeps_the_side_and_the_others_halve_it():
     model, shapes = on_meta(), []
     for unit in model.body:
@@ -53,6 +54,7 @@ def network():
     return Ir50Embedding(BackboneSettings()).eval()
 
 
+@pytest.mark.slow
 def test_features_have_length_one(network):
     faces = torch.rand(3, 3, 40, 40, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():

@@ -40,6 +40,7 @@ def constants(names_and_shapes, start=1.0):
     }
 
 
+@pytest.mark.slow
 def test_torchvisions_file_fills_all_but_the_reduction(tmp_path):
     theirs = {n: v + 1 for n, v in built("resnet50").state_dict().items() if not n.startswith("reduction.")}
     path = saved(tmp_path, theirs | {"fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)})
@@ -63,6 +64,7 @@ def test_a_trained_network_of_ours_comes_back_whole(tmp_path):
     assert same_weights(model, trained.backbone.state_dict())
 
 
+@pytest.mark.slow
 def test_a_backbone_of_the_papers_release_comes_whole(tmp_path):
     theirs = built("resnet18", size=64).state_dict()
     renamed = {
@@ -75,6 +77,7 @@ def test_a_backbone_of_the_papers_release_comes_whole(tmp_path):
     assert same_weights(model, theirs)
 
 
+@pytest.mark.slow
 def test_another_depth_is_refused(tmp_path):
     path = saved(tmp_path, built("resnet34").state_dict())
     with pytest.raises(WaverError, match=r"does not hold ResNet18 \(unknown layer1\.2\.conv1\.weight"):
@@ -101,6 +104,7 @@ def face_evolve_state():
     return stem, {name: value for name, value in state.items() if "num_batches" not in name}
 
 
+@pytest.mark.slow
 def test_face_evolves_weights_fill_the_stem(tmp_path):
     stem, state = face_evolve_state()
     assert "body.20.res_layer.4.running_var" in state

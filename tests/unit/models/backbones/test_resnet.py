@@ -26,6 +26,7 @@ def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_it_has_the_published_number_of_parameters(name):
     model = on_meta(name)

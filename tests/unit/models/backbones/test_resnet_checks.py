@@ -45,6 +45,7 @@ def of_transformers(state, depths, kind):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEPTHS)
 def test_the_pooled_vector_is_that_of_the_usual_network(name):
     kind = "basic" if name == "resnet34" else "bottleneck"

@@ -197,6 +197,7 @@ class Largest(TorchDispatchMode):
         return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_minutes_need_no_tensor_of_frames_by_frames(kind):
     torch.manual_seed(0)

@@ -79,6 +79,7 @@ def test_merging_leaves_the_margins(folder, monkeypatch):
     assert np.ptp(merged) > 0.1
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(folder):
     judged, label = answers(seed=1)
     misled = fitted(folder, val=(judged, 1 - label, None), **LORA | {"patience": 1})

@@ -233,6 +233,7 @@ def test_a_head_that_learns_nothing_is_not_asked():
     assert DiscrepancyConfig(text_weight=0, blend=0).blend == 0
 
 
+@pytest.mark.slow
 def test_disagreement_is_learnt_and_no_modality_alone_tells_it():
     """Label: face and words differ, which neither tells."""
     draw = np.random.default_rng(0)

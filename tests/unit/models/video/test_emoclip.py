@@ -158,6 +158,7 @@ def test_the_descriptions_are_sentences_of_two_classes():
     assert [len(own) for own in descriptions(paraphrases=False)] == [1, 1]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_release_loads_whole_and_its_descriptions_are_embedded_anew(folder, tmp_path):
     source = built(write_clip(tmp_path / "other", seed=5), seed=5, sizes="released")

@@ -88,6 +88,7 @@ def test_a_prompt_too_long_is_told(encoder):
         encoder.tokens(["a" * 80])
 
 
+@pytest.mark.slow
 def test_a_folder_without_clip_is_told(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(WaverError, match="holds no CLIP checkpoint with a tokenizer"):

@@ -41,6 +41,7 @@ def yours(section):
     return {fact.name: fact.yours for fact in section.facts}
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_rows(tmp_path):
     found = yours(data_set_section(material(), tmp_path))
     assert found["videos of a participant, mean"] == "6.88"
@@ -58,6 +59,7 @@ def test_figures_are_those_of_the_rows(tmp_path):
     assert found["participants who answered every question"] == "withheld"
 
 
+@pytest.mark.slow
 def test_a_split_of_few_people_does_not_follow_from_the_others(tmp_path):
     """The scores tell the numbers of train and val together: those of everybody would tell the rest."""
     rows = material()
@@ -74,6 +76,7 @@ def test_a_split_of_few_people_does_not_follow_from_the_others(tmp_path):
     assert "segments" not in [drawn.name for drawn in section.figures]
 
 
+@pytest.mark.slow
 def test_printed_figures_stand_beside_a_release_alone(tmp_path):
     section = data_set_section(material("bah224"), tmp_path)
     printed = {fact.name: fact.printed for fact in section.facts}
@@ -85,6 +88,7 @@ def test_printed_figures_stand_beside_a_release_alone(tmp_path):
     assert "Diamonds" not in section.figures[0].caption
 
 
+@pytest.mark.slow
 def test_nothing_is_told_of_few_people(tmp_path):
     section = data_set_section(material(people=PEOPLE[:4]), tmp_path)
     assert set(yours(section).values()) == {"too few"}
@@ -116,6 +120,7 @@ def test_texts_that_are_no_cue_are_told_as_a_number_of_enough_people(least, told
     assert "Marie" not in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["people", "answers", "segments"])
 def test_drawings_name_nobody_and_say_what_to_see(tmp_path, name):
     drawn = next(one for one in data_set_section(material(), tmp_path).figures if one.name == name)

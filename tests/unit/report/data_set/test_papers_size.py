@@ -160,6 +160,7 @@ def packed(found):
              "status": "ok"} for row in found["videos"]]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_printed_count_comes_out(found):
     assert found["set_aside"] == []
     comparison = compare("bah224", counts(found["answers"], packed(found), found["segments"]), 5)

@@ -33,6 +33,7 @@ def test_what_too_few_people_have_is_withheld():
     assert not steps_of([(ABOUT, people)], "video", 2)
 
 
+@pytest.mark.slow
 def test_methods_without_steps_have_no_curve_and_two_drawings_are_the_same_bytes(tmp_path):
     still = [{"participant": f"8200{number}", "steps": 0} for number in range(5)]
     assert draw_steps([(ABOUT | {"method": "t3a"}, still)], "block", tmp_path, 3) is None

@@ -33,6 +33,7 @@ def test_without_folds_the_weights_of_train_are_shown():
     assert not only.folds
 
 
+@pytest.mark.slow
 def test_the_page_shows_them(texts_only, report_config, tmp_path):
     material = load(texts_only.inputs, report_config, "transcripts", False)
     drawn = draw_weights(material, tmp_path)

@@ -110,6 +110,7 @@ def ringed(svg: str) -> int:
     return len(re.findall(rf"fill-opacity: 0; stroke: {INK}|fill: none; stroke: {INK}", svg))
 
 
+@pytest.mark.slow
 def test_the_figure_has_every_metric_its_intervals_and_both_controls(tmp_path):
     other = [*rows(widened("can", "VAT", 24), 0.4), *rows(widened("can", "VAT", 48), 0.45)]
     for row in other[len(METRICS) :]:
@@ -131,6 +132,7 @@ def test_the_figure_has_every_metric_its_intervals_and_both_controls(tmp_path):
     assert again.svg == drawn.svg
 
 
+@pytest.mark.slow
 def test_models_side_by_side_have_colours_of_their_own(tmp_path):
     fusions = ("can", "conflict", "jmt", "lfan", "mt")
     scores = [row for name in fusions for frames in (24, 48) for row in rows(widened(name, "VAT", frames), 0.5)]
@@ -139,6 +141,7 @@ def test_models_side_by_side_have_colours_of_their_own(tmp_path):
     assert all(f"stroke: {colour}; stroke-width: 1.2" in svg for colour in SERIES[: len(fusions)])
 
 
+@pytest.mark.slow
 def test_labels_of_many_lengths_do_not_meet(tmp_path):
     scores = [row for frames in range(24, 2881, 24) for row in rows(widened("lfan", "V", frames), 0.5)]
     svg = draw_window_length(scores, "test", tmp_path).svg
@@ -153,6 +156,7 @@ def test_where_no_length_was_tried_the_file_says_so(tmp_path):
     assert "No other window was trained" in (tmp_path / f"{FIGURE}.svg").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scores", "shown"),
     [
@@ -171,6 +175,7 @@ def test_the_page_shows_it_where_two_lengths_were_tried(made, report_config, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["windows.svg"] * shown
 
 
+@pytest.mark.slow
 def test_the_page_takes_the_split_to_choose_by(made, report_config, tmp_path):
     held_out = [row for n in (24, 48) for row in rows(widened("lfan", "T", n), 0.5, split="cv")]
     material = replace(load(made.inputs, report_config, "demo", True), scores=[*SCORES, *held_out])

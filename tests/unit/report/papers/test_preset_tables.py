@@ -141,6 +141,7 @@ def tables_of(preset: str, *runs: ScoredRun) -> Iterator[tuple[str, tuple[str, .
                     yield table.name, line.labels, table.notes[cell.note - 1] if cell.note else ""
 
 
+@pytest.mark.slow
 def test_every_row_is_filled_but_that_of_another_run_which_says_so(preset, scored):
     empty = list(tables_of(preset, *scored))
     zero_shot = [labels for name, labels, note in empty if name == "2026_table_4" and "zero_shot: true" in note]

@@ -69,6 +69,7 @@ def test_a_control_or_a_method_with_the_persons_labels_is_never_chosen():
     assert select(adapted, "participant", "block", ("source_only",)).chosen.method == "shot"
 
 
+@pytest.mark.slow
 def test_the_table_says_how_each_method_was_chosen(material):
     rows = [*TWO, *scored("tfidf", 0.6, level="video"), *scored("cues", 0.5, level="video")]
     for method in ("source_only", "shot", "content_free"):

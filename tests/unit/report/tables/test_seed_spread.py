@@ -118,6 +118,7 @@ def test_differences_are_of_averaged_seeds_and_variants_show_both_models(tmp_pat
     assert COMPARABLE in table.caption
 
 
+@pytest.mark.slow
 def test_the_sentences_have_them_for_the_methods_they_name(made, report_config):
     material = load(made.inputs, report_config, "demo", False)
     ((_, text),) = summary(replace(material, comparisons=[], scores=ROWS))

@@ -79,6 +79,7 @@ def test_no_variants_no_table(level, split):
     assert variant_table([], level, split) is None
 
 
+@pytest.mark.slow
 def test_table_and_figure_stand_on_the_page(made, report_config, gate_of, tmp_path):
     material = load(made.inputs, report_config, "demo", True)
     lfan = [one for one in material.scores if (one["method"], one["modalities"]) == ("lfan", "VAT")]

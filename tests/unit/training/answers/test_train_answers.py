@@ -223,6 +223,7 @@ def encoded(tmp_path_factory, installed_models):
     return answers, {"encoder": encoder, "encodings": indexes}
 
 
+@pytest.mark.slow
 def test_a_model_of_encodings_gets_those_of_its_answers(encoded, tmp_path):
     answers, inputs = encoded
     files = run(tmp_path / "run", answers, "sentence", "T", **inputs)
@@ -236,6 +237,7 @@ def test_a_model_of_encodings_gets_those_of_its_answers(encoded, tmp_path):
         assert other[kind].read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_model_that_chooses_its_epoch_does_not_on_the_held_out(encoded, tmp_path):
     answers, inputs = encoded
     inputs = inputs | {"options": {"size": 8, "epochs": 4, "batch": 16, "rate": 2e-2, "kernel": 3, "layers": 1}}

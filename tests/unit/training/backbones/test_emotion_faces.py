@@ -90,6 +90,7 @@ def make(layout: str, root: Path, picture: np.ndarray, points: np.ndarray, given
 LAYOUTS = [("folders", False), ("raf_db", False), ("raf_db", True), ("affectnet", False), ("affectnet", True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layout", "given"), [*LAYOUTS, ("aff_wild2", False)])
 def test_a_face_stands_where_those_of_videos_do(tmp_path, source, detector, photograph, layout, given):
     make(layout, tmp_path, *photograph, given)

@@ -65,6 +65,7 @@ def test_a_batch_holds_targets_and_knows_nothing_of_padding():
     assert collate(videos("train", 1, 0, affect=False), windows_of([FRAMES], 96, 96)).affect == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taught", [True, False])
 def test_tracks_follow_the_targets_where_there_are_any(tmp_path, taught):
     checkpoint = trained(tmp_path, config(epochs=15, stop_gradient=True), affect=taught)
@@ -93,6 +94,7 @@ def test_affect_alone_is_learnt_in_the_first_epochs(tmp_path):
     assert changed(3) >= {"encoders", "pairs", "classifier", "norm"}
 
 
+@pytest.mark.slow
 def test_epochs_of_affect_are_not_judged(tmp_path):
     recipe = config(epochs=8, affect_epochs=5).model_copy(update={"patience": 2})
     checkpoint = trained(tmp_path, recipe)

@@ -115,6 +115,7 @@ def trained(packs, segments, fusion, folder, **changed):
     return load_checkpoint(files["model"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["lfan", "can", "mt", "jmt", "conflict"])
 def test_every_fusion_learns_by_cues_and_is_kept_without_their_head(data, fusion, tmp_path):
     packs, segments = data
@@ -125,6 +126,7 @@ def test_every_fusion_learns_by_cues_and_is_kept_without_their_head(data, fusion
         assert set(checkpoint.options["pair_shares"]) == {"text+visual", "audio+text", "audio+visual"}
 
 
+@pytest.mark.slow
 def test_each_is_a_line_of_the_config_and_none_sees_test(data, tmp_path):
     packs, segments = data
     rows = [row | {"certainty": 9, "cue_names": [PAUSE, LA]} if row["cue_names"] == [PAUSE] else row

@@ -69,6 +69,7 @@ def test_all_modalities_see_the_conflict(splits, tmp_path, fusion):
     assert held_out_auc(splits, tmp_path, fusion, "VAT") > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modality", ["V", "A", "T"])
 def test_no_modality_alone_sees_it(splits, tmp_path, modality):
     assert held_out_auc(splits, tmp_path, "lfan", modality, epochs=5) == pytest.approx(0.5, abs=0.06)

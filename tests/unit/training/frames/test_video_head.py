@@ -35,6 +35,7 @@ def untrained(packs, folder, **options):
     return network.eval(), normalisation
 
 
+@pytest.mark.slow
 def test_the_head_judges_whole_videos(packs, tmp_path):
     network, normalisation = untrained(packs, tmp_path, video_head=True)
     predict_video_head(*packs, tmp_path / "model.pt", tmp_path / "videos.parquet", RECORD)

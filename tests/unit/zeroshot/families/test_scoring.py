@@ -158,6 +158,7 @@ def test_a_model_without_a_chat_template_gets_the_prompt_as_it_is(tmp_path):
     assert plain.token_ids("Who?")[0] == plain.tokenizer.bos_token_id
 
 
+@pytest.mark.slow
 def test_another_model_in_the_folder_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     for family, config, kind in ((VideoLlava, VideoLlavaConfig(), "Video-LLaVA"), (CausalLm, CausalLmConfig(), "lang")):

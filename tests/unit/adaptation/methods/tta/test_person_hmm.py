@@ -74,6 +74,7 @@ def test_one_hypothesis_is_the_forward_recursion_of_a_hidden_markov_model() -> N
     assert (stream[:, 1] > stream[:, 0]).tolist() == [value > expected[3] + 1e-6 for value in expected]
 
 
+@pytest.mark.slow
 def test_where_margins_say_little_as_many_frames_are_called_as_there_are() -> None:
     rng = np.random.default_rng(3)
     label = np.concatenate([states(rng, 1200, 0.2) for _ in range(12)])
@@ -101,6 +102,7 @@ def _by_all_paths(people: Population, margin: np.ndarray) -> float:
     return float(total[1] / total.sum())
 
 
+@pytest.mark.slow
 def test_people_who_differ_in_offset_and_prevalence_are_recovered() -> None:
     """Better than without adaptation and than adaptation towards equal classes, for nearly every person."""
     crowd = Crowd(5)

@@ -104,6 +104,7 @@ def test_what_level_one_learns_from_frame_labels(options, affect_learns, encoder
     assert [g is not None and bool(g.any()) for g in projections] == [encoder_learns] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("pool", [1, 4])
 def test_thirty_masked_frames_change_nothing(causal, pool):
