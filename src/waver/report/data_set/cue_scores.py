@@ -87,15 +87,18 @@ def _table(rows: Sequence[Row], caption: str, first: str, name: Callable[[Row], 
 
 
 def _cells(row: Row) -> tuple[ShownCell, ...]:
-    counts = (ShownCell(count(row[name]), "", float(row[name])) for name in ("segments", "annotated", "found", "both"))
     return (
-        *counts,
+        *(_count(row[name]) for name in ("segments", "annotated", "found", "both")),
         _number(row["precision"], interval(row["low"], row["high"])),
         _number(row["chance"]),
         _number(row["chance_of_person"]),
         _number(row["gain"], interval(row["gain_low"], row["gain_high"]), signed),
         _number(row["recall"]),
     )
+
+
+def _count(number: int | None) -> ShownCell:
+    return ShownCell(count(number), "", float("-inf") if number is None else float(number))
 
 
 def _number(value: float | None, below: str = "", text: Callable[[float], str] = score) -> ShownCell:

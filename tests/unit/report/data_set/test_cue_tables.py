@@ -45,6 +45,13 @@ def test_cues_of_few_people_are_left_out_and_those_never_annotated_named():
     assert table.caption.endswith("Found and never annotated here: Nod (5).")
 
 
+def test_a_count_that_is_withheld_is_a_dash_in_its_row():
+    """Segments in which a cue can be found, where the other segments are of few people."""
+    (table,) = shown(told=[{**RULES, **KNOWN, "channel": "audio", "cue": "Slow", "segments": None}]).values()
+    slow = cells(table, "Slow")
+    assert (slow["Segments"].text, slow["Annotated"].text, slow["Precision"].text) == ("–", "4", ".600")
+
+
 def test_models_stand_with_all_pairs_and_each_pair_in_words():
     rows = [{**MODEL, **KNOWN, "split": split, "cue": cue} for split in ("val", "test")
             for cue in (ALL, "text+visual", "audio+text")]  # fmt: skip
