@@ -30,7 +30,8 @@ def draw_prevalence(found: Prevalence, folder: Path, questions: Questions) -> Dr
         caption = (
             f"Share with A/H among the {found.answers:,} labelled answers of train and validation; the thin line is "
             f"the 95 % interval over participants. {_BELOW if any(kinds) else ''}"
-            "The figure uses labels, questions and lengths alone, no content of any answer."
+            "Questions and fifths with A/H of few people, and those from which that would follow, are left out. The "
+            "figure uses labels, questions and lengths alone, no content of any answer."
         )
         return finish(figure, "asked", folder, "A/H by question and by length", caption)
 

@@ -83,7 +83,7 @@ def _questions(found: Prevalence, questions: Questions) -> str:
     designed = any(questions.response(share.question) for share in order)
     designs = ", which are designed to elicit different attitudes" if designed else ""
     text = (
-        f"Every participant answers the same {plural(len(order), 'question')}{designs}. "
+        f"Participants answer the same questions{designs}. "
         f"After question {_named(high, questions)} {percent(high.value)} of the answers show ambivalence or "
         "hesitancy (A/H)"
     )
@@ -106,8 +106,8 @@ def _length(found: Prevalence) -> str:
         more, "The length predicts less: longer answers do not hold more A/H"
     )
     return (
-        f"{text}: {percent(short.value)} of the shortest fifth (about {short.middle:.0f} {found.unit}) show it, "
-        f"{percent(long.value)} of the longest fifth (about {long.middle:.0f} {found.unit})."
+        f"{text}: {percent(short.value)} of answers of about {short.middle:.0f} {found.unit} show it, "
+        f"{percent(long.value)} of those of about {long.middle:.0f}."
     )
 
 

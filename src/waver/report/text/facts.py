@@ -102,7 +102,9 @@ def languages(material: Material) -> str:
     shown = disclosed(people, material.config.evaluate.least_group)
     order = sorted(shown, key=lambda name: (-len(people[name]), name))
     text = [f"{name}, {plural(len(people[name]), 'video')}" for name in order]
-    return "; ".join([*text, *(["others of few people"] if len(shown) < len(people) else [])]) or "not stated"
+    if len(shown) < len(people):
+        text.append("others of few people" if shown else "withheld: one of them is of few people")
+    return "; ".join(text) or "not stated"
 
 
 def decoding(material: Material) -> list[tuple[str, str]]:

@@ -143,7 +143,7 @@ def test_one_real_method_among_the_synthetic_is_found(texts_only, report_config,
     assert "below the control with certainty" in video.sentences[0]
     assert any("two answers to the same question" in sentence for sentence in video.sentences)
     assert len(text.parts) == 1  # at the level of frames there are controls alone
-    assert "the same 4 questions" in text.opening[0]
+    assert "answer the same questions, which are designed" in text.opening[0]
     assert "after question 1 (designed as neutral) 0 %" in text.opening[0]
     names = {path.stem for path in tmp_path.glob("*.svg")}
     assert names == {"asked", "beside", "decomposition-video", "within-video"}
