@@ -24,7 +24,7 @@ from waver.workflow.fingerprint import code_version
 log = logging.getLogger(__name__)
 
 _SAVE_EVERY_S = 30.0
-_COPY_AGAIN = "copy the file again from the release"
+_COPY_AGAIN = "copy the file again from its source"
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,9 @@ def _chosen(folder: Path, method: str, seed: int | None) -> tuple[Path, Checkpoi
                          "give results/<run> of a finished run")  # fmt: skip
     wanted = [name for name in known if _is_wanted(name, method, seed)]
     if not wanted:
-        raise WaverError(f"{folder} has no model {method}{'' if seed is None else f' with seed {seed}'}; "
-                         f"it has {', '.join(dict.fromkeys(name.rpartition('/')[0] for name in known))}")  # fmt: skip
+        lacking = " ".join(filter(None, ("no model", method, "" if seed is None else f"with seed {seed}")))
+        known_ones = ", ".join(dict.fromkeys(name.rpartition("/")[0] for name in known))
+        raise WaverError(f"{folder} has {lacking}; it has {known_ones}")
     models = {name: load_checkpoint(known[name]) for name in wanted}
     score = {name: float(model.record.get(SCORE, np.nan)) for name, model in models.items()}
     name = max(wanted, key=lambda one: (np.nan_to_num(score[one], nan=-1.0), one))

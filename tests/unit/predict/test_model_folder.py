@@ -249,7 +249,7 @@ def test_damage_and_other_folders_are_told_in_a_sentence(out, tmp_path):
 def test_what_is_not_there_is_told_in_a_sentence(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     assert export("--seed", "4") == 1
-    assert "has no model  with seed 4" in capsys.readouterr().err
+    assert "has no model with seed 4" in capsys.readouterr().err
     assert export("--model", "results/none") == 1
     assert "results/none is not there" in capsys.readouterr().err
     assert export("--out", "results/tiny") == 1

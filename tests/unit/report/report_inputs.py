@@ -254,7 +254,7 @@ def _tables(folder: Path, rows: list[Row]) -> dict[str, Path]:
     aside = [("82019_Q5", "82019", "82019/82019_Q5.mp4"), ("82020_Q5", "82020", "82020/82020_Q5.mp4"),
              ("holiday.mp4", None, "82019/holiday.mp4"), ("90001_Q1", "90001", "90001/90001_Q1.mp4"),
              (CANARY_WORD, None, CANARY_WORD)]  # fmt: skip
-    remedy = "copy the file again from the release"
+    remedy = "copy the file again from its source"
     write_table(
         paths["set_aside"],
         [

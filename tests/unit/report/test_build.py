@@ -278,7 +278,7 @@ def test_exclusions_are_complete_and_name_few(rendered):
     section = html[html.index('id="excluded"') : html.index('id="costs"')]
     assert "9 items were excluded" in section
     assert "the video file cannot be opened<small>" in section
-    assert "copy the file again from the release" in section
+    assert "copy the file again from its source" in section
     assert "2 items of participants who did not consent to publication" in section
     assert "2 items of no known participant" in section
     for text in (".mp4", "/data/raw", "no labels for", "no face in", "82020", "Balthasara", "zanzibarine"):
