@@ -12,7 +12,7 @@ rule align_pack:
         videos=of_shard(paths.shard_table("videos")),
         segments=of_shard(paths.shard_table("segments")),
     output:
-        index=paths.pack_index.replace("/align/", "/align{packed}/"),
+        index=paths.any_pack_index,
     log:
         paths.log("align_pack{packed}", "shard"),
     benchmark:

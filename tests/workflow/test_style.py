@@ -16,7 +16,20 @@ BIN = Path(sys.executable).parent
 ORDER = [
     {"evaluation.decision", "evaluation.metrics"},
     {"errors", "shapes", "provenance", "records", "registry", "modalities", "config", "device", "io"}
-    | {f"workflow.{leaf}" for leaf in ("definitions", "environment", "fingerprint", "job", "paths", "shapes")}
+    | {
+        f"workflow.{leaf}"
+        for leaf in (
+            "data_files",
+            "definitions",
+            "environment",
+            "fingerprint",
+            "import_effects",
+            "job",
+            "paths",
+            "references",
+            "shapes",
+        )
+    }
     | {"workflow.sensitivity"},
     {"assets"},
     {"datasets"},

@@ -61,6 +61,11 @@ class Paths:
         """The same with the visual features of another backbone, in a folder of its name."""
         return f"{self.resources}/align{f'/{backbone}' if backbone else ''}/{{shard}}.parquet"
 
+    @property
+    def any_pack_index(self) -> str:
+        """Both as the output of one rule: the wildcard ``packed`` is empty, or ``/<backbone>``."""
+        return f"{self.resources}/align{{packed}}/{{shard}}.parquet"
+
     # train --------------------------------------------------------------------------------------
     def trained_emotions(self, backbone: str, name: str) -> str:
         """asset.json, history.jsonl of a backbone trained on basic emotions, the same for all data sets."""
