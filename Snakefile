@@ -49,7 +49,7 @@ wildcard_constraints:
     shard=r"\d{3}",
     seed=r"\d+",
     backbone="|".join(BACKBONES),
-    beside=rf"(_({'|'.join(BACKBONES)}))?",
+    suffix=rf"(_({'|'.join(BACKBONES)}))?",
     packed=rf"(/({'|'.join(BACKBONES)}))?",
     model=r"[a-z0-9_.]+",
     modalities=MODALITY_SETS.strip("^$"),

@@ -34,20 +34,20 @@ rule features_faces:
 rule features_visual:
     input:
         faces=of_shard(paths.feature_index("faces")),
-        model=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).record(),
+        model=lambda wildcards: flow.backbones.named(wildcards.suffix[1:]).record(),
     output:
-        index=paths.feature_index("visual{beside}"),
+        index=paths.feature_index("visual{suffix}"),
     log:
-        paths.log("features_visual{beside}", "shard"),
+        paths.log("features_visual{suffix}", "shard"),
     benchmark:
-        paths.benchmark("features_visual{beside}", "shard")
+        paths.benchmark("features_visual{suffix}", "shard")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=3000,
     params:
-        config=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).visual,
-        code=lambda wildcards: flow.backbones.named(wildcards.beside[1:]).code(
+        config=lambda wildcards: flow.backbones.named(wildcards.suffix[1:]).visual,
+        code=lambda wildcards: flow.backbones.named(wildcards.suffix[1:]).code(
             "features_visual"
         ),
     message:

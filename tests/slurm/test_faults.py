@@ -125,9 +125,9 @@ def test_memory(finished, local, needs):
     others, known = forget(finished, "visual"), finished.submissions()
     needs("features_visual", gigabytes=0.35, hours=1)
     assert finished.run(*RUN, "--", SCORES)["features_visual"] == 1
-    tries = [job for job in finished.submissions(f"features_visual_wildcards_{SHARD}") if job not in known]
+    tries = [job for job in finished.submissions() if job not in known and job.rule.startswith("features_visual_")]
     assert [job.state for job in tries] in (["FAILED", "COMPLETED"], ["FAILED", "FAILED", "COMPLETED"])
-    (log,) = finished.folder.glob(f"logs/slurm/rule_features_visual/{SHARD}/{tries[0].id}.log")
+    (log,) = finished.folder.glob(f"logs/slurm/rule_features_visual/*/{tries[0].id}.log")
     assert "memory limit" in log.read_text()
     check(finished, local, "visual", others)
 

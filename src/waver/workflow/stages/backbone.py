@@ -24,15 +24,15 @@ class Backbone(Stage):
         """That of ``features.visual``, or another one of ``train.backbones``."""
         super().__init__(run)
         visual = self.config.features.visual
-        self.beside = bool(name)
+        self.additional = bool(name)
         self.name = name or visual.backbone
-        self.options = {} if self.beside else visual.options
+        self.options = {} if self.additional else visual.options
 
     def check(self, load: bool) -> None:
         """The backbone is known, its weights can come from somewhere, and no cross-validation is flattered by them."""
         options, stages = self.options, self.config.backbone.stages
-        if self.beside:
-            self._check_beside()
+        if self.additional:
+            self._check_additional()
         elif self.name == UNTRAINED:
             if stages or options:
                 raise WaverError(
@@ -60,7 +60,7 @@ class Backbone(Stage):
                 "or stages to [emotions]"
             )
 
-    def _check_beside(self) -> None:
+    def _check_additional(self) -> None:
         if self.name == self.config.features.visual.backbone:
             raise WaverError(f"train.backbones: {self.name} is features.visual.backbone already; leave one of them out")
         if not self.run.recorded:
@@ -78,12 +78,12 @@ class Backbone(Stage):
         """
         if self.name in self.run.model_paths:
             return [self.run.model_record(self.name)]
-        given = self.run.has_model("expression_backbone", of=self.name, by_path=not self.beside)
+        given = self.run.has_model("expression_backbone", of=self.name, by_path=not self.additional)
         return [self._of_role()] if given else []
 
     def _of_role(self) -> str:
         """Record of what fills the role; the path of the config is that of ``features.visual.backbone``."""
-        return self.run.model_record("expression_backbone", of=self.name, by_path=not self.beside)
+        return self.run.model_record("expression_backbone", of=self.name, by_path=not self.additional)
 
     def installs(self) -> list[str]:
         """The given weights; what a training makes of them is read by the features."""
@@ -180,7 +180,7 @@ class Backbones(Stage):
     def packs(self, wildcards: Wildcards) -> list[str]:
         """Indexes of the packs of all shards with the features of the job's backbone."""
         own = self.named(wildcards.backbone)
-        template = self.paths.pack_index_of(own.name if own.beside else "")
+        template = self.paths.pack_index_of(own.name if own.additional else "")
         return [template.format(shard=shard) for shard in self.run.shards]
 
     def frames_record(self, wildcards: Wildcards) -> dict[str, Any]:
