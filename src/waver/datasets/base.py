@@ -54,7 +54,7 @@ class DataSet:
 
     Participants, answers, segments and transcripts cover everything that is listed; videos only those whose file can
     be used. What cannot be used is a row of ``set_aside`` (``waver.datasets.exclusions.exclusion_row``), and the rest
-    goes on.
+    goes on. ``layout`` names that of the release, of a reader that knows releases.
     """
 
     participants: list[Row] = field(default_factory=list)
@@ -64,6 +64,7 @@ class DataSet:
     transcripts: list[Row] = field(default_factory=list)
     set_aside: list[Row] = field(default_factory=list)
     questions: Questions = field(default_factory=bah_questions)
+    layout: str = ""
     unusable: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
 

@@ -42,7 +42,8 @@ def ingest(
         root: folder of the data set.
         layout: for the reader of BAH: bah300, bah224, abaw8, or auto to look.
         shards: number of groups of participants.
-        tables: participants, videos, answers, segments, transcripts, set_aside -> Parquet file to write. In
+        tables: participants, videos, answers, segments, transcripts, set_aside -> Parquet file to write; that of
+            the participants has the release's ``layout``, where the reader knows one, in its metadata. In
             ``features`` beside their folder, stores of whom the lists name no more are deleted.
         shard_folder: gets ``<shard>.{videos,answers,segments,transcripts}.parquet`` for every shard, byte
             for byte the same where nothing changed.
@@ -97,6 +98,7 @@ def for_challenges(found: DataSet) -> DataSet:
         participants=[row for row in found.participants if row["participant"] in allowed],
         set_aside=[*found.set_aside, *(exclusion_row(who, reason, remedy, who) for who in refused)],
         questions=found.questions,
+        layout=found.layout,
     )
     for name in _BY_SHARD:
         kept.table(name).extend(row for row in found.table(name) if row["video"] in videos)
@@ -105,7 +107,9 @@ def for_challenges(found: DataSet) -> DataSet:
 
 def _write(found: DataSet, shards: int, tables: Mapping[str, Path], shard_folder: Path) -> None:
     record = found.questions.record()
-    metadata = {name: record for name in _OF_QUESTIONS if record}
+    metadata: dict[str, Row] = {name: record for name in _OF_QUESTIONS if record}
+    if found.layout:
+        metadata["participants"] = {"layout": found.layout}
     whole = {name: arrow_table(name, found.table(name)) for name in SCHEMAS}
     for name, table in whole.items():
         write_arrow(tables[name], table, metadata.get(name))

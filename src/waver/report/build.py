@@ -155,7 +155,7 @@ def _context(material: Material, gate: Gate, folder: Path) -> dict[str, Any]:
         "control": control,
         "reliable": reliable,
         "counts": split_counts(material),
-        "release": compare(material.config.layout, found, material.config.evaluate.least_group),
+        "release": compare(material.layout, found, material.config.evaluate.least_group),
         "recorded": material.recorded,
         "described": data_set_section(material, folder),
         "cues": cues,

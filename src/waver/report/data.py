@@ -95,7 +95,7 @@ class PageConfig(Section):
         report, evaluate: sections of the config.
         model_set: set of models that the config names, or mixed.
         dataset: ``dataset.name``.
-        layout: ``dataset.layout`` of recordings that are people's; empty for synthetic ones and other readers.
+        released: the recordings are people's, in a layout of BAH's releases; not synthetic ones or another reader's.
         select: ``train.select``, the validation score by which the kept epoch was chosen.
         folds: ``train.folds``; below 2 there was no cross-validation.
         folding: ``train.folding``.
@@ -105,7 +105,7 @@ class PageConfig(Section):
     evaluate: EvaluateConfig
     model_set: str
     dataset: str
-    layout: str
+    released: bool
     select: str
     folds: int
     folding: Folding
@@ -123,7 +123,8 @@ class Training:
 class Material:
     """The inputs in memory; stores and predictions stay on disk, and only the consent gate reads them.
 
-    Rows of ``answers`` lack their text: a transcript passes the gate or stays off the page. ``predictions`` and
+    ``layout`` is that of the release which the recordings are, as ingest found it; empty where they are none. Rows of
+    ``answers`` lack their text: a transcript passes the gate or stays off the page. ``predictions`` and
     ``adapted`` hold the metadata of these tables, ``diagnostics`` of each of ``adapted`` its lines.
     """
 
@@ -131,6 +132,7 @@ class Material:
     config: PageConfig
     run: str
     demo: bool
+    layout: str
     scores: list[Row]
     comparisons: list[Row]
     calibration: list[Row]
@@ -179,6 +181,7 @@ def load(inputs: ReportInputs, config: PageConfig, run: str, demo: bool) -> Mate
         config=config,
         run=run,
         demo=demo,
+        layout=read_metadata(inputs.participants).get("layout", "") if config.released else "",
         scores=shown_scores(read_table(inputs.scores, SCORES)),
         comparisons=read_table(inputs.comparisons, COMPARISONS),
         calibration=read_table(inputs.calibration, CALIBRATION),

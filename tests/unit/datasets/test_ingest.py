@@ -7,6 +7,7 @@ from bah_tree import FRAMES, Release, annotation_entry, by_video, frame_list, pe
 
 from waver.datasets.video_probe import probe_video
 from waver.errors import WaverError
+from waver.io.tables import read_metadata
 
 ANNOTATION = "video_annotation_transcript.yaml"
 
@@ -19,6 +20,7 @@ def test_a_sound_release(run, release, clip, tmp_path):
     release.metadata["82568"] = person(publication="No")
     root = release.write(tmp_path / "root", clip)
     found = run(root)
+    assert read_metadata(tmp_path / "out/participants.parquet") == {"layout": "bah300"}
     assert found["set_aside"] == []
     assert [(row["participant"], row["split"], row["consent_publication"]) for row in found["participants"]] == [
         ("82567", "train", True),
@@ -249,6 +251,7 @@ def test_the_challenge_layout(run, clip, tmp_path, layout):
     put(root / "annotation.yml", f"{video}:\n  frame_annotation:\n{frames}  global_ah: 1\n")
     put(root / "train.txt", f"{video},1,Hm\n")
     found = run(root, layout)
+    assert read_metadata(tmp_path / "out/participants.parquet") == {"layout": "abaw8"}
     assert [(row["video"], row["path"], row["label"]) for row in found["videos"]] == [("82557_Q1", video, 1)]
     assert [(row["start_frame"], row["end_frame"]) for row in found["segments"]] == [(20, 24)]
 

@@ -46,7 +46,7 @@ CONFIG = PageConfig(
     evaluate=EvaluateConfig(least_group=5),
     model_set="embedded",
     dataset="synthetic",
-    layout="",
+    released=False,
     select="AP",
     folds=FOLDS,
     folding="random",
@@ -122,7 +122,7 @@ def make_transcripts(folder: Path) -> ReportInputs:
         {**row, "sex": None, "age": None, "age_group": None, "consent_publication": False}
         for row in read_table(tables["participants"], PARTICIPANTS)
     ]
-    write_table(tables["participants"], people, PARTICIPANTS)
+    write_table(tables["participants"], people, PARTICIPANTS, {"layout": "bah224"})
     said = {row["video"]: f"{CANARY_ANSWER} and {row['video'][-1]} more" for row in rows}
     answers = write_answers(folder / "answers.parquet", indexes, text=said)
     predictions = _text_predictions(folder, indexes, packs, answers)

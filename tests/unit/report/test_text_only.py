@@ -19,7 +19,7 @@ CONTROLS = ("All negative", "All positive", "Question prior", "ontent-free contr
 
 @pytest.fixture(scope="session")
 def page(texts_only, report_config):
-    folder, config = texts_only.folder, report_config.model_copy(update={"layout": "bah224"})
+    folder, config = texts_only.folder, report_config.model_copy(update={"released": True})
     render_report(texts_only.inputs, config, "transcripts", False, folder / "report.html", folder / "figures")
     return (folder / "report.html").read_text(), folder / "figures"
 

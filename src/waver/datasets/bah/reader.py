@@ -54,7 +54,7 @@ def read_bah(source: Source) -> DataSet:
     unreadable: list[str] = []
     files = {file.path: file for file in scan(root, unreadable)}
     found = find_layout(root, source.layout, list(files.values()), unreadable)
-    rows = DataSet(set_aside=unreadable_folders(unreadable))
+    rows = DataSet(set_aside=unreadable_folders(unreadable), layout=found.name)
     refused: set[str] = set()
     before = len(rows.set_aside)
     entries = read_entries(found, refused, rows.set_aside)

@@ -56,7 +56,7 @@ def write_card(material: Material, gate: Gate, card: Path, croissant: Path) -> N
 
 
 def _whose(material: Material) -> str:
-    return "demo" if material.demo else "bah" if material.config.layout else ""
+    return "demo" if material.demo else "bah" if material.layout else ""
 
 
 def licence(material: Material) -> str:
@@ -108,7 +108,7 @@ def card_text(material: Material) -> str:
         "## Annotation\n",
         "One annotator watches each video, marks where A/H starts and ends, rates how certain that is, and names for "
         "some segments the cues of a codebook. There is no systematic check between annotators, and they know the "
-        "question (dataset paper, sections 3.1 and 5, appendix D)." if material.config.layout else
+        "question (dataset paper, sections 3.1 and 5, appendix D)." if material.layout else
         "Labels, certainty and cues are those that the data set gives.",
         "## Citation\n",
         f"```bibtex\n{texts()['bibtex'].strip()}\n```",

@@ -78,7 +78,7 @@ def facts(material: Material) -> list[Fact]:
     ages = [(row["participant"], float(row["age"])) for row in material.participants if row["age"] is not None]
     found["age"] = _mean(ages, least, "years", extremes=False)
     printed = releases()[PRINTED_OF]["described"]
-    shown = printed if material.config.layout in LAYOUTS else {}
+    shown = printed if material.layout in LAYOUTS else {}
     return [Fact(_NAMES[key], text, shown.get(key, "")) for key, text in found.items() if text]
 
 

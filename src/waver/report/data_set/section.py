@@ -78,7 +78,7 @@ def data_set_section(material: Material, folder: Path) -> DataSetSection:
         folder: of the figures.
     """
     least = material.config.evaluate.least_group
-    a_release = material.config.layout in LAYOUTS
+    a_release = material.layout in LAYOUTS
     release = releases()[PRINTED_OF]
     people = people_by_statement(material.participants, least)
     of_people = videos_per_participant(material.answers, least)

@@ -13,7 +13,7 @@ from waver.report.papers.published import releases
 from waver.shapes import FPS
 
 LAYOUTS = {"bah224": "224", "bah300": "300"}
-"""Value of ``dataset.layout`` -> the release that it says the data is; other layouts are compared with none."""
+"""Layout (``waver.datasets.bah.layouts``) -> the release that it is; other layouts are compared with none."""
 
 _NAMES = {
     "participants": "participants",
@@ -134,7 +134,7 @@ def compare(layout: str, yours: Counts, least_group: int) -> Comparison | None:
     those of all are withheld: they, or their difference, would be about these people alone.
 
     Args:
-        layout: ``dataset.layout``.
+        layout: of the data, as ingest found it.
         yours: see ``counts``.
         least_group: fewest people about whom anything is told.
 

@@ -45,7 +45,7 @@ class Report(Stage):
             "evaluate": config.evaluate.model_dump(),
             "model_set": self.run.model_set,
             "dataset": config.dataset.name,
-            "layout": "" if self.run.demo or config.dataset.reader != "bah" else config.dataset.layout,
+            "released": not self.run.demo and config.dataset.reader == "bah",
             "select": config.train.select,
             **self.run.folding,
         }

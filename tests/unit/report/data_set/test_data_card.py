@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import jsonschema
 import pyarrow.parquet as pq
@@ -104,7 +105,7 @@ CROISSANT = {
 
 @pytest.fixture(scope="module")
 def material(made, report_config):
-    return load(made.inputs, report_config.model_copy(update={"layout": "bah300"}), "demo", False)
+    return replace(load(made.inputs, report_config, "demo", False), layout="bah300")
 
 
 @pytest.fixture(scope="module")

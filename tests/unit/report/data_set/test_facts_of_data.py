@@ -31,7 +31,7 @@ def material(layout="", least=5, people=PEOPLE):
     rows = [{"participant": who, "split": "train", **stated} for who in people]
     packed = [row | {"labelled": True, "positive_frames": 24 * row["label"]} for row in answers]
     return SimpleNamespace(
-        config=SimpleNamespace(evaluate=EvaluateConfig(least_group=least), layout=layout), answers=answers,
+        config=SimpleNamespace(evaluate=EvaluateConfig(least_group=least)), layout=layout, answers=answers,
         participants=rows, segments=segments, videos=[{"video": "61000_Q1", "source_fps": 48.0}], used=packed,
         questions=bah_questions(),
     )  # fmt: skip

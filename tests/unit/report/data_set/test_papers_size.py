@@ -175,10 +175,10 @@ def test_every_printed_count_comes_out(found):
 
 
 def test_every_printed_figure_of_the_data_section_that_counts_comes_out(found):
-    config = SimpleNamespace(evaluate=EvaluateConfig(), layout="bah224")
     material = SimpleNamespace(
-        config=config, answers=found["answers"], segments=found["segments"], videos=found["videos"],
-        participants=found["participants"], questions=bah_questions(), used=packed(found),
+        config=SimpleNamespace(evaluate=EvaluateConfig()), layout="bah224", answers=found["answers"],
+        segments=found["segments"], videos=found["videos"], participants=found["participants"],
+        questions=bah_questions(), used=packed(found),
     )  # fmt: skip
     told = {fact.name: (fact.yours, fact.printed) for fact in facts(material)}
     assert told["videos of a participant, mean"] == ("4.99", "about 5")
