@@ -200,7 +200,8 @@ class Normalisation:
             if not values.shape[1]:
                 # where nobody of a shard has a modality, its packs hold it without columns
                 values = np.zeros((sample.frames, len(self.mean[name])), np.float32)
-            scaled = (values - self.mean[name]) / self.std[name]
+            scaled = values - self.mean[name]
+            scaled /= self.std[name]
             scaled[~sample.valid[name]] = 0
             features[name] = scaled
         return replace(sample, features=features)

@@ -48,6 +48,7 @@ def test_faces_sound_and_words_are_those_of_section_4_1(preset):
     run = Run(preset)
     models = {
         "face_detector": "retinaface_resnet50", "vggish": "vggish_audioset", "word_encoder": "bert_base_uncased",
+        "aligner_en": "wav2vec2_base_960h",
     } | ({"clip": "clip_vit_b32"} if preset.videos.runs else {})  # fmt: skip
     assert {role: run.model_record(role).split("/")[2] for role in models} == models
     assert Backbone(run).given() == [f"resources/models/{features.visual.backbone}_imagenet/asset.json"]
