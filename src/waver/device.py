@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from waver.errors import WaverError
+from waver.io.onnx_trial import check_graph
 
 if TYPE_CHECKING:
     import torch
@@ -110,10 +111,12 @@ def onnx_session(path: Path, threads: int) -> Any:
         threads: of one run.
 
     Raises:
-        WaverError: the file is not an ONNX model, or a GPU is requested and ONNX Runtime cannot use one.
+        WaverError: the file is not an ONNX model, or takes far more than its size; or a GPU is requested and ONNX
+            Runtime cannot use one.
     """
     import onnxruntime as ort
 
+    check_graph(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -10,10 +10,12 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from typing import Any, Self
 
 import cv2
 import numpy as np
+from PIL import Image
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer, NDBuffer
@@ -52,7 +54,7 @@ class JpegCodec(ArrayBytesCodec):
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        image = await asyncio.to_thread(self._decode, chunk_bytes.to_bytes())
+        image = await asyncio.to_thread(self._decode, chunk_bytes.to_bytes(), chunk_spec.shape[1:3])
         return chunk_spec.prototype.nd_buffer.from_numpy_array(image.reshape(chunk_spec.shape))
 
     def _encode(self, chunk: np.ndarray[Any, Any]) -> bytes:
@@ -61,11 +63,22 @@ class JpegCodec(ArrayBytesCodec):
         data = encoded.tobytes()
         return data + zlib.crc32(data).to_bytes(_CRC_BYTES, "little") if self.checksum else data
 
-    def _decode(self, data: bytes) -> np.ndarray[Any, Any]:
+    def _decode(self, data: bytes, sides: tuple[int, ...]) -> np.ndarray[Any, Any]:
         if self.checksum and zlib.crc32(data[:-_CRC_BYTES]) != int.from_bytes(data[-_CRC_BYTES:], "little"):
             raise ValueError("a picture is not as it was written")
+        if _sides(data) != sides:  # OpenCV makes room for what the head states
+            raise ValueError("a picture has other sides than its array")
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+def _sides(data: bytes) -> tuple[int, int] | None:
+    """Height and width as the head of a JPEG states them."""
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG",)) as head:
+            return head.height, head.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 @cache

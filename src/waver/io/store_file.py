@@ -141,6 +141,10 @@ class FileReader:
         """Members in the order of writing."""
         return list(self._directory.members)
 
+    def bytes_of(self, prefix: str) -> int:
+        """Bytes of all members whose names begin with a prefix."""
+        return sum(one.file_size for name, one in self._directory.members.items() if name.startswith(prefix))
+
     def read(self, name: str) -> bytes:
         """A whole member, checked.
 
@@ -198,8 +202,17 @@ class FileReader:
 
 def _read_directory(number: int) -> _Directory:
     check_directory(number)
-    with os.fdopen(os.dup(number), "rb") as file, zipfile.ZipFile(file) as whole:
-        return _Directory(_identity(number), dict(whole.NameToInfo), {})
+    with os.fdopen(os.dup(number), "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as whole:
+                members = dict(whole.NameToInfo)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:  # a directory that was made by others
+            raise Damage("its directory is of no file that Waver writes") from error
+    size = os.fstat(number).st_size
+    for member in members.values():
+        if member.compress_type != zipfile.ZIP_STORED or member.header_offset + member.file_size > size:
+            raise Damage("its directory names members that are not in it")
+    return _Directory(_identity(number), members, {})
 
 
 def is_intact(path: Path) -> bool:

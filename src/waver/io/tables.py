@@ -6,6 +6,7 @@ Writing the same rows twice gives the same bytes, so that Snakemake detects what
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ import pyarrow.parquet as pq
 
 from waver.errors import WaverError
 from waver.io.atomic import atomic_write
+
+_SPARE_ROWS, _ROWS_OF_BYTE = 20_000, 20
+"""Rows of a table for each byte of its file, and some more in any case."""
 
 
 def _field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -> pa.Field:
@@ -264,11 +268,15 @@ def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
         WaverError: the file cannot be read or has other columns.
     """
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            told, rows = file.schema_arrow, file.metadata.num_rows
+        if not told.equals(schema.with_metadata(None)):
+            raise WaverError(f"{path} has other columns than this version writes; delete it and run again")
+        if rows > _SPARE_ROWS + _ROWS_OF_BYTE * os.path.getsize(path):
+            raise WaverError(f"{path} has {rows} rows, more than its size can hold; delete it and run again")
+        table: pa.Table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise WaverError(f"{path} cannot be read ({error}); delete it and run again") from error
-    if not table.schema.equals(schema.with_metadata(None)):
-        raise WaverError(f"{path} has other columns than this version writes; delete it and run again")
     return table
 
 

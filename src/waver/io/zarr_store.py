@@ -10,7 +10,6 @@ All that is read is checked: metadata by the CRC of their member, arrays by the 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from waver.errors import WaverError
 from waver.io.atomic import atomic_file
 from waver.io.jpeg_codec import JpegCodec, register
 from waver.io.store_file import Damage, FileReader
+from waver.io.store_metadata import check_array, metadata
 from waver.io.store_trouble import reading
 from waver.io.zip_store import ROOT, ZipReader, ZipWriter
 
@@ -157,6 +157,7 @@ class StoredGroup:
         register()
         self._file = file
         with reading(file.path, file):
+            metadata(file, ROOT)
             self._group = zarr.open_group(ZipReader(file), mode="r", zarr_format=3)
             self.attrs: dict[str, Any] = self._group.attrs.asdict()
 
@@ -175,6 +176,8 @@ class StoredGroup:
             DamagedStore: what is said about it is not as it was written.
         """
         with reading(self._file.path, self._file):
+            if name in self:
+                check_array(self._file, name)
             return StoredArray(self._group[name], self._file)
 
 
@@ -202,8 +205,7 @@ def store_attributes(path: str | Path) -> dict[str, Any]:
 
 
 def _attributes(file: FileReader) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read(ROOT)).get("attributes", {})
-    return found
+    return dict(metadata(file, ROOT).get("attributes") or {})
 
 
 def read_attributes(path: str | Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from waver.io.store_file import Damage, FileReader, FileWriter
+from waver.io.store_metadata import check_chunk
 
 ROOT = "zarr.json"
 """Name of the metadata of the store, and of each array in it."""
@@ -123,6 +124,7 @@ class ZipReader(_Keys):
             raise Damage(f"{key} is missing")
         # each chunk, and the index of a shard, has a checksum of its own
         data = self._file.read(key) if key.endswith(ROOT) else self._file.read_range(key, *_span(byte_range))
+        check_chunk(data)
         return prototype.buffer.from_bytes(data)
 
     async def set(self, key: str, value: Buffer) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from waver.errors import WaverError
+from waver.models.tokenizer_patterns import check_patterns
 
 TOKENS = frozenset({"tokenizer.json", "vocab.json", "added_tokens.json"})
 """Lists of words, of many megabytes; they name no code."""
@@ -32,7 +33,7 @@ _MOST_PARTS, _BYTES_OF_PART = 4096, 128
 _MOST_OF_SPECTRUM = 8192
 _LONGEST_LIST = 512
 """Numbers of a list, such as one for each layer."""
-_VALUES_OF_BYTE, _SPARE_VALUES = 4, 20_000_000
+_VALUES_OF_BYTE, _SPARE_VALUES = 6, 20_000_000
 """Values of a network for each byte of its weights, which may be packed; and some more in any case."""
 _MOST_GROWTH = 64
 """Letters that a tokenizer may write for one."""
@@ -49,16 +50,30 @@ def check_files(folder: Path) -> None:
         WaverError: a file is a pipe or a device, names files elsewhere, or states sizes that its weights cannot have.
     """
     files = {file.name: file for file in sorted(folder.glob("*")) if _is_plain(file)}
-    most_of = _bounds(folder)
     for name in _SETTINGS:
-        for key, number in _numbers(_content(files.get(name))):
-            most = next((most for keys, most in most_of if keys.search(key)), most_values(folder))
-            if abs(number) > most:
-                raise WaverError(f"{name} has {key}: {number}, of which a model of these files has {most} at most")
+        check_numbers(name, _content(files.get(name)), folder)
     for name in sorted(set(_shards(_content(files.get("model.safetensors.index.json"))))):
         if Path(name).name != name:
             raise WaverError("model.safetensors.index.json names weights outside of the folder")
     _check_tokenizer(_content(files.get("tokenizer.json")))
+
+
+def check_numbers(name: str, settings: Any, folder: Path) -> None:
+    """Refuse settings with a number that a network of a folder's weights cannot have.
+
+    Args:
+        name: of the file that has them.
+        settings: its content.
+        folder: of the weights.
+
+    Raises:
+        WaverError: they have one.
+    """
+    most_of = _bounds(folder)
+    for key, number in _numbers(settings):
+        most = next((most for keys, most in most_of if keys.search(key)), most_values(folder))
+        if abs(number) > most:
+            raise WaverError(f"{name} has {key}: {number}, of which a model of these files has {most} at most")
 
 
 def most_values(folder: Path) -> int:
@@ -129,6 +144,8 @@ def _check_tokenizer(settings: Any) -> None:
         growth *= max(len(written), 1) if isinstance(written, str) else 1
         if growth > _MOST_GROWTH:
             raise WaverError(f"tokenizer.json writes more than {_MOST_GROWTH} letters for one")
+    parts = {name: settings.get(name) for name in ("normalizer", "pre_tokenizer")}
+    check_patterns([part["Regex"] for part in _mappings(parts) if isinstance(part.get("Regex"), str)], parts)
     padding = settings.get("padding")
     strategy = padding.get("strategy") if isinstance(padding, Mapping) else None
     fixed = strategy.get("Fixed") if isinstance(strategy, Mapping) else None

@@ -7,7 +7,7 @@ to run them. Here such a folder is refused before the library sees it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig
 
 from waver.errors import WaverError, is_machine_trouble
-from waver.models.folder_limits import TOKENS, check_files, most_values
+from waver.models.folder_limits import TOKENS, check_files, check_numbers, most_values
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every ``from_pretrained``."""
@@ -64,22 +64,22 @@ def read_model(kind: Any, folder: Path, **arguments: Any) -> Any:
     """
     if (folder / "adapter_config.json").exists():  # the library would read the model that it names, wherever that is
         raise WaverError("adapter_config.json is of an adapter, which changes another model; give a whole model")
-    if "gguf_file" not in arguments:  # whose settings are in the file of the weights
-        _check_size(kind, folder)
+    _check_size(kind, folder, {name: value for name, value in arguments.items() if name == "gguf_file"})
     return kind.from_pretrained(folder, **LOCAL_WEIGHTS, **arguments)
 
 
-def _check_size(kind: Any, folder: Path) -> None:
+def _check_size(kind: Any, folder: Path, packed: Mapping[str, str]) -> None:
     """Refuse settings of a network that is far larger than its weights: what they lack would be made at random."""
     of = getattr(kind, "config_class", None)  # the classes that choose by the settings have none
-    settings = (of or AutoConfig).from_pretrained(folder, **LOCAL)
+    settings = (of or AutoConfig).from_pretrained(folder, **packed, **LOCAL)
+    if packed:  # the settings are in the file of the weights
+        check_numbers(packed["gguf_file"], settings.to_dict(), folder)
     with torch.device("meta"):  # sizes alone, no memory
         network = kind(settings) if of else kind.from_config(settings)
     values = sum(value.numel() for value in {*network.parameters(), *network.buffers()})
-    if values > most_values(folder):
-        raise WaverError(
-            f"config.json is of a network of {values:,} values, and its weights hold {most_values(folder):,} at most"
-        )
+    if values > (most := most_values(folder)):
+        name = packed.get("gguf_file", "config.json")
+        raise WaverError(f"{name} is of a network of {values:,} values, and its weights hold {most:,} at most")
 
 
 def refuse_code(folder: Path) -> None:

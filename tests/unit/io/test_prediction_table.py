@@ -1,10 +1,13 @@
 """The rows of a table of predictions."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from waver.errors import WaverError
 from waver.io.predictions import frames_of, prediction_table
-from waver.io.tables import PREDICTIONS, write_arrow, write_table
+from waver.io.tables import PREDICTIONS, read_table, write_arrow, write_table
 
 ITEMS = [("1_Q1", "1", "val"), ("1_Q2", "1", "val"), ("2_Q1", "2", "test")]
 MARGIN = np.array([-2.0, 0.0, 1.5, 3.0, -0.25])
@@ -45,3 +48,12 @@ def test_nothing_predicted_is_a_table_without_rows():
 def test_very_negative_margins_keep_their_order():
     margin = np.array([-700.0, -300.0, -40.0])
     assert (np.diff(prediction_table(ITEMS, margin)["probability"].to_numpy()) > 0).all()
+
+
+def test_a_table_of_more_rows_than_its_file_can_hold_is_not_read(tmp_path):
+    schema = pa.schema([pa.field("frame", pa.int64())])
+    pq.write_table(
+        pa.table({"frame": np.zeros(2_000_000, np.int64)}, schema), tmp_path / "a.parquet", compression="zstd"
+    )
+    with pytest.raises(WaverError, match="has 2000000 rows, more than its size can hold"):
+        read_table(tmp_path / "a.parquet", schema)

@@ -132,7 +132,7 @@ def first_number(files: Mapping[int, Path], frames: int) -> int:
 def content_of(path: Path) -> bytes:
     """Bytes of a picture; empty where it cannot be one, or may not be read."""
     try:
-        return path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= _MOST_BYTES else b""
     except OSError as error:
         if is_machine_trouble(error):
             raise

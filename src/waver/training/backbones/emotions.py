@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import repeat
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from waver.config.backbone import EmotionsStage
 from waver.datasets.emotions.pictures import PICTURES, Picture
@@ -34,6 +37,9 @@ log = logging.getLogger(__name__)
 
 _BLOCK = 1024
 """Pictures handed to the decoding threads at once."""
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+_MOST_BYTES, _MOST_PIXELS = 64 << 20, 50_000_000
+"""Of a picture: a few are decoded at once, and each takes ten bytes a pixel."""
 
 
 def train_emotions(
@@ -69,10 +75,10 @@ def train_emotions(
 
 def _size_and_time(path: str) -> tuple[int, int] | None:
     try:
-        stat = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return stat.st_size, stat.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _decoded(
@@ -113,14 +119,14 @@ def _decoded(
 def _decode_one(picture: Picture, place: Pixels, size: FaceSize, face: FaceOf | None) -> tuple[str, str]:
     """Put a picture into its place; why it cannot be, or nothing, and where its face is from."""
     try:
-        data = np.fromfile(picture.path, np.uint8)
+        data = _content(picture.path)
     except OSError as error:
         if is_machine_trouble(error):
             raise
         return f"cannot be opened ({error.strerror})", ""
     try:
-        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # more pixels than OPENCV_IO_MAX_IMAGE_PIXELS
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if _is_small(data) else None
+    except cv2.error:
         decoded = None
     if decoded is None:
         return "is no picture that can be decoded", ""
@@ -128,6 +134,23 @@ def _decode_one(picture: Picture, place: Pixels, size: FaceSize, face: FaceOf | 
     shown, source = face(pixels, picture) if face else face_of(pixels, picture, None, ALIGNED_SIDE)
     place[:] = small_face(shown, size)
     return "", source
+
+
+def _content(path: str) -> bytes:
+    """Bytes of a picture; none of a pipe, a device, or what is too large to be one."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+        return b""
+    return Path(path).read_bytes()
+
+
+def _is_small(data: bytes) -> bool:
+    """Whether a picture says that it has no more pixels than may be; OpenCV makes room for them before it reads one."""
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as head:
+            return head.width * head.height <= _MOST_PIXELS
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 def _unusable(path: str, reason: str) -> Row:

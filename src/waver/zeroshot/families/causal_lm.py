@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from waver.config.section import Section
 from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
+from waver.zeroshot.families.chat_text import chat_text
 from waver.zeroshot.families.transformers_model import TransformersModel, read_network
 
 
@@ -67,11 +68,7 @@ class CausalLm(TransformersModel):
             return prompt.text.rstrip()
         turns = [{"role": "user", "content": prompt.text}]
         turns = [{"role": "system", "content": self.config.system}, *turns] if self.config.system else turns
-        # models that think would do so before they answer
-        text: str = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return text
+        return chat_text(self.tokenizer, turns)
 
     def token_ids(self, wrapped: str) -> list[int]:
         """A template writes the tokens that begin a text itself."""

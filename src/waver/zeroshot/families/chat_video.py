@@ -19,6 +19,7 @@ from waver.config.section import Section
 from waver.errors import WaverError
 from waver.models.pretrained_folder import LOCAL, reading_folder
 from waver.zeroshot.families.base import Capabilities, Dtype, Item, Prompt
+from waver.zeroshot.families.chat_text import chat_text
 from waver.zeroshot.families.pixels import PixelScale
 from waver.zeroshot.families.transformers_model import TransformersModel, frames_that_fit, read_network
 
@@ -101,13 +102,7 @@ class ChatVideoModel(TransformersModel):
             WaverError: the template does not write the placeholder once.
         """
         content = [{"type": "video"}, {"type": "text", "text": prompt.text}]
-        text: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=self.template,
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,  # models that think would do so before they answer
-        )
+        text = chat_text(self.tokenizer, [{"role": "user", "content": content}], self.template)
         if text.count(self.placeholder) != 1:
             raise WaverError(
                 f"the model's chat template writes {self.placeholder} {text.count(self.placeholder)} times for one "

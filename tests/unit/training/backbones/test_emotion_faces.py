@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from waver.assets.manifest import installed
 from waver.config.backbone import EmotionImages
@@ -178,3 +181,17 @@ def test_points_beside_the_picture_are_not_used(tmp_path, source, photograph):
     ((own,), _) = read_emotions([EmotionImages(layout="affectnet", path=str(tmp_path))])
     _, told = source.load()(np.full_like(picture, 90), own)
     assert told.endswith("without a face that is found")
+
+
+def test_a_picture_without_end_is_not_decoded(tmp_path):
+    """600 bytes whose head says 900 million pixels, and a pipe that nobody writes into."""
+    Image.new("RGB", (16, 16)).save(tmp_path / "large.jpg")
+    content = bytearray((tmp_path / "large.jpg").read_bytes())
+    head = content.find(b"\xff\xc0") + 5
+    content[head : head + 4] = struct.pack(">HH", 30_000, 30_000)
+    (tmp_path / "large.jpg").write_bytes(content)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("large.jpg", "pipe.jpg"):
+        place = np.zeros((FACE.side, FACE.side, 3), np.uint8)
+        picture = Picture(str(tmp_path / name), 0, "train")
+        assert _decode_one(picture, place, FACE, None) == ("is no picture that can be decoded", "")
