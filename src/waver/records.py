@@ -79,7 +79,8 @@ class AdaptationRecord(MethodRecord):
 
     Attributes:
         sees: what it is given of source and target, as its class ``needs`` it; for tables.
-        target_labels: it is given labels of the person it is scored on: a ceiling, never the best.
+        target_labels: it, or the choice of its epoch, is given labels of the person it is scored on: a ceiling, never
+            the best.
         fusions: it adapts trained fusions too (``adapt.fusions``).
         faces: it adapts networks that look at faces too (``adapt.faces``).
         source: it is given labelled frames of the source.

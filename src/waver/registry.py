@@ -7,6 +7,7 @@ job takes from a record stands in the rule's params.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from waver.records import (
@@ -174,6 +175,18 @@ def _of_source(target: str, label: str, sees: str, faces: bool = True) -> Adapta
     return AdaptationRecord(target, label=label, sees=_SOURCE + sees, faces=faces, source=True)
 
 
+def _in_epochs(method: AdaptationRecord) -> AdaptationRecord:
+    """A method that adapts for some epochs; its last network predicts."""
+    return replace(method, implied={"select": "last"})
+
+
+def _by_val_labels(method: AdaptationRecord) -> AdaptationRecord:
+    """The same method, but that labels of T_va choose the epoch."""
+    sees = f"{method.sees}; the person's labels choose the epoch"
+    select = {"select": "val_oracle"}
+    return replace(method, label=f"{method.label}, val oracle", sees=sees, target_labels=True, implied=select)
+
+
 ADAPTATIONS: dict[str, AdaptationRecord] = {
     "source_only": AdaptationRecord(
         "waver.adaptation.methods.source_only:SourceOnly",
@@ -182,10 +195,10 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         fusions=True,
         faces=True,
     ),
-    "mmd": _of_source("uda.mmd:Mmd", "MMD", _UNLABELLED),
-    "acpl": _of_source("uda.acpl:Acpl", "ACPL", _UNLABELLED),
-    "shot": _of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED),
-    "nrc": _of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED),
+    "mmd": _in_epochs(_of_source("uda.mmd:Mmd", "MMD", _UNLABELLED)),
+    "acpl": _in_epochs(_of_source("uda.acpl:Acpl", "ACPL", _UNLABELLED)),
+    "shot": _in_epochs(_of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED)),
+    "nrc": _in_epochs(_of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED)),
     "bn_adapt": _of_networks("tta.bn_adapt:BnAdapt", "BN-adapt", _STREAM),
     "tent": _of_networks("tta.tent:Tent", "TENT", _STREAM),
     "eata": _of_source("tta.eata:Eata", "EATA", _STREAM),
@@ -219,6 +232,7 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
         faces=True,
     ),
 }
+ADAPTATIONS |= {f"{name}_val_oracle": _by_val_labels(ADAPTATIONS[name]) for name in ("mmd", "acpl", "shot", "nrc")}
 
 ZERO_SHOT_MODELS: dict[str, ZeroShotModelRecord] = {
     "video_llava": ZeroShotModelRecord(

@@ -32,7 +32,7 @@ from waver.training.frames.checkpoint import Checkpoint, load_checkpoint, save_c
 from waver.training.frames.predict import margin_of, predict
 from waver.workflow.fingerprint import closure, followed
 
-METHODS = [name for name, record in ADAPTATIONS.items() if record.fusions]
+METHODS = [name for name, one in ADAPTATIONS.items() if one.fusions and not name.endswith("_val_oracle")]
 ONLINE = [name for name in METHODS if load(ADAPTATIONS, name).needs.stream]
 QUICK: dict[str, Any] = {name: {"epochs": 1, "lr": 1e-2} for name in ("shot", "nrc")}
 QUICK |= {name: {"batch": 16} for name in ONLINE} | {"oracle": {"epochs": 2}}

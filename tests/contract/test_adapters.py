@@ -19,13 +19,19 @@ from waver.adaptation import participants, runner
 from waver.adaptation.base import LabelledTargetView, Needs, TargetView
 from waver.adaptation.protocol import Guard
 from waver.adaptation.source_model import load_sources, read_source_view, train_source
+from waver.adaptation.trace import watched as watched_epochs
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.io.tables import PREDICTIONS, read_table
 from waver.records import VisionLanguageRecord, load, method_config
 from waver.registry import ADAPTATIONS as ALL
 
-ADAPTATIONS = {name: record for name, record in ALL.items() if not isinstance(record, VisionLanguageRecord)}
+BY_LABELS = [name for name, record in ALL.items() if record.implied.get("select") == "val_oracle"]
+ADAPTATIONS = {
+    name: record
+    for name, record in ALL.items()
+    if not isinstance(record, VisionLanguageRecord) and name not in BY_LABELS
+}
 """Those that adapt a model of features; tests/contract/test_vision_language.py has the others."""
 FEW = {name: {"epochs": 4} for name in ADAPTATIONS if "epochs" in load(ADAPTATIONS, name).Config.model_fields}
 CONFIG = AdaptConfig(modalities="VT", source_epochs=2, options=FEW)
@@ -146,6 +152,30 @@ def kept_in(found: list[Any], function: Callable[..., Any]) -> Callable[..., Any
         return found[-1]
 
     return keeping
+
+
+@pytest.mark.parametrize("method", BY_LABELS)
+def test_labels_choose_the_epoch_and_nothing_else(place: Place, method: str) -> None:
+    """The epochs are those of the method; the one with the best accuracy on T_va predicts."""
+    source, few = load_sources(place[2])[0], {"epochs": 4, "lr": 0.05}
+    target = runner.read_targets(place[0], place[1], [source])[0]
+    split = participants.split_population(target, "frame_random", 0.0)
+    plain = runner.build_adapter(method.removesuffix("_val_oracle"), few)
+    frames = read_source_view(place[0], place[1], source) if plain.needs.source else None
+    stream = Needs(stream=True)
+    val, test = (runner.target_view(stream, target, {**split, "test": split[part]}) for part in ("val", "test"))
+    on_val, on_test = watched_epochs(source.model, val, test)
+    view = runner.target_view(plain.needs, target, split)
+    plain.adapt(source.model, view, frames, 0)
+    source.model.watch = None
+    truth = target.labels[split["val"]]
+    right = [int((logits.argmax(dim=1).numpy() == truth).sum()) for logits in on_val]
+    want = on_test[int(np.argmax(right))].double().numpy()
+    found = runner.adapt_one(runner.build_adapter(method, few), source.model, target, split, frames, 0)
+    np.testing.assert_array_equal(found.logits, want)
+    assert ALL[method].target_labels
+    with pytest.raises(WaverError, match="name another model"):
+        runner.build_adapter(method.removesuffix("_val_oracle"), {"select": "val_oracle"})
 
 
 @every_method

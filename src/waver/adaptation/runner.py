@@ -20,6 +20,7 @@ from waver.adaptation.base import (
 )
 from waver.adaptation.participants import Person, Result, Split, Target, adapt_each, copied, scored
 from waver.adaptation.protocol import Guard
+from waver.adaptation.selection import EpochsConfig, best_epoch
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
 from waver.adaptation.trace import labels_trace, noted, watched
@@ -165,8 +166,9 @@ def adapt_one(
     """
     view_of = view_of or target_view
     view, test = view_of(adapter.needs, target, split), view_of(Needs(stream=True), target, split)
+    held_out = [view_of(Needs(stream=True), target, {**split, "test": split["val"]})] if _by_labels(adapter) else []
     before = test.predict(model)
-    started, seen = time.perf_counter(), watched(model, test)
+    started, (seen, *on_val) = time.perf_counter(), watched(model, test, *held_out)
     recorded = noted(model, seen)
     if adapter.needs.stream:
         logits, steps, passed = predict_stream(adapter, model, view, source, seed)
@@ -175,9 +177,17 @@ def adapt_one(
         adapted = adapter.adapt(model, view, source, seed)
         seconds = time.perf_counter() - started
         logits, steps = test.predict(adapted), adapted.steps - model.steps
+        for val in on_val:
+            logits = seen[best_epoch(val, target.labels[split["val"]])]
         chosen = labels_trace(recorded, len(seen), view, target.labels[split["train"]])
     model.watch = model.note = None
     return scored(target, split, before, logits, steps, seconds, seen, chosen)
+
+
+def _by_labels(adapter: Any) -> bool:
+    """Whether labels of T_va, which the method is not given, choose the epoch that predicts."""
+    config = getattr(adapter, "config", None)  # a method need not keep it
+    return isinstance(config, EpochsConfig) and config.select == "val_oracle"
 
 
 def _load_sources(path: Path, modalities: str) -> list[Source]:

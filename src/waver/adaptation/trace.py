@@ -40,15 +40,16 @@ class Chosen:
         return [{"done": round(ends[mark] / ends[-1], _DIGITS), "frames": counts[mark]} for mark in marks]
 
 
-def watched(model: Network, test: TargetView) -> list[Tensor]:
-    """A list that gets the logits [M, 2] of the frames of a view after each epoch of whatever is made of a network.
+def watched(model: Network, *views: TargetView) -> list[list[Tensor]]:
+    """For each view a list that gets the logits [M, 2] of its frames after each epoch of what is made of a network.
 
-    The frames are unlabelled, and nothing of the list reaches the method: scores are made of it afterwards.
+    The frames are unlabelled, and nothing of the lists reaches the method: scores are made of them afterwards.
     """
-    seen: list[Tensor] = []
+    seen: list[list[Tensor]] = [[] for _ in views]
 
     def watch(adapted: Network) -> None:
-        seen.append(test.predict(adapted))
+        for logits, view in zip(seen, views, strict=True):
+            logits.append(view.predict(adapted))
 
     model.watch = watch
     return seen

@@ -19,7 +19,6 @@ from waver.report.formatting import (
     plural,
     score,
     share,
-    uses_labels,
 )
 from waver.report.papers.published import Cell, PublishedTable, published, releases
 from waver.report.ranking import COMPARABLE, MethodScores, ranked_methods, seeds
@@ -125,8 +124,6 @@ def _row(row: MethodScores, metrics: Sequence[str], tops: dict[str, float], leve
 
 def note_of(method: str, modalities: str) -> str:
     """What a reader must know of a method to interpret its numbers."""
-    if uses_labels(method):
-        return "uses the person's labels"
     if method in ADAPTATIONS:
         record = ADAPTATIONS[method]
         resets = record.resets if isinstance(record, VisionLanguageRecord) else ""

@@ -9,13 +9,13 @@ from pydantic import Field
 from torch import Tensor
 
 from waver.adaptation.base import Network, TargetView, represented
-from waver.config.sections import Section
+from waver.adaptation.selection import EpochsConfig
 from waver.errors import WaverError
 
 EPSILON = 1e-5
 
 
-class SourceFreeConfig(Section):
+class SourceFreeConfig(EpochsConfig):
     """Schedule of source-free adaptation in the dataset paper (appendix E.3), and where the mean prediction goes."""
 
     lr: float = Field(1e-4, gt=0, description="learning rate; decays by (1 + 10 t)^-0.75")

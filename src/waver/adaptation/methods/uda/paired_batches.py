@@ -9,11 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from waver.adaptation.base import SourceView
+from waver.adaptation.selection import EpochsConfig
 from waver.adaptation.source_model import balanced_rows
-from waver.config.sections import Section
 
 
-class UdaConfig(Section):
+class UdaConfig(EpochsConfig):
     """Schedule of unsupervised domain adaptation in the dataset paper (appendix E.3); the release's weight of MMD."""
 
     lr: float = Field(2e-4, gt=0, description="learning rate, falls to a tenth by a cosine")
