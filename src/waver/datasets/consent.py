@@ -34,13 +34,16 @@ _SAME_NUMBER = (
     (re.compile(r"[.,]0+$"), ""),
     (re.compile(r"(?<=[0-9])[^a-z0-9](?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"^[^\w]+|[^\w]+$"), ""),
+    (re.compile(r"(?<=[a-z])[^\w]+(?=[0-9])"), ""),
     (re.compile(r"(?<![0-9])0+(?=[0-9])"), ""),
 )
 """What people write in a number that leaves it the same: O and l, decimals of a spreadsheet, thousands, zeros."""
 _POWER = re.compile(r"([0-9])(?:[.,]([0-9]+))?e\+?([0-9]{1,2})")
 """As spreadsheets write a long number: ``8.0001E+04``."""
 _PREFIXED = re.compile(r"[a-z]{1,12}([0-9]{4,})")
-"""A number with letters before it (``P80001``), which may be meant for the number alone."""
+"""A number with letters before it (``P80001``), which may be meant for the number alone, and the other way round."""
+_MOST_NOTES = 8
+"""Marks in an id before which another id may end (``80001 (withdrawn)``)."""
 _LOOKALIKES = str.maketrans("асеһіјорѕухαορν", "acehijopsyxaopv")
 """Small letters of Cyrillic and Greek, and those of Latin that look the same."""
 
@@ -130,6 +133,7 @@ def decide(statements: Iterable[Statement], participants: Iterable[str], exclusi
     texts: dict[tuple[str, Purpose], list[str]] = defaultdict(list)
     own: dict[tuple[str, Purpose], set[bool | None]] = defaultdict(set)
     of_near: dict[tuple[str, Purpose], set[bool | None]] = defaultdict(set)
+    perhaps: dict[tuple[str, Purpose], set[bool | None]] = defaultdict(set)
     nears: dict[str, set[str]] = defaultdict(set)
     for one in statements:
         alike = near(one.written)
@@ -137,13 +141,15 @@ def decide(statements: Iterable[Statement], participants: Iterable[str], exclusi
         for purpose in PURPOSES:
             own[one.participant, purpose].add(_answer(one, purpose))
             of_near[alike, purpose].add(_answer(one, purpose))
-            if number := _PREFIXED.fullmatch(alike):
-                of_near[number[1], purpose].add(_answer(one, purpose))
+            for other in _meant(one.written, alike):
+                perhaps[other, purpose].add(_answer(one, purpose))
             texts[one.participant, purpose] += one.answers.get(purpose, ())
     yes: dict[Purpose, set[str]] = {purpose: set() for purpose in PURPOSES}
     for who in sorted(set(participants) & nears.keys()):
         for purpose in PURPOSES:
-            answers = set().union(*(of_near[alike, purpose] for alike in nears[who]))
+            bare = {number[1] for one in nears[who] if (number := _PREFIXED.fullmatch(one))}
+            answers = set().union(*(of_near[one, purpose] for one in nears[who] | bare))
+            answers |= set().union(*(perhaps[one, purpose] for one in nears[who]))
             if answers == {True}:
                 yes[purpose].add(who)
             elif None in own[who, purpose] and any(texts[who, purpose]):
@@ -151,6 +157,13 @@ def decide(statements: Iterable[Statement], participants: Iterable[str], exclusi
             elif True in own[who, purpose]:
                 exclusions.append(_listed(who, f"its consent to {purpose} is given in two ways and counts as no"))
     return Consent(frozenset(yes["publication"]), frozenset(yes["challenge"]))
+
+
+def _meant(written: str, alike: str) -> set[str]:
+    """Other ids that a record may be meant for: its number alone, or what stands before a note."""
+    ends = [mark.start() for mark in re.finditer(r"[\W_]+", written.strip())][:_MOST_NOTES]
+    number = _PREFIXED.fullmatch(alike)
+    return {near(written.strip()[:end]) for end in ends if end} | ({number[1]} if number else set())
 
 
 def _answer(statement: Statement, purpose: Purpose) -> bool | None:

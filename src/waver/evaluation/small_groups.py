@@ -65,8 +65,9 @@ def people_behind(
 def with_counts(table: Table, least: int) -> set[Method]:
     """Methods of a table whose counts of positives may be told together.
 
-    Where one method lacks the items of a few people, the difference of both counts is about these people. The counts
-    of the items that most methods have are told first.
+    Where one method lacks the items of a few people, the difference of both counts is about these people, and counts of
+    several methods can be combined to tell about items that some of them have. So each part into which the items fall,
+    by the methods that have them, is of enough people. Counts of the items that most methods have come first.
     """
     whose: dict[bytes, list[Predicted]] = defaultdict(list)
     for predicted in table.methods:
@@ -75,11 +76,18 @@ def with_counts(table: Table, least: int) -> set[Method]:
     names: set[Method] = set()
     for methods in sorted(whose.values(), key=lambda methods: (-len(methods), -len(methods[0].item))):
         item = methods[0].item
-        other = (np.unique(table.truth.participant[np.setxor1d(item, one)]) for one in told)
-        if all(len(people) == 0 or len(people) >= least for people in other):
+        if all(people >= least for people in _people_of_parts(table, [*told, item])):
             told.append(item)
             names |= {predicted.name for predicted in methods}
     return names
+
+
+def _people_of_parts(table: Table, sets: Sequence[Array]) -> Iterator[int]:
+    """Number of people behind the items of each part: those that are in the same of the sets, and in one at least."""
+    items = np.unique(np.concatenate(sets))
+    _, part = np.unique(np.stack([np.isin(items, own) for own in sets]), axis=1, return_inverse=True)
+    for number in range(part.max() + 1 if len(items) else 0):
+        yield len(np.unique(table.truth.participant[items[part == number]]))
 
 
 def _among(paired: Paired, who: Array) -> frozenset[int]:

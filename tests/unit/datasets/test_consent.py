@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from waver.datasets.consent import Consent, pseudonyms
+from waver.datasets.consent import Consent, Statement, decide, pseudonyms
 from waver.errors import WaverError
 from waver.io.tables import PARTICIPANTS, write_table
 
@@ -51,3 +51,40 @@ def test_pseudonyms_are_stable_and_untraceable_without_the_secret():
     assert all(one[who].startswith(name) or name.startswith(one[who]) for who, name in few.items())
     assert not set(one.values()) & set(other.values())
     assert sorted(one, key=one.__getitem__) != sorted(one)  # the order of the ids does not show
+
+
+def _decided(*said: tuple[str, str]) -> tuple[set[str], list[str]]:
+    """Who may be published, and who is listed, after records of (id, answer)."""
+    exclusions: list[dict[str, object]] = []
+    told = [Statement(who, who, {"publication": [answer], "challenge": ["no"]}) for who, answer in said]
+    consent = decide(told, [who for who, _ in said], exclusions)
+    return set(consent.publication), [str(row["item"]) for row in exclusions]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["oui", "non", "ja", "n/a", "yes?", "yes.", "1", "1.0", "withdrawn 2024", "yes (withdrawn 2024)", "Ｙｅｓ", "yeѕ",
+     "yes\u200b", "yes\tno", "Yes;No", "y", "on"],
+)  # fmt: skip
+def test_what_is_not_one_plain_yes_is_no_and_listed(answer):
+    assert _decided(("80001", answer)) == (set(), ["80001"])
+
+
+@pytest.mark.parametrize("answer", ["Yes", "TRUE", "yes\u00a0", " true\n"])
+def test_a_plain_yes_with_blanks_is_yes(answer):
+    assert _decided(("80001", answer)) == ({"80001"}, [])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("80001", "80001 (withdrawn)"), ("80001", "80001_Q1"), ("P80001", "80001"), ("80001", "P80001"),
+     ("S-12", "S12"), ("ID80001", "id-80001"), ("80001", "８０００１")],
+)  # fmt: skip
+def test_an_id_that_may_be_meant_takes_a_yes_back(one, other):
+    assert _decided((one, "yes"), (other, "no"))[0] == set()
+
+
+def test_ids_of_other_people_take_nothing_back():
+    assert _decided(("A1", "yes"), ("B1", "no"), ("A2", "no"), ("A11", "no"), ("80001", "yes"), ("80002", "no"))[0] == {
+        "A1", "80001"
+    }  # fmt: skip

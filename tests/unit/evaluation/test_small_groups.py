@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_table import made, made_truth, skilled
 
 from waver.evaluation.bootstrap import Sample
-from waver.evaluation.method_tables import METHOD_FIELDS
-from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, _in_mixed_strata, withhold, without_few
+from waver.evaluation.method_tables import METHOD_FIELDS, Table
+from waver.evaluation.small_groups import BEHIND, COUNTS, PEOPLE, _in_mixed_strata, with_counts, withhold, without_few
 
 LEAST = 5
 METHOD = {field.name: None for field in METHOD_FIELDS}
@@ -97,3 +98,29 @@ def test_differences_of_few_people_are_null():
     assert (kept["difference"], kept["improved"], kept["shift"], kept["p_wilcoxon"]) == (0.1, None, None, None)
     assert without_few(row, 4, LEAST)["difference"] is without_few(row, 4, LEAST)["p_holm"] is None
     assert without_few(row, 4, 4) == row
+
+
+def _of_people(*whose: str) -> Table:
+    """A table of ten people; letters name the people whose items a method has."""
+    truth = made_truth(people=10)
+    margin = skilled(truth, 1.0, 0)
+    methods = []
+    for number, letters in enumerate(whose):
+        own = ["abcdefghij".index(letter) for letter in letters]
+        methods.append(made(truth, f"m{number}", margin, np.flatnonzero(np.isin(truth.participant, own))))
+    return Table(truth.level, "cv", "standard", truth, methods)
+
+
+@pytest.mark.parametrize(
+    ("whose", "told"),
+    [
+        (["abcdefghij", "abcdefghij"], {0, 1}),
+        (["abcdefghij", "abcdefghi"], {0}),  # the difference is one person
+        (["abcdefghij", "abcde"], {0, 1}),
+        (["abcdefghij", "abcdefghi", "abcdefghi"], {1, 2}),  # what most methods have
+        (["abcdefghij", "fghij", "abcdj"], {0, 1}),  # the first from the others' sum: j without e
+    ],
+)
+def test_counts_of_methods_whose_difference_is_few_people_are_not_told(whose, told):
+    table = _of_people(*whose)
+    assert with_counts(table, LEAST) == {table.methods[number].name for number in told}
