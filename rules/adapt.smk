@@ -178,6 +178,31 @@ rule adapt_participant:
         "../workflow/scripts/adapt_participant.py"
 
 
+# no part of a run: ask for results/<run>/adapt/splits/<protocol>.parquet
+rule adapt_splits:
+    input:
+        packs=every_shard(paths.pack_index),
+    output:
+        table=paths.adapt_splits,
+    log:
+        paths.log("adapt_splits", "protocol"),
+    benchmark:
+        paths.benchmark("adapt_splits", "protocol")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        splits=cfg.adapt.target_splits,
+        guard=flow.adapt.guard,
+        only=cfg.adapt.chosen,
+        code=code_of("adapt_splits"),
+    message:
+        "Splits of frames by {wildcards.protocol}"
+    script:
+        "../workflow/scripts/adapt_splits.py"
+
+
 if flow.adapt.vision_language:
 
     rule adapt_fit:

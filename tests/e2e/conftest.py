@@ -74,7 +74,7 @@ EXPLAINED = {
 }
 """A model that explains itself and has a head for whole videos, for the rules that only such a model has."""
 EXPLAINED_FILES = [f"results/tiny/train/conflict/VT/0/{name}.parquet" for name in ("explanations", "videos")]
-PERSON = "results/tiny/adapt/shot/block/participant/90006.parquet"
+ASKED_FOR = ("results/tiny/adapt/shot/block/participant/90006.parquet", "results/tiny/adapt/splits/block.parquet")
 """No part of a run either."""
 
 
@@ -251,7 +251,8 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
         (run.folder / "backbone.json").write_text(json.dumps(BACKBONE))
     traced = own | {"PYTHONPATH": TRACING, "WAVER_TRACE": str(trace)}
     both = dict(zip(runs, (own, traced), strict=True))
-    everything, explained = _side_by_side(both), _side_by_side(both, "explained.json", "--", *EXPLAINED_FILES, PERSON)
+    everything = _side_by_side(both)
+    explained = _side_by_side(both, "explained.json", "--", *EXPLAINED_FILES, *ASKED_FOR)
     _side_by_side({runs[1]: traced}, "backbone.json", "--", *BACKBONE_FILES)
     _side_by_side({runs[1]: traced}, "backbone.json", "--allowed-rules", "train_backbone_frames", "--", JUDGED)
     touched = {path for path, _ in before ^ _environment_files()}

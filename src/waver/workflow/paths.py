@@ -134,6 +134,11 @@ class Paths:
         return f"{self.results}/adapt/{{adapted}}/{{protocol}}/participant/{{participant}}.parquet"
 
     @property
+    def adapt_splits(self) -> str:
+        """How a protocol splits the frames of everybody who is adapted to."""
+        return f"{self.results}/adapt/splits/{{protocol}}.parquet"
+
+    @property
     def adapt_fusion(self) -> str:
         """Of a fusion that is adapted itself."""
         return self.adapt_predictions.replace("{method}", "fusions/{fusion}/{modalities}/{method}")

@@ -65,6 +65,7 @@ DECLARED: dict[str, Sensitivity | Mapping[str, Sensitivity]] = {
     "adapt_faces": _OWN,
     "adapt_vision_language": _OWN,
     "adapt_participant": _OWN,
+    "adapt_splits": _OWN,
     "zeroshot_ask": _FACES,
     "zeroshot_finetune": {"config": _NOBODY, "weights": _OWN, "history": _ALL},
     "zeroshot_predict": _OWN,

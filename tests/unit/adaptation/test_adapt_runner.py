@@ -17,10 +17,11 @@ from waver.adaptation.base import LabelledTargetView, Needs, SourceModel, Source
 from waver.adaptation.participants import PROTOCOL_SEED
 from waver.adaptation.protocol import Guard, split_frames
 from waver.adaptation.source_model import load_sources, read_source_view, train_source
+from waver.adaptation.split_table import write_split_table
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.evaluation.metrics import avgf1
-from waver.io.tables import PREDICTIONS, read_metadata, read_table
+from waver.io.tables import FRAME_SPLITS, PREDICTIONS, read_metadata, read_table
 
 CONFIG = AdaptConfig(source_epochs=4)
 GUARD = Guard(1.7, ("a word's vector sees its whole sentence",))
@@ -51,6 +52,25 @@ def adapt(place: tuple[list[Path], Path, Path], out: Path, method: str, protocol
     runner.adapt_targets(*place, method, protocol, GUARD, more.pop("seed", 0), CONFIG, out, RECORD, **more)
     lines = Path(f"{out}.diagnostics.jsonl").read_text().splitlines()
     return read_table(out, PREDICTIONS), {line["participant"]: line for line in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize("protocol", ["frame_random", "block"])
+def test_the_table_of_splits_holds_the_frames_that_are_scored_and_the_hashes_of_the_diagnostics(
+    place, tmp_path, protocol
+):
+    rows, lines = adapt(place, tmp_path / "p.parquet", "source_only", protocol)
+    write_split_table(*place[:2], ("test",), protocol, GUARD, tmp_path / "splits.parquet")
+    table = read_table(tmp_path / "splits.parquet", FRAME_SPLITS)
+    about = read_metadata(tmp_path / "splits.parquet")
+    assert about["hash"] == {who: line["split_hash"] for who, line in lines.items() if "split_hash" in line}
+    assert about["left_out"] == {who: line["left_out"] for who, line in lines.items() if "left_out" in line}
+    assert about["left_out"].keys() == {"82007"}
+    test = [(row["video"], row["frame"]) for row in table if row["part"] == "test"]
+    assert sorted(test) == sorted((row["video"], row["frame"]) for row in rows)
+    assert len({(row["video"], row["frame"]) for row in table}) == len(table)
+    assert {row["part"] for row in table} == {"train", "val", "test"}
+    with pytest.raises(WaverError, match="nobody whose frames are labelled has the id 99999"):
+        write_split_table(*place[:2], ("test",), protocol, GUARD, tmp_path / "splits.parquet", ["99999"])
 
 
 def scores(rows: list[dict[str, Any]]) -> dict[str, float]:
