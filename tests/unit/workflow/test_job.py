@@ -29,7 +29,7 @@ outputs = json.loads(sys.argv[1])
 for number, (output, rule) in enumerate(outputs):
     with begin(number, output, rule), atomic_write(output) as file:
         file.write_text("whole")
-for fails in ("{}['Ann Smith']", "(b'Ann Smith' + bytes([255])).decode()", "int('Ann Smith 555-0199')",
+for fails in ("{}['Ann Smith']", "int('Ann Smith 555-0199')",
               "__import__('yaml').safe_load('a: [Ann Smith')", "open('/none/Ann Smith')",
               "__import__('pyarrow').array(['Ann Smith'], 'int8')"):
     with suppress(SystemExit), begin("failed", "results/x/none", "made"):
@@ -74,6 +74,6 @@ def test_what_an_error_quotes_stays_in_the_log(ran: tuple[Path, str]):
     assert "Ann" not in told
     assert "Traceback" not in told
     assert [line.split()[1] for line in told.splitlines()] == [
-        "KeyError", "UnicodeDecodeError", "ValueError", "ParserError", "FileNotFoundError", "ArrowInvalid",
+        "KeyError", "ValueError", "ParserError", "FileNotFoundError", "ArrowInvalid",
     ]  # fmt: skip
-    assert told.count("are in logs/x/made/failed.log") == 6
+    assert told.count("are in logs/x/made/failed.log") == 5
