@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from waver import __version__
 from waver.errors import WaverError
-from waver.workflow.environment import close_network
+from waver.workflow.environment import UMASK, close_network
 
 COMMANDS = {
     "predict": ("waver.predict.run", "a trained model on new recordings: files, folders or a list"),
@@ -41,7 +42,7 @@ _OF_A_PATH = frozenset(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name; none opens a connection to another computer.
+    """Run the command that the arguments name; none opens a connection to another computer, or writes for others.
 
     Args:
         arguments: those after the program's name; by default those of this process.
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"name a command: {', '.join(COMMANDS)}")
     module, _ = COMMANDS[given.command]
     close_network()
+    os.umask(UMASK)
     try:
         return int(importlib.import_module(module).main(given.arguments))
     except WaverError as error:

@@ -73,3 +73,14 @@ def test_commands_of_the_workflow_want_snakemake(monkeypatch):
     monkeypatch.setitem(sys.modules, "snakemake", None)
     with pytest.raises(WaverError, match=r"^snakemake cannot be imported by .*; run make setup"):
         require_workflow()
+
+
+def test_what_any_command_writes_is_the_users_alone(tmp_path, monkeypatch, capsys):
+    before = os.umask(0o022)
+    try:
+        monkeypatch.chdir(tmp_path)
+        main(["forget", "P07", "--in", "nowhere"])
+        (tmp_path / "written").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "written").stat().st_mode & 0o077 == 0

@@ -83,6 +83,8 @@ def _from_archive(source: Source, file: AssetFile, kept: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as pack, open(target, "wb") as out:
             (member,) = fnmatch.filter(pack.namelist(), str(source.member))
+            if file.size_bytes and pack.getinfo(member).file_size > file.size_bytes:
+                raise ValueError(f"it has more than {file.size_bytes} bytes")
             with pack.open(member) as inner:
                 shutil.copyfileobj(inner, out, _PIECE)
         problem = _difference(target, file)

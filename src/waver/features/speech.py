@@ -27,6 +27,7 @@ from waver.features.waveform import Sound, read_in_worker, spoken_in
 from waver.io.shard_job import Compute, Row, run_shard
 from waver.io.tables import TRANSCRIPTS, VIDEOS, read_table
 from waver.io.zarr_store import StoreWriter
+from waver.models.pretrained_folder import reading_folder
 from waver.provenance import digest, seed_for
 from waver.records import load
 from waver.registry import READERS
@@ -191,15 +192,16 @@ def load_whisper(folder: Path, device: str, compute_type: str) -> Recogniser:
     """A Whisper model from a local folder, with the job's threads; its device is recorded.
 
     Raises:
-        WaverError: the folder lacks the tokenizer, which faster-whisper would look for at a hub.
+        WaverError: the folder lacks the tokenizer, which faster-whisper would look for at a hub, or holds no Whisper.
     """
     if not (folder / "tokenizer.json").is_file():
         raise WaverError(
             f"{folder} has no tokenizer.json; save it beside the model, or correct models.paths.speech_recogniser"
         )
-    model = Recogniser(
-        str(folder), device=device, compute_type=compute_type, cpu_threads=threads(), local_files_only=True
-    )
+    with reading_folder(folder, "Whisper in CTranslate2's format", "correct models.paths.speech_recogniser"):
+        model = Recogniser(
+            str(folder), device=device, compute_type=compute_type, cpu_threads=threads(), local_files_only=True
+        )
     actual = {"device": model.model.device, "compute_type": model.model.compute_type, "threads": threads()}
     USED["ctranslate2"] = USED.get("ctranslate2", {}) | actual
     voice = get_vad_model().session  # faster-whisper runs voice activity detection on one CPU thread

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -64,7 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     formats = tuple(given.format.split(",")) if given.format else known if given.purpose == "internal" else FORMATS
     if unknown := [one for one in formats if one not in known]:
         raise WaverError(f"--format {unknown[0]} is not known; give some of {','.join(known)}")
-    os.umask(0o077)
     from waver.predict.exporting import export  # loads torch
 
     written, left_out = export(

@@ -7,7 +7,6 @@ its predictions and labels of val, and the scores; it trains nothing. ``--onnx``
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     licences = _licences(given.licence)
     if not given.model.is_dir():
         raise WaverError(f"--model {given.model} is not there; give results/<run> of a finished run")
-    os.umask(0o077)
     from waver.predict.handing_over import export_model  # loads torch, which help needs not
 
     handed = export_model(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         WaverError: see ``waver.predict.reviewing.import_reviews``.
     """
     given = _parser().parse_args(arguments)
-    os.umask(0o077)
     from waver.predict.reviewing import import_reviews  # loads much
 
     request = ImportRequest(

@@ -34,7 +34,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     Logging and warnings go to the rule's log file; numeric libraries get the threads the job was
     given; a sidecar next to the first output records its provenance, the sha256 of what it wrote and where it ran (of
     the report, which is published, next to the log). A WaverError ends the job with its one sentence instead of a
-    traceback.
+    traceback, and any other error with its kind: what its text quotes stays in the log.
     """
     log_file = _open_log(snakemake)
     _limit_threads(int(snakemake.threads))
@@ -49,12 +49,20 @@ def job(snakemake: Any) -> Iterator[Any]:
     except Exception as error:
         _LOG.error("%s", traceback.format_exc())
         if is_machine_trouble(error) or isinstance(error, PermissionError):
-            sys.__stderr__.write(f"{snakemake.rule}: {trouble_sentence(error)}\n")  # type: ignore[union-attr]
-            raise SystemExit(1) from error
-        raise
+            told = trouble_sentence(error)
+        else:
+            told = f"{_place(error)}; its text, which may quote a file, and how it came to it are in {snakemake.log[0]}"
+        sys.__stderr__.write(f"{snakemake.rule}: {told}\n")  # type: ignore[union-attr]
+        raise SystemExit(1) from error
     finally:
         log_file.flush()
     write_sidecar(_sidecar_target(snakemake), _record(snakemake))
+
+
+def _place(error: Exception) -> str:
+    """Kind of an error that nobody foresaw, and the line where it arose, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
 
 
 def _sidecar_target(snakemake: Any) -> Path:

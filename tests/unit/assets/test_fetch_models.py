@@ -191,6 +191,16 @@ def test_the_next_source_is_tried_and_a_file_is_taken_out_of_an_archive(server, 
         assets.fetch("model", folder, [])
 
 
+def test_an_archive_of_more_than_is_expected_is_not_unpacked(server, manifest):
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.pth", bytes(10_000_000))
+    server.files["/pack.zip"] = packed.getvalue()
+    folder = manifest({"sources": [{"url": server.url("/pack.zip"), "member": "*.pth"}]})
+    with pytest.raises(WaverError, match="it has more than"):
+        assets.fetch("model", folder, [])
+
+
 def test_a_hub_is_asked_for_the_commit_and_may_be_a_mirror(server, manifest, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", server.url("/"))
     server.files["/somebody/model/resolve/c0ffee/deep/w.pth"] = WEIGHTS

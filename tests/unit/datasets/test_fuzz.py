@@ -51,7 +51,7 @@ def seconds(request: pytest.FixtureRequest) -> float:
 
 @pytest.mark.parametrize("name", readers())
 def test_a_reader_meets_hostile_texts(tmp_path, name):
-    assert attack(readers()[name], tmp_path, 0.2) > 3
+    assert attack(readers()[name], tmp_path, 0.1) > 3
 
 
 @pytest.mark.fuzz

@@ -114,16 +114,11 @@ def _split(pattern: str) -> dict[str, object]:
 
 
 def test_a_pattern_that_fails_for_long_words_is_refused(tmp_path):
-    folder = write_bert(tmp_path / "model", ["a", "b"])
-    file = folder / "tokenizer.json"
-    content = json.loads(file.read_text())
-    for pattern in (QWEN, "(a+)+b"):
-        file.write_text(json.dumps(content | {"pre_tokenizer": _split(pattern)}))
-        if pattern == QWEN:
-            load_tokenizer(folder)
-            continue
-        with pytest.raises(WaverError, match=r"tokenizer\.json has a pattern that fails for some texts"):
-            load_tokenizer(folder)
+    file = write_bert(tmp_path / "model", ["a", "b"]) / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"pre_tokenizer": _split("(a+)+b")}))
+    with pytest.raises(WaverError, match=r"tokenizer\.json has a pattern that fails for some texts"):
+        load_tokenizer(file.parent)
+    check_patterns([QWEN], {"pre_tokenizer": _split(QWEN)})
 
 
 def test_a_cubic_pattern_is_refused():

@@ -181,3 +181,11 @@ def test_no_call_reads_what_could_run():
             wrong.append(f"{where}: {text}")
     assert not wrong
     assert found == set(NEEDED)
+
+
+def test_a_recogniser_that_is_none_is_told_in_one_sentence(tmp_path):
+    for name, content in {"model.bin": b"\x06\0\0\0\xff\xff", "config.json": b"{}", "tokenizer.json": b"{}"}.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(WaverError, match="holds no Whisper in CTranslate2's format") as refused:
+        load_whisper(tmp_path, "cpu", "int8")
+    assert "\n" not in str(refused.value)

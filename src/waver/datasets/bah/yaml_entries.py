@@ -109,8 +109,10 @@ def read_apart(text: str, tags: Mapping[str, Callable[[str], Any]] | None = None
         loader = _Safe(part)
         try:
             entry = _Builder(loader, tags or {}, known, line, texts).document()
-            found += entry if texts else entry.items()
-            lines += [] if texts else entry.lines.values()
+            if not isinstance(entry, Pairs | Table):  # a text in quotes, say, that has a colon
+                raise ValueError("no entry")
+            found += entry.items() if isinstance(entry, Table) else entry
+            lines += entry.lines.values() if isinstance(entry, Table) else []
         except (yaml.YAMLError, TypeError, ValueError, AttributeError):
             name = part.split("\n", 1)[0].rpartition(":")[0].strip(" '\"")
             found.append((name, Unreadable("is not readable as YAML", line + 1)))
