@@ -1,7 +1,7 @@
 """The release's own cropped and aligned faces in place of detected ones, on the same clock and in the same stores.
 
-A release has one picture for each source frame, ``frame-<i>.jpg`` counted from 0, in a folder that is named like the
-video. Its pipeline repeats the last face where it finds none, and before the first face it shows the whole picture
+A release has one picture for each source frame, ``frame-<i>.jpg`` counted from 0, or 1, in a folder that is named like
+the video. Its pipeline repeats the last face where it finds none, and before the first face it shows the whole picture
 (released code, ``bah_db.py``): a picture that has been repeated byte for byte for some time, and one that is far from
 square, is no face.
 """
@@ -36,6 +36,7 @@ from waver.features.faces.released_files import (
     listed_pictures,
     picture_in,
     pictures_of,
+    usual_first_number,
 )
 from waver.features.video import Decoding, decode_in_worker
 from waver.io.shard_job import Row, run_shard
@@ -83,17 +84,27 @@ def make_faces(
     if config.compare_every:
         record = installed(model)
         detector, made_from["model"] = load_detector(record, config, threads()), record.key
-    rows = [_with_pictures(row, root) for row in read_table(videos, VIDEOS)]
-    run_shard(rows, stores, index, made_from, partial(_store, root=root, detector=detector, config=config))
+    rows = read_table(videos, VIDEOS)
+    pictures = {row["video"]: _listed(row, root) for row in rows}
+    usual = usual_first_number((pictures[row["video"]], row["source_frames"]) for row in rows)
+    rows = [_with_pictures(row, pictures[row["video"]], usual) for row in rows]
+    run_shard(rows, stores, index, made_from, partial(_store, root=root, detector=detector, config=config, usual=usual))
 
 
-def _with_pictures(row: Row, root: Path) -> Row:
-    """The row of a video whose checksum is also of the names and sizes of its pictures."""
+def _listed(row: Row, root: Path) -> dict[int, Path]:
     try:
-        found = [(path.name, path.stat().st_size) for path in pictures_of(root, row["path"]).values()]
+        return pictures_of(root, row["path"])
     except ExcludedItem:
-        return row  # it is excluded, by itself, where its store would be made
-    return row | {"checksum": digest([row["checksum"], found])}
+        return {}  # it is excluded, by itself, where its store would be made
+
+
+def _with_pictures(row: Row, pictures: Mapping[int, Path], usual: int) -> Row:
+    """The row of a video whose checksum is also of the names and sizes of its pictures, and of how they are counted."""
+    if not pictures:
+        return row
+    found = [(path.name, path.stat().st_size) for path in pictures.values()]
+    first = first_number(pictures, row["source_frames"], usual)
+    return row | {"checksum": digest([row["checksum"], found, *([first] if first else [])])}
 
 
 @dataclass
@@ -115,7 +126,7 @@ class _Pictures:
 
 
 def _store(
-    row: Row, writer: StoreWriter, root: Path, detector: Detector | None, config: FacesConfig
+    row: Row, writer: StoreWriter, root: Path, detector: Detector | None, config: FacesConfig, usual: int
 ) -> tuple[int, str]:
     path, listed = root / row["path"], listed_pictures(root, row["path"])
     if not listed.files and listed.unnumbered:
@@ -130,7 +141,7 @@ def _store(
             "copy their folder again and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     clock = frame_clock(path)
-    released = _read(listed.files, clock)
+    released = _read(listed.files, clock, usual)
     if not released.faces:
         raise ExcludedItem(
             f"none of its {len(listed.files)} released pictures shows a face",
@@ -148,9 +159,9 @@ def _store(
     return clock.frames, _note(len(clock.needed), released, listed, float(valid.mean()))
 
 
-def _read(files: Mapping[int, Path], clock: FrameClock) -> _Pictures:
+def _read(files: Mapping[int, Path], clock: FrameClock, usual: int) -> _Pictures:
     frames, times_s = len(clock.probe.pts_s), clock.probe.pts_s[clock.needed]
-    first = first_number(files, frames)
+    first = first_number(files, frames, usual)
     found = _Pictures({}, np.zeros(len(clock.needed), bool), beyond=sum(number - first >= frames for number in files))
     last_s, before = -np.inf, b""
     for place, frame in enumerate(clock.needed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -124,9 +124,27 @@ def _folder(top: Path, path: str) -> Path | None:
     return next((one for one, other in spelt if other is not None and other.key == name.key), None)
 
 
-def first_number(files: Mapping[int, Path], frames: int) -> int:
-    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames or beyond."""
-    return 1 if 0 not in files and 1 in files and max(files) >= frames else 0
+def first_number(files: Mapping[int, Path], frames: int, usual: int = 0) -> int:
+    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames or beyond.
+
+    Args:
+        files: see ``Listed``.
+        frames: of the video.
+        usual: number where both could be, because the first or the last picture is missing.
+    """
+    if 0 in files:
+        return 0
+    return 1 if 1 in files and max(files) >= frames else usual
+
+
+def usual_first_number(videos: Iterable[tuple[Mapping[int, Path], int]]) -> int:
+    """What the first frame is called in a release: 1 where a video is counted so and none has a picture 0.
+
+    Args:
+        videos: pictures (see ``Listed``) and number of frames of each.
+    """
+    first = {first_number(files, frames, usual=-1) for files, frames in videos if files}
+    return 1 if 1 in first and 0 not in first else 0
 
 
 def content_of(path: Path) -> bytes:

@@ -209,6 +209,23 @@ def test_pictures_that_are_counted_from_one_are_moved(release):
     assert "missing" not in row["note"]
 
 
+@pytest.mark.parametrize("lost", [1, FRAMES])
+def test_where_the_first_or_the_last_picture_is_lost_they_are_counted_as_those_of_the_other_videos(release, lost):
+    root, folder = release
+    other = VIDEO.replace("82567", "82568")
+    (root / other).parent.mkdir(parents=True)
+    (root / other).write_bytes((root / VIDEO).read_bytes())
+    for number in reversed(range(FRAMES)):
+        (folder / f"frame-{number}.jpg").rename(folder / f"frame-{number + 1}.jpg")
+    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    (folder / f"frame-{lost}.jpg").unlink()
+    row, _ = made(root, [VIDEO, other])
+    assert f"1 of {FRAMES} pictures are missing" in row["note"]
+    assert "does not have" not in row["note"]
+    shown = numbers(read_store(root / "out/stores/82567/82567_Q7.zarr"))
+    assert shown[1:-1] == list(range(1, FRAMES - 1))
+
+
 @pytest.mark.parametrize("top", ["cropped_aligned", "cropped_aligned_faces"])
 def test_other_names_of_the_folder_are_known_and_the_videos_own_spelling_too(release, top):
     root, _ = release
