@@ -177,11 +177,13 @@ class AudioConfig(Section):
     layer: int = Field(
         -1, description="speech_encoder: hidden state after this layer; 0: before the first, -1: after the last"
     )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="vggish: arithmetic of the network")
 
     @property
     def deciding(self) -> dict[str, object]:
         """The keys that decide the feature."""
-        return self.model_dump(exclude=set() if self.feature == "speech_encoder" else {"layer"})
+        of = {"layer": "speech_encoder", "precision": "vggish"}
+        return self.model_dump(exclude={key for key, feature in of.items() if feature != self.feature})
 
 
 class SpeechConfig(Section):

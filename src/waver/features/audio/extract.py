@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ def _describer(config: AudioConfig, model: Path | None) -> tuple[Describe, str |
         )
     record, device = installed(model), torch_device()
     if config.feature == "vggish":
-        return embedder(record.file(), device), record.key
+        return embedder(record.file(), device, config.precision), record.key
     encoder = load(READERS, config.feature)(Path(record.folder), config.layer, device)
     return lambda samples, _, frames: encoder(samples, frames), record.key
 
@@ -119,16 +120,18 @@ def _statistics(_: Samples, track: Floats, frames: int) -> tuple[Floats, Floats]
     return patch_statistics(track, patch_starts(frames, len(track))), _unknown(frames)
 
 
-def embedder(weights: Path, device: torch.device) -> Describe:
+def embedder(weights: Path, device: torch.device, precision: Literal["fp32", "bf16"] = "fp32") -> Describe:
     """VGGish over patches."""
     model = load_vggish(weights).to(device)
+    if precision == "bf16":  # twice as fast again
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def embed(_: Samples, track: Floats, frames: int) -> tuple[Floats, Floats]:
         starts, parts = patch_starts(frames, len(track)), []
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             for first in range(0, len(starts), _BATCH):
                 batch = np.ascontiguousarray(patches(track, starts[first : first + _BATCH]))
-                parts.append(model(torch.from_numpy(batch)[:, None].to(device)).cpu().numpy())
+                parts.append(model(torch.from_numpy(batch)[:, None].to(device)).float().cpu().numpy())
         return np.concatenate(parts), _unknown(frames)
 
     return embed

@@ -9,7 +9,7 @@ from tiny_speech import saved, with_head
 from waver.assets.manifest import install
 from waver.config.sections import AudioConfig
 from waver.errors import WaverError
-from waver.features.audio.extract import extract_audio, sounding_frames
+from waver.features.audio.extract import embedder, extract_audio, sounding_frames
 from waver.features.audio.logmel import padded_log_mel
 from waver.features.audio.prosody import prosody
 from waver.features.audio.speech_encoder import SpeechEncoder
@@ -88,6 +88,9 @@ def test_vggish_embeds_the_same_patches(tmp_path):
     assert found["feature"].shape == (6, 128)
     np.testing.assert_allclose(found["feature"][3], expected, rtol=1e-3, atol=1e-5)
     assert not np.allclose(found["feature"][3], found["feature"][5], rtol=1e-2), "patches differ"
+    rough = embedder(tmp_path / "vggish.pth", torch.device("cpu"), "bf16")(tone(1.0), found["logmel"], 6)[0]
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - found["feature"]).mean() < 0.02 * np.abs(found["feature"]).mean()
 
 
 def test_a_speech_encoder_gives_features_and_valence(tmp_path):
@@ -102,10 +105,11 @@ def test_a_speech_encoder_gives_features_and_valence(tmp_path):
     np.testing.assert_allclose(found["valence"], valence, atol=1e-3)
 
 
-def test_the_layer_decides_nothing_of_another_feature(tmp_path):
+def test_a_setting_of_one_feature_decides_nothing_of_another(tmp_path):
     clip = write_sounding(tmp_path / "a.mkv", 1, [(0.0, tone(1.0))])
-    keys = [extract(tmp_path, [clip], AudioConfig(layer=layer))[0]["key"] for layer in (-1, 2)]
-    assert keys[0] == keys[1]
+    configs = [AudioConfig(), AudioConfig(layer=2), AudioConfig(precision="bf16")]
+    assert len({extract(tmp_path, [clip], config)[0]["key"] for config in configs}) == 1
+    assert AudioConfig(feature="vggish").deciding != AudioConfig(feature="vggish", precision="bf16").deciding
     saved(tmp_path / "encoder")
     install("path.speech_encoder", tmp_path / "model", {"speech_encoder": str(tmp_path / "encoder")})
     configs = [AudioConfig(feature="speech_encoder", layer=layer) for layer in (-1, 2)]
