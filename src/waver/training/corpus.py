@@ -117,7 +117,11 @@ def thinned(sample: VideoSample, stride: int) -> VideoSample:
     """The middle one of every ``stride`` frames; what is left at the end counts as one more."""
     if stride == 1:
         return sample
-    rows = np.minimum(np.arange(0, sample.frames, stride) + stride // 2, sample.frames - 1)
+    return rows_of(sample, np.minimum(np.arange(0, sample.frames, stride) + stride // 2, sample.frames - 1))
+
+
+def rows_of(sample: VideoSample, rows: npt.NDArray[np.int64] | slice) -> VideoSample:
+    """Some frames of a sample; those of a slice are not copied."""
     return replace(
         sample,
         features={name: values[rows] for name, values in sample.features.items()},
@@ -200,7 +204,8 @@ class Normalisation:
             if not values.shape[1]:
                 # where nobody of a shard has a modality, its packs hold it without columns
                 values = np.zeros((sample.frames, len(self.mean[name])), np.float32)
-            scaled = (values - self.mean[name]) / self.std[name]
+            scaled = values - self.mean[name]
+            scaled /= self.std[name]
             scaled[~sample.valid[name]] = 0
             features[name] = scaled
         return replace(sample, features=features)
