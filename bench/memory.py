@@ -38,8 +38,8 @@ def lengthen(clip: Path, target: Path, seconds: float, fps: float, spoken_s: flo
     source = thinned(clip, target.with_name(f"thin{clip.suffix}"), fps) if fps else clip
     with av.open(str(target), "w") as out:
         with av.open(str(source)) as container:
-            length_s = float(container.duration or 0) / av.time_base
             copies = {s.index: out.add_stream_from_template(s) for s in container.streams}
+            length_s = float(_length_s(container))
         turns = max(1, round(seconds / length_s))
         for turn in range(turns):
             heard = turn * length_s < spoken_s or turn == turns - 1
@@ -52,6 +52,17 @@ def lengthen(clip: Path, target: Path, seconds: float, fps: float, spoken_s: flo
                     packet.stream = copies[packet.stream.index]
                     out.mux(packet)
     return target
+
+
+def _length_s(container: Any) -> Fraction:
+    """From the first time of a packet to the last one: with it between two turns, no stream's times go back."""
+    times = [
+        time * packet.time_base
+        for packet in container.demux()
+        if packet.dts is not None
+        for time in (packet.dts, (packet.pts or packet.dts) + (packet.duration or 0))
+    ]
+    return Fraction(max(times) - min(times))
 
 
 def thinned(clip: Path, target: Path, fps: float) -> Path:

@@ -167,5 +167,6 @@ def _spread(text: Any, word: Array) -> tuple[Array, Array]:
     frames = np.zeros((len(word), text.shape[1]), np.float32)
     if spoken.any():
         low, high = int(word[spoken].min()), int(word[spoken].max()) + 1
-        frames[spoken] = np.asarray(text[low:high])[word[spoken] - low]
+        np.take(np.asarray(text[low:high]), np.where(spoken, word - low, 0), axis=0, out=frames, mode="clip")
+        frames[~spoken] = 0
     return frames, spoken

@@ -85,12 +85,18 @@ def _missing_stores(index: Path, rows: list[Row]) -> list[Path]:
     of_shard = stores / f"{index.stem}.zarr"  # of answers; their videos have no stores
     if index.parent.name == "answers":
         return [] if not rows or is_intact(of_shard) else [of_shard]
-    return [path for path in (store_path(stores, row) for row in rows) if not is_intact(path)]
+    paths = {store_path(stores, row): row for row in rows}
+    return [path for path, row in paths.items() if not (is_intact(path) and _is_of(path, row))]
 
 
 def _missing_pack(index: Path, rows: list[Row]) -> list[Path]:
     pack = index.with_name("packs") / f"{index.stem}.zarr"
+    return [] if not rows or _is_of(pack, rows[0]) else [pack]
+
+
+def _is_of(store: Path, row: Row) -> bool:
+    """Whether it is the store that the row lists, and no other that was put in its place."""
     try:
-        return [] if not rows or store_key(pack) == rows[0]["key"] else [pack]
+        return bool(store_key(store) == row["key"])
     except OSError:  # its reader reports the error
-        return []
+        return True

@@ -84,7 +84,10 @@ def verify(roots: Sequence[Path]) -> list[Found]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(check, stores))
     gone = [store for root in roots for index in sorted(root.rglob("*.parquet")) for store in missing(index)]
-    return found + [Found(store, "missing", there=False) for store in gone if store not in set(stores)]
+    whole = {one.store: not one.problem for one in found}
+    other = {store: Found(store, "not the one that its index lists") for store in gone if whole.get(store)}
+    lost = [Found(store, "missing", there=False) for store in gone if store not in whole]
+    return [other.get(one.store, one) for one in found] + lost
 
 
 def _remove(store: Path) -> None:

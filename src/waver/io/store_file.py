@@ -7,12 +7,14 @@ a file that lost its end, or a byte of its directory, is told from a whole one b
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zipfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 _COMMENT = "waver {start:016x} {crc:08x}"
@@ -126,7 +128,7 @@ class FileReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with open(path, "rb", buffering=0) as file:
+        with _opened(path) as file:
             self._directory = _read_directory(file.fileno())
 
     @property
@@ -200,6 +202,15 @@ class FileReader:
                 raise Damage(f"{name} is not as it was written")
 
 
+def _opened(path: Path) -> FileIO:
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself stands where no file is
+            raise FileNotFoundError(errno.ENOENT, "a link to itself", str(path)) from error
+        raise
+
+
 def _read_directory(number: int) -> _Directory:
     check_directory(number)
     with os.fdopen(os.dup(number), "rb") as file:
@@ -221,7 +232,7 @@ def is_intact(path: Path) -> bool:
     A file that the disk does not hand out may be whole: who reads it says what is wrong.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with _opened(path) as file:
             check_directory(file.fileno())
     except (Damage, FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False

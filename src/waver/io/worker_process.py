@@ -37,6 +37,8 @@ PATIENCE_S = 600.0
 MEMORY_BYTES = 4 << 30
 """What a recording may take while it is decoded; on Slurm no more than half of the job's memory."""
 _SAID_BYTES = 2000
+_ENDED = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU})
+"""Signals that a system or a person sends; no decoder dies of a file by them."""
 _START = f"""
 import json, sys
 sys.path[:] = json.loads(sys.argv.pop(1))  # PYTHONPATH knows no folder with a colon
@@ -196,7 +198,7 @@ class _Worker:
         code = self._process.wait()
         said = self._text()
         self.end()
-        if code == -signal.SIGKILL:
+        if -code in _ENDED:
             raise MemoryError("the system ended the decoder, mostly for want of memory: give the job more")
         if not self.started:  # no recording is to blame
             log.warning("the worker process does not start; it said: %s", said)

@@ -117,7 +117,11 @@ def thinned(sample: VideoSample, stride: int) -> VideoSample:
     """The middle one of every ``stride`` frames; what is left at the end counts as one more."""
     if stride == 1:
         return sample
-    rows = np.minimum(np.arange(0, sample.frames, stride) + stride // 2, sample.frames - 1)
+    return rows_of(sample, np.minimum(np.arange(0, sample.frames, stride) + stride // 2, sample.frames - 1))
+
+
+def rows_of(sample: VideoSample, rows: npt.NDArray[np.int64] | slice) -> VideoSample:
+    """Some frames of a sample; those of a slice are not copied."""
     return replace(
         sample,
         features={name: values[rows] for name, values in sample.features.items()},

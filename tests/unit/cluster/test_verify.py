@@ -34,18 +34,21 @@ def test_it_is_content_with_whole_stores(stores, tmp_path, capsys):
 
 def test_it_lists_what_is_wrong_and_removes_it_when_told(stores, tmp_path, capsys):
     change_byte(stores[0], stores[0].read_bytes().index(b"feature/c/0/0") + 20)
+    other = stores[1].read_bytes()
     stores[1].unlink()
     os.truncate(stores[2], 0)
+    stores[3].write_bytes(other)
     (tmp_path / "faces/stores/90009/90009_Q1.zarr/image/old.zarr").mkdir(parents=True)
     assert main(["verify", str(tmp_path)]) == 1
     told = capsys.readouterr().out
     assert f"{stores[0]}: damaged: feature/c/0/0 is not as it was written\n" in told
     assert f"{stores[1]}: missing\n" in told
     assert f"{stores[2]}: damaged: it is empty\n" in told
+    assert f"{stores[3]}: not the one that its index lists\n" in told
     assert "90009_Q1.zarr: a folder, of an earlier version of Waver\n" in told
-    assert "5 stores, 1 of them whole\n" in told
+    assert "5 stores, 0 of them whole\n" in told
     assert main(["verify", str(tmp_path), "--delete"]) == 1  # one is missing still
-    assert [store_key(path) is None for path in stores] == [True, True, True, False]
+    assert [store_key(path) is None for path in stores] == [True] * 4
     assert not (tmp_path / "faces/stores/90009/90009_Q1.zarr").exists()
 
 

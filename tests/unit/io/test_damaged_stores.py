@@ -193,7 +193,7 @@ def damage_by_hand(store: Path) -> None:
 
 def test_the_same_command_makes_a_damaged_store_again(tmp_path):
     stores, index = tmp_path / "faces/stores", tmp_path / "faces/000.parquet"
-    made, second = [], {**VIDEO, "video": "90001_Q2"}
+    made, second = [], {**VIDEO, "video": "90001_Q2", "checksum": "2"}
 
     def compute(video, writer):
         made.append(video["video"])
@@ -216,6 +216,16 @@ def test_the_same_command_makes_a_damaged_store_again(tmp_path):
     assert made == ["90001_Q1"]
     os.truncate(store_path(stores, VIDEO), 0)  # seen before anything reads it
     assert command() == 60
+    own, other, aside = store_path(stores, VIDEO), store_path(stores, second), tmp_path / "aside"
+    for old, new in ((own, aside), (other, own), (aside, other)):  # whole, and each in the other's place
+        old.rename(new)
+    made.clear()
+    assert command() == 60
+    assert made == ["90001_Q1", "90001_Q2"]
+    own.unlink()
+    own.symlink_to(own)
+    assert command() == 60
+    assert not own.is_symlink()
 
 
 def test_pictures_that_are_written_again_leave_nothing_of_the_first(tmp_path):

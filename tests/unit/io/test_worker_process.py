@@ -79,7 +79,7 @@ def test_a_decoder_that_hangs_is_ended(monkeypatch):
     assert call_in_worker(bad_decoders.read, "b")
 
 
-@pytest.mark.parametrize("name", ["disk", "killed"])
+@pytest.mark.parametrize("name", ["disk", "killed", "ended"])
 def test_trouble_of_the_machine_stays_what_it_is(name):
     with pytest.raises((OSError, MemoryError)) as problem:
         call_in_worker(bad_decoders.read, f"{name}.mp4")

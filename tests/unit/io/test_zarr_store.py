@@ -61,7 +61,7 @@ def test_what_writing_takes_does_not_grow(tmp_path, monkeypatch):
             writer.put("x", values)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0] < 20e6
+    assert peaks[1] < 1.5 * peaks[0] < 20e6, "three times as many rows"
 
 
 def test_jpeg_frames_are_close_and_small(tmp_path):

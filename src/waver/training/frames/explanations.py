@@ -63,10 +63,11 @@ def explain_videos(indexes: Sequence[Path], packs: Path, model: Path, output: Pa
 @torch.inference_mode()
 def video_tracks(network: FusionModel, video: VideoSample, checkpoint: Checkpoint) -> Tracks:
     """Tracks float32 [T] of one video as read, on every frame of the clock; means where windows overlap."""
-    seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
+    seen = thinned(video, checkpoint.stride)
     device = next(network.parameters()).device
     windows = windows_of([seen.frames], *in_steps(checkpoint))
-    found = over_windows(seen, windows, device, lambda batch: network.explain(batch.streams, batch.mask))
+    scale = checkpoint.normalisation
+    found = over_windows(seen, windows, device, lambda batch: network.explain(batch.streams, batch.mask), scale)
     clock = np.arange(video.frames) // checkpoint.stride
     return {name: track[clock] for name, track in _named(found)}
 

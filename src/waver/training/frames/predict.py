@@ -13,7 +13,7 @@ from torch import Tensor
 from waver.device import torch_device
 from waver.io.predictions import frames_of, prediction_table
 from waver.models.base import FusionModel
-from waver.training.corpus import VideoSample, thinned
+from waver.training.corpus import Normalisation, VideoSample, rows_of, thinned
 from waver.training.frames.checkpoint import Checkpoint, build_model
 from waver.training.frames.windows import Batch, Window, collate, in_steps, windows_of
 
@@ -44,35 +44,41 @@ def predict(checkpoint: Checkpoint, videos: Iterable[VideoSample]) -> dict[str, 
 
 def _clock_logits(model: FusionModel, video: VideoSample, checkpoint: Checkpoint, device: torch.device) -> Logits:
     """Logits [T, 2] of every frame of the clock, as the network gives them."""
-    seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
-    logits = video_logits(model, seen, *in_steps(checkpoint), device)
+    seen = thinned(video, checkpoint.stride)
+    logits = video_logits(model, seen, *in_steps(checkpoint), device, checkpoint.normalisation)
     return np.repeat(logits, checkpoint.stride, axis=0)[: video.frames]
 
 
 @torch.inference_mode()
 def video_logits(
-    model: FusionModel, sample: VideoSample, window_steps: int, hop_steps: int, device: torch.device
-) -> Logits:
-    """Logits float32 [T, 2] of one video, normalised and thinned to T steps, in fp32 and evaluation mode.
+    model: FusionModel, sample: VideoSample, window_steps: int, hop_steps: int, device: torch.device,
+    normalisation: Normalisation | None = None,
+) -> Logits:  # fmt: skip
+    """Logits float32 [T, 2] of one video, thinned to T steps, in fp32 and evaluation mode.
 
     A model with ``whole_video`` sees it in one pass. Any other sees windows as in training, and its
-    logits, not its probabilities, are averaged where windows overlap.
+    logits, not its probabilities, are averaged where windows overlap. ``normalisation`` as in ``over_windows``.
     """
     windows = windows_of([sample.frames], sample.frames if model.whole_video else window_steps, hop_steps)
-    found = over_windows(sample, windows, device, lambda batch: {"logits": model(batch.streams, batch.mask)})
-    return found["logits"]
+
+    def logits_of(batch: Batch) -> Mapping[str, Tensor]:
+        return {"logits": model(batch.streams, batch.mask)}
+
+    return over_windows(sample, windows, device, logits_of, normalisation)["logits"]
 
 
 def over_windows(
-    sample: VideoSample, windows: Sequence[Window], device: torch.device, of: Callable[[Batch], Mapping[str, Tensor]]
-) -> dict[str, npt.NDArray[np.float32]]:
+    sample: VideoSample, windows: Sequence[Window], device: torch.device, of: Callable[[Batch], Mapping[str, Tensor]],
+    normalisation: Normalisation | None = None,
+) -> dict[str, npt.NDArray[np.float32]]:  # fmt: skip
     """What a model makes of each frame of a video, the mean of the windows that hold the frame.
 
     Args:
-        sample: normalised.
+        sample: normalised, or as read.
         windows: of the sample; they cover it.
         device: of the model.
         of: batch of windows -> name -> [B, T, ...].
+        normalisation: of a sample as read; some windows are normalised at a time, for a long recording takes much.
 
     Returns:
         name -> float32 [T, ...].
@@ -81,13 +87,22 @@ def over_windows(
     seen = np.zeros(sample.frames)
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows[first : first + _WINDOWS_AT_ONCE]
-        made = {name: x.float().cpu().numpy() for name, x in of(collate([sample], chunk).to(device)).items()}
+        batch = _batch(sample, chunk, normalisation).to(device)
+        made = {name: x.float().cpu().numpy() for name, x in of(batch).items()}
         for row, part in enumerate(chunk):
             seen[part.start : part.stop] += 1
             for name, values in made.items():
                 own = total.setdefault(name, np.zeros((sample.frames, *values.shape[2:])))
                 own[part.start : part.stop] += values[row, : part.stop - part.start]
     return {name: (x.T / seen).T.astype(np.float32) for name, x in total.items()}
+
+
+def _batch(sample: VideoSample, windows: Sequence[Window], normalisation: Normalisation | None) -> Batch:
+    if normalisation is None:
+        return collate([sample], windows)
+    first, stop = min(part.start for part in windows), max(part.stop for part in windows)
+    part = normalisation.apply(rows_of(sample, slice(first, stop)))
+    return collate([part], [Window(0, one.start - first, one.stop - first) for one in windows])
 
 
 def _as_logits(margin: npt.NDArray[np.float64]) -> Logits:

@@ -46,6 +46,6 @@ def predict_video_head(
 @torch.inference_mode()
 def video_head_margin(network: FusionModel, video: VideoSample, checkpoint: Checkpoint) -> float:
     """Logit of A/H anywhere in a video as read, from all of it in one pass."""
-    seen = thinned(checkpoint.normalisation.apply(video), checkpoint.stride)
+    seen = checkpoint.normalisation.apply(thinned(video, checkpoint.stride))
     batch = collate([seen], [Window(0, 0, seen.frames)]).to(next(network.parameters()).device)
     return float(network.video_margin(batch.streams, batch.mask))

@@ -7,7 +7,7 @@ is worked on, a step; where samples are thinned to steps, windows are cut in ste
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from waver.errors import WaverError
 from waver.provenance import seed_for
-from waver.training.corpus import VideoSample
+from waver.training.corpus import VideoSample, rows_of
 
 
 class InFrames(Protocol):
@@ -101,15 +101,7 @@ def windows_of(lengths: Sequence[int], window: int, hop: int) -> list[Window]:
 
 def repeat_last(sample: VideoSample, window: int) -> VideoSample:
     """A sample made at least a window long by repeating its last frame and label, as released."""
-    rows = np.minimum(np.arange(max(sample.frames, window)), sample.frames - 1)
-    return replace(
-        sample,
-        features={name: values[rows] for name, values in sample.features.items()},
-        valid={name: values[rows] for name, values in sample.valid.items()},
-        label=sample.label[rows],
-        affect={name: values[rows] for name, values in sample.affect.items()},
-        annotated={name: values[rows] for name, values in sample.annotated.items()},
-    )
+    return rows_of(sample, np.minimum(np.arange(max(sample.frames, window)), sample.frames - 1))
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

@@ -23,7 +23,7 @@ from waver.config.section import overlaid
 from waver.config.sections import TrainConfig
 from waver.errors import WaverError
 from waver.io.tables import PREDICTIONS, read_arrow, read_metadata
-from waver.training.corpus import read_corpus, thinned
+from waver.training.corpus import Normalisation, read_corpus, thinned
 from waver.training.frames import fit as fit_module
 from waver.training.frames import training as training_module
 from waver.training.frames.checkpoint import build_model, load_checkpoint
@@ -91,7 +91,13 @@ def test_a_stride_cuts_windows_of_as_many_seconds(packs, tmp_path, monkeypatch):
     video = read_corpus(*packs, "VAT", ["test"])[0]
     network, steps = build_model(made), thinned(made.normalisation.apply(video), 4)
     logits = video_logits(network, steps, 15, 7, torch.device("cpu"))
-    assert np.array_equal(predict(made, [video])[video.video], np.repeat(logits, 4, axis=0)[: video.frames])
+    whole = np.repeat(logits, 4, axis=0)[: video.frames]
+    assert np.array_equal(predict(made, [video])[video.video], whole)
+    scaled, apply = list[int](), Normalisation.apply
+    monkeypatch.setattr(Normalisation, "apply", lambda own, part: scaled.append(part.frames) or apply(own, part))
+    monkeypatch.setattr("waver.training.frames.predict._WINDOWS_AT_ONCE", 1)
+    np.testing.assert_allclose(predict(made, [video])[video.video], whole, atol=1e-6)
+    assert set(scaled) == {15}, "of a long recording, some windows are normalised at a time"
 
 
 def test_scalars_lie_beside_the_history(undisturbed):
