@@ -68,10 +68,6 @@ def decomposed_scores(
     return found
 
 
-def _decomposed(steps: dict[str, Row]) -> DecomposedScore:
-    return DecomposedScore(row_name(next(iter(steps.values()))), False, _in_order(steps))
-
-
 def _in_order(steps: dict[str, Row]) -> tuple[Row, ...]:
     if "person" not in steps or any(row["value"] is None for row in steps.values()):
         return ()

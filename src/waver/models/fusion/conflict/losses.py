@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from waver.models.soft_f1 import soft_macro_f1
 
 
-def frame_loss(
+def balanced_frame_loss(
     logits: Tensor,
     label: Tensor,
     mask: Tensor,

@@ -270,7 +270,7 @@ class Conflict(FusionModel):
         taught = self._affect_loss(reading, streams, mask, affect or {}) if config.affect_share else None
         if self.warming and taught is not None:
             return taught
-        total = losses.frame_loss(self._logits(reading, mask), label, mask, weight, config.f1_share, of_frame)
+        total = losses.balanced_frame_loss(self._logits(reading, mask), label, mask, weight, config.f1_share, of_frame)
         total = total + config.smooth_share * losses.smooth_loss(reading.margin, reading.mask)
         share = pooled(label[..., None].float(), mask, config.pool)[..., 0]
         apart = losses.conflict_loss(reading.distance, share, reading.mask, self.starts)

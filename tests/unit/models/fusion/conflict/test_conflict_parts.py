@@ -12,8 +12,8 @@ from waver.models.fusion.conflict.evidence import WITHIN, pair_features, pair_si
 from waver.models.fusion.conflict.gates import Context, Gate, positions
 from waver.models.fusion.conflict.losses import (
     affect_loss,
+    balanced_frame_loss,
     conflict_loss,
-    frame_loss,
     smooth_loss,
     soft_macro_f1,
     video_loss,
@@ -133,15 +133,15 @@ def test_soft_f1_of_decided_frames_is_the_macro_f1():
 def test_the_frame_loss_weighs_positives_by_the_root_of_the_classes_ratio():
     logits, label = torch.randn(2, 9, 2), torch.randint(0, 2, (2, 9))
     mask = torch.ones(2, 9, dtype=torch.bool)
-    plain = frame_loss(logits, label, mask, None, 0.0)
+    plain = balanced_frame_loss(logits, label, mask, None, 0.0)
     assert plain.item() == pytest.approx(nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten()).item())
     # 76,515 of 501,970 training frames of the papers
     weight = torch.tensor([501_970 / 2 / 425_455, 501_970 / 2 / 76_515])
-    one_sided = frame_loss(logits, torch.ones_like(label), mask, weight, 0.0)
-    assert (one_sided / frame_loss(logits, torch.ones_like(label), mask, None, 0.0)).item() == pytest.approx(
+    one_sided = balanced_frame_loss(logits, torch.ones_like(label), mask, weight, 0.0)
+    assert (one_sided / balanced_frame_loss(logits, torch.ones_like(label), mask, None, 0.0)).item() == pytest.approx(
         2.358, abs=1e-3
     )
-    assert frame_loss(logits, label, mask, None, 0.5) > plain
+    assert balanced_frame_loss(logits, label, mask, None, 0.5) > plain
 
 
 def test_a_steady_track_costs_nothing_and_a_jump_at_most_sixteen():
