@@ -237,8 +237,10 @@ def test_models_of_forced_alignment_are_used_where_they_are_given_and_there_is_s
     assert features.aligners()[0] in features.model_records()
     assert features.speech_code(wildcards()) != flow_of().features.speech_code(wildcards())
     assert flow_of().features.aligners() == []
-    with pytest.raises(WaverError, match=r"no aligner_en; give its file or folder under models\.paths\.aligner_en"):
-        flow_of({"models": {"roles": {"aligner_en": "paper"}}}).features.aligners()
+    of_paper = flow_of({"models": {"roles": {"aligner_en": "paper"}}}).features.aligners()
+    assert of_paper == ["resources/models/wav2vec2_base_960h/asset.json"]
+    with pytest.raises(WaverError, match=r"no aligner_fr; give its file or folder under models\.paths\.aligner_fr"):
+        flow_of({"models": {"roles": {"aligner_fr": "paper"}}}).features.aligners()
     transcripts = {"dataset": {"source": "transcripts"}, "train": {"runs": []}, "videos": {"runs": []}}
     assert flow_of({**given, **transcripts, "adapt": {"methods": []}}).features.aligners() == []
 
