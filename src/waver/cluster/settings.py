@@ -46,7 +46,7 @@ def read_config(files: Sequence[str | Path], overrides: Sequence[str] = ()) -> C
         _overlay(values, _read(Path(file)), str(file))
     for override in overrides:
         key, equals, value = override.partition("=")
-        if not equals:
+        if not (key and equals):
             raise WaverError(f"--config {override}: write KEY=VALUE, e.g. --config dataset='{{root: /data/BAH}}'")
         _overlay(values, {key: _parsed(value, f"--config {key}")}, "--config")
     return load_config(values)

@@ -74,7 +74,7 @@ def why_absent(root: Path, path: str, alike: str | None, unreadable: Sequence[st
         return ExcludedItem(FOLDER_UNREADABLE, ALLOW)
     except (OSError, ValueError):
         return ExcludedItem("video file is missing", _BRING)
-    if os.path.islink(root / path):
+    if os.path.islink(root / path) and not os.path.exists(root / path):
         return ExcludedItem(
             "what lies at its path is a link that leads to no file", "correct the link, or bring the file"
         )

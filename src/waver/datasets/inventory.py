@@ -30,7 +30,7 @@ class FoundFile(NamedTuple):
     mtime_ns: int
 
 
-def scan(root: Path, unreadable: list[str] | None = None) -> list[FoundFile]:
+def scan(root: Path, unreadable: list[str] | None = None, no_files: list[str] | None = None) -> list[FoundFile]:
     """Files of a data set with one of SUFFIXES, sorted by path; empty where there is no root.
 
     Hidden files, DERIVED_FOLDERS and folders that may not be read are passed over. Links are followed, but none to a
@@ -39,14 +39,18 @@ def scan(root: Path, unreadable: list[str] | None = None) -> list[FoundFile]:
     Args:
         root: folder of the data set.
         unreadable: gets the folders that may not be read, relative to the root.
+        no_files: gets what has such a suffix and is no file: links that lead nowhere, pipes, devices.
 
     Raises:
         OSError: the disk or the network fails; what it hides is not missing.
     """
-    return sorted(_walk(str(root), "", (os.path.realpath(root),), [] if unreadable is None else unreadable))
+    told = ([] if unreadable is None else unreadable, [] if no_files is None else no_files)
+    return sorted(_walk(str(root), "", (os.path.realpath(root),), *told))
 
 
-def _walk(folder: str, prefix: str, above: tuple[str, ...], unreadable: list[str]) -> Iterator[FoundFile]:
+def _walk(
+    folder: str, prefix: str, above: tuple[str, ...], unreadable: list[str], no_files: list[str]
+) -> Iterator[FoundFile]:
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -62,7 +66,7 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...], unreadable: list[str
         if _is_folder(entry):
             real = os.path.realpath(entry.path) if entry.is_symlink() else ""
             if entry.name.lower() not in DERIVED_FOLDERS and (not real or _leads_down(real, folder, above)):
-                yield from _walk(entry.path, f"{path}/", (*above, real) if real else above, unreadable)
+                yield from _walk(entry.path, f"{path}/", (*above, real) if real else above, unreadable, no_files)
         elif entry.name.lower().endswith(SUFFIXES):
             try:
                 status = entry.stat()
@@ -71,9 +75,13 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...], unreadable: list[str
                     raise
                 if isinstance(error, PermissionError):
                     _note(unreadable, prefix)
+                else:
+                    no_files.append(path)
                 continue
             if stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
                 yield FoundFile(path, status.st_size, status.st_mtime_ns)
+            else:
+                no_files.append(path)
 
 
 def _note(unreadable: list[str], prefix: str) -> None:

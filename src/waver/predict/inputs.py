@@ -81,11 +81,12 @@ def participant_id(text: str) -> str:
 
 def _in_folder(item: str, folder: Path, set_aside: list[Row]) -> Iterator[Path]:
     """Videos at any depth, but not the links that earlier calls made in their output folders."""
-    unreadable: list[str] = []
-    for found in scan(folder, unreadable):
-        file = _absolute(folder / found.path)
+    unreadable, no_files = list[str](), list[str]()
+    # what is no file is told when it is read, as one that is named is
+    for path in sorted([*(found.path for found in scan(folder, unreadable, no_files)), *no_files]):
+        file = _absolute(folder / path)
         is_link = file.parent.name == LINKS and (file.parents[1] / MAPPING).is_file()
-        if found.path.lower().endswith(VIDEO_SUFFIXES) and not is_link:
+        if path.lower().endswith(VIDEO_SUFFIXES) and not is_link:
             yield file
     set_aside += [exclusion_row(item, "a folder in it cannot be read", ALLOW, path=one) for one in unreadable]
 

@@ -26,6 +26,7 @@ def test_later_files_and_overrides_win_key_by_key(tmp_path):
         ("- a list", [], "holds no keys"),
         ("a: [", [], "is no YAML"),
         ("run: a", ["dataset"], "KEY=VALUE"),
+        ("run: a", ["=3"], "KEY=VALUE"),
         ("run: A!", [], "run"),
         ("unknown: 1", [], "not a known key"),
         ("run: \xe9", [], "not UTF-8"),

@@ -87,6 +87,9 @@ ABSENT = {
         lambda path: (path.unlink(), path.symlink_to(path.name)),
         "what lies at its path is a link that leads to no file",
     ),
+    "link to a folder": (
+        lambda path: (path.unlink(), path.symlink_to("..")), "what lies at its path is no file"
+    ),
     "nothing": (lambda path: path.unlink(), "video file is missing"),
 }  # fmt: skip
 

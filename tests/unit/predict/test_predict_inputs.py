@@ -64,6 +64,10 @@ def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(WaverError, match="no recording is named"):
         read_inputs([tmp_path / "empty"], Given(Path()), [])
+    (tmp_path / "empty/loose.mp4").symlink_to("nowhere.mp4")
+    os.mkfifo(tmp_path / "empty/pipe.mov")
+    found = read_inputs([tmp_path / "empty"], Given(Path()), [])
+    assert [one.file.name for one in found] == ["loose.mp4", "pipe.mov"], "told when they are read, not passed over"
 
 
 def test_a_line_that_cannot_count_is_told(tmp_path):
