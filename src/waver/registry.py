@@ -156,6 +156,7 @@ VIDEO_MODELS: dict[str, VideoModelRecord] = {
 _UNLABELLED = "frames of the person, without labels"
 _STREAM = "the scored frames as they arrive, without labels"
 _SOURCE = "source frames; "
+_LAST_EPOCH = {"select": "last"}
 
 
 def _of_clip(
@@ -166,39 +167,27 @@ def _of_clip(
     return VisionLanguageRecord(target, label=label, sees=sees, resets=resets, implied=implied or {}, **needs)
 
 
-def _of_networks(target: str, label: str, sees: str) -> AdaptationRecord:
-    return AdaptationRecord(f"waver.adaptation.methods.{target}", label=label, sees=sees, fusions=True, faces=True)
-
-
-def _of_source(target: str, label: str, sees: str, faces: bool = True) -> AdaptationRecord:
+def _of_networks(target: str, label: str, sees: str, **more: Any) -> AdaptationRecord:
     target = f"waver.adaptation.methods.{target}"
-    return AdaptationRecord(target, label=label, sees=_SOURCE + sees, faces=faces, source=True)
+    return AdaptationRecord(target, label=label, sees=sees, fusions=True, faces=True, **more)
 
 
-def _in_epochs(method: AdaptationRecord) -> AdaptationRecord:
-    """A method that adapts for some epochs; its last network predicts."""
-    return replace(method, implied={"select": "last"})
+def _of_source(target: str, label: str, sees: str, faces: bool = True, **more: Any) -> AdaptationRecord:
+    target = f"waver.adaptation.methods.{target}"
+    return AdaptationRecord(target, label=label, sees=_SOURCE + sees, faces=faces, source=True, **more)
 
 
 def _by_val_labels(method: AdaptationRecord) -> AdaptationRecord:
-    """The same method, but that labels of T_va choose the epoch."""
-    sees = f"{method.sees}; the person's labels choose the epoch"
-    select = {"select": "val_oracle"}
-    return replace(method, label=f"{method.label}, val oracle", sees=sees, target_labels=True, implied=select)
+    label, sees = f"{method.label}, val oracle", f"{method.sees}; the person's labels choose the epoch"
+    return replace(method, label=label, sees=sees, target_labels=True, implied={"select": "val_oracle"})
 
 
 ADAPTATIONS: dict[str, AdaptationRecord] = {
-    "source_only": AdaptationRecord(
-        "waver.adaptation.methods.source_only:SourceOnly",
-        label="Source only",
-        sees="nothing of the person",
-        fusions=True,
-        faces=True,
-    ),
-    "mmd": _in_epochs(_of_source("uda.mmd:Mmd", "MMD", _UNLABELLED)),
-    "acpl": _in_epochs(_of_source("uda.acpl:Acpl", "ACPL", _UNLABELLED)),
-    "shot": _in_epochs(_of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED)),
-    "nrc": _in_epochs(_of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED)),
+    "source_only": _of_networks("source_only:SourceOnly", "Source only", "nothing of the person"),
+    "mmd": _of_source("uda.mmd:Mmd", "MMD", _UNLABELLED, implied=_LAST_EPOCH),
+    "acpl": _of_source("uda.acpl:Acpl", "ACPL", _UNLABELLED, implied=_LAST_EPOCH),
+    "shot": _of_networks("sfda.shot:Shot", "SHOT", _UNLABELLED, implied=_LAST_EPOCH),
+    "nrc": _of_networks("sfda.nrc:Nrc", "NRC", _UNLABELLED, implied=_LAST_EPOCH),
     "bn_adapt": _of_networks("tta.bn_adapt:BnAdapt", "BN-adapt", _STREAM),
     "tent": _of_networks("tta.tent:Tent", "TENT", _STREAM),
     "eata": _of_source("tta.eata:Eata", "EATA", _STREAM),
@@ -223,14 +212,7 @@ ADAPTATIONS: dict[str, AdaptationRecord] = {
     "clip_autt": _of_clip(
         "clip_autt:ClipAutt", "CLIP-AUTT", "clip", sees=_SOURCE + _STREAM, fitted=True, baseline="clip_au"
     ),
-    "oracle": AdaptationRecord(
-        "waver.adaptation.methods.oracle:Oracle",
-        label="Oracle",
-        sees="the person's labels",
-        target_labels=True,
-        fusions=True,
-        faces=True,
-    ),
+    "oracle": _of_networks("oracle:Oracle", "Oracle", "the person's labels", target_labels=True),
 }
 ADAPTATIONS |= {f"{name}_val_oracle": _by_val_labels(ADAPTATIONS[name]) for name in ("mmd", "acpl", "shot", "nrc")}
 

@@ -13,10 +13,19 @@ import pyarrow as pa
 from waver.adaptation.participants import Split, Target, split_population, wanted
 from waver.adaptation.protocol import Guard, split_hash
 from waver.errors import ExcludedItem
-from waver.io.tables import FRAME_SPLITS, write_arrow
+from waver.io.tables import PREDICTIONS, write_arrow
 from waver.training.corpus import VideoSample, read_corpus
 
 log = logging.getLogger(__name__)
+
+FRAME_SPLITS = pa.schema(
+    [
+        PREDICTIONS.field("video"),
+        PREDICTIONS.field("participant"),
+        PREDICTIONS.field("frame").with_nullable(False),
+        pa.field("part", pa.string(), False, {"description": "train, val or test: T_tr, T_va or T_te"}),
+    ]
+)
 
 
 def write_split_table(

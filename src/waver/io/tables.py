@@ -167,16 +167,6 @@ method can do nothing to that network, not_applicable (why); of models of frames
 ``waver.training.trained_model.TrainedModel`` lists; of models that are asked also zeroshot, see
 ``waver.zeroshot.records``."""
 
-FRAME_SPLITS = pa.schema(
-    [
-        _VIDEO,
-        _PARTICIPANT,
-        _field("frame", pa.int32(), "frame on the 24 fps clock"),
-        _field("part", pa.string(), "train, val or test of the participant's own frames: T_tr, T_va, T_te"),
-    ]
-)
-"""How frames are split for personalisation; metadata: see ``waver.adaptation.split_table``."""
-
 PROMPT_ANSWERS = pa.schema(
     [
         _VIDEO,

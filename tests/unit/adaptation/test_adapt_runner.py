@@ -17,11 +17,11 @@ from waver.adaptation.base import LabelledTargetView, Needs, SourceModel, Source
 from waver.adaptation.participants import PROTOCOL_SEED
 from waver.adaptation.protocol import Guard, split_frames
 from waver.adaptation.source_model import load_sources, read_source_view, train_source
-from waver.adaptation.split_table import write_split_table
+from waver.adaptation.split_table import FRAME_SPLITS, write_split_table
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.evaluation.metrics import avgf1
-from waver.io.tables import FRAME_SPLITS, PREDICTIONS, read_metadata, read_table
+from waver.io.tables import PREDICTIONS, read_metadata, read_table
 
 CONFIG = AdaptConfig(source_epochs=4)
 GUARD = Guard(1.7, ("a word's vector sees its whole sentence",))
