@@ -115,7 +115,7 @@ def coders_of(by: By) -> list[str]:
 
 
 def agreement_rows(by: By) -> Iterator[Row]:
-    """Rows of AGREEMENT: of every two coders, over all recordings that both coded."""
+    """Rows of AGREEMENT: of every two coders, over all recordings that both coded, by the frames that both know."""
     for other, coder in combinations(coders_of(by), 2):
         shared = [own for own in by.values() if coder in own and other in own]
         if not shared:
@@ -123,8 +123,8 @@ def agreement_rows(by: By) -> Iterator[Row]:
         one, two = (np.concatenate([own[name] for own in shared]) for name in (coder, other))
         video = np.repeat(np.arange(len(shared)), [len(own[coder]) for own in shared])
         known = (one >= 0) & (two >= 0)
-        # where either could not tell, neither has a segment
-        values = segment_scores(video_counts(one * known, two * known, video))
+        # frames in which either could not tell are left out, and cut no segment in two
+        values = segment_scores(video_counts(one[known], two[known], video[known]))
         row = {"coder": coder, "other": other, "recordings": len(shared), "frames": int(known.sum())}
         yield {**row, "kappa": _known(kappa(one, two)), **{name: _known(float(x)) for name, x in values.items()}}
 

@@ -27,6 +27,7 @@ from waver.predict.given import Given, read_mapping, write_mapping
 from waver.predict.import_review import main
 from waver.predict.predicted_files import read_predicted
 from waver.predict.result_files import write_annotations, write_frames, write_segments
+from waver.predict.review import MODEL_CODER, UNKNOWN, agreement_rows
 from waver.predict.segments import DURATIONS, frames_of_spans, with_segments
 
 FRAMES = 240
@@ -349,3 +350,13 @@ def test_predictions_are_exported_for_their_owner_alone(predictions: Path, tmp_p
     assert sorted(file.name for file in (tmp_path / "deep/out").iterdir()) == ["recording_001.eaf", "recording_001.vtt"]
     linked = Eaf(str(tmp_path / "deep/out/recording_001.eaf")).get_linked_files()[0]["RELATIVE_MEDIA_URL"]
     assert (tmp_path / "deep/out" / linked).resolve() == (predictions / "recordings/recording_001.mp4").resolve()
+
+
+def test_unsure_frames_in_the_middle_of_a_segment_do_not_cut_it_in_two():
+    model, coder = np.zeros(100, np.int8), np.zeros(100, np.int8)
+    model[20:80], coder[20:45], coder[45:55] = 1, 1, UNKNOWN
+    (row,) = agreement_rows({"recording": {MODEL_CODER: model, "anna": coder}})
+    # of 50 known frames of the model's one segment, 25 are the coder's
+    assert [row[f"segment_F1_{overlap}"] for overlap in (10, 50)] == [1, 1]
+    assert row["frames"] == 90
+    assert row["false_alarms_per_min"] == 0
