@@ -13,6 +13,9 @@ from waver.config.model import Config, load_config
 from waver.errors import WaverError
 
 PROFILE = "profiles/slurm"
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 64
+"""Levels; the config has six."""
 _MOST_VALUES = 100_000
 """Of a file; the defaults of all keys are some hundreds."""
 
@@ -88,7 +91,8 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        loader = yaml.SafeLoader(text)
+        _check_depth(text)
+        loader = _Safe(text)
         node = loader.get_single_node()
         if _size(node, {}) > _MOST_VALUES:
             raise ValueError("it repeats too many values by aliases")
@@ -97,6 +101,15 @@ def _parsed(text: str, where: str) -> Any:
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         what = " ".join(str(error).splitlines()[:1]) or type(error).__name__
         raise WaverError(f"{where} is no YAML ({what}); mend it") from error
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what would overflow the stack of PyYAML's composer, which calls itself for every level."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Safe):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
 
 
 def _size(node: yaml.Node | None, known: dict[int, int]) -> int:

@@ -34,6 +34,7 @@ def test_later_files_and_overrides_win_key_by_key(tmp_path):
         ("run: 2025-13-45", [], "is no YAML"),
         ("run: !!int ''", [], "is no YAML"),
         ("[" * 1000, [], "is no YAML"),
+        ("[" * 30_000 + "]" * 30_000, [], "more than 64 levels deep"),
         (aliases("[{}]"), [], "too many values by aliases"),
         (aliases("{{<<: [{}]}}"), [], "too many values by aliases"),
         ("a: &a [*a]", [], "is no YAML"),
