@@ -36,7 +36,6 @@ from waver.features.faces.released_files import (
     listed_pictures,
     picture_in,
     pictures_of,
-    usual_first_number,
 )
 from waver.features.video import Decoding, decode_in_worker
 from waver.io.shard_job import Row, run_shard
@@ -86,9 +85,9 @@ def make_faces(
         detector, made_from["model"] = load_detector(record, config, threads()), record.key
     rows = read_table(videos, VIDEOS)
     pictures = {row["video"]: _listed(row, root) for row in rows}
-    usual = usual_first_number((pictures[row["video"]], row["source_frames"]) for row in rows)
-    rows = [_with_pictures(row, pictures[row["video"]], usual) for row in rows]
-    run_shard(rows, stores, index, made_from, partial(_store, root=root, detector=detector, config=config, usual=usual))
+    first = first_number((pictures[row["video"]], row["source_frames"]) for row in rows)
+    rows = [_with_pictures(row, pictures[row["video"]], first) for row in rows]
+    run_shard(rows, stores, index, made_from, partial(_store, root=root, detector=detector, config=config, first=first))
 
 
 def _listed(row: Row, root: Path) -> dict[int, Path]:
@@ -98,12 +97,11 @@ def _listed(row: Row, root: Path) -> dict[int, Path]:
         return {}  # it is excluded, by itself, where its store would be made
 
 
-def _with_pictures(row: Row, pictures: Mapping[int, Path], usual: int) -> Row:
+def _with_pictures(row: Row, pictures: Mapping[int, Path], first: int) -> Row:
     """The row of a video whose checksum is also of the names and sizes of its pictures, and of how they are counted."""
     if not pictures:
         return row
     found = [(path.name, path.stat().st_size) for path in pictures.values()]
-    first = first_number(pictures, row["source_frames"], usual)
     return row | {"checksum": digest([row["checksum"], found, *([first] if first else [])])}
 
 
@@ -126,7 +124,7 @@ class _Pictures:
 
 
 def _store(
-    row: Row, writer: StoreWriter, root: Path, detector: Detector | None, config: FacesConfig, usual: int
+    row: Row, writer: StoreWriter, root: Path, detector: Detector | None, config: FacesConfig, first: int
 ) -> tuple[int, str]:
     path, listed = root / row["path"], listed_pictures(root, row["path"])
     if not listed.files and listed.unnumbered:
@@ -141,7 +139,7 @@ def _store(
             "copy their folder again and run with --forcerun features_faces, or set features.faces.source to detect",
         )
     clock = frame_clock(path)
-    released = _read(listed.files, clock, usual)
+    released = _read(listed.files, clock, first)
     if not released.faces:
         raise ExcludedItem(
             f"none of its {len(listed.files)} released pictures shows a face",
@@ -159,9 +157,8 @@ def _store(
     return clock.frames, _note(len(clock.needed), released, listed, float(valid.mean()))
 
 
-def _read(files: Mapping[int, Path], clock: FrameClock, usual: int) -> _Pictures:
+def _read(files: Mapping[int, Path], clock: FrameClock, first: int) -> _Pictures:
     frames, times_s = len(clock.probe.pts_s), clock.probe.pts_s[clock.needed]
-    first = first_number(files, frames, usual)
     found = _Pictures({}, np.zeros(len(clock.needed), bool), beyond=sum(number - first >= frames for number in files))
     last_s, before = -np.inf, b""
     for place, frame in enumerate(clock.needed):

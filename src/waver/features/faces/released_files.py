@@ -124,27 +124,17 @@ def _folder(top: Path, path: str) -> Path | None:
     return next((one for one, other in spelt if other is not None and other.key == name.key), None)
 
 
-def first_number(files: Mapping[int, Path], frames: int, usual: int = 0) -> int:
-    """Number of the first frame: 0, or 1 where the pictures are counted from 1 to the number of frames or beyond.
+def first_number(videos: Iterable[tuple[Mapping[int, Path], int]]) -> int:
+    """Number of the first frame in a release: 0, or 1 where no video has a picture 0 and one is counted to its end.
 
-    Args:
-        files: see ``Listed``.
-        frames: of the video.
-        usual: number where both could be, because the first or the last picture is missing.
-    """
-    if 0 in files:
-        return 0
-    return 1 if 1 in files and max(files) >= frames else usual
-
-
-def usual_first_number(videos: Iterable[tuple[Mapping[int, Path], int]]) -> int:
-    """What the first frame is called in a release: 1 where a video is counted so and none has a picture 0.
+    That is from 1 to the number of its frames or beyond. A video alone cannot tell where its first or last is missing.
 
     Args:
         videos: pictures (see ``Listed``) and number of frames of each.
     """
-    first = {first_number(files, frames, usual=-1) for files, frames in videos if files}
-    return 1 if 1 in first and 0 not in first else 0
+    known = [(files, frames) for files, frames in videos if files]
+    to_the_end = any(1 in files and max(files) >= frames for files, frames in known)
+    return int(to_the_end and not any(0 in files for files, _ in known))
 
 
 def content_of(path: Path) -> bytes:

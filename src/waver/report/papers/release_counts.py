@@ -143,7 +143,8 @@ def compare(layout: str, yours: Counts, least_group: int) -> Comparison | None:
     """
     if layout not in LAYOUTS:
         return None
-    release = releases()[LAYOUTS[layout]]
+    name = _release(layout, yours)
+    release = releases()[name]
     printed = {
         (quantity, split): float(value)
         for quantity, splits in release["counts"].items()
@@ -153,13 +154,24 @@ def compare(layout: str, yours: Counts, least_group: int) -> Comparison | None:
     rows = tuple(_compared(place, yours.get(place), value, hidden) for place, value in printed.items())
     equal = sum(row.yours != "–" and not row.difference for row in rows)
     return Comparison(
-        summary=f"Your copy and the printed release of {LAYOUTS[layout]} participants: "
-        f"{equal} of {len(rows)} counts are equal",
-        partial=_partial(printed, yours, LAYOUTS[layout]),
+        summary=f"Your copy and the printed release of {name} participants: {equal} of {len(rows)} counts are equal",
+        partial=_partial(printed, yours, name),
         source=release["counted_in"],
         rows=rows,
         misprints=tuple(release["misprints"]),
     )
+
+
+def _release(layout: str, yours: Counts) -> str:
+    """The release with as many participants in each split that is there; else the one whose files lie like these."""
+    here = {
+        split: yours["participants", split] for split in ("train", "val", "test") if yours.get(("participants", split))
+    }
+    for name, release in releases().items():
+        printed = release["counts"]["participants"]
+        if here and all(printed[split] == number for split, number in here.items()):
+            return name
+    return LAYOUTS[layout]
 
 
 def _withheld(printed: Counts, yours: Counts, least_group: int) -> set[str]:

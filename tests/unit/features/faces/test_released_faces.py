@@ -209,6 +209,17 @@ def test_pictures_that_are_counted_from_one_are_moved(release):
     assert "missing" not in row["note"]
 
 
+def test_a_picture_beyond_the_video_moves_none_where_another_video_is_counted_from_0(release):
+    root, folder = release
+    other = VIDEO.replace("82567", "82568")
+    (root / other).parent.mkdir(parents=True)
+    (root / other).write_bytes((root / VIDEO).read_bytes())
+    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    (folder / "frame-0.jpg").rename(folder / f"frame-{FRAMES}.jpg")
+    made(root, [VIDEO, other])
+    assert numbers(read_store(root / "out/stores/82567/82567_Q7.zarr"))[1:] == list(range(1, FRAMES))
+
+
 @pytest.mark.parametrize("lost", [1, FRAMES])
 def test_where_the_first_or_the_last_picture_is_lost_they_are_counted_as_those_of_the_other_videos(release, lost):
     root, folder = release

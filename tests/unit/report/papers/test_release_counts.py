@@ -76,6 +76,15 @@ def test_a_partial_copy_is_told_with_what_it_lacks():
     assert rows(comparison)["videos with A/H, train"] == ("340", "340", "")
 
 
+@pytest.mark.parametrize("splits", [("train", "val", "test"), ("train", "val")])
+def test_the_release_is_known_by_its_people_where_its_files_lie_as_those_of_the_other(splits):
+    answers, packs, segments = release_of_the_paper()
+    left = [[row for row in part if row["split"] in splits] for part in (answers, packs)]
+    comparison = compare("bah300", counts(*left, segments), 5)
+    assert "release of 224 participants" in comparison.summary
+    assert bool(comparison.partial) == (len(splits) < 3)
+
+
 def test_what_one_split_lacks_is_told_though_another_has_more():
     answers, packs, segments = release_of_the_paper()
     gone = {row["video"] for row in answers if row["split"] == "train" and row["video"].endswith("_Q5")}
