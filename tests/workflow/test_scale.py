@@ -113,13 +113,13 @@ def test_bah300_is_planned_in_seconds_before_ingest_and_after(release, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("preset", "fetched", "videos"), [("paper2026", 9, 4 * 5), ("paper2025", 8, 0)], ids=["2026", "2025"]
+    ("preset", "fetched", "videos"), [("paper2026", 10, 4 * 5), ("paper2025", 9, 0)], ids=["2026", "2025"]
 )
 def test_the_chain_of_each_paper_is_planned(release, tmp_path, preset, fetched, videos):
     arguments = ["--configfile", f"config/presets/{preset}.yaml", "--config"]
     arguments += [f"dataset={{root: {release}, layout: bah300}}", "adapt={methods: []}"]
     found = plan(tmp_path, arguments)
-    # its own models are fetched: the detector, VGGish, five ResNets' ImageNet weights, BERT, and for EmoCLIP CLIP; 13
+    # its own models are fetched: detector, VGGish, five ResNets on ImageNet, BERT, the aligner, for EmoCLIP CLIP; 13
     # models of frames, 8 windows and LFAN on five other backbones are trained
     assert found.jobs["models_fetch"] == fetched
     assert found.jobs["train_fusion"] == 5 * (10 + 3 + 8 + 5)
