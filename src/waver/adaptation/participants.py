@@ -132,20 +132,37 @@ def adapt_each(
         WaverError: one of ``only`` is not among the targets.
     """
     method, seed = record["method"], record["seed"]
-    people, left_out = [], []
-    for target in wanted(targets, only):
-        try:
-            split = split_population(target, protocol, guard.seconds)
-        except ExcludedItem as problem:
-            log.warning("%s left out: %s", target.participant, problem)
-            left_out.append({"participant": target.participant, "left_out": problem.reason})
-            continue
-        people.append(Person(target, split, seed_for(seed, "adapt", method, protocol, target.participant)))
+    found, left_out = split_each(targets, protocol, guard, only)
+    people = [
+        Person(target, split, seed_for(seed, "adapt", method, protocol, target.participant)) for target, split in found
+    ]
     results = list(adapt(people))
     write_lines(Path(diagnostics_of(str(predictions))), [*(r.diagnostics for r in results), *left_out])
     guarded = {"guard_s": guard.seconds, "beyond": list(guard.beyond)} if protocol == "block" else {}
     write_arrow(predictions, result_table(results), {**record, "level": "frame", "protocol": protocol, **guarded})
     log.info("%s, %s: %d participants adapted, %d left out", method, protocol, len(results), len(left_out))
+
+
+def split_each(
+    targets: Iterable[Target], protocol: str, guard: Guard, only: Sequence[str] | None
+) -> tuple[list[tuple[Target, Split]], list[dict[str, str]]]:
+    """The targets with their splits; and for those that have none ``participant`` and the reason, ``left_out``.
+
+    Args:
+        targets: see ``adapt_each``, as the others.
+
+    Raises:
+        WaverError: one of ``only`` is not among the targets.
+    """
+    found: list[tuple[Target, Split]] = []
+    left_out: list[dict[str, str]] = []
+    for target in wanted(targets, only):
+        try:
+            found.append((target, split_population(target, protocol, guard.seconds)))
+        except ExcludedItem as problem:
+            log.warning("%s left out: %s", target.participant, problem)
+            left_out.append({"participant": target.participant, "left_out": problem.reason})
+    return found, left_out
 
 
 def wanted(targets: Iterable[Target], only: Sequence[str] | None) -> list[Target]:

@@ -9,8 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from waver.adaptation.base import (
     LabelledTargetView,
     Needs,
@@ -23,12 +21,13 @@ from waver.adaptation.protocol import Guard
 from waver.adaptation.selection import EpochsConfig, best_epoch
 from waver.adaptation.source_model import Source, labelled, load_sources, read_source_view
 from waver.adaptation.streaming import predict_stream
+from waver.adaptation.target_frames import by_participant, target_of
 from waver.adaptation.trace import labels_trace, noted, watched
 from waver.config.sections import AdaptConfig
 from waver.errors import WaverError
 from waver.records import load, method_config
 from waver.registry import ADAPTATIONS
-from waver.training.corpus import VideoSample, read_corpus
+from waver.training.corpus import read_corpus
 
 log = logging.getLogger(__name__)
 
@@ -104,29 +103,13 @@ def read_targets(
     for sample in samples:
         if not sample.labelled:
             log.warning("%s has no frame labels and is not used", sample.video)
-    by_participant: dict[str, list[VideoSample]] = {}
-    for sample in sorted(labelled(samples), key=lambda sample: sample.video):
-        by_participant.setdefault(sample.participant, []).append(sample)
+    people = by_participant(labelled(samples))
     return [
-        _target(participant, by_participant[participant], source)
+        target_of(own, list(map(source.features, own)), [one.label for one in own], own[0].split, source.fold)
         for source in sources
-        for participant in sorted(by_participant)
+        for participant, own in people.items()
         if source.fold is None or participant in source.held_out
     ]
-
-
-def _target(participant: str, samples: Sequence[VideoSample], source: Source) -> Target:
-    lengths = [sample.frames for sample in samples]
-    return Target(
-        participant,
-        tuple(sample.video for sample in samples),
-        np.concatenate([source.features(sample) for sample in samples]),
-        np.concatenate([sample.label for sample in samples]),
-        np.repeat(np.arange(len(samples), dtype=np.int32), lengths),
-        np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
-        samples[0].split,
-        source.fold,
-    )
 
 
 def target_view(needs: Needs, target: Target, split: Split) -> TargetView:

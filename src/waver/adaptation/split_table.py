@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from waver.adaptation.participants import Split, Target, split_population, wanted
+from waver.adaptation.participants import Split, Target, split_each
 from waver.adaptation.protocol import Guard, split_hash
-from waver.errors import ExcludedItem
+from waver.adaptation.target_frames import read_people
 from waver.io.tables import PREDICTIONS, write_arrow
-from waver.training.corpus import VideoSample, read_corpus
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +21,7 @@ FRAME_SPLITS = pa.schema(
         PREDICTIONS.field("video"),
         PREDICTIONS.field("participant"),
         PREDICTIONS.field("frame").with_nullable(False),
-        pa.field("part", pa.string(), False, {"description": "train, val or test: T_tr, T_va or T_te"}),
+        pa.field("part", pa.string(), False, {"meaning": "train, val or test: T_tr, T_va or T_te"}),
     ]
 )
 
@@ -52,38 +50,16 @@ def write_split_table(
     Raises:
         WaverError: one of ``only`` is not among them.
     """
-    rows, hashes, left_out = [FRAME_SPLITS.empty_table()], {}, {}
-    for target in wanted(_labels(indexes, packs, splits), only):
-        try:
-            split = split_population(target, protocol, guard.seconds)
-        except ExcludedItem as problem:
-            left_out[target.participant] = problem.reason
-            continue
-        hashes[target.participant] = split_hash(split)
-        rows.append(_rows(target, split))
-    about = {"protocol": protocol, "guard_s": guard.seconds if protocol == "block" else 0.0}
-    write_arrow(table, pa.concat_tables(rows), {**about, "hash": hashes, "left_out": left_out})
-    log.info("%s: splits of %d participants, %d left out", protocol, len(hashes), len(left_out))
-
-
-def _labels(indexes: Sequence[Path], packs: Path, splits: Sequence[str]) -> list[Target]:
-    """The participants with labelled frames, by their ids; without features, on which no split depends."""
-    samples = [sample for sample in read_corpus(indexes, packs, "Q", splits) if sample.labelled]
-    samples.sort(key=lambda sample: (sample.participant, sample.video))
-    return [_target(who, list(own)) for who, own in groupby(samples, key=lambda sample: sample.participant)]
-
-
-def _target(participant: str, samples: Sequence[VideoSample]) -> Target:
-    lengths = [sample.frames for sample in samples]
-    return Target(
-        participant,
-        tuple(sample.video for sample in samples),
-        np.zeros((sum(lengths), 0), np.float32),
-        np.concatenate([sample.label for sample in samples]),
-        np.repeat(np.arange(len(samples), dtype=np.int32), lengths),
-        np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
-        samples[0].split,
-    )
+    found, left_out = split_each(read_people(indexes, packs, splits), protocol, guard, only)
+    about = {
+        "protocol": protocol,
+        "guard_s": guard.seconds if protocol == "block" else 0.0,
+        "hash": {target.participant: split_hash(split) for target, split in found},
+        "left_out": {one["participant"]: one["left_out"] for one in left_out},
+    }
+    rows = [_rows(target, split) for target, split in found]
+    write_arrow(table, pa.concat_tables([FRAME_SPLITS.empty_table(), *rows]), about)
+    log.info("%s: splits of %d participants, %d left out", protocol, len(found), len(left_out))
 
 
 def _rows(target: Target, split: Split) -> pa.Table:

@@ -85,8 +85,7 @@ def _missing_stores(index: Path, rows: list[Row]) -> list[Path]:
     of_shard = stores / f"{index.stem}.zarr"  # of answers; their videos have no stores
     if index.parent.name == "answers":
         return [] if not rows or is_intact(of_shard) else [of_shard]
-    paths = {store_path(stores, row): row for row in rows}
-    return [path for path, row in paths.items() if not (is_intact(path) and _is_of(path, row))]
+    return [path for row in rows if not _is_of(path := store_path(stores, row), row)]
 
 
 def _missing_pack(index: Path, rows: list[Row]) -> list[Path]:

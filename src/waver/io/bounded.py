@@ -51,7 +51,7 @@ def in_bounds(
         Exception: what it raised, by its own type where that can be pickled.
     """
     for _ in range(_TRIES):
-        answer, status, used_s = _asked(function, arguments, seconds, memory_bytes)
+        answer, status, used_s = _attempt(function, arguments, seconds, memory_bytes)
         if answer is not None or not os.WIFSIGNALED(status) or used_s > seconds / 2:
             break  # else it waited for a lock that another thread held when it was made
     if answer is None:
@@ -67,7 +67,7 @@ def in_bounds(
     return found
 
 
-def _asked(
+def _attempt(
     function: Callable[..., object], arguments: tuple[object, ...], seconds: int, memory_bytes: int
 ) -> tuple[tuple[bool, Any] | None, int, float]:
     """What a copy answers (whether it failed, and with what; None: nothing), how it ended, and the seconds it used."""

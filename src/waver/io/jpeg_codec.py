@@ -10,16 +10,16 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from typing import Any, Self
 
 import cv2
 import numpy as np
-from PIL import Image
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer, NDBuffer
 from zarr.registry import register_codec
+
+from waver.io.picture_head import stated_sides
 
 NAME = "waver.jpeg"
 _CRC_BYTES = 4
@@ -66,19 +66,10 @@ class JpegCodec(ArrayBytesCodec):
     def _decode(self, data: bytes, sides: tuple[int, ...]) -> np.ndarray[Any, Any]:
         if self.checksum and zlib.crc32(data[:-_CRC_BYTES]) != int.from_bytes(data[-_CRC_BYTES:], "little"):
             raise ValueError("a picture is not as it was written")
-        if _sides(data) != sides:  # OpenCV makes room for what the head states
+        if stated_sides(data, ("JPEG",)) != sides:
             raise ValueError("a picture has other sides than its array")
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-
-
-def _sides(data: bytes) -> tuple[int, int] | None:
-    """Height and width as the head of a JPEG states them."""
-    try:
-        with Image.open(BytesIO(data), formats=("JPEG",)) as head:
-            return head.height, head.width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
 
 
 @cache

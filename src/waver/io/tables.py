@@ -269,12 +269,12 @@ def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
     """
     try:
         with pq.ParquetFile(path) as file:
-            told, rows = file.schema_arrow, file.metadata.num_rows
-        if not told.equals(schema.with_metadata(None)):
-            raise WaverError(f"{path} has other columns than this version writes; delete it and run again")
-        if rows > _SPARE_ROWS + _ROWS_OF_BYTE * os.path.getsize(path):
-            raise WaverError(f"{path} has {rows} rows, more than its size can hold; delete it and run again")
-        table: pa.Table = pq.read_table(path)
+            rows = file.metadata.num_rows
+            if not file.schema_arrow.equals(schema.with_metadata(None)):
+                raise WaverError(f"{path} has other columns than this version writes; delete it and run again")
+            if rows > _SPARE_ROWS + _ROWS_OF_BYTE * os.path.getsize(path):
+                raise WaverError(f"{path} has {rows} rows, more than its size can hold; delete it and run again")
+            table: pa.Table = file.read()
     except (pa.ArrowInvalid, OSError) as error:
         raise WaverError(f"{path} cannot be read ({error}); delete it and run again") from error
     return table

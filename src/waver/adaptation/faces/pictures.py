@@ -15,7 +15,8 @@ from torch import Tensor
 
 from waver.adaptation.base import Features, Frames, Labels, Needs, Network, SourceView, TargetView, predict
 from waver.adaptation.participants import Split, Target, copied
-from waver.adaptation.vision_language.targets import FrameStores, Reader, labelled_videos, read_people
+from waver.adaptation.target_frames import labelled_videos, read_people
+from waver.adaptation.vision_language.targets import FrameStores, Reader
 from waver.errors import WaverError
 from waver.features.faces.crops import Pixels
 from waver.io.shard_job import store_path
@@ -128,7 +129,7 @@ def _seen(
 
 def read_face_targets(indexes: Sequence[Path], packs: Path, split: str) -> list[Target]:
     """Participants of a split with labelled frames, by their ids; their pictures are read when they are needed."""
-    return read_people(indexes, packs, split, lambda video: np.zeros((len(video.arrays["label"]), 0), np.float32))
+    return read_people(indexes, packs, (split,))
 
 
 def read_source_pictures(
@@ -147,7 +148,7 @@ def read_source_pictures(
         WaverError: there are none.
     """
     reader = FrameStores((), faces=faces).reader("faces", "image")
-    videos = [one for one in labelled_videos(indexes, packs, "train") if one.video in reader.rows]
+    videos = [one for one in labelled_videos(indexes, packs, ("train",)) if one.video in reader.rows]
     videos.sort(key=lambda one: (one.participant, one.video))
     every = max(1, -(-sum(len(one.arrays["label"]) for one in videos) // most))
     found: list[Pixels] = []

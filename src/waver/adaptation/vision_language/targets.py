@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from waver.adaptation.base import Features
 from waver.adaptation.participants import Target
 from waver.adaptation.protocol import Ints
+from waver.adaptation.target_frames import labelled_videos, read_people
 from waver.adaptation.vision_language.base import Frames, Sees, SourceFrames
-from waver.align.packs import PackedVideo, read_packs
+from waver.align.packs import PackedVideo
 from waver.errors import WaverError
 from waver.io.shard_job import Row, store_path
 from waver.io.tables import FEATURE_INDEX, read_tables
@@ -83,42 +83,7 @@ def read_image_targets(
         shape = (len(video.arrays["label"]), encoder.image_width)
         return _or_zeros(read(video.video, shape[0]), shape).astype(np.float32)
 
-    return read_people(indexes, packs, split, embeddings)
-
-
-def read_people(
-    indexes: Sequence[Path], packs: Path, split: str, features_of: Callable[[PackedVideo], Features]
-) -> list[Target]:
-    """Participants of a split with labelled frames, by their ids.
-
-    Args:
-        indexes: index tables of the packs.
-        packs: folder of the packs.
-        split: of the participants.
-        features_of: features float32 [T, D] of all frames of a video.
-    """
-    by_participant: dict[str, list[PackedVideo]] = {}
-    for video in sorted(labelled_videos(indexes, packs, split), key=lambda one: one.video):
-        by_participant.setdefault(video.participant, []).append(video)
-    return [_target(name, own, features_of) for name, own in sorted(by_participant.items())]
-
-
-def labelled_videos(indexes: Sequence[Path], packs: Path, split: str) -> Iterator[PackedVideo]:
-    """Videos of a split whose frame labels are known, with these."""
-    return (video for video in read_packs(indexes, packs, ["label"], (split,)) if video.row["labelled"])
-
-
-def _target(participant: str, videos: Sequence[PackedVideo], features_of: Callable[[PackedVideo], Features]) -> Target:
-    lengths = [len(video.arrays["label"]) for video in videos]
-    return Target(
-        participant,
-        tuple(video.video for video in videos),
-        np.concatenate([features_of(video) for video in videos]),
-        np.concatenate([video.arrays["label"] for video in videos]).astype(np.uint8),
-        np.repeat(np.arange(len(videos), dtype=np.int32), lengths),
-        np.concatenate([np.arange(n, dtype=np.int32) for n in lengths]),
-        videos[0].row["split"],
-    )
+    return read_people(indexes, packs, (split,), embeddings)
 
 
 def _or_zeros(values: Array | None, shape: tuple[int, ...]) -> Array:
@@ -184,7 +149,7 @@ def read_source_frames(
         WaverError: there are none.
     """
     read = stores.reader("embeddings", "pre")
-    videos = [one for one in labelled_videos(indexes, packs, "train") if one.video in read.rows]
+    videos = [one for one in labelled_videos(indexes, packs, ("train",)) if one.video in read.rows]
     if not videos:
         raise WaverError(f"{packs} holds no labelled video of the train split with a face for the method's source data")
     videos.sort(key=lambda one: (one.participant, one.video))

@@ -9,13 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from itertools import repeat
+from math import prod
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from waver.config.backbone import EmotionsStage
 from waver.datasets.emotions.pictures import PICTURES, Picture
@@ -24,6 +23,7 @@ from waver.datasets.exclusions import exclusion_row
 from waver.device import threads
 from waver.errors import is_machine_trouble
 from waver.features.faces.crops import Pixels, small_face
+from waver.io.picture_head import stated_sides
 from waver.io.tables import SET_ASIDE, write_table
 from waver.models.backbones.base import FaceSize
 from waver.provenance import digest
@@ -145,12 +145,9 @@ def _content(path: str) -> bytes:
 
 
 def _is_small(data: bytes) -> bool:
-    """Whether a picture says that it has no more pixels than may be; OpenCV makes room for them before it reads one."""
-    try:
-        with Image.open(BytesIO(data), formats=_FORMATS) as head:
-            return head.width * head.height <= _MOST_PIXELS
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
+    """Whether a picture says that it has no more pixels than may be."""
+    sides = stated_sides(data, _FORMATS)
+    return sides is not None and prod(sides) <= _MOST_PIXELS
 
 
 def _unusable(path: str, reason: str) -> Row:

@@ -70,6 +70,15 @@ def made(root, paths, config=CONFIG, model=None):
     return read_table(index, FEATURE_INDEX)
 
 
+def copied(root, folder):
+    """Path of a second video, of another participant, with the frames of the first and its pictures as they are."""
+    other = VIDEO.replace("82567", "82568")
+    (root / other).parent.mkdir(parents=True)
+    (root / other).write_bytes((root / VIDEO).read_bytes())
+    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    return other
+
+
 def shade(image):
     return int(image[40:].mean().round())
 
@@ -211,10 +220,7 @@ def test_pictures_that_are_counted_from_one_are_moved(release):
 
 def test_a_picture_beyond_the_video_moves_none_where_another_video_is_counted_from_0(release):
     root, folder = release
-    other = VIDEO.replace("82567", "82568")
-    (root / other).parent.mkdir(parents=True)
-    (root / other).write_bytes((root / VIDEO).read_bytes())
-    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    other = copied(root, folder)
     (folder / "frame-0.jpg").rename(folder / f"frame-{FRAMES}.jpg")
     made(root, [VIDEO, other])
     assert numbers(read_store(root / "out/stores/82567/82567_Q7.zarr"))[1:] == list(range(1, FRAMES))
@@ -223,12 +229,9 @@ def test_a_picture_beyond_the_video_moves_none_where_another_video_is_counted_fr
 @pytest.mark.parametrize("lost", [1, FRAMES])
 def test_where_the_first_or_the_last_picture_is_lost_they_are_counted_as_those_of_the_other_videos(release, lost):
     root, folder = release
-    other = VIDEO.replace("82567", "82568")
-    (root / other).parent.mkdir(parents=True)
-    (root / other).write_bytes((root / VIDEO).read_bytes())
     for number in reversed(range(FRAMES)):
         (folder / f"frame-{number}.jpg").rename(folder / f"frame-{number + 1}.jpg")
-    shutil.copytree(folder, root / "cropped-aligned-faces" / other)
+    other = copied(root, folder)
     (folder / f"frame-{lost}.jpg").unlink()
     row, _ = made(root, [VIDEO, other])
     assert f"1 of {FRAMES} pictures are missing" in row["note"]
