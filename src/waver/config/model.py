@@ -74,7 +74,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         WaverError: one sentence that names each invalid key and its mistake.
     """
     try:
-        return Config(**values)
+        return Config.model_validate(dict(values))
     except ValidationError as error:
         problems = "; ".join(_sentence(problem) for problem in error.errors())
         raise WaverError(
@@ -83,9 +83,15 @@ def load_config(values: Mapping[str, Any]) -> Config:
 
 
 def _sentence(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "the config"
+    where = ".".join(_key(part) for part in problem["loc"]) or "the config"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not a known key"
     if problem["type"] == "value_error" and isinstance(problem["input"], (Mapping, BaseModel)):
         return f"{where}: {problem['ctx']['error']}"
     return f"{where}: {problem['msg']} (given: {problem['input']!r:.60})"
+
+
+def _key(part: object) -> str:
+    """A key of a config file as one line, however long it is and whatever is in it."""
+    text = str(part)
+    return text if text.isprintable() and len(text) <= 60 else repr(text[:60])

@@ -38,6 +38,9 @@ def test_later_files_and_overrides_win_key_by_key(tmp_path):
         (aliases("[{}]"), [], "too many values by aliases"),
         (aliases("{{<<: [{}]}}"), [], "too many values by aliases"),
         ("a: &a [*a]", [], "is no YAML"),
+        ("? ", [], "None: Keys should be strings"),
+        ("train: {1: 2}", [], r"train\.1: Keys should be strings"),
+        ('"a\\nb": 1', [], r"'a\\nb' is not a known key"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path, text, overrides, words):
