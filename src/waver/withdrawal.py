@@ -89,8 +89,8 @@ def _asked_of_others(run: Path, participant: str) -> Iterator[Path]:
     The journals beside them may hold answers about everybody who was ever in the shard, and are not among them.
     """
     for table in sorted(run.glob("zeroshot/*/*/*.parquet")):
-        learnt = (table.parents[1] / "adapter").exists()
-        if not learnt and _is_of_others(table, participant):
+        trained = (table.parents[1] / "adapter").exists()
+        if not trained and _is_of_others(table, participant):
             yield from (table, *table.parent.glob(f"{table.name}.*"))
 
 

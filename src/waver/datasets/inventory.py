@@ -44,8 +44,8 @@ def scan(root: Path, unreadable: list[str] | None = None, no_files: list[str] | 
     Raises:
         OSError: the disk or the network fails; what it hides is not missing.
     """
-    told = ([] if unreadable is None else unreadable, [] if no_files is None else no_files)
-    return sorted(_walk(str(root), "", (os.path.realpath(root),), *told))
+    lists = ([] if unreadable is None else unreadable, [] if no_files is None else no_files)
+    return sorted(_walk(str(root), "", (os.path.realpath(root),), *lists))
 
 
 def _walk(

@@ -72,12 +72,12 @@ def with_counts(table: Table, least: int) -> set[Method]:
     whose: dict[bytes, list[Predicted]] = defaultdict(list)
     for predicted in table.methods:
         whose[predicted.item.tobytes()].append(predicted)
-    told: list[Array] = []
+    published: list[Array] = []
     names: set[Method] = set()
     for methods in sorted(whose.values(), key=lambda methods: (-len(methods), -len(methods[0].item))):
         item = methods[0].item
-        if all(people >= least for people in _people_of_parts(table, [*told, item])):
-            told.append(item)
+        if all(people >= least for people in _people_of_parts(table, [*published, item])):
+            published.append(item)
             names |= {predicted.name for predicted in methods}
     return names
 

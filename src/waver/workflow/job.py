@@ -49,10 +49,11 @@ def job(snakemake: Any) -> Iterator[Any]:
     except Exception as error:
         _LOG.error("%s", traceback.format_exc())
         if is_machine_trouble(error) or isinstance(error, PermissionError):
-            told = trouble_sentence(error)
+            message = trouble_sentence(error)
         else:
-            told = f"{_place(error)}; its text, which may quote a file, and how it came to it are in {snakemake.log[0]}"
-        sys.__stderr__.write(f"{snakemake.rule}: {told}\n")  # type: ignore[union-attr]
+            where = snakemake.log[0]
+            message = f"{_place(error)}; its text, which may quote a file, and how it came to it are in {where}"
+        sys.__stderr__.write(f"{snakemake.rule}: {message}\n")  # type: ignore[union-attr]
         raise SystemExit(1) from error
     finally:
         log_file.flush()

@@ -145,17 +145,18 @@ def spread_over_frames(predictions: Path, packs: Sequence[Path], output: Path) -
 
 
 def _read(paths: Sequence[Path], prompt: str) -> PromptAnswers:
-    asked, joined, nothing, about = [], [], [], {}
+    calls, joined, nothing, about = [], [], [], {}
     for path in paths:
         table = read_arrow(path, PROMPT_ANSWERS)
-        asked.append(table.filter(pc.equal(table["prompt"], prompt)))
-        joined.append(in_one_row(asked[-1]))
+        calls.append(table.filter(pc.equal(table["prompt"], prompt)))
+        joined.append(in_one_row(calls[-1]))
         about = read_metadata(path)
         margin = about.get("content_free", {}).get(prompt)
         nothing.append(np.full(len(joined[-1]), np.nan if margin is None else margin))
-    free, calls = np.concatenate(nothing), pa.concat_tables(asked)
-    differing = _differing(calls, about["decoding"] == "score")
-    return PromptAnswers(pa.concat_tables(joined), len(calls), differing, None if np.isnan(free).any() else free, about)
+    margins, of_prompt = np.concatenate(nothing), pa.concat_tables(calls)
+    content_free = None if np.isnan(margins).any() else margins
+    differing = _differing(of_prompt, about["decoding"] == "score")
+    return PromptAnswers(pa.concat_tables(joined), len(of_prompt), differing, content_free, about)
 
 
 def _differing(table: pa.Table, scored: bool) -> int | None:

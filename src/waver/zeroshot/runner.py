@@ -85,10 +85,7 @@ def ask_shard(
     items = Items(sources, family.capabilities, prompts, window_of(granularity), config, hesitations)
     scored = config.decoding != "score" and config.unparsable == "score"
     reading = Reading(config.decoding, config.likelihood, config.most_tokens, scored)
-    options = config.options.get(name, {})
-    made_from = {"model": record.key if record else name, "options": options, "code": code, "scored": scored, **change}
-    made_from |= config.model_dump(include=_DECIDING)
-    made_from |= {"dtype": family.describe().get("dtype", config.dtype)}  # auto: another one on another device
+    made_from = _made_from(name, record, family, config) | {"code": code, "scored": scored, **change}
     with exclusive(Path(f"{output}.lock")):
         private = output.with_name(f".{output.stem}.private.jsonl")
         if not config.keep_answers:
@@ -97,15 +94,23 @@ def ask_shard(
         job = _Job(items, Batches(family, prompts, reading, config.batch), journal, made_from, prompts)
         job.private = private if config.keep_answers else None
         rows = job.run()
-        about = {
-            "model": {**family.describe(), **change},
-            "key": made_from["model"],
+        about = {"model": {**family.describe(), **change}, "key": made_from["model"]}
+        about |= {
             "set": record.set if record else "",
+            "decoding": config.decoding,
+            "excluded": job.excluded,
+            "window": window_of(granularity),
         }
-        about |= {"decoding": config.decoding, "excluded": job.excluded, "window": window_of(granularity)}
         if "contextual" in config.calibration:
             about["content_free"] = job.content_free()
         write_table(output, rows, PROMPT_ANSWERS, about)
+
+
+def _made_from(name: str, record: Installed | None, family: Family, config: ZeroShotConfig) -> dict[str, Any]:
+    """What an answer follows from beside the question: the model and how it is asked."""
+    dtype = family.describe().get("dtype", config.dtype)  # auto: another one on another device
+    model = {"model": record.key if record else name, "options": config.options.get(name, {})}
+    return model | config.model_dump(include=_DECIDING) | {"dtype": dtype}
 
 
 def _loaded(name: str, record: Installed | None, config: ZeroShotConfig) -> Family:

@@ -85,8 +85,8 @@ def timed_rows(
             joined[-1] = joined[-1][0], max(end_s, joined[-1][1])
         else:
             joined.append((start_s, end_s))
-    given, asked = ([(round(1e3 * start), round(1e3 * end)) for start, end in spans] for spans in (times, joined))
-    rows = segment_rows(video, asked, replace(annotation, intervals=tuple(given)))
+    given, merged = ([(round(1e3 * start), round(1e3 * end)) for start, end in spans] for spans in (times, joined))
+    rows = segment_rows(video, merged, replace(annotation, intervals=tuple(given)))
     for row, (start_s, end_s) in zip(rows, joined, strict=True):
         first, last = np.searchsorted(pts_s, (start_s, end_s)).tolist()
         row |= {"start_frame": first, "end_frame": last, "start_s": start_s, "end_s": end_s}

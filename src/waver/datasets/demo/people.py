@@ -225,8 +225,8 @@ def _below_head(shape: Array, size: tuple[int, ...]) -> Array:
     """1 at the clothes, 0 at the hair: below the chin, and beside the head already higher."""
     unit = np.hypot(*(shape[19] - shape[17])) * 2
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
-    beside = np.maximum(np.abs(x - shape[p.CHIN, 0]) - 1.4 * unit, 0)
-    below: Array = 1 / (1 + np.exp(-(y - shape[p.CHIN, 1] + beside + 0.05 * unit) / 4))
+    sideways = np.maximum(np.abs(x - shape[p.CHIN, 0]) - 1.4 * unit, 0)
+    below: Array = 1 / (1 + np.exp(-(y - shape[p.CHIN, 1] + sideways + 0.05 * unit) / 4))
     return below
 
 

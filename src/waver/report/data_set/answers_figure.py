@@ -83,13 +83,14 @@ def _of_people(axes: Any, groups: Sequence[Group]) -> None:
 def _by_question(axes: Any, answers: Sequence[Row], questions: Questions, least: int) -> None:
     known = sorted({row["question"] for row in answers if row["question"] is not None})
     learned = [row for row in answers if row["split"] != "test"]
-    asked = disclosed({one: [row["participant"] for row in answers if row["question"] == one] for one in known}, least)
+    people = {one: [row["participant"] for row in answers if row["question"] == one] for one in known}
+    answered = disclosed(people, least)
     told_ah = told_questions(learned, least)
     highest = 1
     for place, question in enumerate(known):
         rows = [row for row in answers if row["question"] == question]
         with_ah = [row for row in learned if row["question"] == question and row["label"] == 1]
-        for bar, part, shown, style in ((-0.2, rows, asked, _plain(PAPER)), (0.2, with_ah, told_ah, _plain(ORANGE))):
+        for bar, part, shown, style in ((-0.2, rows, answered, _plain(PAPER)), (0.2, with_ah, told_ah, _plain(ORANGE))):
             text = f"{len(part):,}" if question in shown else TOO_FEW.replace(" ", "\n")
             height = len(part) if question in shown else 0
             highest = max(highest, height)

@@ -201,14 +201,14 @@ def _compared(place: tuple[str, str], yours: float | None, printed: float, hidde
 
 
 def _partial(printed: Counts, yours: Counts, release: str) -> str:
-    told = []
+    sentences = []
     missing = _fewer(printed, yours, ("all",)) or _fewer(printed, yours, ("train", "val", "test"))
     if missing:
-        told.append(f"This run has {listed(missing)} of the release of {release} participants.")
+        sentences.append(f"This run has {listed(missing)} of the release of {release} participants.")
     unusable = yours.get(("unusable", "all"), 0)
     if unusable:
-        told.append(f"{_number(unusable)} of {_number(yours['videos', 'all'])} listed videos cannot be used.")
-    return " ".join([*told, "Its scores are not those of the whole release."]) if told else ""
+        sentences.append(f"{_number(unusable)} of {_number(yours['videos', 'all'])} listed videos cannot be used.")
+    return " ".join([*sentences, "Its scores are not those of the whole release."]) if sentences else ""
 
 
 def _fewer(printed: Counts, yours: Counts, splits: Sequence[str]) -> list[str]:

@@ -89,11 +89,11 @@ def read_reply(content: bytes, name: str, seconds: float) -> Reply:
         record = json.loads(content)
         choice = record["choices"][0]
         text = choice["message"]["content"] or ""
-        told = (choice.get("logprobs") or {}).get("content") or []
+        tokens = (choice.get("logprobs") or {}).get("content") or []
         if choice.get("finish_reason") == "content_filter":
             raise ExcludedItem("the content filter of the model's server refuses it", "ask a server without one")
         # a line break or a quotation mark may come before the first word
-        first = next((token for token in told if any(map(str.isalpha, token["token"]))), None)
+        first = next((token for token in tokens if any(map(str.isalpha, token["token"]))), None)
         pairs = [(str(one["token"]), _logarithm(one["logprob"])) for one in (first or {}).get("top_logprobs") or []]
         possible = sorted((pair for pair in pairs if pair[1] > -math.inf), key=lambda pair: -pair[1])
         return Reply(_written(text), tuple(possible), tokens_of(record, "prompt_tokens"), seconds)

@@ -193,5 +193,5 @@ def spread_from(views: Tensor, texts: Tensor, label: Tensor) -> Tensor:
     shared = torch.einsum("ndri,ndrk->ndik", centred, centred) / (texts.shape[2] + 1)
     quadratic = torch.einsum("nvd,ndik->nvik", views.square(), shared)
     own = torch.diagonal(quadratic, dim1=2, dim2=3)
-    beside = quadratic[torch.arange(len(label)), :, label]
-    return own.gather(2, label[:, None, None].expand(-1, own.shape[1], 1)) + own - 2 * beside
+    shared_with_label = quadratic[torch.arange(len(label)), :, label]
+    return own.gather(2, label[:, None, None].expand(-1, own.shape[1], 1)) + own - 2 * shared_with_label
