@@ -146,6 +146,22 @@ def _neighbours(material: Material) -> str:
         f"labelled A/H. Its AUROC within questions is {listed(text)}. A number says nothing about a person; where it "
         "predicts A/H, people who were recorded or annotated one after the other have something in common, and a part "
         "of any model's score within questions may come from that. No model receives an identifier."
+        f"{_held_out(material)}"
+    )
+
+
+def _held_out(material: Material) -> str:
+    """Who is held out together, which decides how many neighbours a model saw; empty without cross-validation."""
+    if material.config.folds < 2:
+        return ""
+    if material.config.folding == "numbers":
+        return (
+            " In the cross-validation of this run, people with neighbouring numbers are held out together "
+            "(train.folding: numbers): only those at the edges of a fold have neighbours whom a model was fitted on."
+        )
+    return (
+        " In the cross-validation of this run, people are held out at random: models were fitted on neighbours of "
+        "those whom they are scored on. A run with train.folding: numbers shows what remains without them."
     )
 
 

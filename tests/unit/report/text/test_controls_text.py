@@ -8,7 +8,7 @@ from waver.report.figures.published_scores import own_split, published_and_own
 from waver.report.papers.published import derived_avgf1, prevalence
 from waver.report.ranking import MethodScores, ranked_methods
 from waver.report.tables.differences import differences
-from waver.report.text.controls import control_section, plainest
+from waver.report.text.controls import _neighbours, control_section, plainest
 from waver.report.text.findings import gaps, inside, verdict
 from waver.report.text.summary import summary
 
@@ -218,3 +218,13 @@ def test_the_method_next_to_the_papers_was_not_chosen_on_test(texts_only, report
     lines = published_and_own(replace(material, scores=[*material.scores, *test]), "video")
     assert lines[-1].name == "this run: Fine-tuned encoder, words + question"
     assert own_split(replace(material, scores=[*material.scores, *test]), "video") == "test"
+
+
+def test_the_section_says_who_is_held_out_together(texts_only, report_config):
+    material = load(texts_only.inputs, report_config, "x", False)
+    wanted = {"random": "people are held out at random", "numbers": "only those at the edges of a fold"}
+    for folding, told in wanted.items():
+        said = _neighbours(replace(material, config=report_config.model_copy(update={"folding": folding})))
+        assert [other in said for other in wanted.values()] == [other == told for other in wanted.values()]
+    without = replace(material, config=report_config.model_copy(update={"folds": 0}))
+    assert "held out" not in _neighbours(without)
