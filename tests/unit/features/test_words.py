@@ -274,5 +274,11 @@ def test_only_changed_speech_is_embedded_again(tmp_path, folder):
     before = store.stat().st_mtime_ns
     embed(tmp_path, folder, texts, WordsConfig())
     assert store.stat().st_mtime_ns == before
-    embed(tmp_path, folder, texts, WordsConfig(layers=2))
+    exact = read_store(store)["vector"]
+    embed(tmp_path, folder, texts, WordsConfig(precision="bf16"))
+    rough = read_store(store)["vector"]
     assert store.stat().st_mtime_ns != before
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - exact).mean() < 0.03 * exact.std()
+    embed(tmp_path, folder, texts, WordsConfig(layers=2))
+    assert np.abs(read_store(store)["vector"] - exact).mean() > 0.1 * exact.std()
