@@ -95,8 +95,7 @@ def encoder_settings(device: torch.device) -> dict[str, Any]:
 
     Plain attention on a CPU: on one thread as fast as torch's fused kernel, on two threads of an idle
     machine up to 3.6 times as fast (torch 2.14). Both give the same features up to rounding (1e-6 of
-    their root mean square). Never bfloat16: it moves features by 5e-3, single values by a tenth, and is
-    faster only on CPUs with AMX, so that stores would depend on the machine.
+    their root mean square). Weights stay in float32, where ``autocast`` runs its products in bfloat16 too.
     """
     import torch
 

@@ -22,6 +22,10 @@ from canaries import plant
 
 import preloaded
 from checkout import ROOT
+from insightface_files import write_embedding
+from tiny_bert import write_bert
+from tiny_speech import saved_ctc
+from tiny_whisper import write_whisper
 from waver.workflow.environment import FOLDERS, SETTINGS
 
 TRACING = str(ROOT / "tests/tracing")
@@ -29,7 +33,15 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 TINY = {
     "run": "tiny",
     "dataset": {"name": "tiny", "shards": 2, "root": "data"},
-    "features": {"faces": {"long_side": 320, "every": 4}, "speech": {"beam": 1}},
+    "models": {
+        "paths": {
+            "face_embedding": "given/w600k_r50.onnx",
+            "aligner_en": "given/aligner",
+            "word_encoder": "given/words",
+            "sentence_encoder": "given/sentences",
+        }
+    },
+    "features": {"faces": {"long_side": 320, "every": 4}, "speech": {"beam": 1}, "words": {"layers": 2}},
     "train": {
         "runs": [{"fusion": "lfan", "modalities": "VAT"}, {"fusion": "can", "modalities": "V", "variants": ["w24"]}],
         "variants": {"w24": {"window": 48}},
@@ -136,6 +148,7 @@ class Workspace:
 
 
 BACKBONE = {
+    "models": {"paths": {"speech_recogniser": "given/whisper"}},
     "train": {"folds": 0},
     "features": {"visual": {"backbone": "resnet18", "options": {"size": 128}}},
     "backbone": {
@@ -144,8 +157,10 @@ BACKBONE = {
         "ah": {"epochs": 1, "batch": 4, "at_once": 4, "every": 48},
     },
 }
-"""A visual backbone with a training of its own, whose features are as long as those of the packs that are there."""
+"""A visual backbone with a training of its own, whose features are as long as those of the packs that are there; and a
+recogniser in the format of transformers."""
 BACKBONE_FILES = [f"resources/{name}/train/resnet18/asset.json" for name in ("emotions", "tiny")]
+BACKBONE_FILES += ["resources/models/converted/speech_recogniser/asset.json"]
 JUDGED = "results/tiny/train/backbones/resnet18/predictions.parquet"
 """Its frames, by the packs as they are: its own features would take as long as all other jobs."""
 DEMO = {"train": 3, "val": 1, "test": 2, "questions": 2, "clauses": 2, "width": 320, "height": 240, "trouble": False}
@@ -172,6 +187,19 @@ def _make_data(folder: Path, trace: Path) -> None:
             picture = folder / f"pictures/{part}/{emotion}/0.png"
             picture.parent.mkdir(parents=True)
             cv2.imwrite(str(picture), draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+def _make_models(folder: Path) -> None:
+    """Small models with random weights, in the formats of those of the papers."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    write_embedding(folder / "w600k_r50.onnx")
+    saved_ctc(folder / "aligner")
+    words = write_bert(folder / "words", ["i", "you", "the", "to", "and", "but", "not", "want", "smoke", "."])
+    modules = [Transformer(str(words)), Pooling(16, pooling_mode=("mean",)), Normalize()]
+    SentenceTransformer(modules=modules).save(str(folder / "sentences"))
+    write_whisper(folder / "whisper")
 
 
 @dataclass(frozen=True)
@@ -238,6 +266,7 @@ def first_runs(tmp_path_factory: pytest.TempPathFactory) -> FirstRuns:
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
     _make_data(folder, trace)
+    _make_models(folder / "given")
     (folder / "tiny.json").write_text(json.dumps(TINY))
     runs = (Workspace(folder), Workspace(folder).copy(top / "beside"))
     home, temporary = top / "home", top / "tmp"

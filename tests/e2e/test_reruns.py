@@ -44,7 +44,7 @@ CONFIG_EDITS = {
     "videos, a rule": ({"evaluate__video_rule": "majority"}, SCORES),
     "align": ({"align__tolerance_frames": 3}, {"align_pack"} | AFTER_ALIGN),
     "words": (
-        {"features__words__layers": 2},
+        {"features__words__precision": "bf16"},
         {"features_words", "align_pack", "features_answers", "train_answers"} | AFTER_ALIGN,
     ),
     "speech": (

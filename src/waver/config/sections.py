@@ -164,6 +164,7 @@ class VisualConfig(Section):
     backbone: str = Field("mini_xception", description="mini_xception, or a backbone by its name in the registry")
     batch: int = Field(64, ge=1, description="faces per forward pass")
     options: dict[str, Any] = Field({}, description="keys of the backbone's own config that differ from its defaults")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the network")
 
 
 class AudioConfig(Section):
@@ -213,6 +214,7 @@ class WordsConfig(Section):
         description="word of a frame: timestamp: by its times, as in the papers; uniform: tokens spread evenly, as "
         "released",
     )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the encoders of words and of answers")
 
 
 class FeaturesConfig(Section):

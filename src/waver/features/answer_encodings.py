@@ -16,7 +16,7 @@ import torch
 from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
 from waver.datasets.answers import Answer, read_answers
-from waver.device import torch_device
+from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.features.sentences import run_length
 from waver.io.lock import exclusive
@@ -57,7 +57,7 @@ def encode_shard(
         sentences: ``asset.json`` of the encoder of sentences, a sentence-transformers model.
         stores: folder of the stores.
         index: FEATURE_INDEX table to write, named like the shard; its ``frames`` are 0.
-        config: ``layers``; the alignment is not used.
+        config: ``layers`` and ``precision``; the alignment is not used.
         code: code version of this module.
 
     Raises:
@@ -65,7 +65,7 @@ def encode_shard(
     """
     words, whole = installed(model), installed(sentences)
     models = {"model": words.key, "sentences": whole.key}
-    made_from = digest({"feature": "answers", "layers": config.layers, "code": code, **models})
+    made_from = digest({"feature": "answers", **config.model_dump(exclude={"alignment"}), "code": code, **models})
     rows = read_answers([answers])
     texts = [digest(answer.text) for answer in rows]
     key = digest([made_from, *zip((answer.video for answer in rows), texts, strict=True)])
@@ -75,7 +75,8 @@ def encode_shard(
             known = _known(path, made_from)
             new = {text: answer.text for text, answer in zip(texts, rows, strict=True) if text not in known}
             folders = Path(words.folder), Path(whole.folder)
-            known.update(zip(new, encode_answers(list(new.values()), *folders, config.layers), strict=True))
+            encodings = encode_answers(list(new.values()), *folders, config.layers, precision=config.precision)
+            known.update(zip(new, encodings, strict=True))
             log.info("%d of %d texts encoded", len(new), len(set(texts)))
             _write(path, key, made_from, rows, texts, [known[text] for text in texts])
         count = read_store(path, "count")["count"]
@@ -105,6 +106,7 @@ def encode_answers(
     sentence_folder: Path,
     layers: int,
     batch_tokens: int = BATCH_TOKENS,
+    precision: str = "fp32",
 ) -> list[Encoding]:
     """Encode texts, in batches of similar length.
 
@@ -118,6 +120,7 @@ def encode_answers(
         sentence_folder: sentence-transformers model, or transformers model whose tokens are averaged.
         layers: last hidden layers summed.
         batch_tokens: maximum number of tokens per forward pass, padding included.
+        precision: of the arithmetic of both encoders, fp32 or bf16.
 
     Raises:
         WaverError: a folder cannot be read, or the encoder of words has fewer layers.
@@ -127,8 +130,8 @@ def encode_answers(
     parts = [sentences_of(text) for text in texts]
     # a text of one sentence, and a sentence that occurs several times, is encoded once
     number = {text: i for i, text in enumerate(dict.fromkeys([*texts, *chain.from_iterable(parts)]))}
-    tokens = _WordEncoder(word_folder, layers).encode(list(number)[: len(set(texts))], batch_tokens)
-    vector = SentenceEncoder(sentence_folder, torch_device()).encode(list(number), batch_tokens)
+    tokens = _WordEncoder(word_folder, layers, precision).encode(list(number)[: len(set(texts))], batch_tokens)
+    vector = SentenceEncoder(sentence_folder, torch_device(), precision).encode(list(number), batch_tokens)
     return [
         Encoding(
             sentence=vector[number[text]],
@@ -156,8 +159,8 @@ def sentences_of(text: str) -> list[str]:
 class _WordEncoder:
     """A frozen transformer that returns the sum of its last layers."""
 
-    def __init__(self, folder: Path, layers: int) -> None:
-        self._device = torch_device()
+    def __init__(self, folder: Path, layers: int, precision: str) -> None:
+        self._device, self._precision = torch_device(), precision
         self._tokenizer = load_tokenizer(folder)
         self._model = load_backbone(folder, self._device).requires_grad_(False)
         depth = int(self._model.config.num_hidden_layers)
@@ -193,9 +196,9 @@ class _WordEncoder:
     def forward(self, pieces: Sequence[Sequence[int]]) -> Floats:
         """Sum of layers, float32 [B, T, D]."""
         ids, mask = padded(pieces, self._tokenizer.pad_token_id or 0, self._device)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self._device, self._precision):
             hidden = self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            summed: Floats = torch.stack(hidden[-self._layers :]).sum(0).cpu().numpy()
+            summed: Floats = torch.stack(hidden[-self._layers :]).float().sum(0).cpu().numpy()
         return summed
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from waver.assets.manifest import Installed, installed
 from waver.config.sections import VisualConfig
-from waver.device import threads, torch_device
+from waver.device import autocast, threads, torch_device
 from waver.errors import WaverError
 from waver.features.faces.crops import central_input, small_face
 from waver.io.shard_job import Row, run_shard, store_path
@@ -54,6 +54,7 @@ class FrozenBackbone:
         device: where it runs.
         prepare: faces uint8 [B, S, S, 3] -> input of the network.
         forward: the network.
+        precision: of its arithmetic, fp32 or bf16.
     """
 
     name: str
@@ -61,11 +62,12 @@ class FrozenBackbone:
     device: torch.device
     prepare: Callable[[Pixels], Tensor]
     forward: Callable[[Tensor], Outputs]
+    precision: str = "fp32"
 
     def __call__(self, faces: Pixels) -> Outputs:
         """Features and expressions of aligned faces uint8 [B, S, S, 3], RGB."""
         batch = self.prepare(faces).to(self.device, memory_format=torch.channels_last)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.device, self.precision):
             feature, expression = self.forward(batch)
         return feature.float().cpu(), None if expression is None else expression.float().cpu()
 
@@ -139,23 +141,25 @@ def load_frozen_backbone(config: VisualConfig, record: Installed) -> FrozenBackb
     device = torch_device()
     if config.backbone == "mini_xception":
         known = _placed(load_mini_xception(record), device)
-        return FrozenBackbone(config.backbone, EXPRESSIONS, device, network_input, known)
+        return FrozenBackbone(config.backbone, EXPRESSIONS, device, network_input, known, config.precision)
     path = weights_file(record)
     backbone = _weighted(config, path)
     prepare = partial(colour_input, size=backbone.INPUT)
     trained = read_trained(path)
     if trained is None or trained.task != "emotions":
         _placed(freeze(backbone), device)
-        return FrozenBackbone(config.backbone, (), device, prepare, lambda batch: (backbone(batch), None))
+        return FrozenBackbone(
+            config.backbone, (), device, prepare, lambda batch: (backbone(batch), None), config.precision
+        )
     network = Classified(backbone, len(trained.classes))
     load_head(network, path)
     _placed(freeze(network), device)
 
     def forward(batch: Tensor) -> Outputs:
         feature = backbone(batch)
-        return feature, network.head(feature).softmax(1)
+        return feature, network.head(feature).float().softmax(1)
 
-    return FrozenBackbone(config.backbone, trained.classes, device, prepare, forward)
+    return FrozenBackbone(config.backbone, trained.classes, device, prepare, forward, config.precision)
 
 
 def _weighted(config: VisualConfig, path: Path) -> Any:

@@ -14,7 +14,7 @@ import torch
 
 from waver.assets.manifest import installed
 from waver.config.sections import WordsConfig
-from waver.device import torch_device
+from waver.device import autocast, torch_device
 from waver.errors import ExcludedItem, WaverError
 from waver.features.sentences import Words, sentences, shared_frames, timed_words
 from waver.features.spoken import NO_WORDS, NOBODY
@@ -64,7 +64,7 @@ def embed_words(
     record = installed(model)
     speech = {row["video"]: row for row in read_table(speech_index, FEATURE_INDEX)}
     rows = [{**row, **_source(speech, row)} for row in read_table(videos, VIDEOS)]
-    encoder = cache(partial(TextEncoder, Path(record.folder), config.layers, torch_device()))
+    encoder = cache(partial(TextEncoder, Path(record.folder), config.layers, torch_device(), config.precision))
     ahead = _LookAhead(rows, speech_stores, encoder)
 
     def compute(video: Row, writer: StoreWriter) -> tuple[int, str]:
@@ -144,8 +144,8 @@ class _LookAhead:
 class TextEncoder:
     """A frozen transformer; the vector of a word piece is the sum of its last hidden layers."""
 
-    def __init__(self, folder: Path, layers: int, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, folder: Path, layers: int, device: torch.device, precision: str = "fp32") -> None:
+        self._device, self._precision = device, precision
         self._tokenizer = load_tokenizer(folder)
         self._model = load_backbone(folder, device).requires_grad_(False)
         depth = self._model.config.num_hidden_layers
@@ -196,9 +196,9 @@ class TextEncoder:
 
     def _forward(self, batch: Sequence[list[int]]) -> list[Floats]:
         ids, mask = padded(batch, self._tokenizer.pad_token_id or 0, self._device)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self._device, self._precision):
             out = self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-            summed = torch.stack(out.hidden_states[-self._layers :]).sum(0).cpu().numpy()
+            summed = torch.stack(out.hidden_states[-self._layers :]).float().sum(0).cpu().numpy()
         return [summed[row, : len(values)] for row, values in enumerate(batch)]
 
 

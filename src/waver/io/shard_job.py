@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from waver.errors import ExcludedItem, MissingStore, WaverError, is_machine_trouble
+from waver.errors import ExcludedItem, WaverError, ends_job
 from waver.io.lock import exclusive
 from waver.io.tables import FEATURE_INDEX, write_table
 from waver.io.zarr_store import StoreWriter, new_store, store_attributes
@@ -46,11 +46,12 @@ def run_shard(
         index: Parquet file to write (FEATURE_INDEX).
         made_from: everything except the input that determines a store's content: config slice,
             code version, model checksums.
-        compute: fills one store. ExcludedItem excludes the video; so does any other exception, whose
+        compute: fills one store. ExcludedItem excludes the video; so does an exception of another library, whose
             traceback goes to the log: one bad video never stops the batch.
 
     Raises:
-        WaverError: every video failed unexpectedly, which is a problem of the machine, not of the videos.
+        WaverError: ``compute`` cannot work at all (a model that it reads when it is first needed, a key of the config),
+            or every video failed unexpectedly, which is a problem of the machine, not of the videos.
         MissingStore: a store that ``compute`` reads is missing.
         OSError, MemoryError: the disk, the quota or the memory is exhausted, or a file may not be read; a retry
             resumes.
@@ -94,11 +95,9 @@ def _one(video: Row, stores: str | Path, made_from: dict[str, Any], compute: Com
     except ExcludedItem as problem:
         log.warning("%s excluded: %s", video["video"], problem)
         return {**row, "status": "set_aside", "reason": problem.reason, "remedy": problem.remedy}, True
-    except MissingStore:
-        raise
     except Exception as problem:
-        # set aside, a video would stay so after its permission was mended
-        if is_machine_trouble(problem) or isinstance(problem, PermissionError):
+        # set aside, a video would stay so after the permission, the model or the config was mended
+        if ends_job(problem):
             raise
         log.exception("%s excluded", video["video"])
         remedy = "see the job's log for the traceback and report it"

@@ -117,9 +117,9 @@ class Shard:
         self.answers, self.index, self.stores = folder / "007.answers", folder / "007.parquet", folder / "stores"
         self.model = model
 
-    def encode(self, rows, layers=4, code="1"):
+    def encode(self, rows, code="1", **config):
         write_table(self.answers, rows, ANSWERS)
-        encode_shard(self.answers, self.model, self.model, self.stores, self.index, WordsConfig(layers=layers), code)
+        encode_shard(self.answers, self.model, self.model, self.stores, self.index, WordsConfig(**config), code)
         return read_encodings(self.stores, [self.index])
 
 
@@ -129,17 +129,18 @@ def shard(tmp_path, folder):
 
 
 def test_a_shard_is_one_store_and_reads_back(shard, encodings):
-    rows = [row(f"{i}_Q1", text) for i, text in enumerate([*SHORT, LONG])]
+    rows = [row(f"{i}_Q1", text) for i, text in enumerate([*SHORT, f"{SHORT[0]} {SHORT[3]}"])]
     found = shard.encode(rows)
     assert list(found) == ["0_Q1", "1_Q1", "2_Q1", "3_Q1", "4_Q1"]
-    for expected, encoding in zip(encodings, found.values(), strict=True):
+    np.testing.assert_allclose(found["4_Q1"].parts, [encodings[i].sentence for i in (0, 3)], atol=2e-6)
+    for expected, encoding in zip(encodings[:4], list(found.values())[:4], strict=True):
         np.testing.assert_allclose(encoding.sentence, expected.sentence, atol=2e-6)
         np.testing.assert_allclose(encoding.parts, expected.parts, atol=2e-6)
         np.testing.assert_allclose(encoding.tokens, expected.tokens, atol=5e-5)
     store = read_store(shard.stores / "007.zarr")
     assert set(store) == {"sentence", "token", "count", "part", "parts"}
-    assert store["count"].tolist() == [len(e.tokens) for e in encodings]
-    assert store["parts"].tolist() == [1, 1, 0, 1, len(sentences_of(LONG))]
+    assert store["count"].tolist() == [len(e.tokens) for e in found.values()]
+    assert store["parts"].tolist() == [1, 1, 0, 1, 2]
     index = read_table(shard.index, FEATURE_INDEX)
     assert [entry["status"] for entry in index] == ["ok"] * 5
     assert index[2]["note"] == "no words"
@@ -163,13 +164,19 @@ def test_only_a_text_that_changed_is_encoded_again(shard, caplog):
     assert list(again) == ["3_Q1", "0_Q1", "9_Q1", "8_Q1"]
 
 
-def test_other_layers_or_code_encode_all_again(shard, caplog):
+def test_other_layers_arithmetic_or_code_encode_all_again(shard, caplog):
     caplog.set_level(logging.INFO, "waver.features.answer_encodings")
     rows = [row("0_Q1", "One."), row("1_Q1", "Two.")]
     four = shard.encode(rows)
     assert np.abs(shard.encode(rows, layers=1)["0_Q1"].tokens - four["0_Q1"].tokens).max() > 0.1
     shard.encode(rows, layers=1, code="2")
-    assert [record.getMessage() for record in caplog.records] == ["2 of 2 texts encoded"] * 3
+    rough = shard.encode(rows, precision="bf16")
+    for part in ("tokens", "sentence"):
+        exact, found = (getattr(encodings["0_Q1"], part) for encodings in (four, rough))
+        assert found.dtype == np.float32
+        assert 0 < np.abs(found - exact).mean() < 0.03 * exact.std(), part
+    shard.encode(rows, precision="bf16", alignment="uniform")  # which decides nothing here
+    assert [record.getMessage() for record in caplog.records] == ["2 of 2 texts encoded"] * 4
 
 
 def test_a_shard_of_nobody(shard):

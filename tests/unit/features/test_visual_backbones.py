@@ -83,6 +83,10 @@ def test_features_of_every_frame_in_evaluation_mode(tmp_path, faces):
     assert np.allclose(arrays["feature"], wanted, atol=1e-6)
     assert arrays["valid"].tolist() == [False] * 3 + [True] * 17
     assert row["note"] == "backbone=tiny on cpu; of test"
+    config = CONFIG.model_copy(update={"precision": "bf16"})
+    rough, _, again = extract(tmp_path, tmp_path / "w/model/asset.json", config)
+    assert (again["key"] != row["key"], rough["feature"].dtype) == (True, np.float32)
+    assert 0 < np.abs(rough["feature"] - wanted).mean() < 0.05 * wanted.std()
 
 
 def test_emotion_classes_give_expressions_and_others_do_not(tmp_path, faces):

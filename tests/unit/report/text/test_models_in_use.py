@@ -16,6 +16,9 @@ def model(role, model_set, title, files=None):
 DETECTOR = model("face_detector", "embedded", "a small RetinaFace")
 VGGISH = model("vggish", "paper", "VGGish")
 GIVEN = model("vggish", "path", "/home/somebody/vggish.pth")
+TRAINED = [
+    model("expression_backbone", "trained", f"{name}, trained here on emotions") for name in ("resnet101", "apvit")
+]
 OTHERS = "For this reason alone the scores do not compare with the papers'."
 SAID = {
     "embedded": ([DETECTOR], f"Not those of the papers: a small RetinaFace. {OTHERS}"),
@@ -26,9 +29,9 @@ SAID = {
         "Models that the papers name: VGGish, AudioSet.",
     ),
     "mixed": (
-        [DETECTOR, VGGISH, model("expression_backbone", "trained", "resnet101")],
+        [DETECTOR, VGGISH, *TRAINED],
         f"Models that the papers name: VGGish. Not those of the papers: a small RetinaFace. {OTHERS} "
-        "Trained by this workflow: expression backbone.",
+        "Trained by this workflow: expression backbone resnet101 and expression backbone apvit.",
     ),
 }
 
