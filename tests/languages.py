@@ -100,14 +100,14 @@ def common(first: Automaton, second: Automaton) -> str | None:
     begin = (first.start, second.start)
     waiting, seen = deque([(begin, "")]), {begin}
     while waiting:
-        (one, other), told = waiting.popleft()
+        (one, other), actual = waiting.popleft()
         ones, others = first.closure(one), second.closure(other)
         if first.end in ones and second.end in others:
-            return told
+            return actual
         for mine in (step for state in ones for step in first.steps[state] if step[0] is not None):
             for theirs in (step for state in others for step in second.steps[state] if step[0] is not None):
                 both, pair = mine[0] & theirs[0], (mine[1], theirs[1])
                 if both and pair not in seen:
                     seen.add(pair)
-                    waiting.append((pair, told + min(both)))
+                    waiting.append((pair, actual + min(both)))
     return None

@@ -47,7 +47,10 @@ def made_from(participant: str, config: Config, folder: Path) -> list[Path]:
         WaverError: the id cannot name a folder.
     """
     if not _PARTICIPANT.fullmatch(participant) or participant in (".", ".."):
-        raise WaverError("an id is the name of a participant, without a slash; give it as it stands in the data set")
+        raise WaverError(
+            "an id is the name of a participant, of 1 to 200 characters without a slash; give it as it stands in the "
+            "data set"
+        )
     data = folder / "resources" / config.dataset.name
     stores = sorted(data.glob(f"features/*/stores/{glob.escape(participant)}"))
     tables = [*data.glob("ingest/**/*.parquet"), *folder.glob("results/**/*.parquet")]

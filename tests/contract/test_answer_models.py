@@ -167,8 +167,8 @@ def test_what_is_unknown_stops_nothing(name, inputs, encoder):
 @pytest.mark.parametrize(("name", "inputs"), CASES)
 def test_only_with_q_does_the_question_play_a_part(name, inputs, encoder):
     model = standard(name, inputs, encoder)
-    asked = [replace(answer, question=1 + answer.question % 7) for answer in JUDGE]
-    same = np.array_equal(margins(model, JUDGE), margins(model, asked))
+    requested = [replace(answer, question=1 + answer.question % 7) for answer in JUDGE]
+    same = np.array_equal(margins(model, JUDGE), margins(model, requested))
     assert same == ("Q" not in inputs)
 
 

@@ -51,8 +51,8 @@ def test_the_search_finds_what_is_private(finished):
     """The words did go through the run: private tables hold them."""
     answers = pq.read_table(finished.folder / "resources/tiny/ingest/answers.parquet").to_pylist()
     assert {WORD, "geese"} <= set(found_in(str(answers), finished.folder))
-    aside = pq.read_table(finished.folder / "resources/tiny/ingest/set_aside.parquet").to_pylist()
-    reasons = {row["reason"] for row in aside if row["participant"] == REFUSING}
+    excluded = pq.read_table(finished.folder / "resources/tiny/ingest/set_aside.parquet").to_pylist()
+    reasons = {row["reason"] for row in excluded if row["participant"] == REFUSING}
     assert any(reason.endswith("its label is neither 0 nor 1") for reason in reasons)
     assert TELEPHONE not in str(reasons)
 

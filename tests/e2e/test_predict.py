@@ -45,9 +45,9 @@ def predicted(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> 
     environment |= {"PYTHONPATH": str(finished.folder / "src"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", TWICE, "predict", "--model", str(finished.results), str(folder / "list.csv")]
     command += ["--out", str(folder / "out"), "--method", "lfan/VAT", "--seed", "0"]
-    told = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    return folder / "out", str(known["video"]), told.stdout, told.stderr
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return folder / "out", str(known["video"]), result.stdout, result.stderr
 
 
 def test_frames_are_those_of_the_workflow(predicted, finished):

@@ -152,13 +152,13 @@ def test_a_video_removed_and_added_again_costs_its_shard_alone(finished, tmp_pat
     run = finished.copy(tmp_path / "waver")
     packs = ("--", "resources/tiny/align/000.parquet", "resources/tiny/align/001.parquet")
     video = sorted((run.folder / "data/Videos").rglob("*.mp4"))[0]
-    aside = run.folder / "aside.mp4"
-    shutil.move(video, aside)
+    excluded = run.folder / "aside.mp4"
+    shutil.move(video, excluded)
     removed = run.run(*packs)
     assert removed["ingest_tables"] == 1
     assert removed["features_faces"] == removed["features_speech"] == removed["align_pack"] == 1
     assert "ingest_tables" not in run.would_run()
-    shutil.move(aside, video)
+    shutil.move(excluded, video)
     added = run.run(*packs)
     assert added["features_faces"] == added["features_speech"] == added["align_pack"] == 1
     log = next((run.folder / "logs/tiny/features_faces").glob("*.log"))

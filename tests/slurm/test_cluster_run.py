@@ -36,10 +36,10 @@ def test_each_rule_ran_in_its_partition_and_gpu_jobs_had_a_gpu(finished):
 def test_a_job_records_the_gpu_it_was_given_and_says_that_it_ran_on_the_cpu(finished):
     features, logs = finished.folder / "resources/small/features", finished.folder / "logs/small"
     for thing, partition in (("visual", "gpu"), ("audio", "cpu")):
-        told = json.loads((features / f"{thing}/000.parquet.provenance.json").read_text())["device"]
-        assert (told["CUDA_VISIBLE_DEVICES"] is not None) == (partition == "gpu")
+        actual = json.loads((features / f"{thing}/000.parquet.provenance.json").read_text())["device"]
+        assert (actual["CUDA_VISIBLE_DEVICES"] is not None) == (partition == "gpu")
         # the GPUs of the test are false
-        said = f"runs on the CPU although this job was given GPU {told['CUDA_VISIBLE_DEVICES']}"
+        said = f"runs on the CPU although this job was given GPU {actual['CUDA_VISIBLE_DEVICES']}"
         assert (said in (logs / f"features_{thing}/000.log").read_text()) == (partition == "gpu")
 
 
@@ -52,10 +52,10 @@ def test_libraries_use_the_threads_and_the_gpu_that_the_job_was_given(finished):
         shutil.copy2(ROOT / "tests/slurm" / name, finished.folder)
     finished.run("--profile", "slurm", "--snakefile", "probe.smk")
     for rule, threads in (("features_faces", 2), ("align_pack", 1)):
-        told = json.loads((finished.folder / f"probe/{rule}.json").read_text())
-        assert (told["threads"], told["torch"], told["OMP_NUM_THREADS"]) == (threads, threads, str(threads))
-        assert set(told["pools"].values()) == {threads}
-        assert told["node"].startswith("gpu") == (told["gpus"] is not None) == (rule == "features_faces")
+        actual = json.loads((finished.folder / f"probe/{rule}.json").read_text())
+        assert (actual["threads"], actual["torch"], actual["OMP_NUM_THREADS"]) == (threads, threads, str(threads))
+        assert set(actual["pools"].values()) == {threads}
+        assert actual["node"].startswith("gpu") == (actual["gpus"] is not None) == (rule == "features_faces")
 
 
 def test_a_second_run_plans_nothing(finished):

@@ -56,9 +56,9 @@ def test_speech_asks_for_a_gpu_only_where_it_recognises_or_aligns(profile):
 def test_memory_and_time_grow_with_the_attempt_up_to_a_day(profile):
     for rule, own in profile({})["set-resources"].items():
         for resource in ("mem_mb", "runtime"):
-            asked = [eval(own[resource], {"attempt": attempt}) for attempt in (1, 2, 3)]
-            assert asked == [asked[0], 2 * asked[0], 3 * asked[0]], rule
-        assert asked[2] <= 24 * 60, rule
+            requested = [eval(own[resource], {"attempt": attempt}) for attempt in (1, 2, 3)]
+            assert requested == [requested[0], 2 * requested[0], 3 * requested[0]], rule
+        assert requested[2] <= 24 * 60, rule
 
 
 def test_every_rule_that_fixes_its_memory_has_a_line_in_the_profile(profile):

@@ -27,11 +27,11 @@ print("heavy:", [name for name in ("torch", "cv2", "zarr", "snakemake", "matplot
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", HELP, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert told.stdout.startswith(f"usage: waver {arguments[0] if arguments[1:] else '['}"), told.stderr
-    assert told.stdout.endswith("heavy: []\n")
+    assert result.stdout.startswith(f"usage: waver {arguments[0] if arguments[1:] else '['}"), result.stderr
+    assert result.stdout.endswith("heavy: []\n")
 
 
 def test_list_of_commands_names_each_with_a_line(capsys):
@@ -51,8 +51,8 @@ def test_version(capsys):
 def test_a_command_that_is_none_ends_with_those_that_are(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    told = capsys.readouterr().err
-    assert all(command in told for command in COMMANDS)
+    output = capsys.readouterr().err
+    assert all(command in output for command in COMMANDS)
 
 
 WITHOUT_CONFIG = ("predict", "export", "import-review", "export-model")
@@ -62,10 +62,10 @@ WITHOUT_CONFIG = ("predict", "export", "import-review", "export-model")
 def test_what_the_user_has_to_mend_is_one_sentence(command, capsys):
     needed = {"forget": ["80001"]}
     assert main([command, *needed.get(command, []), "--config", "unknown=1"]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith(f"waver {command}: the config has 1 mistake(s): unknown is not a known key")
-    assert told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"waver {command}: the config has 1 mistake(s): unknown is not a known key")
+    assert output.err.count("\n") == 1
 
 
 def test_commands_of_the_workflow_want_snakemake(monkeypatch):

@@ -247,10 +247,10 @@ def test_what_the_next_test_starts_outlives_the_interruption_of_the_one_before()
 def test_the_whole_run_has_a_limit_too(tmp_path, target):
     """What hangs outside of tests, here while they are collected, ends with the command's own limit."""
     make = ["make", "--dry-run", "--no-print-directory", target, "TEST_LIMIT_S=4"]
-    told = subprocess.run(
+    result = subprocess.run(
         [*make, f"PYTHON_BIN={Path(sys.executable).parent}"], cwd=ROOT, capture_output=True, text=True
     )
-    command = told.stdout.replace("\\\n", " ").strip().splitlines()[-1]
+    command = result.stdout.replace("\\\n", " ").strip().splitlines()[-1]
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     for folder in ("tests/unit", "tests/contract"):
         (tmp_path / folder).mkdir(parents=True)

@@ -135,8 +135,8 @@ def _ingest(folder: Path, release: Path) -> None:
     assert "ingest_tables" in ran.text
     tables = folder / "resources/bah300/ingest"
     assert len(read_table(tables / "participants.parquet", PARTICIPANTS)) == 300
-    aside = read_table(tables / "set_aside.parquet", SET_ASIDE)
-    assert len({row["item"] for row in aside if "0 bytes" in row["reason"]}) == 1427
+    excluded = read_table(tables / "set_aside.parquet", SET_ASIDE)
+    assert len({row["item"] for row in excluded if "0 bytes" in row["reason"]}) == 1427
 
 
 @pytest.mark.slow

@@ -40,18 +40,18 @@ def test_a_run_measures_each_trained_model_once_and_writes_the_tables_once():
 def test_tables_are_targets_of_their_own(tmp_path):
     files = [f"results/demo/report/tables/{name}" for name in ("2025_table_17.tex", "2026_table_2.md", f"{FIGURE}.svg")]
     result = snakemake(tmp_path, "--dry-run", "--", "tables", *files)
-    told = result.stdout + result.stderr
-    assert result.returncode == 0, told
-    assert "ingest_tables" in told
-    assert "Writing the report" not in told
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert "ingest_tables" in output
+    assert "Writing the report" not in output
 
 
 def test_a_run_beside_that_is_not_there_ends_with_a_sentence(tmp_path):
     result = snakemake(tmp_path, "--dry-run", "--config", "report={other_runs: {resnet18: results/nowhere}}")
-    told = result.stdout + result.stderr
+    output = result.stdout + result.stderr
     assert result.returncode != 0
-    assert "report.other_runs.resnet18: there is no results/nowhere/evaluate/scores.parquet" in told
-    assert "Traceback" not in told
+    assert "report.other_runs.resnet18: there is no results/nowhere/evaluate/scores.parquet" in output
+    assert "Traceback" not in output
 
 
 def test_every_table_is_named_in_the_docs():

@@ -83,6 +83,9 @@ def _from_archive(source: Source, file: AssetFile, kept: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as pack, open(target, "wb") as out:
             (member,) = fnmatch.filter(pack.namelist(), str(source.member))
+            # deflate makes at most a thousand bytes of one; the others fill the memory from a few
+            if pack.getinfo(member).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("it is packed by another method than deflate")
             if file.size_bytes and pack.getinfo(member).file_size > file.size_bytes:
                 raise ValueError(f"it has more than {file.size_bytes} bytes")
             with pack.open(member) as inner:

@@ -59,8 +59,8 @@ def test_what_was_chosen_is_told_by_tenths_of_the_stream() -> None:
 def test_pseudo_labels_are_scored_where_there_are_any() -> None:
     truth = np.array([0, 1, 1, 0], np.uint8)
     view = target_view(Needs(), target_of(*Crowd(5).frames(4, 0.5)), {"train": np.arange(4)})
-    told = [(0, torch.tensor([-1, -1, -1, -1])), (2, torch.tensor([0, 1, 0, -1]))]
-    assert labels_trace(told, 4, view, truth) == [
+    actual = [(0, torch.tensor([-1, -1, -1, -1])), (2, torch.tensor([0, 1, 0, -1]))]
+    assert labels_trace(actual, 4, view, truth) == [
         {"done": 0.0, "frames": 0, "right": None},
         {"done": 0.5, "frames": 3, "right": 0.6667},
     ]

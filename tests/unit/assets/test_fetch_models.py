@@ -98,7 +98,7 @@ def test_a_broken_connection_continues_where_it_broke(server, tmp_path):
     server.cut = [300_000, 200_000]
     fetch.download(server.url("/w.pth"), tmp_path / "w.pth")
     assert (tmp_path / "w.pth").read_bytes() == WEIGHTS
-    assert [asked for _, asked in server.asked] == [None, "bytes=300000-", "bytes=500000-"]
+    assert [requested for _, requested in server.asked] == [None, "bytes=300000-", "bytes=500000-"]
     assert [path.name for path in tmp_path.iterdir()] == ["w.pth"]
 
 
@@ -146,11 +146,11 @@ def test_other_bytes_are_refused_and_nothing_stays(manifest, wrong, told):
 def test_a_model_is_there_whole_or_not_at_all(server, manifest):
     other = {"name": "config.json", "sources": [{"url": server.url("/c.json")}], "sha256": "", "size_bytes": None}
     folder = manifest({}, other)
-    told = (
+    message = (
         r"config\.json of model \(size not stated, licence: MIT\) could not be fetched: .*404 Not Found; where there "
         r"is a network, give: \.venv/bin/snakemake --cores 1 models .*; or give the model under models\.paths\.vggish"
     )
-    with pytest.raises(WaverError, match=told):
+    with pytest.raises(WaverError, match=message):
         assets.fetch("model", folder, [])
     assert not folder.exists()
     server.files["/c.json"], server.asked = b"{}", []
@@ -198,6 +198,17 @@ def test_an_archive_of_more_than_is_expected_is_not_unpacked(server, manifest):
     server.files["/pack.zip"] = packed.getvalue()
     folder = manifest({"sources": [{"url": server.url("/pack.zip"), "member": "*.pth"}]})
     with pytest.raises(WaverError, match="it has more than"):
+        assets.fetch("model", folder, [])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_may_fill_the_memory_is_not_unpacked(server, manifest, method):
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("w.pth", WEIGHTS)
+    server.files["/pack.zip"] = packed.getvalue()
+    folder = manifest({"sources": [{"url": server.url("/pack.zip"), "member": "*.pth"}]})
+    with pytest.raises(WaverError, match="by another method than deflate"):
         assets.fetch("model", folder, [])
 
 

@@ -253,12 +253,14 @@ def test_work_that_was_never_measured_is_not_counted_as_nothing(trained, tmp_pat
     sums = [line.split()[3] for line in table if line.startswith(("= train", "= all"))]
     assert len(sums) == 2
     assert all(number.endswith("+") for number in sums)
-    told = "\n".join(text)
-    assert "train_emotions, resnet18 (jobs: 1): the pictures of backbone.emotions.sets are not here; the work" in told
-    assert "train_answers, question_prior (jobs: 1): never measured; the work is not counted." in told
-    assert "train_explanations was never measured: its work is not counted." in told
-    assert "train_videos, discrepancy (jobs: 2): measured with the default options of the network" in told
-    assert "+: such work is missing in the number." in told
+    message = "\n".join(text)
+    assert (
+        "train_emotions, resnet18 (jobs: 1): the pictures of backbone.emotions.sets are not here; the work" in message
+    )
+    assert "train_answers, question_prior (jobs: 1): never measured; the work is not counted." in message
+    assert "train_explanations was never measured: its work is not counted." in message
+    assert "train_videos, discrepancy (jobs: 2): measured with the default options of the network" in message
+    assert "+: such work is missing in the number." in message
 
 
 def test_every_rule_of_the_workflow_has_a_line():

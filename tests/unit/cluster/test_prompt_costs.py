@@ -17,21 +17,21 @@ def test_an_estimate_counts_the_parameters_of_the_models_folder_and_both_orders(
     save_file({"a": torch.zeros(30, 20, dtype=torch.float16), "b": torch.zeros(7)}, tmp_path / "model.safetensors")
     file = tmp_path / "asked.yaml"
     work = Workload({"train": np.array([60.0]), "val": np.array([10.0, 8.1]), "test": np.array([1.0])}, "x")
-    told, seconds = [], []
+    actual, seconds = [], []
     for folder in (tmp_path, tmp_path / "nowhere"):
         file.write_text(
             f"models: {{paths: {{video_llava: {folder}}}}}\n"
             "zeroshot: {models: [video_llava, openai], prompt_set: choices, prompts: [yn, ab], splits: [val]}\n"
         )
         (cost,) = costs({"zeroshot_ask": 2}, read_config([file]), work)
-        told.append("\n".join(cost.remarks))
+        actual.append("\n".join(cost.remarks))
         seconds.append(cost.cpu_s)
-    assert "0.0 billion parameters (counted in its folder)" in told[0]
-    assert "7.4 billion parameters (of the papers' checkpoint)" in told[1]
+    assert "0.0 billion parameters (counted in its folder)" in actual[0]
+    assert "7.4 billion parameters (of the papers' checkpoint)" in actual[1]
     tokens = 2 * (8 * 257 + 91) + 6 * 50
     assert seconds[1] - seconds[0] == pytest.approx(0.21 * tokens * 7.4e9 / (80 * 134.5e6), rel=1e-3)
-    assert "at most 6 calls: 3 prompts about 2 videos and windows" in told[0]
-    assert "openai (jobs: 32): never measured; the work is not counted" in told[0]
+    assert "at most 6 calls: 3 prompts about 2 videos and windows" in actual[0]
+    assert "openai (jobs: 32): never measured; the work is not counted" in actual[0]
     assert cost.uncounted == 32
 
 

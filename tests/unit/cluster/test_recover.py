@@ -124,15 +124,15 @@ def test_a_store_that_is_gone_is_named_in_the_jobs_log_and_nowhere_else(faces, t
     caplog.set_level("INFO")
     shutil.rmtree(faces.with_name("stores"))
     faces.rename(faces.with_name("008.parquet"))
-    told = []
+    actual = []
     for path in (store(faces, 1), store(tmp_path / "none/007.parquet", 1), tmp_path / "90001/90001_Q1.zarr"):
         with pytest.raises(MissingStore) as problem:
             read_store(path)
-        told.append(str(problem.value))
+        actual.append(str(problem.value))
         assert str(path) in caplog.text
-    assert all("90001" not in sentence for sentence in told)  # Snakemake's console shows them
-    assert f"delete {faces.with_name('008.parquet')}" in told[0]
-    assert f"below {tmp_path / 'none/stores'}" in told[1]
+    assert all("90001" not in sentence for sentence in actual)  # Snakemake's console shows them
+    assert f"delete {faces.with_name('008.parquet')}" in actual[0]
+    assert f"below {tmp_path / 'none/stores'}" in actual[1]
 
 
 def test_a_video_is_not_set_aside_because_somebody_deleted_what_it_is_made_from(faces, tmp_path):

@@ -35,9 +35,9 @@ def test_a_site_that_answers(site):
 
 
 def test_what_the_profile_asks_of_each_partition():
-    asked = slurm.wanted_partitions(PROFILE)
-    assert asked["cpu"] == {"rules": [], "first": 60, "last": 180, "gpu": False}
-    assert asked["gpu"] == {"rules": ["features_faces"], "first": 240, "last": 720, "gpu": True}
+    requested = slurm.wanted_partitions(PROFILE)
+    assert requested["cpu"] == {"rules": [], "first": 60, "last": 180, "gpu": False}
+    assert requested["gpu"] == {"rules": ["features_faces"], "first": 240, "last": 720, "gpu": True}
 
 
 def test_partitions_that_serve(site):

@@ -40,13 +40,13 @@ def test_it_lists_what_is_wrong_and_removes_it_when_told(stores, tmp_path, capsy
     stores[3].write_bytes(other)
     (tmp_path / "faces/stores/90009/90009_Q1.zarr/image/old.zarr").mkdir(parents=True)
     assert main(["verify", str(tmp_path)]) == 1
-    told = capsys.readouterr().out
-    assert f"{stores[0]}: damaged: feature/c/0/0 is not as it was written\n" in told
-    assert f"{stores[1]}: missing\n" in told
-    assert f"{stores[2]}: damaged: it is empty\n" in told
-    assert f"{stores[3]}: not the one that its index lists\n" in told
-    assert "90009_Q1.zarr: a folder, of an earlier version of Waver\n" in told
-    assert "5 stores, 0 of them whole\n" in told
+    output = capsys.readouterr().out
+    assert f"{stores[0]}: damaged: feature/c/0/0 is not as it was written\n" in output
+    assert f"{stores[1]}: missing\n" in output
+    assert f"{stores[2]}: damaged: it is empty\n" in output
+    assert f"{stores[3]}: not the one that its index lists\n" in output
+    assert "90009_Q1.zarr: a folder, of an earlier version of Waver\n" in output
+    assert "5 stores, 0 of them whole\n" in output
     assert main(["verify", str(tmp_path), "--delete"]) == 1  # one is missing still
     assert [store_key(path) is None for path in stores] == [True] * 4
     assert not (tmp_path / "faces/stores/90009/90009_Q1.zarr").exists()
@@ -85,10 +85,10 @@ def test_files_of_a_run_are_held_to_what_was_recorded(run, inside, monkeypatch, 
     (run / "results/x/report/report.html").write_bytes(b"Whole")
     (run / "predicted/a.csv").unlink()
     assert main([*command, "--delete"]) == 1
-    told = capsys.readouterr().out
-    assert "report.html: it is not as it was written\n" in told
-    assert "predicted/a.csv: missing\n" in told
-    assert "3 recorded files, 1 of them as they were written\n" in told
+    output = capsys.readouterr().out
+    assert "report.html: it is not as it was written\n" in output
+    assert "predicted/a.csv: missing\n" in output
+    assert "3 recorded files, 1 of them as they were written\n" in output
     assert (run / "results/x/report/report.html").exists(), "an edited file is nobody's to delete"
     (run / "predicted/run.json").write_text("{")
     assert main(command) == 1

@@ -56,8 +56,8 @@ def test_pseudonyms_are_stable_and_untraceable_without_the_secret():
 def _decided(*said: tuple[str, str]) -> tuple[set[str], list[str]]:
     """Who may be published, and who is listed, after records of (id, answer)."""
     exclusions: list[dict[str, object]] = []
-    told = [Statement(who, who, {"publication": [answer], "challenge": ["no"]}) for who, answer in said]
-    consent = decide(told, [who for who, _ in said], exclusions)
+    actual = [Statement(who, who, {"publication": [answer], "challenge": ["no"]}) for who, answer in said]
+    consent = decide(actual, [who for who, _ in said], exclusions)
     return set(consent.publication), [str(row["item"]) for row in exclusions]
 
 

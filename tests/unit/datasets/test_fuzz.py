@@ -78,9 +78,9 @@ def test_a_reader_meets_texts_that_reach_more_of_it(tmp_path, name, seconds):
     ran = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False, errors="replace"
     )
-    told = (ran.stdout + ran.stderr)[-4000:]
-    assert ran.returncode == 0, told
-    assert "Done " in ran.stderr, told
+    output = (ran.stdout + ran.stderr)[-4000:]
+    assert ran.returncode == 0, output
+    assert "Done " in ran.stderr, output
 
 
 def test_a_sound_text_is_read(tmp_path):

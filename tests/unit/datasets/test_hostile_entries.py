@@ -134,8 +134,8 @@ def test_an_excluded_entry_is_told_with_file_and_line(run, release, clip, tmp_pa
     put(root / "video_annotation_transcript.yaml", with_entry("  all_cues: !somebody [1]"))
     found = run(root)
     line = with_entry("").split(BAD)[0].count("\n") + 2
-    told = {row["item"]: row["reason"] for row in found["set_aside"]}["82568_Q1"]
-    assert told == f"video_annotation_transcript.yaml, line {line}: its annotation has a tag that is not known"
+    reasons = {row["item"]: row["reason"] for row in found["set_aside"]}["82568_Q1"]
+    assert reasons == f"video_annotation_transcript.yaml, line {line}: its annotation has a tag that is not known"
     assert "82568_Q1" not in by_video(found["videos"])
     assert len(found["videos"]) == 5
 
@@ -212,8 +212,8 @@ def test_names_and_files_that_are_none(run, release, clip, tmp_path):
         for other in "abcdefgh":
             (root / f"links/{one}/{other}").symlink_to(root / f"links/{other}")
     found = run(root)
-    told = [row["item"] for row in found["set_aside"]]
-    assert sorted(told) == [
+    actual = [row["item"] for row in found["set_aside"]]
+    assert sorted(actual) == [
         "R\\xe9sultats/" + video_path("82999", 1).removeprefix("Videos/"),
         "\\xff.mp4",
         "a\nb{x}.mp4",

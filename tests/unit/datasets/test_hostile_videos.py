@@ -134,13 +134,13 @@ def test_it_costs_only_itself_in_a_job(tmp_path):
         return clock.frames, ""
 
     run_shard(rows, tmp_path / "stores", tmp_path / "index.parquet", {}, compute)
-    told = {
+    reasons = {
         row["video"]: (row["status"], row["reason"] or "")
         for row in read_table(tmp_path / "index.parquet", FEATURE_INDEX)
     }
-    assert told["good"] == ("ok", "")
-    assert told["bad"][0] == "set_aside"
-    assert told["bad"][1].startswith("its last frame ends at")
+    assert reasons["good"] == ("ok", "")
+    assert reasons["bad"][0] == "set_aside"
+    assert reasons["bad"][1].startswith("its last frame ends at")
 
 
 def test_pictures_that_grow_are_not_decoded(tmp_path, monkeypatch):

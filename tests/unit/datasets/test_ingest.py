@@ -57,8 +57,8 @@ def test_texts_that_are_no_cue_are_told_as_a_number(run, release, clip, tmp_path
     for entry in release.annotation.values():
         entry["all_cues"] = [{**cues, "facial": "Frown, Bea looks away"} for cues in entry["all_cues"]]
     run(release.write(tmp_path / "root", clip))
-    told = "3 of 9 texts of cues are no cue of the codebook and count as nothing: facial 3 (column cues of "
-    assert told in caplog.text
+    message = "3 of 9 texts of cues are no cue of the codebook and count as nothing: facial 3 (column cues of "
+    assert message in caplog.text
     assert "segments.parquet" in caplog.text
     assert "Bea" not in caplog.text
 

@@ -212,10 +212,10 @@ def test_segments_of_a_folder_that_its_video_does_not_have(tmp_path):
     tables = {
         name: out / f"{name}.parquet" for name in ("participants", "videos", "answers", "segments", "transcripts")
     }
-    aside = out / "set_aside.parquet"
-    ingest(root, "auto", 2, {**tables, "set_aside": aside}, out / "shards", out / "cache.json", reader="folder")
+    excluded = out / "set_aside.parquet"
+    ingest(root, "auto", 2, {**tables, "set_aside": excluded}, out / "shards", out / "cache.json", reader="folder")
     assert pq.read_table(tables["videos"])["video"].to_pylist() == ["b"]
-    assert sorted(pq.read_table(aside)["reason"].to_pylist()) == [
+    assert sorted(pq.read_table(excluded)["reason"].to_pylist()) == [
         "a segment begins after the end of the video and is left out",
         "no segment has a frame of the video",
         "no segment has a frame of the video",

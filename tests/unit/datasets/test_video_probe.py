@@ -142,9 +142,9 @@ def test_what_cannot_be_used_is_set_aside(tmp_path):
 def test_a_head_cut_short_is_the_files_fault_though_ffmpeg_speaks_of_the_disk(tmp_path):
     whole = write_clip(tmp_path / "a.webm", constant_rate(24, 10), "libvpx").read_bytes()
     (tmp_path / "b.webm").write_bytes(whole[:100])
-    with pytest.raises(av.error.FFmpegError) as told:
+    with pytest.raises(av.error.FFmpegError) as raised:
         av.open(str(tmp_path / "b.webm"))
-    assert told.value.errno == errno.EIO
+    assert raised.value.errno == errno.EIO
     with pytest.raises(ExcludedItem, match="cannot be opened"):
         probe_video(tmp_path / "b.webm")
 

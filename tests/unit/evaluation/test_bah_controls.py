@@ -171,8 +171,8 @@ def test_pooled_over_folds_a_prior_is_below_chance_within_questions(train: Split
     prior, fold = np.zeros(len(rows)), np.zeros(len(rows), int)
     for number, (fitted, held) in enumerate(GroupKFold(5).split(label, label, person)):
         fold[held] = number
-        for asked in range(1, 8):
-            prior[held[question[held] == asked]] = label[fitted][question[fitted] == asked].mean()
+        for requested in range(1, 8):
+            prior[held[question[held] == requested]] = label[fitted][question[fitted] == requested].mean()
     assert metrics.auroc_within(prior, label, question + 10 * fold) == 0.5
     assert metrics.auroc_within(prior, label, question) < 0.4
 

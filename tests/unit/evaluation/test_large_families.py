@@ -63,25 +63,26 @@ def test_the_resamples_of_p_begin_with_those_of_the_interval(table: Table, rows:
 
 
 def test_a_score_is_not_computed_further_than_a_family_needs(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, frozenset[str]]] = []
+    requested: list[tuple[str, frozenset[str]]] = []
     score = Paired.further_values
     monkeypatch.setattr(
         Paired,
         "further_values",
         lambda self, predicted, item, weights, wanted: (
-            asked.append((predicted.name.method, frozenset(wanted))) or score(self, predicted, item, weights, wanted)
+            requested.append((predicted.name.method, frozenset(wanted)))
+            or score(self, predicted, item, weights, wanted)
         ),
     )
     few = replace(table, methods=table.methods[:7])
     found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000, least_group=1)))
     small = {row["method"] for row in found if row["p_bootstrap"] < 2 * LEVEL}
     assert [row["resamples"] for row in found if row["method"] == "better"] == [1200] * len(COMPARED)
-    assert {method for method, _ in asked} <= small | {"content_free"}
-    assert dict(asked)["content_free"] == frozenset(COMPARED)
-    asked.clear()
+    assert {method for method, _ in requested} <= small | {"content_free"}
+    assert dict(requested)["content_free"] == frozenset(COMPARED)
+    requested.clear()
     few = replace(table, methods=table.methods[:6])
     found = list(comparison_rows(few, ("content_free",), EvaluateConfig(bootstrap=1000, least_group=1)))
-    assert asked == []
+    assert requested == []
     assert {row["resamples"] for row in found} == {1000}
 
 

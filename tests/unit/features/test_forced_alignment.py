@@ -205,18 +205,18 @@ def test_recognised_words_get_them_in_place_of_the_times_of_attention():
     words = [SimpleNamespace(word=text, start=i, end=i + 0.5, probability=0.9) for i, text in enumerate((" So", " it"))]
     parts = [SimpleNamespace(words=[word], no_speech_prob=0.0, avg_logprob=0.0) for word in words]
     info = SimpleNamespace(language="en", duration_after_vad=2.0)
-    asked: list[object] = []
+    requested: list[object] = []
 
     def times(texts, start_s, end_s):
-        asked.append(("".join(texts).strip(), round(start_s, 2), round(end_s, 2)))
-        return [(0.1, 0.2)] if asked[-1][0] == "So" else None
+        requested.append(("".join(texts).strip(), round(start_s, 2), round(end_s, 2)))
+        return [(0.1, 0.2)] if requested[-1][0] == "So" else None
 
     def say(align):
         model = SimpleNamespace(transcribe=lambda *_, **__: (parts, info))
         return transcribe(model, noise(2.0), "en", 1, align=align)
 
     found = say(lambda language, samples: times if language == "en" else None)
-    assert asked == [("So", -0.2, 0.7), ("it", 0.8, 1.7)]
+    assert requested == [("So", -0.2, 0.7), ("it", 0.8, 1.7)]
     np.testing.assert_allclose([found.start_s, found.end_s], [[0.1, 1.0], [0.2, 1.5]], atol=1e-6)
     assert (found.measured.tolist(), found.notes) == ([True, True], (UNALIGNED,))
     plain = say(lambda *_: None)

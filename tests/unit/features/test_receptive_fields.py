@@ -137,17 +137,17 @@ def column(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def test_cues_know_of_the_whole_video_what_they_are_said_to() -> None:
-    told = " ".join(declared("C").beyond)
+    message = " ".join(declared("C").beyond)
     loud = np.tile(np.array([-20.0, 30.0, 1.0], np.float32), (480, 1))
     loud[200:, 0] = -10
-    assert "medians" in told
+    assert "medians" in message
     assert column(cues(said({}), loud), "level")[0] != column(cues(said({})), "level")[0]
     late = said({})
     late.start_s[0] = 0.2
-    assert "first word" in told
+    assert "first word" in message
     assert column(cues(late), "latency")[-1] != column(cues(said({})), "latency")[-1]
     shorter, longer = (cues(said({}, {9: pause_s})) for pause_s in (5.0, 8.0))
-    assert "a pause, a word or an expression" in told
+    assert "a pause, a word or an expression" in message
     assert column(longer, "gap_longest")[70] > column(shorter, "gap_longest")[70]
 
 

@@ -110,7 +110,7 @@ def test_where_the_voice_detector_leaves_nothing_whisper_listens_without_it(samp
     model = Fake(unfiltered=unfiltered)
     found = transcribe(model, samples, "en", 1)
     assert (found.words, found.notes) == (words, note)
-    assert [asked["vad_filter"] for asked in model.asked] == [True, *([False] if samples.any() else [])]
+    assert [requested["vad_filter"] for requested in model.asked] == [True, *([False] if samples.any() else [])]
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -27,10 +27,10 @@ def test_a_recording_gives_what_the_table_says(tmp_path, name):
     recording = TABLE[name]
     path, gives = recording.make(tmp_path / recording.file), recording.gives
     if isinstance(gives, SetAside):
-        with pytest.raises(ExcludedItem) as told:
+        with pytest.raises(ExcludedItem) as raised:
             probe_video(path)
-        assert gives.reason in told.value.reason
-        assert told.value.remedy
+        assert gives.reason in raised.value.reason
+        assert raised.value.remedy
         return
     clock = clock_of(probe_video(path))
     assert (clock.probe.truncated or "").startswith(gives.truncated)

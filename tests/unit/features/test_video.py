@@ -45,9 +45,9 @@ def numbers(path: Path, frames=None, decoder="decord") -> tuple[list[int], list[
     ],
 )
 def test_every_frame_is_the_right_one(tmp_path, name, codec, times, note):
-    given, burnt, told = numbers(write_clip(tmp_path / name, times, codec))
+    given, burnt, actual = numbers(write_clip(tmp_path / name, times, codec))
     assert given == burnt == list(range(40))
-    assert told == note
+    assert actual == note
 
 
 @pytest.mark.slow
@@ -75,10 +75,10 @@ def test_only_needed_frames_are_given_once(tmp_path):
 
 def test_edit_list(tmp_path):
     whole = write_clip(tmp_path / "a.mp4", constant_rate(24, 60))
-    given, burnt, told = numbers(trim_without_encoding(whole, tmp_path / "b.mp4", 1.25))
+    given, burnt, actual = numbers(trim_without_encoding(whole, tmp_path / "b.mp4", 1.25))
     assert given == list(range(30))
     assert burnt == list(range(30, 60))
-    assert told == "decoder=pyav (edit list)"
+    assert actual == "decoder=pyav (edit list)"
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -98,10 +98,10 @@ def test_both_decoders_give_the_same_upright_picture(tmp_path, rotation, monkeyp
 def test_cut_short_gives_what_is_there(tmp_path):
     whole = write_clip(tmp_path / "a.mp4", constant_rate(24, 60), options={"movflags": "faststart"}).read_bytes()
     (tmp_path / "b.mp4").write_bytes(whole[: len(whole) * 6 // 10])
-    given, burnt, told = numbers(tmp_path / "b.mp4")
+    given, burnt, actual = numbers(tmp_path / "b.mp4")
     assert given == burnt
     assert 5 < len(given) < 55
-    assert told.startswith("decoder=pyav (cut short)")
+    assert actual.startswith("decoder=pyav (cut short)")
 
 
 def test_damaged_packets_are_passed_over(tmp_path, caplog):
@@ -113,13 +113,13 @@ def test_damaged_packets_are_passed_over(tmp_path, caplog):
         data[start + 4 : start + size] = bytes(size - 4)
     clip.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        given, burnt, told = numbers(clip)
+        given, burnt, actual = numbers(clip)
     assert 50 <= len(given) < 60
     assert given == sorted(set(given))
     assert given[:30] == burnt[:30] == list(range(30))
     assert given[-12:] == burnt[-12:] == list(range(48, 60))  # right again from the next key frame
     assert "decord stopped at frame" in caplog.text
-    assert f"{60 - len(given)} of 60 frames could not be decoded" in told
+    assert f"{60 - len(given)} of 60 frames could not be decoded" in actual
 
 
 def test_decord_reads_windows_that_begin_at_key_frames(tmp_path, monkeypatch):
@@ -130,8 +130,8 @@ def test_decord_reads_windows_that_begin_at_key_frames(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "_WINDOW_BYTES", 30 * frame_bytes)
     windows = []
     monkeypatch.setattr(video, "_windows", lambda *given, of=video._windows: windows.append(of(*given)) or windows[-1])
-    given, burnt, told = numbers(clip)
-    assert (given, burnt, told) == (list(range(120)), list(range(120)), "decoder=decord")
+    given, burnt, actual = numbers(clip)
+    assert (given, burnt, actual) == (list(range(120)), list(range(120)), "decoder=decord")
     assert 1 < len(windows[-1]) <= keys
     assert max(map(len, windows[-1])) <= 30 + 12
 
@@ -139,9 +139,9 @@ def test_decord_reads_windows_that_begin_at_key_frames(tmp_path, monkeypatch):
 def test_where_key_frames_are_far_apart_pyav_decodes(tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "a.mp4", constant_rate(24, 20))
     monkeypatch.setattr(video, "_MOST_BYTES", 200 * 120 * 3 * 5)
-    given, burnt, told = numbers(clip)
+    given, burnt, actual = numbers(clip)
     assert given == burnt == list(range(20))
-    assert told == "decoder=pyav (its key frames are too far apart)"
+    assert actual == "decoder=pyav (its key frames are too far apart)"
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from waver.io.bounded import OutOfBoundsError, in_bounds
 
 
 def test_the_answer_comes_back_and_nothing_else():
-    told = []
-    assert in_bounds(lambda: (told.append(1), {"a": [1, 2]})[1]) == {"a": [1, 2]}
-    assert told == []
+    actual = []
+    assert in_bounds(lambda: (actual.append(1), {"a": [1, 2]})[1]) == {"a": [1, 2]}
+    assert actual == []
     assert in_bounds(lambda: b"x" * (1 << 20)) == b"x" * (1 << 20)
     with pytest.raises(KeyError, match="no such"):
         in_bounds({}.__getitem__, "no such")

@@ -216,8 +216,8 @@ def test_the_same_command_makes_a_damaged_store_again(tmp_path):
     assert made == ["90001_Q1"]
     os.truncate(store_path(stores, VIDEO), 0)  # seen before anything reads it
     assert command() == 60
-    own, other, aside = store_path(stores, VIDEO), store_path(stores, second), tmp_path / "aside"
-    for old, new in ((own, aside), (other, own), (aside, other)):  # whole, and each in the other's place
+    own, other, excluded = store_path(stores, VIDEO), store_path(stores, second), tmp_path / "aside"
+    for old, new in ((own, excluded), (other, own), (excluded, other)):  # whole, and each in the other's place
         old.rename(new)
     made.clear()
     assert command() == 60

@@ -90,16 +90,16 @@ def test_trouble_of_the_machine_stays_what_it_is(name):
 @pytest.mark.slow
 def test_pictures_go_on_where_the_worker_died():
     call_in_worker(bad_decoders.read, "before")
-    seen, told = [], []
+    seen, actual = [], []
 
     def walk():
-        told.append((yield from stream_from_worker(bad_decoders.frames, "b")))
+        actual.append((yield from stream_from_worker(bad_decoders.frames, "b")))
 
     for number, picture in walk():
         assert (picture == number).all()
         seen.append(number)
     assert seen == [0, 1, 2, 3, 4]
-    assert told == ["all of b"]
+    assert actual == ["all of b"]
     with pytest.raises(ExcludedItem, match="SIGABRT"):
         list(stream_from_worker(bad_decoders.frames, "always"))
 

@@ -108,14 +108,14 @@ def test_what_each_modality_adds_is_the_margin_less_that_without_it(run: Path, t
 
 def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path, capsys) -> None:
     arguments = ["export", str(run / "results/tiny"), "--out", str(tmp_path / "out")]
-    for more, told in (
+    for more, actual in (
         (["--format", "eaf,docx"], "--format docx is not known"),
         (["--media", "x"], "give --purpose internal with it"),
         (["--format", "pages"], "pages show a person"),
         (["--method", "can/V"], "has no model can/V"),
     ):
         assert main([*arguments, *more]) == 1
-        assert told in capsys.readouterr().err
+        assert actual in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert not (tmp_path / "out").exists()
 

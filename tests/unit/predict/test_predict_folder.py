@@ -26,8 +26,8 @@ def test_what_a_person_corrected_is_whole_and_stays(tmp_path):
     (tmp_path / "a.eaf").write_text("corrected")
     assert known.intact(tmp_path)
     assert known.edited(tmp_path) == {"a.eaf": made.files["a.eaf"]}
-    (told,) = corrected_before("a", known.edited(tmp_path), "P")
-    assert (told["item"], told["reason"]) == ("a", "a.eaf was corrected, and still holds the earlier prediction")
+    (actual,) = corrected_before("a", known.edited(tmp_path), "P")
+    assert (actual["item"], actual["reason"]) == ("a", "a.eaf was corrected, and still holds the earlier prediction")
     (tmp_path / "a_frames.csv").write_text("broken")
     assert not known.intact(tmp_path)
     known.remove_left(tmp_path, ["a_frames.csv"])

@@ -174,8 +174,8 @@ def test_data_set_has_links_questions_and_transcripts(tmp_path):
     ]
     assert [row["text"] for row in rows(folder / "transcripts.csv")] == ["Well, maybe."]
     # the last question decides the width of the context that a model was trained with
-    asked = [(row["question"], row["language"]) for row in rows(folder / "questions.csv")]
-    assert asked == [("1", "en"), ("1", "fr"), ("3", "en")]
+    requested = [(row["question"], row["language"]) for row in rows(folder / "questions.csv")]
+    assert requested == [("1", "en"), ("1", "fr"), ("3", "en")]
 
 
 def test_a_question_that_the_model_does_not_know_is_left_out_and_said(tmp_path):
@@ -201,8 +201,8 @@ def test_a_transcript_is_of_one_recording(tmp_path):
 def test_a_transcript_that_goes_on_after_the_end_is_told():
     videos = {name: {"duration_s": 4.0, "participant": "P"} for name in ("a", "b", "c")}
     spoken = {"a": [{"start_s": 3.9}], "b": [{"start_s": None}, {"start_s": 50.0}]}
-    (told,) = longer_transcripts(videos, spoken)
-    assert (told["item"], told["reason"]) == ("b", "its transcript goes on at 50.0 s, and it ends at 4.0 s")
+    (actual,) = longer_transcripts(videos, spoken)
+    assert (actual["item"], actual["reason"]) == ("b", "its transcript goes on at 50.0 s, and it ends at 4.0 s")
 
 
 def test_what_the_reader_says_of_lines_is_said_of_recordings(tmp_path):

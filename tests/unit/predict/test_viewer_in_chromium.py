@@ -144,9 +144,9 @@ def test_a_review_is_written_and_found_again(page, pages, tmp_path):
     assert pressed(page) == ["accept", "reject"]
     page.press("s")
     written = page.downloaded("recording_001_review.json")
-    told = json.loads(written)
-    assert (told["recording"], told["coder"], told["model"]) == ("recording_001", '=AB "1"', "can/VAT/0")
-    spans = [(one["start_frame"], one["end_frame"], one["start_s"], one["verdict"]) for one in told["segments"]]
+    actual = json.loads(written)
+    assert (actual["recording"], actual["coder"], actual["model"]) == ("recording_001", '=AB "1"', "can/VAT/0")
+    spans = [(one["start_frame"], one["end_frame"], one["start_s"], one["verdict"]) for one in actual["segments"]]
     assert spans == [(50, 96, 2.083, "accept"), (144, 192, 6.0, "reject")]
     (tmp_path / "recording_001_review.json").write_bytes(written)
     page.click("tr[data-segment='1'] [data-verdict='reject']")

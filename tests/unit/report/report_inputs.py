@@ -251,7 +251,7 @@ def _tables(folder: Path, rows: list[Row]) -> dict[str, Path]:
         VIDEOS,
     )  # fmt: skip
     write_table(paths["segments"], [], SEGMENTS)
-    aside = [("82019_Q5", "82019", "82019/82019_Q5.mp4"), ("82020_Q5", "82020", "82020/82020_Q5.mp4"),
+    excluded = [("82019_Q5", "82019", "82019/82019_Q5.mp4"), ("82020_Q5", "82020", "82020/82020_Q5.mp4"),
              ("holiday.mp4", None, "82019/holiday.mp4"), ("90001_Q1", "90001", "90001/90001_Q1.mp4"),
              (CANARY_WORD, None, CANARY_WORD)]  # fmt: skip
     remedy = "copy the file again from its source"
@@ -261,7 +261,7 @@ def _tables(folder: Path, rows: list[Row]) -> dict[str, Path]:
             {"stage": "ingest", "item": item, "participant": owner, "path": path, "remedy": remedy,
              "reason": "the video file cannot be opened (/data/raw/" + path + ")" if owner == "82020" else
              f"the file /data/raw/{path} of {item} cannot be opened: {CANARY_ANSWER}"}
-            for item, owner, path in aside
+            for item, owner, path in excluded
         ],
         SET_ASIDE,
     )  # fmt: skip

@@ -94,8 +94,8 @@ def test_cues_have_a_section_where_the_annotators_name_any(bare, rendered, repor
 @pytest.mark.slow
 def test_canaries_are_found_once_they_consent(bare, canaries, report_config, tmp_path):
     rows = read_table(bare.participants, PARTICIPANTS)
-    asked = [{**row, "consent_publication": row["participant"] == "82017"} for row in rows]
-    write_table(tmp_path / "participants.parquet", asked, PARTICIPANTS)
+    requested = [{**row, "consent_publication": row["participant"] == "82017"} for row in rows]
+    write_table(tmp_path / "participants.parquet", requested, PARTICIPANTS)
     inputs = replace(bare, participants=tmp_path / "participants.parquet")
     render_report(inputs, report_config, "demo", True, tmp_path / "report.html", tmp_path / "figures")
     html = (tmp_path / "report.html").read_text()
@@ -204,8 +204,8 @@ def test_the_chapter_says_what_neighbouring_numbers_mean_where_people_are_real(m
     }  # fmt: skip
     nobody = Gate(Consent(), b"secret", {})
     notes = [one.note for one in personalisation(material, nobody, tmp_path)]
-    told = f"AVGF1 of {score(values['neighbours'])}, without that knowledge {score(values['content_free'])}."
-    assert told in notes[0]
+    actual = f"AVGF1 of {score(values['neighbours'])}, without that knowledge {score(values['content_free'])}."
+    assert actual in notes[0]
     synthetic = replace(material, demo=True)
     assert not any("one after the other" in one.note for one in personalisation(synthetic, nobody, tmp_path))
 

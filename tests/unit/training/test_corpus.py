@@ -80,14 +80,14 @@ def test_targets_of_affect_come_where_they_are_asked_for(tmp_path):
 
 
 def test_the_question_says_what_words_should_hold(tmp_path):
-    asked = {
+    requested = {
         sample.question: sample.affect["question"]
         for sample in read_corpus(*write_packs(tmp_path, {"train": 1}, questions=7), "TQ", ["train"], affect=True)
     }
-    assert np.isnan(asked[1]).all()
+    assert np.isnan(requested[1]).all()
     for number, goal in ((2, [1, 0]), (3, [0, 1]), (4, [1, 1]), (5, [1, 0]), (6, [0, 1]), (7, [1, 1])):
-        assert (asked[number][:, :2] == goal).all()
-        assert np.isnan(asked[number][:, 2]).all()
+        assert (requested[number][:, :2] == goal).all()
+        assert np.isnan(requested[number][:, 2]).all()
 
 
 def test_the_number_of_questions_is_that_of_the_data_set(tmp_path):

@@ -136,10 +136,10 @@ def test_the_held_out_teach_nothing(undisturbed, tmp_path):
 
 
 def test_the_test_split_is_never_read(undisturbed, tmp_path, monkeypatch):
-    asked = []
+    calls = []
 
     def spy(indexes, packs, modalities, splits, **options):
-        asked.append(tuple(splits))
+        calls.append(tuple(splits))
         return read_corpus(indexes, packs, modalities, splits, **options)
 
     monkeypatch.setattr(fit_module, "read_corpus", spy)
@@ -147,7 +147,7 @@ def test_the_test_split_is_never_read(undisturbed, tmp_path, monkeypatch):
     tested = {row["participant"] for row in other.rows() if row["split"] == "test"}
     other.turn_round(tested)
     files = run(other, tmp_path / "run")
-    assert asked == [("train", "val")]
+    assert calls == [("train", "val")]
     assert files["predictions"].read_bytes() == undisturbed["predictions"].read_bytes()
 
 

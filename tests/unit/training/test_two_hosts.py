@@ -106,8 +106,8 @@ def place(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("hosts")
     write_data(place / "data")
     nodes = [subprocess.Popen([*command, str(place), me], stderr=subprocess.PIPE, text=True) for me in "ab"]
-    told = [node.communicate(timeout=600)[1] for node in nodes]
-    assert [node.returncode for node in nodes] == [0, 0], "\n".join(told)
+    output = [node.communicate(timeout=600)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], "\n".join(output)
     assert [(place / f"process.{me}").read_text() for me in "ab"] == ["1", "1"]
     return place
 

@@ -70,10 +70,10 @@ def test_files_are_the_users_alone_and_the_published_folder_has_no_sidecar(ran: 
 
 
 def test_what_an_error_quotes_stays_in_the_log(ran: tuple[Path, str]):
-    told = ran[1]
-    assert "Ann" not in told
-    assert "Traceback" not in told
-    assert [line.split()[1] for line in told.splitlines()] == [
+    actual = ran[1]
+    assert "Ann" not in actual
+    assert "Traceback" not in actual
+    assert [line.split()[1] for line in actual.splitlines()] == [
         "KeyError", "ValueError", "ParserError", "FileNotFoundError", "ArrowInvalid",
     ]  # fmt: skip
-    assert told.count("are in logs/x/made/failed.log") == 5
+    assert actual.count("are in logs/x/made/failed.log") == 5

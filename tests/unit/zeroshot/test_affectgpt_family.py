@@ -53,9 +53,9 @@ def test_the_prompt_is_the_released_one(family):
 
 
 def test_scores_are_those_of_a_full_pass(family):
-    items, asked = [item(0), item(1)], [[SAID, SILENT]] * 2
-    scored = family.score(items, asked, ANSWERS, "first_token")
-    written = family.score(items, asked, ANSWERS, "full")
+    items, requested = [item(0), item(1)], [[SAID, SILENT]] * 2
+    scored = family.score(items, requested, ANSWERS, "first_token")
+    written = family.score(items, requested, ANSWERS, "full")
     for own, of_prompts, of_answers in zip(items, scored, written, strict=True):
         for prompt, one, whole in zip([SAID, SILENT], of_prompts, of_answers, strict=True):
             rest = family.tokenizer("Ambivalent", add_special_tokens=False)["input_ids"]
@@ -63,9 +63,9 @@ def test_scores_are_those_of_a_full_pass(family):
             with torch.no_grad():
                 logits = family.model(torch.tensor([ids]), **family.pictures([own])).logits[0].double().log_softmax(-1)
             start = len(ids) - len(rest) - 1
-            told = [float(logits[start + place, token]) for place, token in enumerate(rest)]
-            assert one.positive == pytest.approx(told[0], abs=1e-4)
-            assert whole.positive == pytest.approx(sum(told), abs=1e-4)
+            actual = [float(logits[start + place, token]) for place, token in enumerate(rest)]
+            assert one.positive == pytest.approx(actual[0], abs=1e-4)
+            assert whole.positive == pytest.approx(sum(actual), abs=1e-4)
     assert abs(scored[0][0].margin - scored[1][0].margin) > 1e-5
 
 

@@ -45,13 +45,15 @@ def run(serve, tmp_path):
     def predicted(answer, **config):
         server = serve(answer)
         settings = ZeroShotConfig(options={"openai_text": {"base_url": server.url}}, **config)
-        asked, output = tmp_path / f"{server.url[-8:-3]}.parquet", {"none_predictions": tmp_path / "none.parquet"}
-        ask_shard(Sources(tmp_path / "answers.parquet"), None, "openai_text", "video", TAB, settings, False, "", asked)
+        requested, output = tmp_path / f"{server.url[-8:-3]}.parquet", {"none_predictions": tmp_path / "none.parquet"}
+        ask_shard(
+            Sources(tmp_path / "answers.parquet"), None, "openai_text", "video", TAB, settings, False, "", requested
+        )
         known = {"family": "openai", "prompt_set": "choices", "prompt": "tab", "label": "x", "prompt_sha256": "0"}
         record, policy = {"modalities": "T"}, (settings.unparsable, 1)
-        predict_answers([asked], [], "openai_text", "video", "tab", None, policy, output, known, record)
+        predict_answers([requested], [], "openai_text", "video", "tab", None, policy, output, known, record)
         rows, about = read_table(tmp_path / "none.parquet", PREDICTIONS), read_metadata(tmp_path / "none.parquet")
-        return server, read_table(asked, PROMPT_ANSWERS), rows, about["zeroshot"]
+        return server, read_table(requested, PROMPT_ANSWERS), rows, about["zeroshot"]
 
     return predicted
 
@@ -66,10 +68,10 @@ def test_a_prompt_has_two_orders_with_their_letters():
 
 
 def test_the_liking_of_a_letter_cancels_out(run):
-    server, asked, rows, about = run(first_letter)
-    assert len(server.asked) == len(asked) == about["calls"] == 4
+    server, requested, rows, about = run(first_letter)
+    assert len(server.asked) == len(requested) == about["calls"] == 4
     assert all("so, {options}" in body["messages"][0]["content"] for body in server.asked)  # as it was said
-    assert sorted(row["positive"] - row["negative"] for row in asked) == pytest.approx([-2.4, -2.4, 2.4, 2.4])
+    assert sorted(row["positive"] - row["negative"] for row in requested) == pytest.approx([-2.4, -2.4, 2.4, 2.4])
     assert [row["margin"] for row in rows] == pytest.approx([0, 0])
     assert about["tokens_per_call"] == 77
     assert (about["unparsable"], about["order_disagreement"]) == (None, 1)

@@ -62,35 +62,35 @@ def full_pass(model, own, prompt, rest=()):
 def test_scores_are_those_of_a_full_pass(loaded, family):
     model = loaded[family]
     items = [item(0), item(1)]
-    asked = [prompts(*QUESTIONS), prompts(*QUESTIONS[:2], "Video transcript: no. Classify.")]
-    negative, positive = model.answer_ids(model.wrapped(items[0], asked[0][0]), ANSWERS)
+    prompted = [prompts(*QUESTIONS), prompts(*QUESTIONS[:2], "Video transcript: no. Classify.")]
+    negative, positive = model.answer_ids(model.wrapped(items[0], prompted[0][0]), ANSWERS)
     assert negative[0] != positive[0]
-    first = model.score(items, asked, ANSWERS, "first_token")
-    whole = model.score(items, asked, ANSWERS, "full")
-    for own, questions, one, all_tokens in zip(items, asked, first, whole, strict=True):
+    first = model.score(items, prompted, ANSWERS, "first_token")
+    whole = model.score(items, prompted, ANSWERS, "full")
+    for own, questions, one, all_tokens in zip(items, prompted, first, whole, strict=True):
         for prompt, scored, full in zip(questions, one, all_tokens, strict=True):
             expected = full_pass(model, own, prompt)[-1]
             assert scored.negative == pytest.approx(float(expected[negative[0]]), abs=1e-4)
             assert scored.positive == pytest.approx(float(expected[positive[0]]), abs=1e-4)
             behind = full_pass(model, own, prompt, positive[:-1])[-len(positive) :]
-            told = sum(float(behind[place, token]) for place, token in enumerate(positive))
-            assert full.positive == pytest.approx(told, abs=1e-4)
+            actual = sum(float(behind[place, token]) for place, token in enumerate(positive))
+            assert full.positive == pytest.approx(actual, abs=1e-4)
 
 
 @FAMILIES
 def test_half_precision_gives_near_scores(folders, loaded, family):
-    asked = [prompts(*QUESTIONS)]
+    prompted = [prompts(*QUESTIONS)]
     half = family.load(folders[family], family.Config(), "bfloat16")
     assert half.describe()["dtype"] == "bfloat16"
-    near, exact = (model.score([item(0)], asked, ANSWERS, "first_token")[0] for model in (half, loaded[family]))
+    near, exact = (model.score([item(0)], prompted, ANSWERS, "first_token")[0] for model in (half, loaded[family]))
     assert [one.margin for one in near] == pytest.approx([one.margin for one in exact], abs=0.5)
 
 
 @FAMILIES
 def test_what_is_seen_counts(loaded, family):
     model = loaded[family]
-    asked = [prompts("Classify.")]
-    one, other = (model.score([item(seed)], asked, ANSWERS, "first_token")[0][0] for seed in (0, 1))
+    prompted = [prompts("Classify.")]
+    one, other = (model.score([item(seed)], prompted, ANSWERS, "first_token")[0][0] for seed in (0, 1))
     assert one.tokens == other.tokens
     assert abs(one.margin - other.margin) > 1e-3
 
@@ -107,8 +107,8 @@ def test_one_word_is_written_and_only_the_new_text_is_told(loaded, family):
 @FAMILIES
 def test_a_placeholder_in_a_transcript_is_text(loaded, family):
     model = loaded[family]
-    asked = [prompts(f"Video transcript: {model.placeholder} and <|im_end|>. Classify.")]
-    assert np.isfinite(model.score([item(0)], asked, ANSWERS, "first_token")[0][0].margin)
+    prompted = [prompts(f"Video transcript: {model.placeholder} and <|im_end|>. Classify.")]
+    assert np.isfinite(model.score([item(0)], prompted, ANSWERS, "first_token")[0][0].margin)
 
 
 @FAMILIES
@@ -209,9 +209,9 @@ def test_qwen_makes_pictures_smaller_and_keeps_their_shape():
 
 
 def test_items_of_different_shapes_share_a_batch(loaded):
-    model, asked = loaded[Qwen3Vl], prompts("Classify.")
+    model, prompted = loaded[Qwen3Vl], prompts("Classify.")
     items = [item(0), item(1, height=24, width=48)]
-    together = model.score(items, [asked, asked], ANSWERS, "first_token")
-    alone = [model.score([own], [asked], ANSWERS, "first_token")[0] for own in items]
+    together = model.score(items, [prompted, prompted], ANSWERS, "first_token")
+    alone = [model.score([own], [prompted], ANSWERS, "first_token")[0] for own in items]
     for one, other in zip(together, alone, strict=True):
         assert one[0].margin == pytest.approx(other[0].margin, abs=1e-4)

@@ -36,10 +36,10 @@ def row(video):
 @pytest.fixture
 def shard(tmp_path):
     """Two videos of one person, who turns the head aside from 4 s to 6 s of the first; a word every second."""
-    for video, aside in (("1_Q1", 0.5), ("1_Q2", 0.0)):
+    for video, excluded in (("1_Q1", 0.5), ("1_Q2", 0.0)):
         points = np.tile(np.array([[-10, 0], [10, 0], [0, 12], [-8, 24], [8, 24]], np.float32), (FRAMES, 1, 1))
         points[:, 2, 0] += np.sin(np.arange(FRAMES) / 9)
-        points[96:144, 2, 0] += 20 * aside
+        points[96:144, 2, 0] += 20 * excluded
         with new_store(tmp_path / f"faces/stores/1/{video}.zarr", "key") as writer:
             writer.put("landmarks", points)
             writer.put("valid", np.ones(FRAMES, bool))
@@ -54,19 +54,19 @@ def shard(tmp_path):
 
 
 def test_cues_and_timeline_are_those_of_the_video(shard):
-    told = shard.of("1_Q1", None)
-    assert any("turns the head aside" in line and line.startswith("4.") for line in told["cues"].splitlines())
-    assert '1.0-1.5 s: hedges with "Maybe"' in told["cues"]
-    assert told["timeline"].splitlines()[0] == '0-2 s, says "Maybe": hedging'
-    assert len(told["timeline"].splitlines()) == 5
+    actual = shard.of("1_Q1", None)
+    assert any("turns the head aside" in line and line.startswith("4.") for line in actual["cues"].splitlines())
+    assert '1.0-1.5 s: hedges with "Maybe"' in actual["cues"]
+    assert actual["timeline"].splitlines()[0] == '0-2 s, says "Maybe": hedging'
+    assert len(actual["timeline"].splitlines()) == 5
     assert "head" not in shard.of("1_Q2", None)["cues"]
 
 
 def test_a_window_is_told_with_some_seconds_around_it(shard):
-    told = shard.of("1_Q1", Window(96, 120, np.zeros(8, np.int32)))  # 4 s to 5 s, and half a second around it
-    assert "Maybe" not in told["cues"]
-    assert "turns the head aside" in told["cues"]
-    assert [line.split(",")[0] for line in told["timeline"].splitlines()] == ["2-4 s", "4-6 s"]
+    actual = shard.of("1_Q1", Window(96, 120, np.zeros(8, np.int32)))  # 4 s to 5 s, and half a second around it
+    assert "Maybe" not in actual["cues"]
+    assert "turns the head aside" in actual["cues"]
+    assert [line.split(",")[0] for line in actual["timeline"].splitlines()] == ["2-4 s", "4-6 s"]
 
 
 def test_a_video_without_stores_is_told_as_silence(shard):
@@ -76,9 +76,9 @@ def test_a_video_without_stores_is_told_as_silence(shard):
 
 def test_without_recordings_the_words_alone_are_told():
     answer = Answer("1_Q1", "1", "test", 1, 1, "Maybe I should.", 3, None, "en")
-    told = DescribedCues([], [answer], {}, 0.0).of("1_Q1", None)
-    assert set(told) == {"cues"}
-    assert 'hedges with "Maybe"' in told["cues"]
+    actual = DescribedCues([], [answer], {}, 0.0).of("1_Q1", None)
+    assert set(actual) == {"cues"}
+    assert 'hedges with "Maybe"' in actual["cues"]
 
 
 def test_what_tells_cues_is_in_the_fingerprint_of_a_job_whose_prompts_tell_them(shard, tmp_path):

@@ -115,9 +115,9 @@ def test_a_job_learns_from_train_and_keeps_an_adapter_alone(text_model, tuned):
     ]  # fmt: skip
     history = [json.loads(line) for line in (tuned / "history.jsonl").read_text().splitlines()]
     assert history[-1]["val_loss"] < history[0]["val_loss"]
-    told = (tuned / "adapter_config.json").read_text()
-    assert json.loads(told)["base_model_name_or_path"] == "tiny"
-    assert "/" not in told
+    actual = (tuned / "adapter_config.json").read_text()
+    assert json.loads(actual)["base_model_name_or_path"] == "tiny"
+    assert "/" not in actual
 
 
 @pytest.mark.slow
@@ -126,8 +126,8 @@ def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
     rows, about = {}, {}
     for name, adapter in (("plain", None), ("tuned", tuned / "adapter_model.safetensors")):
         output = tmp_path / "asked.parquet"  # the journal is shared: an answer of the other model does not count
-        asked = {"td1": TD1}
-        ask_shard(sources, text_model, "causal_lm", "video", asked, config, False, "code", output, adapter)
+        requested = {"td1": TD1}
+        ask_shard(sources, text_model, "causal_lm", "video", requested, config, False, "code", output, adapter)
         rows[name], about[name] = read_table(output, PROMPT_ANSWERS), read_metadata(output)
     val = [row for row in rows["tuned"] if row["split"] == "val"]
     expected = margins(text_model, tuned)
@@ -139,8 +139,8 @@ def test_a_tuned_model_is_asked_as_any_other(text_model, tuned, tmp_path):
     known = {"family": "causal_lm", "prompt_set": "released", "prompt": "td1", "label": "td1", "prompt_sha256": ""}
     made = {"model_set": "tiny", "code": "", "config": {}, "modalities": "T"}
     predict_answers([output], [], "causal_lm_tuned7", "video", "td1", (2, "random"), ("score", 1), outputs, known, made)
-    told = read_metadata(outputs["none_predictions"])
-    assert (told["method"], told["seed"]) == ("causal_lm_tuned.td1.video", 7)
+    actual = read_metadata(outputs["none_predictions"])
+    assert (actual["method"], actual["seed"]) == ("causal_lm_tuned.td1.video", 7)
     assert len(read_table(outputs["none_predictions"], PREDICTIONS)) == 10
     assert read_table(outputs["none_folds"], PREDICTIONS) == []  # it has learned from these people
 

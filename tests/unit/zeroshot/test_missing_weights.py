@@ -22,8 +22,8 @@ def command(role, folder):
 
 @ROLES
 def test_a_model_of_no_path_names_its_command(role):
-    told = rf"models\.paths\.{role} \(where there is a network: {command(role, f'/models/{role}')}\)"
-    with pytest.raises(WaverError, match=told):
+    actual = rf"models\.paths\.{role} \(where there is a network: {command(role, f'/models/{role}')}\)"
+    with pytest.raises(WaverError, match=actual):
         asset_for(role, "embedded", {})
 
 

@@ -126,9 +126,9 @@ def test_a_published_folder_is_read_and_asked_as_the_library_reads_it(own):
 
 def test_neither_a_missing_token_of_padding_nor_sampling_settings_change_an_answer(own):
     _, _, model = own
-    items, asked = [item(), item(1)], [PROMPTS, PROMPTS[::-1]]
-    together = model.score(items, asked, ANSWERS, "full")
-    alone = [model.score([one], [prompts], ANSWERS, "full")[0] for one, prompts in zip(items, asked, strict=True)]
+    items, requested = [item(), item(1)], [PROMPTS, PROMPTS[::-1]]
+    together = model.score(items, requested, ANSWERS, "full")
+    alone = [model.score([one], [prompts], ANSWERS, "full")[0] for one, prompts in zip(items, requested, strict=True)]
     for row, other in zip(together, alone, strict=True):
         assert [one.margin for one in row] == pytest.approx([one.margin for one in other], abs=1e-4)
     first, second = (model.generate([items[0]], [PROMPTS], 4) for _ in range(2))

@@ -73,8 +73,8 @@ def test_scores_are_near_those_of_all_bits(folders, family):
         small = loaded(folders, family, kind)
         found = small.score([item], prompts, ANSWERS, "first_token")[0]
         assert 0 < max(abs(one.margin - other.margin) for one, other in zip(expected, found, strict=True)) < near
-        told = small.describe()
-        assert (told["quantisation"], told["parameters"]) == (kind, full.describe()["parameters"])
+        actual = small.describe()
+        assert (actual["quantisation"], actual["parameters"]) == (kind, full.describe()["parameters"])
 
 
 def test_a_gguf_file_says_what_it_is_and_prints_no_bar(folders, capsys):

@@ -58,7 +58,7 @@ def test_a_transcript_without_times_has_no_pauses_and_no_windows():
 )
 def test_a_question_without_its_quotation_leaves_no_part_of_it(name, prompt, question):
     given = read_prompts(name)
-    asked = Question(prompt, given.prompts[prompt], given.answers).about({"transcript": "Bien.", "cues": "x"})
-    assert asked.question.startswith(question)
-    assert "Bien" not in asked.question
-    assert asked.transcript == "Bien."
+    requested = Question(prompt, given.prompts[prompt], given.answers).about({"transcript": "Bien.", "cues": "x"})
+    assert requested.question.startswith(question)
+    assert "Bien" not in requested.question
+    assert requested.transcript == "Bien."

@@ -60,11 +60,11 @@ def test_a_fault_of_the_server_ends_the_job_though_it_answers_another_question(s
         raise fault
 
     monkeypatch.setattr(client.ChatClient, "_post_once", broken)
-    asked = client.ChatClient(ServerSettings(base_url=serve(lambda *_: FINE).url, retries=1, backoff_s=0.01))
+    requested = client.ChatClient(ServerSettings(base_url=serve(lambda *_: FINE).url, retries=1, backoff_s=0.01))
     with pytest.raises(WaverError, match=r"does not answer after 2 attempts|answers with status") as caught:
-        asked.ask(client.Question("82002"))
+        requested.ask(client.Question("82002"))
     assert not isinstance(caught.value, ExcludedItem)
-    assert asked.ask(client.Question("82001")).text == "Ambivalent"
+    assert requested.ask(client.Question("82001")).text == "Ambivalent"
 
 
 def test_a_server_that_is_there_no_more_ends_the_job_and_what_was_answered_stays(serve, tmp_path):

@@ -58,20 +58,20 @@ def test_short_stretches_are_no_cue_short_gaps_are_bridged_and_unknown_frames_ar
 def test_pauses_and_words_are_told_with_what_was_said():
     spoken = said("I should but, um, {sd} maybe.", [1.0, 1.3, 3.0, 3.3, 3.6, 3.9])
     found = detected_cues(answer(spoken), baseline([]))
-    told = as_sentences(found).splitlines()
-    assert '1.5-3.0 s: pauses for 1.5 s before "but,"' in told
-    assert '3.3-3.5 s: fills with the sound "um"' in told
-    assert '3.9-4.1 s: hedges with "maybe"' in told
+    actual = as_sentences(found).splitlines()
+    assert '1.5-3.0 s: pauses for 1.5 s before "but,"' in actual
+    assert '3.3-3.5 s: fills with the sound "um"' in actual
+    assert '3.9-4.1 s: hedges with "maybe"' in actual
     guessed = detected_cues(answer(said("I should", [1.0, 4.0], measured=False)), baseline([]))
     assert "Pause" not in {one.rule.cue for one in guessed}
 
 
 def test_many_occurrences_are_counted_and_not_listed():
     spoken = said("maybe " * 6, np.arange(6) * 0.3)
-    told = as_sentences(detected_cues(answer(spoken), baseline([]))).splitlines()
+    actual = as_sentences(detected_cues(answer(spoken), baseline([]))).splitlines()
     most = cue_rules().most_of_a_cue
-    assert [line.endswith('hedges with "maybe"') for line in told].count(True) == most
-    assert "Hedging: 6 times in all" in told
+    assert [line.endswith('hedges with "maybe"') for line in actual].count(True) == most
+    assert "Hedging: 6 times in all" in actual
 
 
 def test_a_timeline_has_a_line_for_every_two_seconds_with_words_and_cues():

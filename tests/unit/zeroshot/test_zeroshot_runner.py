@@ -232,12 +232,12 @@ def test_no_word_is_in_a_log_or_a_table(place, answered, tmp_path, caplog):
 
 def test_what_is_written_is_kept_only_where_the_config_asks(place, tmp_path):
     rows = place.ask(tmp_path / "000.parquet", "video", decoding="constrained", keep_answers=True)
-    told = [json.loads(line) for line in (tmp_path / ".000.private.jsonl").read_text().splitlines()]
-    assert [(one["video"], one["prompt"]) for one in told] == [(row["video"], row["prompt"]) for row in rows]
+    actual = [json.loads(line) for line in (tmp_path / ".000.private.jsonl").read_text().splitlines()]
+    assert [(one["video"], one["prompt"]) for one in actual] == [(row["video"], row["prompt"]) for row in rows]
     journal = [json.loads(line) for line in (tmp_path / "000.journal.jsonl").read_text().splitlines()]
-    assert [one["key"] for one in told] == [one["key"] for one in journal]
+    assert [one["key"] for one in actual] == [one["key"] for one in journal]
     labels = {"Ambivalent": 1, "Non-Ambivalent": 0}
-    assert [labels[one["text"].strip()] for one in told] == [row["parsed"] for row in rows]
+    assert [labels[one["text"].strip()] for one in actual] == [row["parsed"] for row in rows]
 
 
 def test_what_was_kept_is_removed_by_the_next_job_that_keeps_nothing(place, tmp_path, monkeypatch):
@@ -262,8 +262,8 @@ def predict(packs: Path, asked: Path, folder: Path, granularity: str, **changes:
 
 
 def test_a_window_answers_for_its_frames_and_calibration_subtracts_the_answer_about_nothing(place, answered, tmp_path):
-    asked, rows = answered
-    files = predict(place.packs, asked, tmp_path, "w8", calibration=("none", "contextual"))
+    requested, rows = answered
+    files = predict(place.packs, requested, tmp_path, "w8", calibration=("none", "contextual"))
     plain, free = (read_table(path, PREDICTIONS) for path in files.values())
     for video, frames in LENGTHS.items():
         own = [row for row in plain if row["video"] == video]
@@ -271,7 +271,7 @@ def test_a_window_answers_for_its_frames_and_calibration_subtracts_the_answer_ab
         margins = {row["start_frame"]: row["positive"] - row["negative"] for row in rows
                    if (row["video"], row["prompt"]) == (video, "td1")}  # fmt: skip
         assert [row["margin"] for row in own] == [margins[8 * (row["frame"] // 8)] for row in own]
-    nothing = read_metadata(asked)["content_free"]["td1"]
+    nothing = read_metadata(requested)["content_free"]["td1"]
     assert [row["margin"] for row in free] == pytest.approx([row["margin"] - nothing for row in plain])
     about = [read_metadata(path) for path in files.values()]
     assert [one["method"] for one in about] == ["video_llava.td1.w8", "video_llava.td1.w8.contextual"]
@@ -318,8 +318,8 @@ def test_folds_are_those_of_everybody_whoever_has_an_answer(place, tmp_path):
         "end_frame": None,
     }
     about = {"model": {}, "key": "x", "set": "tiny", "decoding": "score", "excluded": 3, "window": None}
-    asked = [{**{key: row[key] for key in ("video", "participant", "split")}, **numbers} for row in rows[3:]]
-    write_table(tmp_path / "asked.parquet", rows_of(PROMPT_ANSWERS, asked), PROMPT_ANSWERS, about)
+    requested = [{**{key: row[key] for key in ("video", "participant", "split")}, **numbers} for row in rows[3:]]
+    write_table(tmp_path / "asked.parquet", rows_of(PROMPT_ANSWERS, requested), PROMPT_ANSWERS, about)
     outputs = {"none_folds": tmp_path / "folds.parquet"}
     known = {"family": "x", "prompt_set": "released", "prompt": "td1", "label": "x", "prompt_sha256": "0"}
     arguments = [(3, "numbers"), ("score", 1), outputs, known, {"modalities": "T"}, [tmp_path / "answers.parquet"]]

@@ -20,8 +20,8 @@ def read(tmp_path):
 
 
 def was_fast(caplog):
-    told = [message for message in caplog.messages if "lists of frames" in message][-1]
-    return int(told.split(" lists of frames")[0].split()[-1])
+    messages = [message for message in caplog.messages if "lists of frames" in message][-1]
+    return int(messages.split(" lists of frames")[0].split()[-1])
 
 
 def tuples(entry):

@@ -187,6 +187,6 @@ def test_a_broken_file_stops_the_job_with_its_line(tmp_path):
 def test_an_entry_in_quotes_beside_a_damaged_one_costs_only_itself(rows):
     """Found by the fuzz test: of a text where an entry was expected its letters were taken for entries."""
     sound = ("80001", "80003", "80004")
-    told = "".join(f"'{who}':\n  Use in publications: Yes\n" for who in sound)
-    table, _ = rows(f"'a: b:\n c'\n{told}'80002':\n  Use in publications: 'Yes\n", *sound, "80002")
+    message = "".join(f"'{who}':\n  Use in publications: Yes\n" for who in sound)
+    table, _ = rows(f"'a: b:\n c'\n{message}'80002':\n  Use in publications: 'Yes\n", *sound, "80002")
     assert {who for who, row in table.items() if row["consent_publication"]} == set(sound)

@@ -33,13 +33,13 @@ def test_folders_with_parts(tmp_path):
         touch(tmp_path / file)
     touch(tmp_path / "validation/surprised/d.jpeg")
     touch(tmp_path / "train/boredom/e.jpg")
-    found, told = read("folders", tmp_path)
+    found, actual = read("folders", tmp_path)
     assert found == {
         ("train/Happy/a.jpg", "happiness", "train"),
         ("train/anger/c.PNG", "anger", "train"),
         ("validation/surprised/d.jpeg", "surprise", "val"),
     }
-    assert told == ["boredom: its name is no basic emotion"]
+    assert actual == ["boredom: its name is no basic emotion"]
 
 
 def test_folders_without_parts_keep_a_tenth_for_val_by_name(tmp_path):
@@ -57,13 +57,13 @@ def test_raf_db(tmp_path):
     lines = ["train_00001.jpg 5", "train_00002.jpg 7", "test_0001.jpg 1", "test_0002.jpg 8", "", "test_0003.jpg 6"]
     touch(tmp_path / "EmoLabel/list_patition_label.txt", "\n".join(lines))
     (tmp_path / "Image/aligned").mkdir(parents=True)
-    found, told = read("raf_db", tmp_path)
+    found, actual = read("raf_db", tmp_path)
     assert found == {
         ("Image/aligned/train_00001_aligned.jpg", "sadness", "train"),
         ("Image/aligned/test_0001_aligned.jpg", "surprise", "val"),
         ("Image/aligned/test_0003_aligned.jpg", "anger", "val"),
     }
-    assert told == ["list_patition_label.txt:4: it has no class from 1 to 7"]
+    assert actual == ["list_patition_label.txt:4: it has no class from 1 to 7"]
 
 
 @pytest.mark.parametrize(("number", "stops"), [(errno.EIO, True), (errno.ENOENT, False)])
@@ -90,13 +90,13 @@ def test_affectnet(tmp_path, head):
     touch(tmp_path / "training.csv", names * head + "".join(rows))
     touch(tmp_path / "validation.csv", names * head + "3/f.jpg,0,0,9,9,1;2,5,0,0\n")
     (tmp_path / "Manually_Annotated_Images").mkdir()
-    found, told = read("affectnet", tmp_path)
+    found, actual = read("affectnet", tmp_path)
     assert found == {
         ("Manually_Annotated_Images/1/a.jpg", "happiness", "train"),
         ("Manually_Annotated_Images/2/c.jpg", "anger", "train"),
         ("Manually_Annotated_Images/3/f.jpg", "disgust", "val"),
     }
-    assert told == [f"training.csv:{5 + head}: it has no expression from 0 to 11"]
+    assert actual == [f"training.csv:{5 + head}: it has no expression from 0 to 11"]
 
 
 def test_aff_wild2(tmp_path):
@@ -108,14 +108,14 @@ def test_aff_wild2(tmp_path):
         touch(tmp_path / f"cropped_aligned/v1/{number:05d}.jpg")
     for number in (1, 2, 3):
         touch(tmp_path / f"cropped_aligned/v2/{number:05d}.jpg")
-    found, told = read("aff_wild2", tmp_path)
+    found, actual = read("aff_wild2", tmp_path)
     assert found == {
         ("cropped_aligned/v1/00003.jpg", "anger", "train"),
         ("cropped_aligned/v1/00005.jpg", "surprise", "train"),
         ("cropped_aligned/v1/00007.jpg", "happiness", "train"),
         *((f"cropped_aligned/v2/0000{n}.jpg", "sadness", "val") for n in (1, 2, 3)),
     }
-    assert told == [
+    assert actual == [
         "v1: 1 of its 8 frames have no picture",
         "v1: 1 of its lines hold no code",
         "v3: its frames are not there",
@@ -123,7 +123,7 @@ def test_aff_wild2(tmp_path):
     # as in the release, where other tasks are annotated beside
     (tmp_path / "annotations").rename(tmp_path / "EXPR_Challenge")
     touch(tmp_path / "AU_Challenge/Train_Set/v1.txt", "AU1,AU2\n1,0\n")
-    assert read("aff_wild2", tmp_path) == (found, told)
+    assert read("aff_wild2", tmp_path) == (found, actual)
     thinned, _ = read("aff_wild2", tmp_path, every=2)
     assert {path for path, _, _ in found - thinned} == {"cropped_aligned/v2/00002.jpg"}
 
@@ -165,20 +165,20 @@ def test_a_hostile_code_costs_only_its_line(tmp_path, code):
     for number in (1, 2):
         touch(tmp_path / f"wild/cropped_aligned/v1/{number:05d}.jpg")
     for layout, folder in (("raf_db", "raf"), ("affectnet", "net"), ("aff_wild2", "wild")):
-        pictures, told = read_emotions([EmotionImages(layout=layout, path=str(tmp_path / folder))])
+        pictures, message = read_emotions([EmotionImages(layout=layout, path=str(tmp_path / folder))])
         assert len(pictures) == 1, layout
         if code != "-1" or layout != "aff_wild2":  # there it says that nothing is known
-            assert len(told) == 1, layout
-            assert code not in told[0]["reason"] or len(code) < 3
+            assert len(message) == 1, layout
+            assert code not in message[0]["reason"] or len(code) < 3
 
 
 def test_a_picture_whose_name_is_not_utf_8_is_excluded(tmp_path):
     touch(tmp_path / "happy/a.jpg")
     with open(bytes(tmp_path / "happy") + b"/\xff.jpg", "wb"):
         pass
-    pictures, told = read_emotions([EmotionImages(layout="folders", path=str(tmp_path))])
+    pictures, message = read_emotions([EmotionImages(layout="folders", path=str(tmp_path))])
     assert len(pictures) == 1
-    assert [row["item"] for row in told] == ["\\xff.jpg"]
+    assert [row["item"] for row in message] == ["\\xff.jpg"]
 
 
 def test_a_table_without_the_columns_is_told(tmp_path):

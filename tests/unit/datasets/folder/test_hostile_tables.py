@@ -62,8 +62,8 @@ def test_times_that_are_none(run, value):
 def test_a_field_longer_than_csvs_own_limit(run):
     found = run(LISTING, transcripts=f"video,text\na.mp4,{'word ' * 30_000}\na.mp4,fine\n")
     assert [row["text"] for row in found["transcripts"]] == ["fine"]
-    told = [row["reason"] for row in found["set_aside"]]
-    assert told == ["transcripts.csv, line 2: it has a field of 150000 characters, more than 131072"]
+    reasons = [row["reason"] for row in found["set_aside"]]
+    assert reasons == ["transcripts.csv, line 2: it has a field of 150000 characters, more than 131072"]
 
 
 def test_control_characters_are_removed(run):

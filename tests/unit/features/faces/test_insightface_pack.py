@@ -136,10 +136,10 @@ def test_what_is_no_embedding_is_told(pack, tmp_path):
 
 def test_a_person_is_found_again_by_the_embedding():
     """Two people in turn at two places; the vector says who it is, and every third detection is looked at."""
-    asked = []
+    calls = []
 
     def of(shown, landmarks):
-        asked.append(landmarks)
+        calls.append(landmarks)
         return np.eye(2)[int(shown[0, 0, 0])]
 
     def speaker(people: tuple[int, int]) -> set[int]:
@@ -152,7 +152,7 @@ def test_a_person_is_found_again_by_the_embedding():
         return set(sightings.speaker())
 
     assert speaker((1, 1)) == set(range(120))
-    assert len(asked) == 40
+    assert len(calls) == 40
     assert len(speaker((0, 1))) == 60
 
 

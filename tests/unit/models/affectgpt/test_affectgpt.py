@@ -88,8 +88,8 @@ def test_tokens_stand_in_their_places(loaded):
     embed = network.language_model.get_input_embeddings().weight
     expected = torch.stack([torch.stack([tokens[0, 0], embed[2], *tokens[0, 1:]]), torch.stack([embed[7], *tokens[1]])])
     with torch.no_grad():
-        told = network(ids, tokens=tokens).logits
-        torch.testing.assert_close(told, network.language_model(inputs_embeds=expected).logits)
+        actual = network(ids, tokens=tokens).logits
+        torch.testing.assert_close(actual, network.language_model(inputs_embeds=expected).logits)
 
 
 def test_frozen_encoders_in_a_checkpoint_are_passed_over(damaged):

@@ -68,9 +68,9 @@ def test_every_option_that_changes_the_features_is_held(tmp_path, name):
     for key, value in OTHER[name].items():
         with pytest.raises(WaverError) as caught:
             check_options(path, name, own.model_copy(update={key: value}))
-        told = str(caught.value)
-        assert f"{path} is {name} trained with {{{key}: {getattr(own, key)}}}" in told
-        assert f"the config has {{{key}: {value}}}; put {{{key}: {getattr(own, key)}}} into features.visual" in told
+        message = str(caught.value)
+        assert f"{path} is {name} trained with {{{key}: {getattr(own, key)}}}" in message
+        assert f"the config has {{{key}: {value}}}; put {{{key}: {getattr(own, key)}}} into features.visual" in message
 
 
 def test_all_that_differ_are_told_at_once(tmp_path):

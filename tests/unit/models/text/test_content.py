@@ -131,9 +131,9 @@ def test_a_participant_who_is_remembered_does_not_choose_the_penalty():
 def test_the_stronger_the_signal_the_weaker_the_penalty():
     label = random_labels(150, 7)
     answers = answers_of(30, label, torn)
-    told = fitted(answers, label, noise(answers), sentences=False).strength
+    actual = fitted(answers, label, noise(answers), sentences=False).strength
     untold = fitted(answers, random_labels(150, 8), noise(answers), sentences=False).strength
-    assert told >= 0.3 > 0.01 >= untold
+    assert actual >= 0.3 > 0.01 >= untold
     assert fitted(answers, label, noise(answers), strengths=(0.07,)).strength == 0.07
 
 
@@ -160,11 +160,11 @@ def test_names_are_those_of_context_and_cues():
     label = random_labels(40, 1)
     answers = answers_of(10, label, torn)
     cues = [f"count of {name}" for name in CUE_NAMES]
-    asked = [*(f"question {number}" for number in range(1, 8)), "log words"]
+    requested = [*(f"question {number}" for number in range(1, 8)), "log words"]
     few = {"strengths": (0.1,)}
-    assert list(fitted(answers, label, noise(answers), "TQ", **few).explain()) == [*asked, *cues]
+    assert list(fitted(answers, label, noise(answers), "TQ", **few).explain()) == [*requested, *cues]
     assert list(fitted(answers, label, noise(answers), "T", **few).explain()) == cues
-    assert list(fitted(answers, label, noise(answers), "TQ", cues=False, **few).explain()) == asked
+    assert list(fitted(answers, label, noise(answers), "TQ", cues=False, **few).explain()) == requested
 
 
 def test_weights_are_changes_of_the_margin_by_a_deviation():

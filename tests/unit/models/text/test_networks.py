@@ -96,15 +96,15 @@ def test_batches_hold_every_text_once_within_the_budget():
 
 # fine-tuning -----------------------------------------------------------------------------------------
 def test_the_question_goes_first_and_the_answer_is_cut(folder):
-    asked = tuned(folder, "TQ").tokenizer(PROMPTS[7])["input_ids"]
-    most = len(asked) + 16
+    requested = tuned(folder, "TQ").tokenizer(PROMPTS[7])["input_ids"]
+    most = len(requested) + 16
     model = tuned(folder, "TQ", most_tokens=most)
     (ids, *_), (kinds, *_) = model._tokens(answers("so it goes " * 40, question=7))
     assert len(ids) == most
-    assert ids[: len(asked)] == asked
-    assert set(kinds[: len(asked)]) == {0}
-    assert set(kinds[len(asked) :]) == {1}
-    assert "so it goes" in model.tokenizer.decode(ids[len(asked) :])
+    assert ids[: len(requested)] == requested
+    assert set(kinds[: len(requested)]) == {0}
+    assert set(kinds[len(requested) :]) == {1}
+    assert "so it goes" in model.tokenizer.decode(ids[len(requested) :])
     unknown = model._tokens(answers("so it goes", question=None))[0][0]
     assert model.tokenizer.decode(unknown) == "[CLS] [SEP] so it goes [SEP]"
     with pytest.raises(WaverError, match="most_tokens"):

@@ -14,11 +14,11 @@ PEOPLE = [str(61000 + number) for number in range(8)]
 
 def material(layout="", least=5, people=PEOPLE):
     """Everybody answers seven questions, the last person six; after questions 1 and 2 there is A/H."""
-    asked = [(who, number) for who in people for number in range(1, 8) if (who, number) != (people[-1], 7)]
+    requested = [(who, number) for who in people for number in range(1, 8) if (who, number) != (people[-1], 7)]
     answers = [
         {"video": f"{who}_Q{number}", "participant": who, "split": "train", "question": number,
          "label": int(number < 3), "duration_s": 10.0 * number}
-        for who, number in asked
+        for who, number in requested
     ]  # fmt: skip
     spans = [(who, number, at) for who in people for number in (1, 2) for at in range(number)]
     segments = [
@@ -66,13 +66,13 @@ def test_a_split_of_few_people_does_not_follow_from_the_others(tmp_path):
     for row in (*rows.answers, *rows.used, *rows.participants):
         row["split"] = "test" if row["participant"] in PEOPLE[:2] else "train"
     section = data_set_section(rows, tmp_path)
-    told = yours(section)
-    assert {name for name, text in told.items() if text == "withheld" and "every question" not in name} == {
+    actual = yours(section)
+    assert {name for name, text in actual.items() if text == "withheld" and "every question" not in name} == {
         "videos with A/H of a participant, mean", "frames with A/H of a participant, mean",
         "seconds with A/H of a participant, mean", "videos with one A/H segment", "videos with several A/H segments",
         "A/H segments", "length of an A/H segment", "length of an A/H segment in frames",
     }  # fmt: skip
-    assert told["videos of a participant, mean"] == "6.88"
+    assert actual["videos of a participant, mean"] == "6.88"
     assert "segments" not in [drawn.name for drawn in section.figures]
 
 

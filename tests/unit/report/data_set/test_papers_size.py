@@ -125,9 +125,9 @@ def write_release(root):
     people = sorted({path.split("/")[1] for path in frames})
     said = {key: [value for value, times in values.items() for _ in range(times)] for key, values in STATED.items()}
     said["Age"] = [AGES[group] for group in said["Age range"]]
-    told = {person: {key: said[key][at] for key in said if said[key][at] is not None}
+    actual = {person: {key: said[key][at] for key in said if said[key][at] is not None}
             for at, person in enumerate(people)}  # fmt: skip
-    (root / "meta_data.yml").write_text(yaml.dump(told))
+    (root / "meta_data.yml").write_text(yaml.dump(actual))
     return frames
 
 
@@ -180,17 +180,17 @@ def test_every_printed_figure_of_the_data_section_that_counts_comes_out(found):
         segments=found["segments"], videos=found["videos"], participants=found["participants"],
         questions=bah_questions(), used=packed(found),
     )  # fmt: skip
-    told = {fact.name: (fact.yours, fact.printed) for fact in facts(material)}
-    assert told["videos of a participant, mean"] == ("4.99", "about 5")
-    assert told["participants who answered every question"] == ("96 (42.9 %)", "96")
-    assert told["videos with A/H of a participant, mean"] == ("2.85", "about 2.84")
-    assert told["frames with A/H of a participant, mean"] == ("585.28", "about 585")
-    assert told["A/H segments"] == ("1,274", "1,274")
-    assert told["videos with one A/H segment"] == ("259 videos", "259 videos")
-    assert told["videos with several A/H segments"] == ("376 videos", "376 videos")
+    actual = {fact.name: (fact.yours, fact.printed) for fact in facts(material)}
+    assert actual["videos of a participant, mean"] == ("4.99", "about 5")
+    assert actual["participants who answered every question"] == ("96 (42.9 %)", "96")
+    assert actual["videos with A/H of a participant, mean"] == ("2.85", "about 2.84")
+    assert actual["frames with A/H of a participant, mean"] == ("585.28", "about 585")
+    assert actual["A/H segments"] == ("1,274", "1,274")
+    assert actual["videos with one A/H segment"] == ("259 videos", "259 videos")
+    assert actual["videos with several A/H segments"] == ("376 videos", "376 videos")
     # the mean length; its spread is of the made segments
-    assert told["length of an A/H segment in frames"][0].startswith("102.91 ±")
-    assert told["length of a video"][0].startswith("26.61 ±")
+    assert actual["length of an A/H segment in frames"][0].startswith("102.91 ±")
+    assert actual["length of a video"][0].startswith("26.61 ±")
 
 
 def test_every_printed_share_of_people_comes_out(found):

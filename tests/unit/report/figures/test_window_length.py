@@ -117,8 +117,8 @@ def test_the_figure_has_every_metric_its_intervals_and_both_controls(tmp_path):
         row |= {"low": None, "high": None}  # one participant has no interval
     drawn = draw_window_length([*SCORES, *other], "test", tmp_path)
     svg = (tmp_path / f"{FIGURE}.svg").read_text()
-    for told in (*TITLES, ">LFAN V+A+T<", ">CAN V+A+T<", ">Content-free control<", ">All negative<", ">120<", ">29<"):
-        assert told in svg, told
+    for actual in (*TITLES, ">LFAN V+A+T<", ">CAN V+A+T<", ">Content-free control<", ">All negative<", ">120<", ">29<"):
+        assert actual in svg, actual
     assert ">Frames of the test split<" in svg
     assert drawn.caption.startswith("Frames of the test split. ")
     panels = len(METRICS)

@@ -89,8 +89,8 @@ def figures(text):
 
 @pytest.mark.parametrize("key", TOLD, ids=lambda key: f"{SENTENCES[key][0]}, section {SENTENCES[key][1]}, {key}")
 def test_every_figure_of_the_text_is_the_printed_one(key):
-    sentence, told = " ".join(SENTENCES[key][2:]), TOLD[key]
-    groups = told if isinstance(told, dict) else {key: told}
+    sentence, actual = " ".join(SENTENCES[key][2:]), TOLD[key]
+    groups = actual if isinstance(actual, dict) else {key: actual}
     shipped = {number for value in groups.values() for number in figures(str(value))}
     assert shipped
     assert shipped <= figures(sentence)
@@ -123,8 +123,8 @@ def test_positives_that_no_text_gives_are_those_that_the_printed_constants_imply
     (rows,) = [one["rows"] for one in PRINTED if (one["paper"], one["table"]) == ("2026 paper", "Table 7")]
     text, release = " ".join(rows), releases()["300"]
     n, positives = release["video"]["n"], release["video"]["positives"]
-    for number, told in ((positives - 1, False), (positives, True), (positives + 1, False)):
-        assert (f"{constant_score('AVGF1', number / n, True):.4f}" in text) is told
+    for number, actual in ((positives - 1, False), (positives, True), (positives + 1, False)):
+        assert (f"{constant_score('AVGF1', number / n, True):.4f}" in text) is actual
     assert f"{constant_score('AVGF1', prevalence('300', 'frame'), False):.4f}" in text
 
 

@@ -113,9 +113,9 @@ def test_a_cell_says_which_prompts_made_it(tmp_path):
 
 def test_every_published_number_of_a_language_model_is_in_a_layout():
     layouts_of = {tuple(entry["published"]) for entry in layouts()["tables"]}
-    asked = [t for level in ("frame", "video") for t in published(level) if "language model" in t.title]
-    assert {(table.paper, table.table) for table in asked} <= layouts_of
-    assert sum(len(table.rows) for table in asked) == 5 + 12 + 5 + 5 + 5
+    requested = [t for level in ("frame", "video") for t in published(level) if "language model" in t.title]
+    assert {(table.paper, table.table) for table in requested} <= layouts_of
+    assert sum(len(table.rows) for table in requested) == 5 + 12 + 5 + 5 + 5
 
 
 def test_conditions_have_readable_names():

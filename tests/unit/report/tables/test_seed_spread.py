@@ -146,8 +146,8 @@ def test_what_was_scored_reaches_every_table(made, report_config):
     scores = read_table(made.inputs.scores, SCORES)
     assert {one["method"] for one in scores if one["seed_sd"] is not None} == {"can"}
     for level in ("frame", "participant", "video"):
-        told = {one.name: one.cells[0].below for one in results(scores, level, "test").methods}
-        assert [name for name, below in told.items() if "seeds" in below] == ["CAN V+A+T"]
+        actual = {one.name: one.cells[0].below for one in results(scores, level, "test").methods}
+        assert [name for name, below in actual.items() if "seeds" in below] == ["CAN V+A+T"]
     split, found = curves(material.calibration, "frame")
     table = calibration_table(found, "frame", split, scores)
     shown = {one.name: [cell.below for cell in one.cells] for one in table.methods}

@@ -223,8 +223,8 @@ def test_the_method_next_to_the_papers_was_not_chosen_on_test(texts_only, report
 def test_the_section_says_who_is_held_out_together(texts_only, report_config):
     material = load(texts_only.inputs, report_config, "x", False)
     wanted = {"random": "people are held out at random", "numbers": "only those at the edges of a fold"}
-    for folding, told in wanted.items():
+    for folding, actual in wanted.items():
         said = _neighbours(replace(material, config=report_config.model_copy(update={"folding": folding})))
-        assert [other in said for other in wanted.values()] == [other == told for other in wanted.values()]
+        assert [other in said for other in wanted.values()] == [other == actual for other in wanted.values()]
     without = replace(material, config=report_config.model_copy(update={"folds": 0}))
     assert "held out" not in _neighbours(without)

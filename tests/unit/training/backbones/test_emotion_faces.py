@@ -81,8 +81,8 @@ def make(layout: str, root: Path, picture: np.ndarray, points: np.ndarray, given
         write(root / "Manually_Annotated_Images/1/a.png", picture)
         low, size = points.min(0) - 30, np.ptp(points, axis=0) + 60
         box = ",".join(str(int(value)) for value in (*low, *size))
-        told = ";".join(f"{value:.2f}" for value in of_68(points)) if given else "NULL"
-        (root / "training.csv").write_text(f"1/a.png,{box},{told},4,0.1,0.2\n")
+        message = ";".join(f"{value:.2f}" for value in of_68(points)) if given else "NULL"
+        (root / "training.csv").write_text(f"1/a.png,{box},{message},4,0.1,0.2\n")
     else:
         write(root / "cropped_aligned/v/00001.png", picture)
         (root / "cropped_aligned/v/00001.png").rename(root / "cropped_aligned/v/00001.jpg")
@@ -99,8 +99,8 @@ def test_a_face_stands_where_those_of_videos_do(tmp_path, source, detector, phot
     make(layout, tmp_path, *photograph, given)
     ((picture,), _) = read_emotions([EmotionImages(layout=layout, path=str(tmp_path))])
     place = np.zeros((FACE.side, FACE.side, 3), np.uint8)
-    reason, told = _decode_one(picture, place, FACE, source.load())
-    assert (reason, told) == ("", f"aligned by {'given' if given else 'detected'} points")
+    reason, actual = _decode_one(picture, place, FACE, source.load())
+    assert (reason, actual) == ("", f"aligned by {'given' if given else 'detected'} points")
     (faces,) = detector.detect([cv2.resize(place, (256, 256))])
     due = photograph[1] @ (matrix := similarity_to_template(photograph[1], 256))[:, :2].T + matrix[:, 2]
     assert (
@@ -117,8 +117,8 @@ def test_its_authors_alignment_is_used(tmp_path, source, photograph):
     write(tmp_path / "Image/aligned/train_1_aligned.png", picture[:100, :100])
     ((own,), _) = read_emotions([EmotionImages(layout="raf_db", path=str(tmp_path))])
     pixels = np.ascontiguousarray(picture[:100, :100, ::-1])
-    face, told = source.load()(pixels, own)
-    assert told == "as they are"
+    face, actual = source.load()(pixels, own)
+    assert actual == "as they are"
     assert face is pixels
 
 
@@ -126,11 +126,11 @@ def test_the_config_may_ask_for_detection_or_for_none(tmp_path, source, photogra
     picture, points = photograph
     make("affectnet", tmp_path, picture, points, True)
     face = source.load()
-    told = {}
-    for asked in ("given", "detected", "whole"):
-        ((own,), _) = read_emotions([EmotionImages(layout="affectnet", path=str(tmp_path), faces=asked)])
-        told[asked] = face(np.ascontiguousarray(picture[..., ::-1]), own)[1]
-    assert told == {
+    actual = {}
+    for requested in ("given", "detected", "whole"):
+        ((own,), _) = read_emotions([EmotionImages(layout="affectnet", path=str(tmp_path), faces=requested)])
+        actual[requested] = face(np.ascontiguousarray(picture[..., ::-1]), own)[1]
+    assert actual == {
         "given": "aligned by given points", "detected": "aligned by detected points", "whole": "as they are",
     }  # fmt: skip
 
@@ -151,12 +151,12 @@ def test_a_box_says_which_face_and_where_one_is_not_found():
     boxes = {None: 1.5, (0, 0, 160, 160): 1.5, (210, 40, 250, 80): 0.5}
     for box, scale in boxes.items():
         points = TEMPLATE * scale + ([200, 20] if scale < 1 else [0, 0])
-        face, told = face_of(pixels, Picture("a", 0, "train", box=box), Two(), 112)
-        assert told == "aligned by detected points"
+        face, actual = face_of(pixels, Picture("a", 0, "train", box=box), Two(), 112)
+        assert actual == "aligned by detected points"
         due = aligned_face(pixels, similarity_to_template(points.astype(np.float32), 112), 112)
         assert np.array_equal(face, due)
-    part, told = face_of(pixels, Picture("a", 0, "train", box=(180, 150, 200, 190)), Two(), 112)
-    assert told == "cut to the given box, without a face that is found"
+    part, actual = face_of(pixels, Picture("a", 0, "train", box=(180, 150, 200, 190)), Two(), 112)
+    assert actual == "cut to the given box, without a face that is found"
     assert np.array_equal(part, pixels[150:190, 170:210])
 
 
@@ -179,8 +179,8 @@ def test_points_beside_the_picture_are_not_used(tmp_path, source, photograph):
     picture, points = photograph
     make("affectnet", tmp_path, picture, points + 2000, True)
     ((own,), _) = read_emotions([EmotionImages(layout="affectnet", path=str(tmp_path))])
-    _, told = source.load()(np.full_like(picture, 90), own)
-    assert told.endswith("without a face that is found")
+    _, actual = source.load()(np.full_like(picture, 90), own)
+    assert actual.endswith("without a face that is found")
 
 
 def test_a_picture_without_end_is_not_decoded(tmp_path):

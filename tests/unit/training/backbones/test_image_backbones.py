@@ -88,8 +88,8 @@ def test_emotions_are_learnt_and_recorded_as_a_model(tmp_path, emotions):
     assert set(lines[0]) >= {"val_F1", "val_accuracy", "val_loss", "train_loss", "data_wait_s"}
     assert lines[0]["pictures"] == 36
     assert len(read_table(files["pictures"], PICTURES)) == 50
-    told = {Path(row["item"]).name: row["reason"] for row in read_table(files["set_aside"], SET_ASIDE)}
-    assert told == dict.fromkeys(["bad.jpg", "empty.jpg"], "is no picture that can be decoded")
+    reasons = {Path(row["item"]).name: row["reason"] for row in read_table(files["set_aside"], SET_ASIDE)}
+    assert reasons == dict.fromkeys(["bad.jpg", "empty.jpg"], "is no picture that can be decoded")
     assert sorted(path.name for path in files["record"].parent.iterdir()) == [
         "asset.json", "history.jsonl", "model.pt", "p.parquet", "s.parquet", "trained.json", "training.lock",
     ]  # fmt: skip

@@ -111,12 +111,12 @@ def last_weights(folder, recipe):
 
 
 def test_only_a_fusion_that_is_taught_asks_for_targets(monkeypatch):
-    asked = []
-    monkeypatch.setattr(fitting, "read_corpus", lambda *a, affect: asked.append(affect) or [])
+    calls = []
+    monkeypatch.setattr(fitting, "read_corpus", lambda *a, affect: calls.append(affect) or [])
     for fusion, options in (
         ("conflict", {}),
         ("conflict", {"conflict": {"affect_share": 0.0}}),
         ("lfan", {}),
     ):
         read_training_data([], None, fusion, "VT", TrainConfig(options=options))
-    assert asked == [True, False, False]
+    assert calls == [True, False, False]

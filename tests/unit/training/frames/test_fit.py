@@ -222,15 +222,15 @@ def test_a_broken_state_file_is_not_continued(packs, undisturbed, tmp_path):
 
 
 def test_the_test_split_is_read_after_the_model_is_chosen(packs, tmp_path, monkeypatch):
-    asked = []
+    calls = []
 
     def spy(indexes, folder, modalities, splits, **options):
-        asked.append((tuple(splits), (tmp_path / "model.pt").exists()))
+        calls.append((tuple(splits), (tmp_path / "model.pt").exists()))
         return read_corpus(indexes, folder, modalities, splits, **options)
 
     monkeypatch.setattr(fit_module, "read_corpus", spy)
     run(packs, tmp_path, modalities="T", config=CONFIG.model_copy(update={"epochs": 1}))
-    assert asked == [(("train", "val"), False), (("val", "test"), True)]
+    assert calls == [(("train", "val"), False), (("val", "test"), True)]
 
 
 @pytest.mark.parametrize("padding", ["mask", "repeat"])

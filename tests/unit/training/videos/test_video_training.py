@@ -357,8 +357,8 @@ def test_vectors_do_not_decay_and_the_body_may_learn_slower():
 
     for optimiser in ("sgd", "adamw"):
         found = make_optimiser(Two(), VideosConfig(optimiser=optimiser, weight_decay=0.5, body_rate=0.1))
-        told = [(group["factor"], group["weight_decay"], len(group["params"])) for group in found.param_groups]
-        assert sorted(told) == [(0.1, 0.0, 1), (0.1, 0.5, 1), (1.0, 0.0, 1), (1.0, 0.5, 1)]
+        actual = [(group["factor"], group["weight_decay"], len(group["params"])) for group in found.param_groups]
+        assert sorted(actual) == [(0.1, 0.0, 1), (0.1, 0.5, 1), (1.0, 0.0, 1), (1.0, 0.5, 1)]
 
 
 def test_parts_of_a_step_add_up_to_it(place, tmp_path):

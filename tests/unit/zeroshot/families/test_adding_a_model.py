@@ -33,7 +33,7 @@ def added(monkeypatch) -> None:
 def test_the_page_adds_a_model_that_is_asked(tmp_path: Path):
     config = method_config(registry.ZERO_SHOT_MODELS, "plain", {"head": "So:"})
     model = load(registry.ZERO_SHOT_MODELS, "plain").load(write_llama(tmp_path), config, "float32")
-    asked = prompts("Perhaps.", "td1", "td2")
-    assert model.wrapped(Item(), asked[0]).endswith("only one word:\nSo:")
-    (scores,) = model.score([Item()], [asked], ANSWERS, "first_token")
+    prompted = prompts("Perhaps.", "td1", "td2")
+    assert model.wrapped(Item(), prompted[0]).endswith("only one word:\nSo:")
+    (scores,) = model.score([Item()], [prompted], ANSWERS, "first_token")
     assert all(0 < one.mass < 1 for one in scores)

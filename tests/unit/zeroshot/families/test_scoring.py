@@ -79,12 +79,12 @@ def from_the_whole(model: TransformersModel, about: Item, prompt: Prompt, answer
 @pytest.mark.parametrize("kind", ["seeing", "reading"])
 def test_a_shared_beginning_gives_the_scores_of_the_whole_prompts(request, kind, likelihood):
     model = request.getfixturevalue(kind)
-    asked = [prompts(said, "s", "td1", "td2", "d2") for said in ("I would.", "well " * 9, "")]
+    prompted = [prompts(said, "s", "td1", "td2", "d2") for said in ("I would.", "well " * 9, "")]
     items = [item(seed) if kind == "seeing" else Item() for seed in range(3)]
-    together = model.score(items, asked, ANSWERS, likelihood)
-    alone = [model.score(items[n : n + 1], asked[n : n + 1], ANSWERS, likelihood)[0] for n in range(3)]
+    together = model.score(items, prompted, ANSWERS, likelihood)
+    alone = [model.score(items[n : n + 1], prompted[n : n + 1], ANSWERS, likelihood)[0] for n in range(3)]
     for number, about in enumerate(items):
-        for place, prompt in enumerate(asked[number]):
+        for place, prompt in enumerate(prompted[number]):
             wanted = from_the_whole(model, about, prompt, ANSWERS, likelihood == "first_token")
             for one in (together[number][place], alone[number][place]):
                 assert [one.negative, one.positive] == pytest.approx(wanted, abs=1e-5)
@@ -95,17 +95,17 @@ def test_a_shared_beginning_gives_the_scores_of_the_whole_prompts(request, kind,
 def test_answers_with_the_same_first_token_are_scored_by_all_their_tokens(seeing):
     ids = seeing.answer_ids("ASSISTANT:", ALIKE)
     assert ids[0][0] == ids[1][0]
-    (asked,) = [prompts("Perhaps.", "td1")]
-    ((one,),) = seeing.score([item(0)], [asked], ALIKE, "first_token")
-    wanted = from_the_whole(seeing, item(0), asked[0], ALIKE, first=False)
+    (prompted,) = [prompts("Perhaps.", "td1")]
+    ((one,),) = seeing.score([item(0)], [prompted], ALIKE, "first_token")
+    wanted = from_the_whole(seeing, item(0), prompted[0], ALIKE, first=False)
     assert [one.negative, one.positive] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_written_answers_are_those_of_the_librarys_own_generation(seeing):
-    items, asked = [item(0), item(1)], [prompts(said, "s", "td1") for said in ("Yes.", "I am torn " * 4)]
-    found = seeing.generate(items, asked, 6)
+    items, prompted = [item(0), item(1)], [prompts(said, "s", "td1") for said in ("Yes.", "I am torn " * 4)]
+    found = seeing.generate(items, prompted, 6)
     for number, about in enumerate(items):
-        for place, prompt in enumerate(asked[number]):
+        for place, prompt in enumerate(prompted[number]):
             ids = torch.tensor([seeing.token_ids(seeing.wrapped(about, prompt))])
             given = {"attention_mask": torch.ones_like(ids), "do_sample": False, "max_new_tokens": 6}
             whole = seeing.model.generate(input_ids=ids, **given, **seeing.pictures([about]))[0, ids.shape[1] :]
@@ -113,9 +113,9 @@ def test_written_answers_are_those_of_the_librarys_own_generation(seeing):
 
 
 def test_constrained_writing_is_one_of_the_answers_that_its_first_token_scores_higher(seeing):
-    items, asked = [item(seed) for seed in range(3)], [prompts("No.", "s", "td2")] * 3
-    texts = [one.text for row in seeing.generate(items, asked, 1, ANSWERS) for one in row]
-    scores = [one.margin for row in seeing.score(items, asked, ANSWERS, "first_token") for one in row]
+    items, prompted = [item(seed) for seed in range(3)], [prompts("No.", "s", "td2")] * 3
+    texts = [one.text for row in seeing.generate(items, prompted, 1, ANSWERS) for one in row]
+    scores = [one.margin for row in seeing.score(items, prompted, ANSWERS, "first_token") for one in row]
     assert texts == [f" {ANSWERS.positive if margin > 0 else ANSWERS.negative}" for margin in scores]
 
 
@@ -185,11 +185,11 @@ def test_an_output_that_is_no_number_is_refused(tmp_path):
     grown = {name: value * 1e30 if name.endswith("mlp.up_proj.weight") else value for name, value in weights.items()}
     save_file(grown, folder / "model.safetensors")
     model = CausalLm.load(folder, CausalLmConfig(), "float16")
-    asked = [prompts("Perhaps.", "td1", "td2")]
+    prompted = [prompts("Perhaps.", "td1", "td2")]
     with pytest.raises(WaverError, match=r"not a number \(.*float16\); set zeroshot\.dtype"):
-        model.score([Item()], asked, ANSWERS, "first_token")
+        model.score([Item()], prompted, ANSWERS, "first_token")
     with pytest.raises(WaverError, match=r"not a number"):
-        model.generate([Item()], asked, 4)
+        model.generate([Item()], prompted, 4)
 
 
 def test_five_prompts_read_at_most_half_as_many_tokens_again_as_one(tmp_path):
@@ -198,7 +198,7 @@ def test_five_prompts_read_at_most_half_as_many_tokens_again_as_one(tmp_path):
     model.model.register_forward_pre_hook(
         lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
     )
-    asked = prompts("so I would like to but then " * 9, "s", "d1", "d2", "td1", "td2")
-    scores = model.score([item(0, 8)], [asked], ANSWERS, "first_token")[0]
+    prompted = prompts("so I would like to but then " * 9, "s", "d1", "d2", "td1", "td2")
+    scores = model.score([item(0, 8)], [prompted], ANSWERS, "first_token")[0]
     assert max(one.tokens for one in scores) > 2056
     assert sum(read) < 1.5 * max(one.tokens for one in scores)

@@ -41,8 +41,8 @@ def inputs():
 def loss(weight=None, **options):
     streams, label, mask = inputs()
     # what questions 2, 4 and 7 ask for
-    asked = torch.tensor([[1.0, 0.0, torch.nan], [1.0, 1.0, torch.nan], [1.0, 1.0, torch.nan]])
-    targets = {"question": asked[:, None].expand(3, 50, 3)}
+    requested = torch.tensor([[1.0, 0.0, torch.nan], [1.0, 1.0, torch.nan], [1.0, 1.0, torch.nan]])
+    targets = {"question": requested[:, None].expand(3, 50, 3)}
     with torch.no_grad():
         return float(build(**options).loss(streams, label, mask, weight, targets))
 
