@@ -41,11 +41,11 @@ def sources(folder: Path, without: dict[str, str] | None = None, keys: str = "k"
         found[feature] = folder / feature / "000.parquet"
         rows = []
         for number, video in enumerate(VIDEOS, start=1):
-            missing = (without or {}).get(feature) == video
-            row = {"video": video, "participant": video[0], "status": "set_aside" if missing else "ok", "frames": 6,
-                   "key": f"{keys}-{video}", "note": "", "reason": "no" if missing else None, "remedy": None}  # fmt: skip
+            lost = (without or {}).get(feature) == video
+            row = {"video": video, "participant": video[0], "status": "set_aside" if lost else "ok", "frames": 6,
+                   "key": f"{keys}-{video}", "note": "", "reason": "no" if lost else None, "remedy": None}  # fmt: skip
             rows.append(row)
-            if missing:
+            if lost:
                 continue
             with new_store(store_path(folder / feature / "stores", row), row["key"]) as writer:
                 writer.put(array, np.full((6, 3), number * (2 if feature == "audio" else 1), np.float32))
