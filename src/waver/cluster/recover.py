@@ -1,4 +1,4 @@
-"""Deleted files that Snakemake does not track: stores, packs and models whose index or record still exists."""
+"""What Snakemake does not see: deleted stores, packs and models whose index or record is there, and damaged tables."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 from waver.assets.manifest import missing_files
 from waver.io.shard_job import Row, store_path
 from waver.io.store_file import is_intact
-from waver.io.tables import FEATURE_INDEX, PACK_INDEX, read_table
+from waver.io.tables import FEATURE_INDEX, PACK_INDEX, is_damaged, read_table
 from waver.io.zarr_store import store_key
 
 log = logging.getLogger(__name__)
 
 
 def recover(workflow: Any) -> None:
-    """Plan again where stores or models that this run needs were deleted, but not the index that lists them.
+    """Plan again where this run needs stores or models that were deleted without their index, or a damaged table.
 
     To be called when a run starts, with the folder's lock held. Of jobs that have nothing to do nothing is missed, as
     with any file between; the report goes without what is gone: pictures, the timeline, numbers of parameters.
@@ -32,8 +32,9 @@ def recover(workflow: Any) -> None:
     while not workflow.touch:
         jobs = list(workflow.dag.needrun_jobs())
         made = {str(path) for job in jobs for path in job.output}
+        ours = {str(path) for job in workflow.dag.jobs for path in job.output}
         read = {str(path) for job in jobs for path in job.input if not job.rule.name.startswith("report_")}
-        inputs_read = sorted(read - made - seen)
+        inputs_read = sorted((read & ours) - made - seen)
         seen.update(inputs_read)
         if not forget_what_is_gone(map(Path, inputs_read)):
             break
@@ -42,9 +43,10 @@ def recover(workflow: Any) -> None:
 
 
 def forget_what_is_gone(inputs: Iterable[Path]) -> bool:
-    """Remove indexes and records of which a store or a file is missing, so that Snakemake runs the rule that writes it.
+    """Remove what is of no use, so that Snakemake runs the rule that writes it.
 
-    Nothing whole is lost: the rule makes again what is missing, and the index of all.
+    These are damaged tables, and indexes and records of which a store or a file is missing. Nothing whole is lost: the
+    rule makes again what is missing, and the index of all.
 
     Args:
         inputs: files that the jobs of this run read and that none of them makes.
@@ -54,8 +56,11 @@ def forget_what_is_gone(inputs: Iterable[Path]) -> bool:
     """
     removed = False
     for file in inputs:
-        gone = missing(file)
-        if gone:
+        if file.suffix == ".parquet" and is_damaged(file):
+            log.warning("%s is damaged, and is made again", file)
+            file.unlink()
+            removed = True
+        elif gone := missing(file):
             # the console shows it, and paths of stores hold ids of people
             log.warning("%s lists stores or files that are missing (%d): they are computed again", file, len(gone))
             file.unlink(missing_ok=True)
@@ -71,7 +76,7 @@ def missing(file: Path) -> list[Path]:
         return []
     try:
         schema = pq.read_schema(file)
-    except (OSError, pa.ArrowException):  # it is written again, or its reader reports the error
+    except (OSError, pa.ArrowException):  # its reader reports the error
         return []
     if schema.equals(FEATURE_INDEX):
         return _missing_stores(file, [row for row in read_table(file, FEATURE_INDEX) if row["status"] == "ok"])

@@ -83,7 +83,7 @@ def read_evidence(path: Path, split: str) -> Tracks:
         path: ``explanations.parquet``.
         split: val or test.
     """
-    table = pq.read_table(path, filters=[("split", "==", split)])
+    table = pq.read_table(path, filters=[("split", "==", split)], page_checksum_verification=True)
     pairs = [name.partition("/")[2] for name in table.column_names if name.startswith("conflict/")]
     video = table["video"].to_numpy(zero_copy_only=False)
     starts = np.flatnonzero(np.concatenate([[True], video[1:] != video[:-1]])) if len(video) else np.zeros(0, int)

@@ -258,7 +258,7 @@ def write_arrow(path: str | Path, table: pa.Table, metadata: Row | None = None) 
         record = json.dumps(metadata, sort_keys=True, default=str)
         table = table.replace_schema_metadata({b"waver": record.encode()})
     with atomic_write(path) as file:
-        pq.write_table(table, file)
+        pq.write_table(table, file, write_page_checksum=True)
 
 
 def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
@@ -268,7 +268,7 @@ def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
         WaverError: the file cannot be read or has other columns.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             rows = file.metadata.num_rows
             if not file.schema_arrow.equals(schema.with_metadata(None)):
                 raise WaverError(f"{path} has other columns than this version writes; delete it and run again")
@@ -278,6 +278,22 @@ def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise WaverError(f"{path} cannot be read ({error}); delete it and run again") from error
     return table
+
+
+def is_damaged(path: str | Path) -> bool:
+    """Whether a Parquet file that is there is none, or a page of it is not as it was written.
+
+    Not so where the disk fails or the file may not be read: its reader reports that.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches():
+                pass
+    except pa.ArrowInvalid:
+        return True
+    except OSError as error:
+        return error.errno is None  # Arrow's own, of what it read
+    return False
 
 
 def read_table(path: str | Path, schema: pa.Schema) -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ def by_video(table: Any, *columns: str) -> dict[str, dict[str, Array]]:
 
 
 def _tracks(path: Path) -> dict[str, dict[str, Array]]:
-    table = pq.read_table(path)
+    table = pq.read_table(path, page_checksum_verification=True)
     return by_video(table, *(name for name in table.column_names if "/" in name))
 
 

@@ -71,7 +71,7 @@ def _read(folder: Path, name: str) -> PredictedFiles:
 
 def _columns(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
     try:
-        table = pq.read_table(path, columns=list(names))
+        table = pq.read_table(path, columns=list(names), page_checksum_verification=True)
         return {name: table[name].to_numpy() for name in names}
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise WaverError(f"{path} cannot be read; make the predictions again") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from synthetic import write_packs
@@ -14,7 +16,7 @@ from waver.assets.manifest import Installed, installed
 from waver.cluster.recover import forget_what_is_gone, missing
 from waver.errors import MissingStore, WaverError
 from waver.io.shard_job import run_shard, store_path
-from waver.io.tables import FEATURE_INDEX, SET_ASIDE, read_table, write_table
+from waver.io.tables import FEATURE_INDEX, SET_ASIDE, read_arrow, read_table, write_arrow, write_table
 from waver.io.zarr_store import new_store, read_attributes, read_store
 from waver.provenance import file_sha256
 
@@ -105,6 +107,34 @@ def test_other_files_list_nothing(tmp_path):
     assert [missing(tmp_path / n) for n in ("set_aside.parquet", "empty.parquet", "model.pt", "none.parquet")] == [
         []
     ] * 4
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[:100], lambda data: flipped(data, len(data) // 3)]
+)
+def test_a_damaged_table_is_made_again(tmp_path, caplog, damage):
+    table = tmp_path / "set_aside.parquet"
+    write_table(table, [dict.fromkeys(SET_ASIDE.names, "cut short")] * 50, SET_ASIDE)
+    assert not forget_what_is_gone([table, tmp_path / "none.parquet"])
+    table.write_bytes(damage(table.read_bytes()))
+    assert forget_what_is_gone([table])
+    assert not table.exists()
+    assert "is damaged, and is made again" in caplog.text
+
+
+def test_every_changed_byte_of_a_table_is_seen(tmp_path):
+    """Without checksums nine in ten give other numbers, and no error."""
+    numbers = pa.table({"a": np.random.default_rng(0).normal(size=500)})
+    write_arrow(tmp_path / "a.parquet", numbers)
+    data = (tmp_path / "a.parquet").read_bytes()
+    for place in range(0, len(data), 41):
+        (tmp_path / "b.parquet").write_bytes(flipped(data, place))
+        with contextlib.suppress(WaverError):
+            assert read_arrow(tmp_path / "b.parquet", numbers.schema).equals(numbers)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :]
 
 
 def test_who_reads_a_store_that_is_gone_says_which_index_to_delete(faces, tmp_path):
