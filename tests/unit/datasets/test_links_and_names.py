@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,21 @@ def test_what_cannot_be_read_is_not_missing(run, release, clip, tmp_path, closed
         run(root)
     closed.add("root")
     with pytest.raises(WaverError, match="cannot be read; give the account that runs Waver the right to read it"):
+        run(root)
+
+
+@pytest.mark.parametrize("name", ["video_annotation_transcript.yaml", "meta_data.yml", "split/val.txt"])
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_a_file_of_the_release_that_is_none_stops_the_run(run, release, clip, tmp_path, name, kind):
+    root = release.write(tmp_path / "root", clip)
+    (root / name).unlink(missing_ok=True)
+    if kind == "folder":
+        (root / name).mkdir()
+    elif kind == "link":
+        (root / name).symlink_to("nowhere")
+    else:
+        os.mkfifo(root / name)
+    with pytest.raises(WaverError, match=rf"{re.escape(name)} is .*; put the release's file in its place"):
         run(root)
 
 

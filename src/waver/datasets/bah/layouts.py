@@ -8,6 +8,7 @@ several places, depending on who unpacked them for which program.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +96,11 @@ def find_layout(root: Path, layout: str, files: list[FoundFile], unreadable: Seq
         unreadable: folders in which it could not look.
 
     Raises:
-        WaverError: there is no split file.
+        WaverError: there is no split file, or what has the name of a file of the release is none.
     """
     there = {file.path for file in files}
     name = _detect(there) if layout == "auto" else _known(layout)
+    _check_files(root, there, name)
     found = Layout(
         name=name,
         root=root,
@@ -135,6 +137,17 @@ def _known(layout: str) -> LayoutName:
         if name == layout:
             return name
     raise WaverError(f"unknown layout {layout!r} in the config; take auto, {', '.join(_ANNOTATION)}")
+
+
+def _check_files(root: Path, there: set[str], name: LayoutName) -> None:
+    """Refuse what has a name of the release's own files and is none: without it labels or consent would be lacking."""
+    templates = (*_SPLIT_FILES, *_FRAME_SPLIT_FILES, *_SEGMENT_FILES)
+    own = {*_ANNOTATION[name], *_METADATA, *(path.format(split=split) for path in templates for split in SPLITS)}
+    paths = [root / path for path in sorted(own - there)]
+    odd = next((path for path in paths if os.path.lexists(path) and not path.is_file()), None)
+    if odd is not None:
+        what = "is no file" if odd.exists() else "is a link that leads nowhere"
+        raise WaverError(f"{odd} {what}; put the release's file in its place, or take it away if it is not needed")
 
 
 def _first(root: Path, there: set[str], candidates: Iterable[str]) -> Path | None:
