@@ -41,6 +41,7 @@ from waver.features.visual import extract_visual
 from waver.features.words import embed_words
 from waver.io.tables import ANSWERS, FEATURE_INDEX, VIDEOS, read_table, write_table
 from waver.io.zarr_store import new_store
+from waver.models.text.pretrained_encoder import load_tokenizer
 from waver.records import load, method_config
 from waver.registry import BACKBONES
 from waver.shapes import FPS
@@ -52,12 +53,12 @@ SAID = ("I", "really", "want", "to", "stop", "but", "then", "my", "friends", "co
 
 def bert(folder: Path) -> Path:
     """BERT base with random weights, and the tokenizer of the same vocabulary that MiniLM brings."""
-    from transformers import AutoTokenizer, BertConfig, BertModel
+    from transformers import BertConfig, BertModel
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     minilm = install("minilm", folder.with_name("minilm"), {})
-    AutoTokenizer.from_pretrained(minilm.folder).save_pretrained(folder)
+    load_tokenizer(Path(minilm.folder)).save_pretrained(folder)
     BertModel(BertConfig()).save_pretrained(folder)
     return folder
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from waver.assets.manifest import missing_files
 from waver.io.shard_job import Row, store_path
 from waver.io.store_file import is_intact
-from waver.io.tables import FEATURE_INDEX, PACK_INDEX, is_damaged, read_table
+from waver.io.tables import FEATURE_INDEX, PACK_INDEX, read_table
 from waver.io.zarr_store import store_key
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def forget_what_is_gone(inputs: Iterable[Path]) -> bool:
     """
     removed = False
     for file in inputs:
-        if file.suffix == ".parquet" and is_damaged(file):
+        if file.suffix == ".parquet" and _is_damaged(file):
             log.warning("%s is damaged, and is made again", file)
             file.unlink()
             removed = True
@@ -66,6 +66,22 @@ def forget_what_is_gone(inputs: Iterable[Path]) -> bool:
             file.unlink(missing_ok=True)
             removed = True
     return removed
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a Parquet file that is there is none, or a page of it is not as it was written.
+
+    Not so where the disk fails or the file may not be read: its reader reports that.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches():
+                pass
+    except pa.ArrowInvalid:
+        return True
+    except OSError as error:
+        return error.errno is None  # Arrow's own, of what it read
+    return False
 
 
 def missing(file: Path) -> list[Path]:

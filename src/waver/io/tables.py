@@ -280,22 +280,6 @@ def read_arrow(path: str | Path, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def is_damaged(path: str | Path) -> bool:
-    """Whether a Parquet file that is there is none, or a page of it is not as it was written.
-
-    Not so where the disk fails or the file may not be read: its reader reports that.
-    """
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for _ in file.iter_batches():
-                pass
-    except pa.ArrowInvalid:
-        return True
-    except OSError as error:
-        return error.errno is None  # Arrow's own, of what it read
-    return False
-
-
 def read_table(path: str | Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """Rows of a Parquet file as dictionaries; for tables of up to some ten thousand rows."""
     rows: list[dict[str, Any]] = read_arrow(path, schema).to_pylist()
